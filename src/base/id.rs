@@ -1,0 +1,193 @@
+//! Names of things: each its own type, valid by construction, so that a claim id is never taken for a note id and a
+//! name read from somebody else's record can go into a ref path or a tree without a second look.
+
+use std::{fmt, str::FromStr};
+
+/// Why a text is not a valid name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid {kind} '{}': {reason}", crate::base::text::one_line(text, 60))]
+pub struct InvalidName {
+    /// What it was meant to name.
+    pub kind: &'static str,
+    /// The text as given.
+    pub text: String,
+    /// What a valid one looks like.
+    pub reason: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $valid:expr, $reason:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) {
+                    Ok($name(text.to_owned()))
+                } else {
+                    Err(InvalidName { kind: $kind, text: text.to_owned(), reason: $reason })
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The kind of program an instance is: `claude`, `codex`, `gemini`, `amp`, `person`, or any other.
+    Tool,
+    "tool name",
+    |t| (1..=32).contains(&t.len())
+        && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+        && t.as_bytes()[0].is_ascii_alphanumeric(),
+    "use 1 to 32 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+);
+
+name!(
+    /// One running agent CLI, or a person: `claude-1707084123-a3f2` (tool, unix seconds, 4 hex digits).
+    InstanceId,
+    "instance id",
+    |t| {
+        let mut parts = t.rsplitn(3, '-');
+        let hex = parts.next().is_some_and(|h| is_hex(h, 4..=8));
+        let seconds = parts.next().is_some_and(|s| (1..=12).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit()));
+        hex && seconds && parts.next().is_some_and(|tool| tool.parse::<Tool>().is_ok())
+    },
+    "it looks like claude-1707084123-a3f2 (tool, unix seconds, 4 hex digits)"
+);
+
+name!(
+    /// One claim: 16 random hex digits.
+    ClaimId, "claim id", |t| is_hex(t, 16..=16), "it is 16 hex digits, or a prefix of one that exists"
+);
+
+name!(
+    /// One note: 16 random hex digits.
+    NoteId, "note id", |t| is_hex(t, 16..=16), "it is 16 hex digits"
+);
+
+name!(
+    /// One handoff: `handoff-` and 12 random hex digits. The word in front lets it stand where a holder stands.
+    HandoffId,
+    "handoff id",
+    |t| t.strip_prefix("handoff-").is_some_and(|h| is_hex(h, 12..=12)),
+    "it looks like handoff-3f9a1c20b7de"
+);
+
+name!(
+    /// One operation, by whichever clone: 32 random hex digits. It keeps two identical acts from becoming one commit.
+    OpId, "operation id", |t| is_hex(t, 32..=32), "it is 32 hex digits"
+);
+
+name!(
+    /// One clone of the repository: 16 random hex digits, kept in its git directory.
+    CloneId, "clone id", |t| is_hex(t, 16..=16), "it is 16 hex digits"
+);
+
+name!(
+    /// The project a store belongs to: 32 random hex digits, made with the store.
+    Domain, "domain", |t| is_hex(t, 32..=32), "it is 32 hex digits"
+);
+
+name!(
+    /// An issue of somebody's tracker, such as `AI-Tools-abc`.
+    TaskId,
+    "task id",
+    |t| (1..=128).contains(&t.len())
+        && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:#@+-".contains(&b))
+        && t != "." && t != "..",
+    "use 1 to 128 of letters, digits and . _ : # @ + -"
+);
+
+fn is_hex(text: &str, len: std::ops::RangeInclusive<usize>) -> bool {
+    len.contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl Tool {
+    /// The tool name that stands for a human being.
+    pub fn person() -> Tool {
+        Tool("person".into())
+    }
+
+    /// Whether this is a human being rather than a program.
+    pub fn is_person(&self) -> bool {
+        self.0 == "person"
+    }
+}
+
+impl InstanceId {
+    /// The id of an instance of `tool` registered `unix_seconds` after the epoch.
+    pub fn new(tool: &Tool, unix_seconds: i64, random: u16) -> InstanceId {
+        InstanceId(format!("{tool}-{}-{random:04x}", unix_seconds.max(0)))
+    }
+
+    /// The tool, which the id spells out.
+    pub fn tool(&self) -> &str {
+        self.0.rsplitn(3, '-').nth(2).unwrap_or(&self.0)
+    }
+}
+
+impl ClaimId {
+    /// An id made of 8 random bytes.
+    pub fn random(bytes: [u8; 8]) -> Self {
+        ClaimId(hex(&bytes))
+    }
+}
+
+impl NoteId {
+    /// An id made of 8 random bytes.
+    pub fn random(bytes: [u8; 8]) -> Self {
+        NoteId(hex(&bytes))
+    }
+}
+
+impl HandoffId {
+    /// An id made of 6 random bytes.
+    pub fn random(bytes: [u8; 6]) -> Self {
+        HandoffId(format!("handoff-{}", hex(&bytes)))
+    }
+}
+
+impl OpId {
+    /// An id made of 16 random bytes.
+    pub fn random(bytes: [u8; 16]) -> Self {
+        OpId(hex(&bytes))
+    }
+}
+
+impl CloneId {
+    /// An id made of 8 random bytes.
+    pub fn random(bytes: [u8; 8]) -> Self {
+        CloneId(hex(&bytes))
+    }
+}
+
+impl Domain {
+    /// A domain made of 16 random bytes.
+    pub fn random(bytes: [u8; 16]) -> Self {
+        Domain(hex(&bytes))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}

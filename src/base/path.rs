@@ -1,0 +1,182 @@
+//! A path inside a repository, in the one form by which two spellings of a file are recognised as the same.
+
+use std::fmt;
+
+/// A path relative to the root of the work tree: components joined by `/`, none of them empty, `.`, `..` or `.git`.
+/// It is bytes, as in git; the empty path is the root itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoPath(Vec<u8>);
+
+/// Why bytes are no path inside a repository.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{}' is not a path inside the repository: {reason}", super::text::one_line(&String::from_utf8_lossy(path), 200))]
+pub struct InvalidPath {
+    path: Vec<u8>,
+    reason: &'static str,
+}
+
+/// Longest path we take: what Linux takes in one call (PATH_MAX).
+const MAX_LEN: usize = 4096;
+
+impl RepoPath {
+    /// The root of the work tree.
+    pub fn root() -> Self {
+        RepoPath(Vec::new())
+    }
+
+    /// Takes a path that is already relative and normal, as git prints them; a trailing `/` is dropped.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPath> {
+        let bytes = bytes.strip_suffix(b"/").unwrap_or(bytes);
+        let invalid = |reason| Err(InvalidPath { path: bytes.to_owned(), reason });
+        if bytes.len() > MAX_LEN {
+            return invalid("it is longer than 4096 bytes");
+        }
+        if bytes.contains(&0) {
+            return invalid("it contains a NUL byte");
+        }
+        for component in bytes.split(|b| *b == b'/').filter(|_| !bytes.is_empty()) {
+            match component {
+                b"" => return invalid("it is absolute or has an empty component"),
+                b"." | b".." => return invalid("it contains '.' or '..'"),
+                c if c.eq_ignore_ascii_case(b".git") => return invalid("it lies inside .git"),
+                _ => {}
+            }
+        }
+        Ok(RepoPath(bytes.to_owned()))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether this is the root of the work tree.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The components from the root down.
+    pub fn components(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|b| *b == b'/').filter(|c| !c.is_empty())
+    }
+
+    /// Whether this is `other` or lies below it.
+    pub fn is_within(&self, other: &RepoPath) -> bool {
+        other.is_root() || (self.0.starts_with(&other.0) && matches!(self.0.get(other.0.len()), None | Some(b'/')))
+    }
+
+    /// The same path in the case that a case-insensitive file system would find it by.
+    pub fn folded(&self) -> RepoPath {
+        RepoPath(fold(&self.0))
+    }
+
+    /// Text for JSON: UTF-8 stays as it is, other bytes become `%XX`, and so does a `%` that would read as such.
+    pub fn encoded(&self) -> String {
+        encode(&self.0)
+    }
+
+    /// The reverse of [`encoded`](Self::encoded).
+    pub fn decode(text: &str) -> Result<RepoPath, InvalidPath> {
+        RepoPath::from_bytes(&decode(text))
+    }
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() { f.write_str(".") } else { f.write_str(&self.encoded()) }
+    }
+}
+
+/// Lower case, by Unicode where the bytes are UTF-8 and by ASCII elsewhere. It may fold more than a given file system
+/// does, which can only make two paths be seen as one that are two: the safe side.
+pub fn fold(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        // Up first: some letters have one upper form and two lower ones (final sigma, long s).
+        out.extend(chunk.valid().to_uppercase().to_lowercase().bytes());
+        out.extend(chunk.invalid());
+    }
+    out
+}
+
+/// Percent-encodes what is not UTF-8, and nothing else that could be mistaken for it.
+pub fn encode(bytes: &[u8]) -> String {
+    use fmt::Write;
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk.valid();
+        for (at, c) in valid.char_indices() {
+            match c {
+                '%' if is_escape(&valid.as_bytes()[at..]) => out.push_str("%25"),
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The reverse of [`encode`].
+pub fn decode(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        if is_escape(&bytes[at..]) {
+            let digit = |b: u8| (b as char).to_digit(16).unwrap_or(0) as u8;
+            out.push(digit(bytes[at + 1]) << 4 | digit(bytes[at + 2]));
+            at += 3;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+fn is_escape(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_escapes_the_repository_is_no_path() {
+        for bad in ["/a", "a//b", "a/../b", "./a", "a/.git/config", ".GIT", "a\0b"] {
+            assert!(RepoPath::from_bytes(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        assert_eq!(RepoPath::from_bytes(b"src/").expect("valid").as_bytes(), b"src");
+    }
+
+    #[test]
+    fn within_goes_by_components() {
+        let path = |p: &str| RepoPath::from_bytes(p.as_bytes()).expect("valid");
+        assert!(path("src/a").is_within(&path("src")));
+        assert!(path("src").is_within(&path("src")));
+        assert!(path("src").is_within(&RepoPath::root()));
+        assert!(!path("src-old/a").is_within(&path("src")));
+    }
+
+    #[test]
+    fn folding_joins_what_file_systems_join() {
+        assert_eq!(fold("ΣΑΣ".as_bytes()), fold("σας".as_bytes()));
+        assert_eq!(fold(b"README.\xff"), b"readme.\xff");
+    }
+
+    proptest! {
+        #[test]
+        fn encoding_round_trips(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(decode(&encode(&bytes)), bytes);
+        }
+
+        #[test]
+        fn encoding_round_trips_percents(text in "[%0-9A-Fa-f\u{80}-\u{90}]{0,12}") {
+            prop_assert_eq!(decode(&encode(text.as_bytes())), text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How one ref is read and moved. Declared here because the two implementations live in layers that don't see each
+//! other: `store` has the one for the files backend, `host` the one that asks git where the repository uses reftable.
+
+use super::oid::Oid;
+use std::{path::PathBuf, time::Duration};
+
+/// Storage of refs, of which we use a handful with flat names of our own.
+pub trait RefStorage {
+    /// What `name` points at, or `None` where there is no such ref.
+    fn read(&self, name: &str) -> Result<Option<Oid>, RefError>;
+
+    /// Moves `name` from `expected` (`None`: it must not exist) to `new`, in one step, and writes the reflog line
+    /// `message`. Anything else in the way leaves the ref as it was.
+    fn compare_and_swap(
+        &self,
+        name: &str,
+        expected: Option<&Oid>,
+        new: &Oid,
+        message: &RefLogLine,
+    ) -> Result<(), RefError>;
+
+    /// The values `name` had, newest first, as far as the reflog remembers.
+    fn history(&self, name: &str) -> Result<Vec<Oid>, RefError>;
+}
+
+/// Who moved a ref, when and why, as the reflog keeps it.
+#[derive(Debug, Clone)]
+pub struct RefLogLine {
+    /// `Name <email>` of the user.
+    pub who: String,
+    /// Seconds since the epoch.
+    pub seconds: i64,
+    /// One line.
+    pub message: String,
+}
+
+/// Why a ref did not move or could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RefError {
+    /// Somebody else moved it first: look again and retry.
+    #[error("the ref {name} was moved by somebody else")]
+    Moved {
+        /// The ref.
+        name: String,
+    },
+    /// It stayed locked.
+    #[error("{} is locked since {} s", lock.display(), age.as_secs())]
+    Locked {
+        /// The lock file.
+        lock: PathBuf,
+        /// How long the lock file has existed.
+        age: Duration,
+    },
+    /// It can't be read or written.
+    #[error("the ref {name} can't be {verb}: {reason}")]
+    Failed {
+        /// The ref.
+        name: String,
+        /// What was tried: `read` or `written`.
+        verb: &'static str,
+        /// What the system or git said.
+        reason: String,
+    },
+}

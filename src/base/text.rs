@@ -1,0 +1,58 @@
+//! Hygiene for text that somebody else wrote. Whatever comes out of a record, a repository or an agent passes here
+//! before it meets a terminal, so that it can't move the cursor, hide itself, or turn the reading direction round.
+
+/// `text` with every character that a terminal would act on made visible, and cut after `max` characters.
+/// Line breaks count as such characters: the result is one line.
+pub fn one_line(text: &str, max: usize) -> String {
+    clip(&escape(text, false), max)
+}
+
+/// Like [`one_line`], but line breaks and tabs stay.
+pub fn block(text: &str, max: usize) -> String {
+    clip(&escape(text, true), max)
+}
+
+fn escape(text: &str, keep_lines: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' if keep_lines => out.push(c),
+            c if acts_on_terminal(c) => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Control characters, bidirectional overrides, zero-width and other invisible ones.
+/// <https://www.unicode.org/reports/tr36/> (UTR 36, section 3.8) names those that mislead a reader.
+pub fn acts_on_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn clip(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}…", &text[..at]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_sees_no_escape_and_no_override() {
+        assert_eq!(one_line("a\u{1b}[31mb\nc\u{202e}d", 80), r"a\u{1b}[31mb\nc\u{202e}d");
+        assert_eq!(block("a\tb\nc\rd", 80), "a\tb\nc\\rd");
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        assert_eq!(one_line("héllo", 3), "hél…");
+        assert_eq!(one_line("héllo", 5), "héllo");
+    }
+}

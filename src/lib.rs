@@ -1,0 +1,5 @@
+//! git-aio: several AI coding CLIs, one repository, one truth.
+//!
+//! The library behind the `git-aio` program. Folders are layers; see `docs/ARCHITECTURE.md` for which may use which.
+
+pub mod base;
