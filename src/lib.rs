@@ -3,3 +3,5 @@
 //! The library behind the `git-aio` program. Folders are layers; see `docs/ARCHITECTURE.md` for which may use which.
 
 pub mod base;
+pub mod model;
+pub mod store;

@@ -60,6 +60,12 @@ impl RepoPath {
         self.0.split(|b| *b == b'/').filter(|c| !c.is_empty())
     }
 
+    /// The folder this lies in; the root lies in none.
+    pub fn parent(&self) -> Option<RepoPath> {
+        let end = self.0.iter().rposition(|b| *b == b'/').unwrap_or(0);
+        (!self.is_root()).then(|| RepoPath(self.0[..end].to_owned()))
+    }
+
     /// Whether this is `other` or lies below it.
     pub fn is_within(&self, other: &RepoPath) -> bool {
         other.is_root() || (self.0.starts_with(&other.0) && matches!(self.0.get(other.0.len()), None | Some(b'/')))

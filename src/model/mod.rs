@@ -1,0 +1,14 @@
+//! Facts and rules, pure: no git, no I/O, no clock. What the rules need to know of the state they ask a
+//! [`view::View`]; what they decide they return as data, and somebody else carries it out.
+
+pub mod apply;
+pub mod claim;
+pub mod guard;
+pub mod handoff;
+pub mod instance;
+pub mod liveness;
+pub mod note;
+pub mod op;
+pub mod overlap;
+pub mod scope;
+pub mod view;

@@ -1,0 +1,111 @@
+//! Where things are: the refs we use, and the tree behind `refs/aio/state`.
+//!
+//! ```text
+//! aio.json                            format, domain, epoch
+//! instances/<instance-id>.json
+//! claims/<xx>/<claim-id>.json         <xx>: the first two digits of the id
+//! paths/=<a>/=<b>/@<claim-id>.json    the same blob again, filed under the path it covers: the index
+//! paths/:tasks/=<task-id>/@<claim-id>.json
+//! ended/<instance-id>/<claim-id>.json
+//! notes/<yyyy-mm>/<note-id>.json
+//! handoffs/<handoff-id>.json
+//! quarantine/<path, / as %2F>         what a repair set aside
+//! ```
+//! A component of a user's path carries the prefix `=`, so that no name of a user's file becomes a name that git
+//! itself treats specially (a receiving server with `receive.fsckObjects` refuses a tree named `.gitmodules`).
+
+use crate::{
+    base::{
+        id::{ClaimId, HandoffId, InstanceId, NoteId},
+        world::Time,
+    },
+    model::scope::Scope,
+};
+
+/// The only ref with invariants: one linear chain, a commit an operation.
+pub const STATE: &str = "refs/aio/state";
+
+/// The format we write, and the newest we understand.
+pub const FORMAT: u64 = 1;
+
+/// Largest record, in bytes.
+pub const MAX_RECORD: usize = 64 * 1024;
+
+/// Largest message of a commit of ours that is read, in bytes.
+pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+
+/// Deepest nesting of JSON in a record.
+pub const MAX_DEPTH: usize = 32;
+
+/// Most bytes of records that are read for one listing.
+pub const MAX_LISTING: usize = 20 * 1024 * 1024;
+
+/// A path in the tree, as its components.
+pub type TreePath = Vec<Vec<u8>>;
+
+pub(super) fn meta() -> TreePath {
+    path(["aio.json"])
+}
+
+pub(super) fn instance(id: &InstanceId) -> TreePath {
+    path(["instances", &json(id.as_str())])
+}
+
+pub(super) fn claim(id: &ClaimId) -> TreePath {
+    path(["claims", &id.as_str()[..2], &json(id.as_str())])
+}
+
+pub(super) fn ended(instance: &InstanceId, claim: &ClaimId) -> TreePath {
+    path(["ended", instance.as_str(), &json(claim.as_str())])
+}
+
+pub(super) fn note(id: &NoteId, at: Time) -> TreePath {
+    path(["notes", &at.format("%Y-%m").to_string(), &json(id.as_str())])
+}
+
+pub(super) fn handoff(id: &HandoffId) -> TreePath {
+    path(["handoffs", &json(id.as_str())])
+}
+
+/// The entry of a claim in the index.
+pub(super) fn index_entry(scope: &Scope, id: &ClaimId, folds_case: bool) -> TreePath {
+    let mut at = index_folder(scope, folds_case);
+    at.push(format!("@{}", json(id.as_str())).into_bytes());
+    at
+}
+
+/// The folder of the index where claims of `scope` are filed.
+pub(super) fn index_folder(scope: &Scope, folds_case: bool) -> TreePath {
+    let mut at = path(["paths"]);
+    match (scope, scope.anchor()) {
+        (Scope::Task(task), _) => at.extend(path([":tasks", &format!("={task}")])),
+        (_, Some(anchor)) => {
+            let anchor = if folds_case { anchor.folded() } else { anchor };
+            at.extend(anchor.components().map(index_component));
+        }
+        (_, None) => {}
+    }
+    at
+}
+
+pub(super) fn index_component(component: &[u8]) -> Vec<u8> {
+    [b"=", component].concat()
+}
+
+/// The id that an entry is named by: `<id>.json`, in the index with an `@` before it.
+pub(super) fn id_of<Id: std::str::FromStr>(name: &[u8]) -> Option<Id> {
+    std::str::from_utf8(name).ok()?.strip_suffix(".json")?.parse().ok()
+}
+
+fn path<const N: usize>(components: [&str; N]) -> TreePath {
+    components.iter().map(|c| c.as_bytes().to_owned()).collect()
+}
+
+fn json(id: &str) -> String {
+    format!("{id}.json")
+}
+
+/// A tree path for people.
+pub(super) fn display(path: &[Vec<u8>]) -> String {
+    path.iter().map(|c| String::from_utf8_lossy(c)).collect::<Vec<_>>().join("/")
+}

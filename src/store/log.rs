@@ -1,0 +1,146 @@
+//! The audit trail: the messages of our commits, written and read.
+
+use super::{Repository, error::StoreError, layout, wire};
+use crate::{
+    base::{
+        id::{InstanceId, OpId},
+        oid::Oid,
+        text,
+        world::Time,
+    },
+    model::{
+        apply::Applied,
+        op::{Action, Op},
+    },
+};
+use gix::{ObjectId, bstr::BStr};
+
+/// What every commit of ours says about itself, beside its operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trailers {
+    pub(super) op_id: OpId,
+    pub(super) seq: u64,
+    pub(super) epoch: u64,
+}
+
+/// One operation as the log shows it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The fencing token of what it granted.
+    pub seq: u64,
+    /// The word for what it did.
+    pub verb: String,
+    /// Its name.
+    pub op_id: OpId,
+    /// Who did it.
+    pub by: Option<InstanceId>,
+    /// When.
+    pub at: Time,
+    /// One line for people.
+    pub subject: String,
+    /// The operation; `None` where a newer git-aio wrote one we don't know.
+    pub op: Option<Op>,
+}
+
+impl Repository {
+    /// The log from `tip` back, newest first.
+    ///
+    /// # Errors
+    /// An item is an error where a commit is missing or is none of ours; nothing comes after it.
+    pub fn log(&self, tip: &Oid) -> impl Iterator<Item = Result<Entry, StoreError>> {
+        let mut next = Some(tip.clone());
+        std::iter::from_fn(move || {
+            let entry = self.log_entry(&next.take()?);
+            Some(entry.map(|(entry, parent)| {
+                next = parent;
+                entry
+            }))
+        })
+    }
+
+    fn log_entry(&self, oid: &Oid) -> Result<(Entry, Option<Oid>), StoreError> {
+        let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
+        let commit = self.gix.find_commit(id).map_err(|error| StoreError::Tip(format!("commit {oid}: {error:#}")))?;
+        let decoded = commit.decode().map_err(StoreError::tip)?;
+        let none_of_ours = || StoreError::Tip(format!("commit {oid} is none of git-aio"));
+        let trailers = Trailers::parse(decoded.message).ok_or_else(none_of_ours)?;
+        let message = String::from_utf8_lossy(decoded.message);
+        let mut lines = message.lines();
+        let subject = lines.next().unwrap_or_default().to_owned();
+        let op = lines.find(|line| line.starts_with('{')).and_then(|line| wire::decode_op(line).ok());
+        let seconds = decoded.author().ok().and_then(|a| a.time().ok()).map_or(0, |time| time.seconds);
+        let entry = Entry {
+            seq: trailers.seq,
+            verb: subject.split(':').next().unwrap_or_default().to_owned(),
+            op_id: trailers.op_id,
+            by: op.as_ref().and_then(|op| op.by.clone()),
+            at: op.as_ref().map_or_else(|| Time::from_timestamp(seconds, 0).unwrap_or_default(), |op| op.at),
+            subject,
+            op,
+        };
+        let parent = decoded.parents().next().map(|id| id.to_string().parse().map_err(StoreError::tip)).transpose()?;
+        Ok((entry, parent))
+    }
+}
+
+impl Trailers {
+    /// Reads them from the last paragraph of a message.
+    pub(super) fn parse(message: &BStr) -> Option<Trailers> {
+        if message.len() > layout::MAX_MESSAGE {
+            return None;
+        }
+        let message = std::str::from_utf8(message).ok()?;
+        let last = message.trim_end().rsplit("\n\n").next()?;
+        let value = |key: &str| last.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+        Some(Trailers {
+            op_id: value("Aio-Op-Id")?.parse().ok()?,
+            seq: value("Aio-Seq")?.parse().ok()?,
+            epoch: value("Aio-Epoch")?.parse().ok()?,
+        })
+    }
+}
+
+/// The message of the commit that `op` becomes: a line for people, the operation, the trailers.
+pub(super) fn message(op: &Op, applied: &Applied, seq: u64, epoch: u64) -> Result<String, StoreError> {
+    let body = wire::encode_op(op).map_err(|error| StoreError::Write(error.to_string()))?;
+    let by = op.by.as_ref().map(|by| format!("Aio-Instance: {by}\n")).unwrap_or_default();
+    Ok(format!(
+        "{}\n\n{body}\n\nAio-Op: {}\nAio-Op-Id: {}\nAio-Seq: {seq}\nAio-Epoch: {epoch}\n{by}",
+        subject(op, applied),
+        op.action.verb(),
+        op.id,
+    ))
+}
+
+/// One line for people, such as `claim: src/auth (directory) by codex-1707084123-a3f2`.
+pub(super) fn subject(op: &Op, applied: &Applied) -> String {
+    let targets = |claims: &[crate::model::claim::Claim]| {
+        let names = claims.iter().take(3).map(|c| format!("{} ({})", c.scope.target(), c.scope.kind()));
+        let more = claims.len().saturating_sub(3);
+        let names = names.collect::<Vec<_>>().join(", ");
+        if more > 0 { format!("{names} and {more} more") } else { names }
+    };
+    let what = match &op.action {
+        Action::Create { domain, .. } => format!("store {}", &domain.as_str()[..8]),
+        Action::Register(instance) => format!("{} in {}", instance.id, instance.project),
+        Action::SetTask(Some(task)) => task.text.clone(),
+        Action::SetTask(None) => "none".into(),
+        Action::End(gone) => gone.iter().map(|d| d.instance.to_string()).collect::<Vec<_>>().join(", "),
+        Action::Claim { .. } => {
+            let taken: Vec<_> = applied.evicted.iter().map(|e| format!(", taken over from {}", e.claim.holder)).collect();
+            format!("{}{}", targets(&applied.granted), taken.concat())
+        }
+        Action::Release { claims, forced: Some(_), .. } if claims.len() == 1 => {
+            format!("{}, ended by force", targets(&applied.released))
+        }
+        Action::Release { ended, .. } if applied.released.is_empty() => format!("{} lost claims", ended.len()),
+        Action::Release { .. } => targets(&applied.released),
+        Action::Note(note) => format!("{}: {}", note.category.as_str(), note.text),
+        Action::Handoff { handoff, .. } => format!("{}: {}", handoff.id, handoff.document.title),
+        Action::Settle { handoff, .. } => handoff.to_string(),
+        Action::Bypass { fence, count, .. } => format!("{fence} with {count} paths"),
+        Action::Repair { summary } => summary.join("; "),
+    };
+    let by = op.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    format!("{}: {}{by}", op.action.verb(), text::one_line(&what, 120))
+}

@@ -1,0 +1,429 @@
+//! One state of the store, read whole: everything a snapshot answers belongs to one commit.
+//!
+//! A check costs the depth of its path, not the number of claims: the index is walked down the path, and only a claim
+//! on a folder or pattern has to look at what lies below. Records come from the object database alone and are
+//! believed only within limits. A record that can't be read is reported and the rest works; but an index entry that
+//! can't be trusted is an error, since a check that guessed might grant what somebody holds.
+
+use super::{
+    Repository,
+    error::StoreError,
+    layout::{self, TreePath},
+    log::Trailers,
+    wire::{self, Meta, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote},
+};
+use crate::{
+    base::{
+        id::{ClaimId, HandoffId, InstanceId},
+        oid::Oid,
+        path::RepoPath,
+        refs::RefStorage,
+    },
+    model::{
+        claim::{Claim, Ended, Holder},
+        handoff::Handoff,
+        instance::Instance,
+        note::Note,
+        scope::Scope,
+        view::View,
+    },
+};
+use gix::{
+    ObjectId,
+    objs::{TreeRefIter, tree::EntryKind},
+};
+use std::collections::BTreeSet;
+
+/// The store as one commit left it.
+pub struct Snapshot<'r> {
+    pub(super) repository: &'r Repository,
+    pub(super) tip: Option<Tip>,
+    pub(super) meta: Meta,
+}
+
+/// The commit of a snapshot.
+pub(super) struct Tip {
+    pub(super) oid: Oid,
+    pub(super) tree: ObjectId,
+    pub(super) trailers: Trailers,
+}
+
+/// A record that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Damage {
+    /// Where it is in the tree of the store.
+    pub path: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// An entry of a tree.
+pub(super) struct Entry {
+    pub(super) name: Vec<u8>,
+    pub(super) kind: EntryKind,
+    pub(super) oid: ObjectId,
+}
+
+impl Repository {
+    /// The state that `refs` has now. A repository without a store has an empty one.
+    ///
+    /// # Errors
+    /// When the tip is damaged or the ref can't be read.
+    pub fn snapshot(&self, refs: &dyn RefStorage) -> Result<Snapshot<'_>, StoreError> {
+        match refs.read(layout::STATE)? {
+            Some(oid) => self.snapshot_at(oid),
+            None => Ok(Snapshot {
+                repository: self,
+                tip: None,
+                meta: Meta { format: 1, min_writer: 1, domain: String::new(), epoch: 0, folds_case: false },
+            }),
+        }
+    }
+
+    /// The state that commit `oid` made.
+    ///
+    /// # Errors
+    /// When the commit is missing or is none of ours.
+    pub fn snapshot_at(&self, oid: Oid) -> Result<Snapshot<'_>, StoreError> {
+        let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
+        let commit = self.gix.find_commit(id).map_err(|error| StoreError::Tip(format!("commit {oid}: {error:#}")))?;
+        let decoded = commit.decode().map_err(StoreError::tip)?;
+        let trailers = Trailers::parse(decoded.message.as_ref())
+            .ok_or_else(|| StoreError::Tip(format!("commit {oid} is none of git-aio")))?;
+        let tip = Tip { oid, tree: decoded.tree(), trailers };
+        let mut snapshot = Snapshot { repository: self, tip: Some(tip), meta: Meta::unread() };
+        snapshot.meta = snapshot.read_meta()?;
+        Ok(snapshot)
+    }
+}
+
+impl Meta {
+    fn unread() -> Self {
+        Meta { format: 1, min_writer: 1, domain: String::new(), epoch: 0, folds_case: false }
+    }
+}
+
+/// What the whole state tells.
+impl Snapshot<'_> {
+    /// Whether there is a store at all.
+    pub fn exists(&self) -> bool {
+        self.tip.is_some()
+    }
+
+    /// The commit.
+    pub fn oid(&self) -> Option<&Oid> {
+        self.tip.as_ref().map(|tip| &tip.oid)
+    }
+
+    /// How often the history was cut.
+    pub fn epoch(&self) -> u64 {
+        self.meta.epoch
+    }
+
+    /// Fails where a newer git-aio has shut older writers out.
+    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
+        if self.meta.min_writer > layout::FORMAT {
+            return Err(StoreError::Newer { needed: self.meta.min_writer, ours: layout::FORMAT });
+        }
+        Ok(())
+    }
+
+    /// All claims in force, and the records that can't be read.
+    ///
+    /// # Errors
+    /// When the tree itself can't be read, or there is more of it than is read at once.
+    pub fn claims(&self) -> Result<(Vec<Claim>, Vec<Damage>), StoreError> {
+        self.list::<Claim, WireClaim>("claims")
+    }
+
+    /// All registered instances, and the records that can't be read. Errors as for [`claims`](Self::claims).
+    pub fn instances(&self) -> Result<(Vec<Instance>, Vec<Damage>), StoreError> {
+        self.list::<Instance, WireInstance>("instances")
+    }
+
+    /// All handoffs, and the records that can't be read. Errors as for [`claims`](Self::claims).
+    pub fn handoffs(&self) -> Result<(Vec<Handoff>, Vec<Damage>), StoreError> {
+        self.list::<Handoff, WireHandoff>("handoffs")
+    }
+
+    /// All notes, and the records that can't be read. Errors as for [`claims`](Self::claims).
+    pub fn notes(&self) -> Result<(Vec<Note>, Vec<Damage>), StoreError> {
+        self.list::<Note, WireNote>("notes")
+    }
+
+    /// The claims that may cover any of `paths`.
+    ///
+    /// # Errors
+    /// When an entry of the index on the way can't be trusted.
+    pub fn claims_covering(&self, paths: &[RepoPath]) -> Result<Vec<Claim>, StoreError> {
+        let mut folders = BTreeSet::new();
+        for path in paths {
+            let mut at = layout::index_folder(&Scope::File(path.clone()), self.folds_case());
+            while !at.is_empty() && folders.insert(at.clone()) {
+                at.pop();
+            }
+        }
+        let mut found = Vec::new();
+        // Sorted, so that a folder follows the one it is in, and a folder that doesn't exist rules out what is in it.
+        let mut missing: Option<TreePath> = None;
+        for folder in folders {
+            if missing.as_ref().is_some_and(|gone| folder.starts_with(gone)) {
+                continue;
+            }
+            match self.tree_at(&folder)? {
+                Some(tree) => self.filed_in(&folder, tree, &mut found)?,
+                None => missing = Some(folder),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Ids of claims in force that begin with `prefix`, and of claims that `ended` holds for `me`.
+    ///
+    /// # Errors
+    /// When the tree can't be read.
+    pub fn claims_by_prefix(&self, prefix: &str) -> Result<Vec<ClaimId>, StoreError> {
+        let mut ids = Vec::new();
+        let Some(claims) = self.tree_at(&[b"claims".to_vec()])? else { return Ok(ids) };
+        for fan in self.entries(claims)? {
+            let name = String::from_utf8_lossy(&fan.name).into_owned();
+            let shared = name.len().min(prefix.len());
+            if fan.kind == EntryKind::Tree && name[..shared] == prefix[..shared] {
+                let of = self.entries(fan.oid)?.into_iter().filter_map(|e| layout::id_of::<ClaimId>(&e.name));
+                ids.extend(of.filter(|id| id.as_str().starts_with(prefix)));
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The shortest prefix of `id` that names no other claim, at least four digits.
+    pub fn short_claim_id(&self, id: &ClaimId) -> String {
+        let others = self.claims_by_prefix(&id.as_str()[..2]).unwrap_or_default();
+        let shared = |other: &ClaimId| {
+            other.as_str().bytes().zip(id.as_str().bytes()).take_while(|(a, b)| a == b).count()
+        };
+        let longest = others.iter().filter(|other| *other != id).map(shared).max().unwrap_or(0);
+        id.as_str()[..(longest + 1).clamp(4, id.as_str().len())].to_owned()
+    }
+
+    /// Every claim that `instance`s lost and have not been settled.
+    ///
+    /// # Errors
+    /// When the tree can't be read.
+    pub fn all_ended(&self) -> Result<Vec<(InstanceId, Ended)>, StoreError> {
+        let mut all = Vec::new();
+        let Some(ended) = self.tree_at(&[b"ended".to_vec()])? else { return Ok(all) };
+        for entry in self.entries(ended)? {
+            let Some(instance) = std::str::from_utf8(&entry.name).ok().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            all.extend(View::ended(self, &instance)?.into_iter().map(|ended| (instance.clone(), ended)));
+        }
+        Ok(all)
+    }
+}
+
+/// Reading trees and records.
+impl<'r> Snapshot<'r> {
+    fn read_meta(&self) -> Result<Meta, StoreError> {
+        let bytes = self.record_bytes(&layout::meta())?.ok_or_else(|| StoreError::Tip("aio.json is missing".into()))?;
+        wire::check_limits(&bytes, layout::MAX_RECORD).map_err(StoreError::tip)?;
+        serde_json::from_slice(&bytes).map_err(|error| StoreError::Tip(format!("aio.json: {error}")))
+    }
+
+    /// The bytes of the record at `path`.
+    pub(super) fn record_bytes(&self, path: &[Vec<u8>]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.entry_at(path)? {
+            Some(entry) => self.blob(&layout::display(path), &entry).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn record<M, W: Wire<M>>(&self, path: &[Vec<u8>]) -> Result<Option<M>, StoreError> {
+        let bytes = self.record_bytes(path)?;
+        bytes.map(|bytes| wire::parse::<M, W>(&layout::display(path), &bytes)).transpose()
+    }
+
+    fn blob(&self, path: &str, entry: &Entry) -> Result<Vec<u8>, StoreError> {
+        if entry.kind != EntryKind::Blob {
+            return Err(StoreError::damaged(path, "not a plain file"));
+        }
+        let damaged = |error: gix::Error| StoreError::damaged(path, format!("{error:#}"));
+        // The size comes from the header, so that an oversized object is never inflated.
+        let size = self.repository.gix.find_header(entry.oid).map_err(damaged)?.size();
+        if size > layout::MAX_RECORD as u64 {
+            return Err(StoreError::damaged(path, format!("{size} bytes; {} is the limit", layout::MAX_RECORD)));
+        }
+        let mut blob = self.repository.gix.find_blob(entry.oid).map_err(damaged)?;
+        Ok(blob.take_data())
+    }
+
+    pub(super) fn entries(&self, tree: ObjectId) -> Result<Vec<Entry>, StoreError> {
+        let object = self.repository.gix.find_tree(tree).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
+        let entries = TreeRefIter::from_bytes(&object.data, tree.kind());
+        entries
+            .map(|entry| {
+                let entry = entry.map_err(|error| StoreError::Tip(format!("tree {tree}: {error}")))?;
+                Ok(Entry { name: entry.filename.to_vec(), kind: entry.mode.kind(), oid: entry.oid.to_owned() })
+            })
+            .collect()
+    }
+
+    fn entry_in(&self, tree: ObjectId, name: &[u8]) -> Result<Option<Entry>, StoreError> {
+        let object = self.repository.gix.find_tree(tree).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
+        for entry in TreeRefIter::from_bytes(&object.data, tree.kind()) {
+            let entry = entry.map_err(|error| StoreError::Tip(format!("tree {tree}: {error}")))?;
+            if entry.filename == name {
+                return Ok(Some(Entry { name: name.to_vec(), kind: entry.mode.kind(), oid: entry.oid.to_owned() }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn entry_at(&self, path: &[Vec<u8>]) -> Result<Option<Entry>, StoreError> {
+        let (Some(tip), Some((last, folders))) = (&self.tip, path.split_last()) else { return Ok(None) };
+        let mut tree = tip.tree;
+        for folder in folders {
+            match self.entry_in(tree, folder)? {
+                Some(entry) if entry.kind == EntryKind::Tree => tree = entry.oid,
+                _ => return Ok(None),
+            }
+        }
+        self.entry_in(tree, last)
+    }
+
+    pub(super) fn tree_at(&self, path: &[Vec<u8>]) -> Result<Option<ObjectId>, StoreError> {
+        Ok(self.entry_at(path)?.filter(|entry| entry.kind == EntryKind::Tree).map(|entry| entry.oid))
+    }
+
+    /// All records below a folder.
+    fn list<M, W: Wire<M>>(&self, folder: &str) -> Result<(Vec<M>, Vec<Damage>), StoreError> {
+        let (mut records, mut damage, mut size) = (Vec::new(), Vec::new(), 0);
+        let Some(root) = self.tree_at(&[folder.into()])? else { return Ok((records, damage)) };
+        let mut open = vec![(folder.to_owned(), root)];
+        while let Some((at, tree)) = open.pop() {
+            for entry in self.entries(tree)? {
+                let path = format!("{at}/{}", String::from_utf8_lossy(&entry.name));
+                if entry.kind == EntryKind::Tree && at == folder {
+                    open.push((path, entry.oid));
+                    continue;
+                }
+                let read = self.blob(&path, &entry).and_then(|bytes| {
+                    size += bytes.len();
+                    wire::parse::<M, W>(&path, &bytes)
+                });
+                match read {
+                    Ok(record) => records.push(record),
+                    Err(StoreError::Damaged { path, reason }) => damage.push(Damage { path, reason }),
+                    Err(error) => return Err(error),
+                }
+                if size > layout::MAX_LISTING {
+                    let reason = format!("more than {} bytes of records", layout::MAX_LISTING);
+                    return Err(StoreError::damaged(folder, reason));
+                }
+            }
+        }
+        damage.sort();
+        Ok((records, damage))
+    }
+
+    /// The claims filed in one folder of the index.
+    fn filed_in(&self, folder: &[Vec<u8>], tree: ObjectId, found: &mut Vec<Claim>) -> Result<(), StoreError> {
+        for entry in self.entries(tree)? {
+            if entry.name.starts_with(b"@") {
+                found.push(self.filed(folder, &entry)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The claims filed below a folder of the index, at any depth.
+    fn filed_below(&self, folder: &[Vec<u8>], tree: ObjectId, found: &mut Vec<Claim>) -> Result<(), StoreError> {
+        let mut open = vec![(folder.to_vec(), tree)];
+        while let Some((folder, tree)) = open.pop() {
+            for entry in self.entries(tree)? {
+                if entry.name.starts_with(b"=") && entry.kind == EntryKind::Tree {
+                    let mut below = folder.clone();
+                    below.push(entry.name);
+                    self.filed_in(&below, entry.oid, found)?;
+                    open.push((below, entry.oid));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The claim behind an entry of the index, if the entry can be trusted: the record is there, is the same blob,
+    /// and is filed where it belongs.
+    fn filed(&self, folder: &[Vec<u8>], entry: &Entry) -> Result<Claim, StoreError> {
+        let mut path = folder.to_vec();
+        path.push(entry.name.clone());
+        let path = layout::display(&path);
+        let id: ClaimId =
+            layout::id_of(&entry.name[1..]).ok_or_else(|| StoreError::damaged(&path, "not named by a claim id"))?;
+        let record = self.entry_at(&layout::claim(&id))?;
+        if record.is_none_or(|record| record.oid != entry.oid) {
+            return Err(StoreError::damaged(path, "the index and the record differ"));
+        }
+        let claim = wire::parse::<Claim, WireClaim>(&path, &self.blob(&path, entry)?)?;
+        if claim.id != id || layout::index_folder(&claim.scope, self.folds_case()) != folder {
+            return Err(StoreError::damaged(path, "filed in the wrong place"));
+        }
+        Ok(claim)
+    }
+}
+
+impl View for Snapshot<'_> {
+    type Error = StoreError;
+
+    fn folds_case(&self) -> bool {
+        self.meta.folds_case
+    }
+
+    fn seq(&self) -> u64 {
+        self.tip.as_ref().map_or(0, |tip| tip.trailers.seq)
+    }
+
+    fn instance(&self, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
+        self.record::<Instance, WireInstance>(&layout::instance(id))
+    }
+
+    fn claim(&self, id: &ClaimId) -> Result<Option<Claim>, StoreError> {
+        self.record::<Claim, WireClaim>(&layout::claim(id))
+    }
+
+    fn claims_near(&self, scope: &Scope) -> Result<Vec<Claim>, StoreError> {
+        let folder = layout::index_folder(scope, self.folds_case());
+        let mut found = Vec::new();
+        for depth in 1..=folder.len() {
+            match self.tree_at(&folder[..depth])? {
+                Some(tree) => self.filed_in(&folder[..depth], tree, &mut found)?,
+                None => return Ok(found),
+            }
+        }
+        if let (Scope::Directory(_) | Scope::Pattern(_), Some(tree)) = (scope, self.tree_at(&folder)?) {
+            self.filed_below(&folder, tree, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn claims_of(&self, holder: &Holder) -> Result<Vec<Claim>, StoreError> {
+        let (claims, _) = self.claims()?;
+        Ok(claims.into_iter().filter(|claim| claim.holder == *holder).collect())
+    }
+
+    fn ended(&self, instance: &InstanceId) -> Result<Vec<Ended>, StoreError> {
+        let folder = [b"ended".to_vec(), instance.as_str().into()];
+        let Some(tree) = self.tree_at(&folder)? else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
+        for entry in self.entries(tree)? {
+            let path = format!("{}/{}", layout::display(&folder), String::from_utf8_lossy(&entry.name));
+            all.push(wire::parse::<Ended, WireEnded>(&path, &self.blob(&path, &entry)?)?);
+        }
+        Ok(all)
+    }
+
+    fn handoff(&self, id: &HandoffId) -> Result<Option<Handoff>, StoreError> {
+        self.record::<Handoff, WireHandoff>(&layout::handoff(id))
+    }
+}

@@ -1,0 +1,240 @@
+//! A change of the store, from the rules' decision to the moved ref.
+//!
+//! Nothing is visible before the ref has moved; all of it is afterwards. A kill before that leaves loose objects that
+//! git's own gc removes, and perhaps a lock that the next writer clears (see [`refs`](super::refs)); a kill after it
+//! loses nothing. A transaction that is dropped has not happened.
+
+use super::{
+    Snapshot,
+    error::StoreError,
+    layout,
+    log::message,
+    objects::Batch,
+    wire::{self, Meta, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote},
+};
+use crate::{
+    base::{
+        oid::Oid,
+        refs::{RefLogLine, RefStorage},
+    },
+    model::{
+        apply::{Applied, Change},
+        op::{Action, Op},
+        view::View,
+    },
+};
+use gix::{
+    ObjectId,
+    bstr::BStr,
+    objs::{Commit, Kind, Tree, tree::EntryKind},
+};
+
+/// Whether a write waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// It does: what was granted survives a power failure.
+    Synced,
+    /// It doesn't, like git itself.
+    Unsynced,
+}
+
+/// A moment of a write, told to an observer so that a test can end the process right there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteStep {
+    /// The objects are written.
+    ObjectsWritten,
+    /// They are durable; the ref is about to be locked.
+    RefAboutToMove,
+    /// The ref has moved.
+    RefMoved,
+}
+
+impl WriteStep {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WriteStep::ObjectsWritten => "objects-written",
+            WriteStep::RefAboutToMove => "ref-about-to-move",
+            WriteStep::RefMoved => "ref-moved",
+        }
+    }
+}
+
+/// A change that is decided but not yet made.
+#[must_use = "nothing happens until it is committed"]
+pub struct Transaction<'s, 'r> {
+    snapshot: &'s Snapshot<'r>,
+    batch: Batch<'r>,
+    commit: ObjectId,
+    subject: String,
+    seconds: i64,
+    seq: u64,
+}
+
+/// A change that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The new tip.
+    pub oid: Oid,
+    /// Its sequence number.
+    pub seq: u64,
+}
+
+impl<'s, 'r> Transaction<'s, 'r> {
+    /// Prepares `applied`, which the rules made of `op` and `snapshot`.
+    ///
+    /// # Errors
+    /// When the store is not ours to write, or a record is too large.
+    pub fn new(snapshot: &'s Snapshot<'r>, op: &Op, applied: &Applied) -> Result<Self, StoreError> {
+        snapshot.check_writable()?;
+        let mut batch = Batch::new(&snapshot.repository.gix);
+        let tree = write_tree(snapshot, &applied.changes, &mut batch)?;
+        Self::with_tree(snapshot, op, applied, batch, tree)
+    }
+
+    /// As [`new`](Self::new), with a whole tree that somebody else has made.
+    pub(super) fn with_tree(
+        snapshot: &'s Snapshot<'r>,
+        op: &Op,
+        applied: &Applied,
+        mut batch: Batch<'r>,
+        tree: ObjectId,
+    ) -> Result<Self, StoreError> {
+        let seq = snapshot.seq() + 1;
+        let epoch = match op.action {
+            Action::Create { .. } => 1,
+            _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch),
+        };
+        let message = message(op, applied, seq, epoch)?;
+        let subject = message.lines().next().unwrap_or_default().to_owned();
+        let parent = snapshot.oid().map(|oid| ObjectId::from_hex(oid.as_str().as_bytes()));
+        let (name, email) =
+            snapshot.repository.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
+        let signature = |seconds| gix::actor::Signature {
+            name: name.as_str().into(),
+            email: email.as_str().into(),
+            time: gix::date::Time::new(seconds, 0),
+        };
+        let seconds = op.at.timestamp();
+        let commit = Commit {
+            tree,
+            parents: parent.transpose().map_err(StoreError::tip)?.into_iter().collect(),
+            author: signature(seconds),
+            // git orders `log --all` by committer date: with these, our chain sinks below all real history instead of
+            // being woven into it, and `--since` hides it. The author date is the true one.
+            committer: signature(i64::try_from(seq).unwrap_or(i64::MAX)),
+            encoding: None,
+            message: message.into(),
+            extra_headers: Vec::new(),
+        };
+        let commit = batch.add_object(&commit)?;
+        Ok(Transaction { snapshot, batch, commit, subject, seconds, seq })
+    }
+
+    /// Makes the change: all of it, or none.
+    ///
+    /// # Errors
+    /// [`RefError::Moved`](crate::base::refs::RefError::Moved) when somebody else was first: decide again on what is
+    /// there now. Anything else means that it did not happen either.
+    pub fn commit(
+        self,
+        refs: &dyn RefStorage,
+        durability: Durability,
+        observe: &dyn Fn(WriteStep),
+    ) -> Result<Committed, StoreError> {
+        let durable = durability == Durability::Synced;
+        self.batch.write(durable)?;
+        observe(WriteStep::ObjectsWritten);
+        let repository = self.snapshot.repository;
+        let (name, email) = repository.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
+        let line =
+            RefLogLine { who: format!("{name} <{email}>"), seconds: self.seconds, message: self.subject.clone() };
+        let oid: Oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
+        observe(WriteStep::RefAboutToMove);
+        refs.compare_and_swap(layout::STATE, self.snapshot.oid(), &oid, &line)?;
+        observe(WriteStep::RefMoved);
+        self.batch.restore_missing(durable)?;
+        Ok(Committed { oid, seq: self.seq })
+    }
+}
+
+fn write_tree(snapshot: &Snapshot<'_>, changes: &[Change], batch: &mut Batch<'_>) -> Result<ObjectId, StoreError> {
+    let gix = &snapshot.repository.gix;
+    let root = match &snapshot.tip {
+        Some(tip) => {
+            let tree = gix.find_tree(tip.tree).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
+            Tree::from(tree.decode().map_err(StoreError::tip)?)
+        }
+        None => Tree::empty(),
+    };
+    let mut edit = Edit {
+        snapshot,
+        editor: gix::objs::tree::Editor::new(root, &gix.objects, gix.object_hash()),
+        batch,
+        folds_case: snapshot.folds_case(),
+    };
+    for change in changes {
+        edit.change(change)?;
+    }
+    let Edit { mut editor, batch, .. } = edit;
+    editor.write(|tree| batch.add_object(tree))
+}
+
+/// The tree of the store while it is being changed.
+struct Edit<'e, 's, 'r, 'b> {
+    snapshot: &'s Snapshot<'r>,
+    editor: gix::objs::tree::Editor<'e>,
+    batch: &'e mut Batch<'b>,
+    folds_case: bool,
+}
+
+impl Edit<'_, '_, '_, '_> {
+    fn change(&mut self, change: &Change) -> Result<(), StoreError> {
+        match change {
+            Change::Create(domain, folds_case) => {
+                self.put(&layout::meta(), &Meta::new(domain, *folds_case))?;
+            }
+            Change::PutInstance(instance) => {
+                self.put(&layout::instance(&instance.id), &WireInstance::from_model(instance))?;
+            }
+            Change::DropInstance(id) => self.drop(&layout::instance(id))?,
+            Change::PutClaim(claim) => {
+                let blob = self.put(&layout::claim(&claim.id), &WireClaim::from_model(claim))?;
+                self.file(&layout::index_entry(&claim.scope, &claim.id, self.folds_case), blob)?;
+            }
+            Change::DropClaim(claim) => {
+                self.drop(&layout::claim(&claim.id))?;
+                self.drop(&layout::index_entry(&claim.scope, &claim.id, self.folds_case))?;
+            }
+            Change::PutEnded(instance, ended) => {
+                self.put(&layout::ended(instance, &ended.claim.id), &WireEnded::from_model(ended))?;
+            }
+            Change::DropEnded(instance, claim) => self.drop(&layout::ended(instance, claim))?,
+            Change::PutNote(note) => {
+                self.put(&layout::note(&note.id, note.at), &WireNote::from_model(note))?;
+            }
+            Change::PutHandoff(handoff) => {
+                self.put(&layout::handoff(&handoff.id), &WireHandoff::from_model(handoff))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put<W: serde::Serialize>(&mut self, path: &[Vec<u8>], wire: &W) -> Result<ObjectId, StoreError> {
+        let before = self.snapshot.record_bytes(path)?;
+        let bytes = wire::render(&layout::display(path), wire, before.as_deref())?;
+        let blob = self.batch.add(Kind::Blob, bytes)?;
+        self.file(path, blob)?;
+        Ok(blob)
+    }
+
+    fn file(&mut self, path: &[Vec<u8>], blob: ObjectId) -> Result<(), StoreError> {
+        let path = path.iter().map(|component| BStr::new(component));
+        self.editor.upsert(path, EntryKind::Blob, blob).map(drop).map_err(StoreError::tip)
+    }
+
+    fn drop(&mut self, path: &[Vec<u8>]) -> Result<(), StoreError> {
+        let path = path.iter().map(|component| BStr::new(component));
+        self.editor.remove(path).map(drop).map_err(StoreError::tip)
+    }
+}
