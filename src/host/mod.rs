@@ -4,7 +4,11 @@
 //! when somebody is stale), prints nothing, and never touches git's objects: those are `store`'s.
 
 pub mod env;
+pub mod git;
 pub mod live;
 pub mod process;
 pub mod recognise;
+pub mod refs;
+#[cfg(test)]
+mod scratch;
 pub mod world;
