@@ -3,5 +3,6 @@
 //! The library behind the `git-aio` program. Folders are layers; see `docs/ARCHITECTURE.md` for which may use which.
 
 pub mod base;
+pub mod host;
 pub mod model;
 pub mod store;

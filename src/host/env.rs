@@ -1,0 +1,196 @@
+//! The one file that reads the environment.
+//!
+//! It keeps the few variables we act on and lets go of the rest: an agent's environment holds secrets. Ids of agent
+//! sessions are kept as digests only.
+
+use super::process::Ancestor;
+use crate::base::world::Time;
+use sha2::{Digest, Sha256};
+use std::{ffi::OsString, fmt::Write, path::Path, path::PathBuf};
+
+/// What we take from the environment, as it was when the process started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Env {
+    /// `AIO_INSTANCE`: the instance that runs this command.
+    pub instance: Option<String>,
+    /// `AIO_BYPASS`: the guards are to let this pass.
+    pub bypass: bool,
+    /// `AIO_PROBE`: `doctor` tries a fence out and wants to be told that it fired.
+    pub probe: Option<String>,
+    /// `GIT_DIR`, absolute.
+    pub git_dir: Option<PathBuf>,
+    /// `GIT_WORK_TREE`, absolute.
+    pub git_work_tree: Option<PathBuf>,
+    /// `GIT_INDEX_FILE`, absolute: in a hook it may be a temporary index.
+    pub git_index_file: Option<PathBuf>,
+    /// `GIT_COMMON_DIR`, absolute.
+    pub git_common_dir: Option<PathBuf>,
+    /// `AIO_TEST_NOW`, in debug builds: the time at which the clock stands.
+    pub frozen_time: Option<Time>,
+    /// `AIO_TEST_SEED`, in debug builds: what random bytes are made from.
+    pub seed: Option<u64>,
+    /// Every agent CLI that left a trace. Nested agents inherit the variables of the outer ones, so there may be
+    /// several; [`innermost`] tells which one runs us.
+    pub sessions: Vec<AgentSession>,
+}
+
+/// The trace of one agent CLI in the environment: we run inside it, or inside something that it started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSession {
+    /// The agent CLI.
+    pub tool: &'static str,
+    /// Its session, as [`session_digest`] makes it; `None` where it is there but doesn't say.
+    pub session: Option<String>,
+}
+
+/// How an agent CLI makes itself known to the commands it runs.
+struct Traces {
+    tool: &'static str,
+    /// Variables that hold the id of the session; the first that is set counts.
+    sessions: &'static [&'static str],
+    /// A variable that proves presence, and the value it must have, if any.
+    marker: (&'static str, Option<&'static str>),
+}
+
+/// Codex stands first: its sandbox hides who our ancestors are, so that it can only win by this order.
+const AGENTS: &[Traces] = &[
+    Traces { tool: "codex", sessions: &["CODEX_SESSION_ID", "CODEX_THREAD_ID"], marker: ("CODEX_CI", None) },
+    Traces { tool: "claude", sessions: &["CLAUDE_CODE_SESSION_ID"], marker: ("CLAUDECODE", None) },
+    Traces { tool: "gemini", sessions: &["GEMINI_SESSION_ID"], marker: ("GEMINI_CLI", None) },
+    Traces { tool: "amp", sessions: &["AGENT_THREAD_ID", "AMP_CURRENT_THREAD_ID"], marker: ("AGENT", Some("amp")) },
+    Traces { tool: "opencode", sessions: &[], marker: ("OPENCODE", None) },
+    Traces { tool: "copilot", sessions: &["COPILOT_AGENT_SESSION_ID"], marker: ("COPILOT_CLI", None) },
+    Traces { tool: "cursor", sessions: &["CURSOR_CONVERSATION_ID"], marker: ("CURSOR_AGENT", None) },
+    Traces { tool: "goose", sessions: &["AGENT_SESSION_ID"], marker: ("GOOSE_TERMINAL", None) },
+];
+
+impl Env {
+    /// The environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+    pub fn read() -> Env {
+        Env::from_lookup(&std::env::current_dir().unwrap_or_default(), |name| std::env::var_os(name))
+    }
+
+    /// An environment given as a function from name to value, for a process in `dir`.
+    pub fn from_lookup(dir: &Path, lookup: impl Fn(&str) -> Option<OsString>) -> Env {
+        let set = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
+        let path = |name: &str| set(name).map(|value| dir.join(value));
+        Env {
+            instance: text("AIO_INSTANCE"),
+            bypass: set("AIO_BYPASS").is_some_and(|value| value != "0"),
+            probe: text("AIO_PROBE"),
+            git_dir: path("GIT_DIR"),
+            git_work_tree: path("GIT_WORK_TREE"),
+            git_index_file: path("GIT_INDEX_FILE"),
+            git_common_dir: path("GIT_COMMON_DIR"),
+            frozen_time: for_tests(&text, "AIO_TEST_NOW"),
+            seed: for_tests(&text, "AIO_TEST_SEED"),
+            sessions: AGENTS.iter().filter_map(|traces| traces.find(&text)).collect(),
+        }
+    }
+}
+
+impl Traces {
+    fn find(&self, text: &impl Fn(&str) -> Option<String>) -> Option<AgentSession> {
+        let session = self.sessions.iter().find_map(|name| text(name)).map(|id| session_digest(self.tool, &id));
+        let (marker, wanted) = self.marker;
+        let marked = text(marker).is_some_and(|value| wanted.is_none_or(|wanted| value == wanted));
+        (marked || session.is_some()).then_some(AgentSession { tool: self.tool, session })
+    }
+}
+
+/// A value that only a debug build takes. A test that sets one it can't mean must not pass by luck.
+fn for_tests<T: std::str::FromStr>(text: &impl Fn(&str) -> Option<String>, name: &str) -> Option<T> {
+    if !cfg!(debug_assertions) {
+        return None;
+    }
+    text(name).map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} can't be read")))
+}
+
+/// The agent session that runs us: that of the innermost agent among our ancestors, who may well be one that says
+/// nothing of its session. Where no ancestor is known to be an agent, the first in the order of the table.
+pub fn innermost<'a>(sessions: &'a [AgentSession], ancestors: &[Ancestor]) -> Option<&'a AgentSession> {
+    match ancestors.iter().find_map(|ancestor| ancestor.agent) {
+        Some(tool) => sessions.iter().find(|session| session.tool == tool),
+        None => sessions.first(),
+    }
+}
+
+/// A name for the session `id` of `tool`, by which two sightings of it are found to be the same and from which the id
+/// itself can't be had: `claude:0f3a…`. The tool `person` and an email address name a person.
+pub fn session_digest(tool: &str, id: &str) -> String {
+    let mut digest = format!("{tool}:");
+    for byte in &Sha256::digest(id.as_bytes())[..8] {
+        let _ = write!(digest, "{byte:02x}");
+    }
+    digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::process::ProcessMark;
+
+    fn env(vars: &[(&str, &str)]) -> Env {
+        Env::from_lookup(Path::new("/here"), |name| {
+            vars.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    fn ancestor(agent: Option<&'static str>) -> Ancestor {
+        let mark = ProcessMark { pid: 1, start: String::new(), boot: String::new(), namespace: String::new() };
+        Ancestor { mark, agent, name: String::new(), transient: false }
+    }
+
+    #[test]
+    fn git_paths_are_absolute_and_empty_ones_are_unset() {
+        let env = env(&[("GIT_DIR", ".git"), ("GIT_INDEX_FILE", "/tmp/index"), ("GIT_WORK_TREE", "")]);
+        assert_eq!(env.git_dir, Some(Path::new("/here").join(".git")));
+        assert_eq!(env.git_index_file, Some(PathBuf::from("/tmp/index")));
+        assert_eq!(env.git_work_tree, None);
+    }
+
+    #[test]
+    fn a_bypass_is_anything_but_empty_and_zero() {
+        for (value, bypass) in [("1", true), ("yes", true), ("0", false), ("", false)] {
+            assert_eq!(env(&[("AIO_BYPASS", value)]).bypass, bypass, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn each_agent_is_known_by_its_traces() {
+        let found = |vars: &[(&str, &str)]| {
+            env(vars).sessions.iter().map(|s| (s.tool, s.session.is_some())).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&[("CLAUDE_CODE_SESSION_ID", "x"), ("CLAUDECODE", "1")]), [("claude", true)]);
+        assert_eq!(found(&[("CODEX_THREAD_ID", "x")]), [("codex", true)]);
+        assert_eq!(found(&[("GEMINI_CLI", "1")]), [("gemini", false)]);
+        assert_eq!(found(&[("AGENT", "amp"), ("AGENT_THREAD_ID", "T-1")]), [("amp", true)]);
+        assert_eq!(found(&[("AGENT", "1"), ("OPENCODE", "1")]), [("opencode", false)]);
+        assert_eq!(found(&[("AGENT_SESSION_ID", "x")]), [("goose", true)]);
+        assert_eq!(found(&[("EDITOR", "claude")]), []);
+    }
+
+    #[test]
+    fn the_innermost_ancestor_decides_between_nested_agents() {
+        let env = env(&[("CLAUDE_CODE_SESSION_ID", "outer"), ("GEMINI_CLI", "1")]);
+        let by = |agents: &[Option<&'static str>]| {
+            let ancestors: Vec<_> = agents.iter().map(|agent| ancestor(*agent)).collect();
+            innermost(&env.sessions, &ancestors).map(|session| session.tool)
+        };
+        assert_eq!(by(&[None, Some("gemini"), Some("claude")]), Some("gemini"));
+        assert_eq!(by(&[Some("claude")]), Some("claude"));
+        assert_eq!(by(&[Some("aider"), Some("claude")]), None, "the session of the outer agent is not the inner's");
+        assert_eq!(by(&[None]), Some("claude"));
+    }
+
+    #[test]
+    fn a_session_id_is_not_kept() {
+        let env = env(&[("CLAUDE_CODE_SESSION_ID", "a2e4ebd4-secret")]);
+        assert!(!format!("{env:?}").contains("secret"));
+        assert_eq!(session_digest("claude", "a"), session_digest("claude", "a"));
+        assert_ne!(session_digest("claude", "a"), session_digest("claude", "b"));
+        assert_eq!(session_digest("claude", "a").len(), "claude:".len() + 16);
+    }
+}

@@ -1,0 +1,14 @@
+//! The machine we run on: its clock and randomness, the environment, processes, the user's git, and git's hooks.
+//!
+//! The only layer that starts processes or reads the environment. It knows no rule of coordination (what a claim is,
+//! when somebody is stale), prints nothing, and never touches git's objects: those are `store`'s.
+
+pub mod env;
+pub mod git;
+pub mod live;
+pub mod process;
+pub mod recognise;
+pub mod refs;
+#[cfg(test)]
+mod scratch;
+pub mod world;

@@ -1,0 +1,106 @@
+//! Processes as Linux shows them in `/proc`.
+
+use super::{Look, Process};
+use std::{fs, io, path::Path};
+
+/// A view of the processes of our pid namespace.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) boot: String,
+    pub(super) namespace: String,
+}
+
+impl Table {
+    /// `None` where `/proc` is missing or is that of another pid namespace.
+    pub(super) fn open() -> Option<Table> {
+        let own = fs::read_to_string("/proc/self/stat").ok()?;
+        if own.split(' ').next()?.parse() != Ok(std::process::id()) {
+            return None;
+        }
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
+        Some(Table { boot, namespace: namespace()? })
+    }
+
+    pub(super) fn look(&self, pid: u32) -> Look {
+        let dir = Path::new("/proc").join(pid.to_string());
+        match fs::read(dir.join("stat")) {
+            Ok(stat) => match parse_stat(&String::from_utf8_lossy(&stat)) {
+                Some(stat) => Look::Found(describe(&dir, stat)),
+                None => Look::Hidden,
+            },
+            Err(_) if exists(pid) => Look::Hidden,
+            Err(_) => Look::Gone,
+        }
+    }
+}
+
+/// The number of a namespace is given out again soon after the namespace has ended, as those of sandboxes do with every
+/// command, so the start of its first process is part of the name.
+fn namespace() -> Option<String> {
+    let link = fs::read_link("/proc/self/ns/pid").ok()?;
+    let first = fs::read_to_string("/proc/1/stat").ok().and_then(|stat| parse_stat(&stat));
+    Some(format!("{} {}", link.display(), first.map(|first| first.start).unwrap_or_default()))
+}
+
+/// Asks the kernel, which answers also where `/proc` is mounted so that it hides what belongs to others.
+fn exists(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
+    match rustix::process::test_kill_process(pid) {
+        Ok(()) => true,
+        Err(error) => io::Error::from(error).kind() == io::ErrorKind::PermissionDenied,
+    }
+}
+
+fn describe(dir: &Path, stat: Stat) -> Process {
+    let argv = fs::read(dir.join("cmdline")).unwrap_or_default();
+    let argv = argv.strip_suffix(b"\0").unwrap_or(&argv);
+    Process {
+        parent: stat.parent,
+        start: stat.start,
+        ended: matches!(stat.state, 'Z' | 'X' | 'x'),
+        argv: argv.split(|b| *b == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect(),
+        exe: fs::read_link(dir.join("exe")).ok().map(|exe| exe.to_string_lossy().into_owned()),
+        name: stat.name,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    name: String,
+    state: char,
+    parent: u32,
+    start: String,
+}
+
+/// See proc_pid_stat(5). The name is in brackets and may itself hold spaces and brackets: the last one ends it.
+fn parse_stat(stat: &str) -> Option<Stat> {
+    let (head, tail) = stat.rsplit_once(')')?;
+    let mut fields = tail.split_ascii_whitespace();
+    Some(Stat {
+        name: head.split_once('(')?.1.to_owned(),
+        state: fields.next()?.chars().next()?,
+        parent: fields.next()?.parse().ok()?,
+        // Field 22 of all, of which five are behind us when the parent has been taken.
+        start: fields.nth(17)?.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_look_like_the_fields_after_it() {
+        let stat = "42 (a) S 1 (b) c) Z 7 42 42 0 -1 4 1 0 0 0 0 0 0 0 20 0 1 0 118913 313 3 18";
+        let expected = Stat { name: "a) S 1 (b) c".into(), state: 'Z', parent: 7, start: "118913".into() };
+        assert_eq!(parse_stat(stat), Some(expected));
+        assert_eq!(parse_stat("42 (short) S 1 2"), None);
+        assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn the_table_is_that_of_this_boot() {
+        let (a, b) = (Table::open().expect("proc is here"), Table::open().expect("proc is here"));
+        assert_eq!((a.boot, a.namespace), (b.boot, b.namespace));
+    }
+}
