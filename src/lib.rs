@@ -6,3 +6,4 @@ pub mod base;
 pub mod host;
 pub mod model;
 pub mod store;
+pub mod ops;

@@ -4,6 +4,7 @@
 //! when somebody is stale), prints nothing, and never touches git's objects: those are `store`'s.
 
 pub mod env;
+pub mod fault;
 pub mod git;
 pub mod live;
 pub mod process;

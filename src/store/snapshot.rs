@@ -206,7 +206,15 @@ impl Snapshot<'_> {
         id.as_str()[..(longest + 1).clamp(4, id.as_str().len())].to_owned()
     }
 
-    /// Every claim that `instance`s lost and have not been settled.
+    /// Whether anybody lost a claim and has not settled it.
+    ///
+    /// # Errors
+    /// When the tree can't be read.
+    pub fn has_ended(&self) -> Result<bool, StoreError> {
+        Ok(self.tree_at(&[b"ended".to_vec()])?.is_some())
+    }
+
+    /// Every claim that instances lost and have not settled.
     ///
     /// # Errors
     /// When the tree can't be read.

@@ -1,0 +1,141 @@
+//! The funnel: every failure becomes a kind, a message, a way on and an exit code, here and nowhere else.
+
+use super::{
+    exit::Exit,
+    format,
+    json::{Conflict, ErrorAnswer, ErrorBody},
+    ui::Ui,
+};
+use crate::{
+    base::{refs::RefError, world::Time},
+    ops::{Error, Held},
+    store_errors::{OpenError, StoreError},
+};
+use std::{io, process::ExitCode};
+
+/// Wrong use that only a command can see.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Usage {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// Wrong use, with the way on.
+pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Usage { message: message.into(), hint: Some(hint.into()) }.into()
+}
+
+struct Told {
+    kind: &'static str,
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+/// Tells of a failure and how the program ends for it.
+pub(crate) fn report(ui: &Ui, error: &anyhow::Error, now: Time) -> ExitCode {
+    // Whoever closed the pipe has seen enough.
+    if error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+            || cause.downcast_ref::<serde_json::Error>().is_some_and(|e| e.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
+    }) {
+        return Exit::Done.into();
+    }
+    let told = tell(error);
+    let held = match error.downcast_ref::<Error>() {
+        Some(Error::Held(held)) => held.as_slice(),
+        _ => &[],
+    };
+    if ui.json {
+        let answer = ErrorAnswer::new(ErrorBody {
+            kind: told.kind.into(),
+            message: told.message,
+            hint: told.hint,
+            conflicts: held.iter().map(Conflict::new).collect(),
+        });
+        let _ = ui.answer(|| answer, |_| Ok(()));
+    } else {
+        let message = if held.is_empty() { format!("error: {}", told.message) } else { refusal(held, now) };
+        ui.error(&message, told.hint.as_deref());
+    }
+    told.exit.into()
+}
+
+/// A refusal, claim by claim. It names holder, reason and end, and never a command that would break a claim.
+fn refusal(held: &[Held], now: Time) -> String {
+    let lines = held.iter().map(|held| format::held(held, now));
+    let mut text = format!("already claimed: {}", lines.clone().next().unwrap_or_default());
+    lines.skip(1).for_each(|line| {
+        text.push_str("\n                 ");
+        text.push_str(&line);
+    });
+    text
+}
+
+fn tell(error: &anyhow::Error) -> Told {
+    if let Some(usage) = error.downcast_ref::<Usage>() {
+        return Told { kind: "usage", exit: Exit::Usage, message: usage.to_string(), hint: usage.hint.clone() };
+    }
+    let Some(error) = error.downcast_ref::<Error>() else {
+        return Told { kind: "failed", exit: Exit::Failed, message: format!("{error:#}"), hint: None };
+    };
+    let (kind, exit, hint) = match error {
+        Error::Held(_) => ("conflict", Exit::Conflict, Some(WAYS_ON.to_owned())),
+        Error::Usage { hint, .. } => ("usage", Exit::Usage, hint.clone()),
+        Error::NotFound { hint, .. } => ("not-found", Exit::NotFound, hint.clone()),
+        Error::NotAllowed { hint, .. } => ("not-allowed", Exit::Conflict, hint.clone()),
+        Error::HandoffSettled(_) => ("settled", Exit::Conflict, None),
+        Error::Contended(_) => ("busy", Exit::Busy, None),
+        Error::Open(error) => return tell_open(error),
+        Error::Store(error) => return tell_store(error),
+        Error::Git(_) | Error::File { .. } => ("failed", Exit::Failed, None),
+    };
+    let message = match error {
+        Error::File { what, source } => format!("{what}: {source}"),
+        error => error.to_string(),
+    };
+    Told { kind, exit, message, hint }
+}
+
+/// What can safely be done about a path that somebody else holds.
+pub(crate) const WAYS_ON: &str =
+    "wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`";
+
+fn tell_open(error: &OpenError) -> Told {
+    let hint = match error {
+        OpenError::NotFound(_) => "run it inside a git repository, or name one with -C".to_owned(),
+        OpenError::Untrusted(dir) => format!("if you trust it, add {} to git's safe.directory", dir.display()),
+        OpenError::Unusable { .. } => "`git status` may say more".to_owned(),
+    };
+    Told { kind: "repository", exit: Exit::Failed, message: error.to_string(), hint: Some(hint) }
+}
+
+fn tell_store(error: &StoreError) -> Told {
+    let told = |kind, exit, hint: Option<&str>| Told {
+        kind,
+        exit,
+        message: error.to_string(),
+        hint: hint.map(str::to_owned),
+    };
+    match error {
+        StoreError::Damaged { .. } | StoreError::Tip(_) => {
+            told("damaged", Exit::Failed, Some("`git aio doctor` says more, and `git aio doctor --repair` mends it"))
+        }
+        StoreError::Newer { .. } => told("newer", Exit::Failed, Some("update git-aio; until then it can only read")),
+        StoreError::TooLarge { .. } => told("usage", Exit::Usage, Some("make it shorter")),
+        StoreError::Ref(RefError::Locked { lock, .. }) => told(
+            "busy",
+            Exit::Busy,
+            Some(&format!("try again; if no git command is running, {} was left by one that was killed", lock.display())),
+        ),
+        StoreError::Ref(RefError::Moved { .. }) => told("busy", Exit::Busy, Some("try again")),
+        StoreError::Ref(RefError::Failed { verb: "read", .. }) => {
+            told("damaged", Exit::Failed, Some("`git aio doctor --repair` goes back to the last whole state"))
+        }
+        StoreError::Ref(RefError::Failed { .. }) | StoreError::Write(_) => {
+            told("write", Exit::Failed, Some("nothing was changed; is the repository writable, and is there space?"))
+        }
+        StoreError::Read(_) => told("failed", Exit::Failed, None),
+    }
+}

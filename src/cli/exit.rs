@@ -1,0 +1,25 @@
+//! Exit codes: a contract with scripts and agents, listed in docs/cli.md.
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done; available.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Wrong use, or an invalid file.
+    Usage = 2,
+    /// Held by another.
+    Conflict = 3,
+    /// No such record, or no registered instance.
+    NotFound = 8,
+    /// Busy, try again.
+    Busy = 75,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        std::process::ExitCode::from(exit as u8)
+    }
+}

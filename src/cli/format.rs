@@ -1,0 +1,99 @@
+//! How facts look in a line for people.
+
+use crate::{
+    base::{text, world::Time},
+    model::{
+        claim::{Claim, Ended, EndReason, Holder, Mode, Origin},
+        liveness::Presence,
+    },
+    ops::Held,
+};
+use chrono::TimeDelta;
+
+/// Longest target or reason in a line, in characters.
+const MAX: usize = 200;
+
+/// A duration in its largest unit: `3m`, `2h`, `5d`.
+pub(crate) fn span(span: TimeDelta) -> String {
+    let seconds = span.num_seconds().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86400),
+    }
+}
+
+/// How long ago.
+pub(crate) fn ago(then: Time, now: Time) -> String {
+    format!("{} ago", span(now - then))
+}
+
+/// A moment as it stands in JSON.
+pub(crate) fn rfc3339(time: Time) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+/// Somebody's words, quoted, in one line.
+pub(crate) fn quoted(words: &str) -> String {
+    format!("\"{}\"", text::one_line(words, MAX))
+}
+
+/// A path, pattern or task id.
+pub(crate) fn target(target: &str) -> String {
+    text::one_line(target, MAX)
+}
+
+/// A claim without its holder: `7b3f  src/auth (directory, shared) since 3m ago, until …: "why"`.
+pub(crate) fn claim(claim: &Claim, short_id: &str, now: Time) -> String {
+    format!("{short_id}  {} ({}){}", target(&claim.scope.target()), traits(claim), terms(claim, now))
+}
+
+fn traits(claim: &Claim) -> String {
+    let shared = if claim.mode == Mode::Shared { ", shared" } else { "" };
+    let auto = if claim.origin == Origin::Auto { ", automatic" } else { "" };
+    format!("{}{shared}{auto}", claim.scope.kind())
+}
+
+fn terms(claim: &Claim, now: Time) -> String {
+    let until = match claim.until {
+        Some(until) if until <= now => ", expired".to_owned(),
+        Some(until) => format!(", for {} more", span(until - now)),
+        None => String::new(),
+    };
+    let why = claim.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
+    format!(" since {}{until}{why}", ago(claim.since, now))
+}
+
+/// What is in the way: `src/auth/login.rs is held by codex-… (directory src/auth) since 3m ago: "why"`.
+pub(crate) fn held(held: &Held, now: Time) -> String {
+    let scope = &held.conflict.scope;
+    let claim = &held.conflict.claim;
+    let part_of = match *scope == claim.scope {
+        true => String::new(),
+        false => format!(" through {} {}", claim.scope.kind(), target(&claim.scope.target())),
+    };
+    let presence = match held.presence {
+        Some(presence) if presence != Presence::Live => format!(" ({})", presence.as_str()),
+        _ => String::new(),
+    };
+    let holder = match &claim.holder {
+        Holder::Instance(id) => id.to_string(),
+        Holder::Handoff(id) => format!("the open {id}"),
+    };
+    format!("{} is held by {holder}{presence}{part_of}{}", target(&scope.target()), terms(claim, now))
+}
+
+/// A claim that ended without its holder's doing, told to the holder.
+pub(crate) fn lost(ended: &Ended, now: Time) -> String {
+    let by = ended.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let what = target(&ended.claim.scope.target());
+    let how = match ended.reason {
+        EndReason::Stale => format!("was taken over{by}, because you had not been heard of"),
+        EndReason::Expired => format!("was taken over{by}, because its time was up"),
+        EndReason::Forced => format!("was ended{by}"),
+        EndReason::Lost => format!("was lost to another clone{by}"),
+    };
+    let why = ended.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
+    format!("your claim on {what} {how} {}{why}", ago(ended.at, now))
+}

@@ -1,0 +1,387 @@
+//! Answers in JSON: a contract. Keys may be added, none renamed or removed; `git aio schema` describes it.
+
+use super::format::rfc3339;
+use crate::{
+    model::{
+        claim::Claim as ModelClaim,
+        handoff::Handoff as ModelHandoff,
+        instance::Instance as ModelInstance,
+        liveness::Presence,
+        note::Note as ModelNote,
+    },
+    ops::{Held, instance::Known},
+    store_log::Entry,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The version of all these shapes.
+pub const SCHEMA: u32 = 1;
+
+/// An instance.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Instance {
+    id: String,
+    tool: String,
+    project: String,
+    task: Option<Task>,
+    /// `live`, `idle`, `stale` or `ended`
+    state: String,
+    since: String,
+    last_seen: String,
+    worktree: Option<String>,
+    parent: Option<String>,
+}
+
+/// What an instance is doing.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Task {
+    text: String,
+    id: Option<String>,
+}
+
+/// A claim.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Claim {
+    id: String,
+    /// `file`, `directory`, `task` or `pattern`
+    kind: String,
+    target: String,
+    /// `exclusive` or `shared`
+    mode: String,
+    /// `explicit` or `auto`
+    origin: String,
+    /// An instance, or an open handoff
+    holder: String,
+    token: u64,
+    /// `held`, `tentative` or `lost`
+    state: String,
+    since: String,
+    until: Option<String>,
+    why: Option<String>,
+    /// The tracked files it covers, in the answer to a claim of a folder or pattern
+    #[serde(skip_serializing_if = "Option::is_none")]
+    covers: Option<Coverage>,
+}
+
+/// How many tracked files a claim covers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Coverage {
+    pub(super) covered: usize,
+    pub(super) tracked: usize,
+}
+
+/// A note.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Note {
+    id: String,
+    /// `decision`, `learning`, `warning` or `pattern`
+    category: String,
+    text: String,
+    by: String,
+    at: String,
+    paths: Vec<String>,
+    to: Option<String>,
+}
+
+/// A handoff.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Handoff {
+    id: String,
+    title: String,
+    from: String,
+    to: Option<String>,
+    /// `open`, `accepted`, `done` or `declined`
+    state: String,
+    at: String,
+    claims: Vec<String>,
+    commit: Option<String>,
+    branch: Option<String>,
+    dirty: Vec<String>,
+    settled_by: Option<String>,
+    settled_at: Option<String>,
+    document: Document,
+}
+
+/// The document of a handoff.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Document {
+    context: String,
+    files: Vec<String>,
+    boundaries: Vec<String>,
+    requirements: Vec<String>,
+    patterns: Vec<String>,
+    verification: Vec<String>,
+    notes: String,
+}
+
+/// An operation in the log.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LogEntry {
+    seq: u64,
+    op: String,
+    op_id: String,
+    by: Option<String>,
+    at: String,
+    subject: String,
+}
+
+/// A record that can't be read.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Damage {
+    pub(super) path: String,
+    pub(super) reason: String,
+}
+
+macro_rules! answer {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Serialize, JsonSchema)]
+        pub struct $name {
+            schema: u32,
+            $($(#[$field_doc])* $field: $type,)*
+        }
+
+        impl $name {
+            #[expect(clippy::too_many_arguments, reason = "one a key")]
+            #[allow(clippy::allow_attributes_without_reason, unfulfilled_lint_expectations)]
+            pub(super) fn new($($field: $type),*) -> Self {
+                $name { schema: SCHEMA, $($field),* }
+            }
+        }
+    };
+}
+
+answer!(
+    /// register, whoami, heartbeat, unregister, task
+    InstanceAnswer { instance: Instance }
+);
+answer!(
+    /// claim
+    ClaimAnswer { claims: Vec<Claim> }
+);
+answer!(
+    /// check
+    CheckAnswer { as_of: AsOf, paths: Vec<Checked> }
+);
+answer!(
+    /// release, cleanup, unregister
+    ReleaseAnswer { released: Vec<String>, ended: Vec<String> }
+);
+answer!(
+    /// status
+    StatusAnswer {
+        me: Option<String>,
+        project: String,
+        instances: Vec<Instance>,
+        claims: Vec<Claim>,
+        handoffs: Vec<Handoff>,
+        /// Own claims that were lost and have not been claimed or released since
+        lost: Vec<Claim>,
+        damaged: Vec<Damage>,
+        /// `null`: this store is not shared with other clones
+        hub: Option<Hub>,
+    }
+);
+answer!(
+    /// context get, context export
+    ContextAnswer { notes: Vec<Note>, handoffs: Vec<Handoff>, damaged: Vec<Damage> }
+);
+answer!(
+    /// context decision, learning, warning, pattern
+    NoteAnswer { note: Note }
+);
+answer!(
+    /// handoff new, show, accept, decline, done; context handoff
+    HandoffAnswer { handoff: Handoff }
+);
+answer!(
+    /// handoff list
+    HandoffsAnswer { handoffs: Vec<Handoff>, damaged: Vec<Damage> }
+);
+answer!(
+    /// log
+    LogAnswer { entries: Vec<LogEntry> }
+);
+answer!(
+    /// doctor
+    DoctorAnswer { ok: bool, checks: Vec<Check> }
+);
+answer!(
+    /// init
+    InitAnswer {
+        /// Whether only the plan was shown
+        dry_run: bool,
+        /// What was changed, or would be, in words
+        changes: Vec<String>,
+    }
+);
+answer!(
+    /// Any failure
+    ErrorAnswer { error: ErrorBody }
+);
+
+/// Which state an answer is about.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AsOf {
+    /// The number of operations the store had seen
+    pub(super) seq: u64,
+    /// When the store was last in step with its hub; `null`: it has none
+    pub(super) synced: Option<String>,
+}
+
+/// What is known about one path.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Checked {
+    pub(super) path: String,
+    pub(super) available: bool,
+    pub(super) claims: Vec<Claim>,
+}
+
+/// One thing that doctor looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Check {
+    pub(super) name: String,
+    pub(super) ok: bool,
+    pub(super) detail: String,
+}
+
+/// The remote that decides between clones.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Hub {
+    remote: String,
+    pending: u64,
+    lost: u64,
+    last_error: Option<String>,
+}
+
+/// Why a command failed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ErrorBody {
+    /// `conflict`, `usage`, `not-found`, `not-allowed`, `busy`, `damaged`, `newer`, `repository`, `write` and others
+    pub(super) kind: String,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+    /// What is in the way, where something is
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) conflicts: Vec<Conflict>,
+}
+
+/// One claim in the way.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Conflict {
+    target: String,
+    claim: Claim,
+}
+
+impl Instance {
+    pub(super) fn new(known: &Known) -> Self {
+        let ModelInstance { id, tool, project, worktree, task, since, parent, .. } = &known.instance;
+        Instance {
+            id: id.to_string(),
+            tool: tool.to_string(),
+            project: project.clone(),
+            task: task.as_ref().map(|t| Task { text: t.text.clone(), id: t.id.as_ref().map(ToString::to_string) }),
+            state: known.presence.as_str().into(),
+            since: rfc3339(*since),
+            last_seen: rfc3339(known.last_seen),
+            worktree: worktree.clone(),
+            parent: parent.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl Claim {
+    pub(super) fn new(claim: &ModelClaim) -> Self {
+        Claim {
+            id: claim.id.to_string(),
+            kind: claim.scope.kind().into(),
+            target: claim.scope.target(),
+            mode: claim.mode.as_str().into(),
+            origin: claim.origin.as_str().into(),
+            holder: claim.holder.to_string(),
+            token: claim.token,
+            state: "held".into(),
+            since: rfc3339(claim.since),
+            until: claim.until.map(rfc3339),
+            why: claim.why.clone(),
+            covers: None,
+        }
+    }
+
+    pub(super) fn lost(claim: &ModelClaim) -> Self {
+        Claim { state: "lost".into(), ..Claim::new(claim) }
+    }
+
+    pub(super) fn covering(self, covers: Option<Coverage>) -> Self {
+        Claim { covers, ..self }
+    }
+}
+
+impl Note {
+    pub(super) fn new(note: &ModelNote) -> Self {
+        Note {
+            id: note.id.to_string(),
+            category: note.category.as_str().into(),
+            text: note.text.clone(),
+            by: note.by.to_string(),
+            at: rfc3339(note.at),
+            paths: note.paths.iter().map(ToString::to_string).collect(),
+            to: note.to.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl Handoff {
+    pub(super) fn new(handoff: &ModelHandoff) -> Self {
+        let document = handoff.document.clone();
+        let settled = handoff.state.settled();
+        Handoff {
+            id: handoff.id.to_string(),
+            title: document.title,
+            from: handoff.from.to_string(),
+            to: handoff.to.as_ref().map(ToString::to_string),
+            state: handoff.state.as_str().into(),
+            at: rfc3339(handoff.at),
+            claims: handoff.claims.iter().map(ToString::to_string).collect(),
+            commit: handoff.tree.commit.as_ref().map(ToString::to_string),
+            branch: handoff.tree.branch.clone(),
+            dirty: handoff.tree.dirty.iter().map(ToString::to_string).collect(),
+            settled_by: settled.map(|settled| settled.by.to_string()),
+            settled_at: settled.map(|settled| rfc3339(settled.at)),
+            document: Document {
+                context: document.context,
+                files: document.files,
+                boundaries: document.boundaries,
+                requirements: document.requirements,
+                patterns: document.patterns,
+                verification: document.verification,
+                notes: document.notes,
+            },
+        }
+    }
+}
+
+impl LogEntry {
+    pub(super) fn new(entry: &Entry) -> Self {
+        LogEntry {
+            seq: entry.seq,
+            op: entry.verb.clone(),
+            op_id: entry.op_id.to_string(),
+            by: entry.by.as_ref().map(ToString::to_string),
+            at: rfc3339(entry.at),
+            subject: entry.subject.clone(),
+        }
+    }
+}
+
+impl Conflict {
+    pub(super) fn new(held: &Held) -> Self {
+        Conflict { target: held.conflict.scope.target(), claim: Claim::new(&held.conflict.claim) }
+    }
+}
+
+/// Whether a holder is there, in a word.
+pub(super) fn presence(presence: Option<Presence>) -> &'static str {
+    presence.map_or("unknown", Presence::as_str)
+}

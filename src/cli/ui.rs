@@ -1,0 +1,87 @@
+//! The one mouth: answers go to standard output, all talk to standard error.
+//!
+//! Text from records passes [`base::text`](crate::base::text) before it gets here.
+
+use super::exit::Exit;
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+/// Where a command's words go.
+pub(crate) struct Ui {
+    /// Whether answers are JSON.
+    pub(crate) json: bool,
+    quiet: bool,
+}
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const ODD: Style = AnsiColor::Yellow.on_default();
+
+impl Ui {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        Ui { json, quiet }
+    }
+
+    /// The answer, in the form that was asked for.
+    pub(crate) fn answer<T: Serialize>(
+        &self,
+        json: impl FnOnce() -> T,
+        human: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut out = anstream::stdout().lock();
+        if self.json {
+            serde_json::to_writer_pretty(&mut out, &json())?;
+            writeln!(out)?;
+        } else {
+            human(&mut out)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    /// An answer that has only one form.
+    pub(crate) fn print(&self, text: &str) -> anyhow::Result<()> {
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Something beside the answer. That nobody may be there to hear it is no failure.
+    pub(crate) fn say(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
+    }
+
+    /// Something to be warned of, also where talk is not wanted.
+    pub(crate) fn warn(&self, text: impl std::fmt::Display) {
+        let _ = writeln!(anstream::stderr(), "{ODD}warning:{ODD:#} {text}");
+    }
+
+    /// Why a command failed.
+    pub(crate) fn error(&self, text: &str, hint: Option<&str>) {
+        let mut err = anstream::stderr();
+        let _ = writeln!(err, "{text}");
+        if let Some(hint) = hint {
+            let _ = writeln!(err, "{DIM}hint:{DIM:#} {hint}");
+        }
+    }
+
+    /// Whether somebody may be watching progress.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+}
+
+/// What clap has to say: help on standard output, complaints on standard error.
+pub(crate) fn clap_error(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+}

@@ -1,0 +1,77 @@
+//! Taking stale instances and their claims off the register.
+
+use super::{Error, Session};
+use crate::{
+    base::id::{ClaimId, InstanceId},
+    model::{
+        claim::{Claim, Holder},
+        op::{Action, Departure},
+    },
+};
+use chrono::TimeDelta;
+
+/// How long it is remembered that an instance once was, so that a command of it can revive it.
+const REMEMBERED: TimeDelta = TimeDelta::days(30);
+
+/// What a cleanup ended.
+#[derive(Debug, Clone, Default)]
+pub struct Cleaned {
+    /// Instances.
+    pub ended: Vec<InstanceId>,
+    /// Their claims, and claims whose time was up.
+    pub released: Vec<ClaimId>,
+}
+
+impl Session {
+    /// Ends all instances of this clone that are stale, with their claims, and claims of persons that have expired.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub fn cleanup(&self) -> Result<Cleaned, Error> {
+        let snapshot = self.snapshot()?;
+        // Whoever cleans up is not to be found stale for it.
+        let me = self.asking(&snapshot)?.instance().cloned();
+        let mut ended = Vec::new();
+        let performed = self.perform(me.as_ref(), |snapshot| {
+            let claims = snapshot.claims()?.0;
+            let departures: Vec<Departure> = self
+                .gone(snapshot)?
+                .into_iter()
+                .filter(|id| Some(id) != me.as_ref())
+                .map(|id| departure(id, &claims, true))
+                .collect();
+            ended = departures.iter().map(|departure| departure.instance.clone()).collect();
+            Ok((!departures.is_empty()).then_some(Action::End(departures)))
+        })?;
+        self.forget_long_ended();
+        let released = performed.applied.released.into_iter().map(|claim| claim.id).collect();
+        Ok(Cleaned { ended, released })
+    }
+
+    /// The instances of this clone that are stale.
+    fn gone(&self, snapshot: &crate::store::Snapshot<'_>) -> Result<Vec<InstanceId>, Error> {
+        let mut gone = Vec::new();
+        for instance in snapshot.instances()?.0 {
+            if self.is_gone(&instance.id, snapshot)? {
+                gone.push(instance.id);
+            }
+        }
+        Ok(gone)
+    }
+
+    fn forget_long_ended(&self) {
+        let limit = self.now() - REMEMBERED;
+        for (id, seen) in self.live.all().unwrap_or_default().instances {
+            if seen.live.ended.is_some() && seen.last_seen < limit {
+                let _ = self.live.remove(&id);
+            }
+        }
+    }
+}
+
+/// An instance that goes, with all of its claims.
+pub(super) fn departure(instance: InstanceId, claims: &[Claim], stale: bool) -> Departure {
+    let holder = Holder::Instance(instance.clone());
+    let claims = claims.iter().filter(|claim| claim.holder == holder).map(Claim::grant_ref).collect();
+    Departure { instance, claims, stale }
+}

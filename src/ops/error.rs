@@ -1,0 +1,145 @@
+//! Why a use case did not come to its end. The edge turns the variants into exit codes and hints.
+
+use crate::{
+    base::refs::RefError,
+    host::git::GitError,
+    model::{
+        apply::{Conflict, Refusal},
+        handoff::Handoff,
+        liveness::Presence,
+    },
+    store::{OpenError, StoreError},
+};
+
+/// Why a use case did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else holds it.
+    #[error("{}", held_message(.0))]
+    Held(Vec<Held>),
+    /// What was given can't be meant.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong with it.
+        message: String,
+        /// The way on.
+        hint: Option<String>,
+    },
+    /// There is no such record, or the one who asks is not registered.
+    #[error("{message}")]
+    NotFound {
+        /// What is missing.
+        message: String,
+        /// The way on.
+        hint: Option<String>,
+    },
+    /// The one who asks may not.
+    #[error("{message}")]
+    NotAllowed {
+        /// What is not allowed.
+        message: String,
+        /// The way on.
+        hint: Option<String>,
+    },
+    /// The handoff is past that.
+    #[error("the handoff {} is {}", .0.id, .0.state.as_str())]
+    HandoffSettled(Box<Handoff>),
+    /// Somebody was always quicker.
+    #[error("the store changed {0} times while this was tried; try again")]
+    Contended(u32),
+    /// There is no repository to work in.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store can't be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// git could not do what it was asked.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A file of ours can't be read or written.
+    #[error("{what}: {source}")]
+    File {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// One claim that is in the way, with what is known of its holder.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// What was wanted and what is in the way.
+    pub conflict: Conflict,
+    /// The id of the claim in the way, as short as it is unique.
+    pub short_id: String,
+    /// Whether its holder is there; `None` for a handoff.
+    pub presence: Option<Presence>,
+}
+
+impl Error {
+    pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    pub(super) fn not_found(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::NotFound { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    pub(super) fn not_allowed(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::NotAllowed { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    pub(super) fn file(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Error::File { what, source }
+    }
+
+    /// What a refusal by the rules means where conflicts are not possible.
+    pub(super) fn from_refusal(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Held(conflicts) => Error::Held(
+                conflicts
+                    .into_iter()
+                    .map(|conflict| Held {
+                        short_id: conflict.claim.id.to_string(),
+                        conflict,
+                        presence: None,
+                    })
+                    .collect(),
+            ),
+            Refusal::NotRegistered(Some(id)) => {
+                Error::not_found(format!("no instance {id} is registered"), "`git aio status` lists who is")
+            }
+            Refusal::NotRegistered(None) => {
+                Error::not_found("this needs a registered instance", "register with `git aio register <tool>`")
+            }
+            Refusal::ClaimChanged(id) => Error::not_found(
+                format!("the claim {id} is not there any more, or not yours"),
+                "`git aio status` shows the claims there are",
+            ),
+            Refusal::NoSuchHandoff(id) => {
+                Error::not_found(format!("no handoff {id}"), "`git aio handoff list` shows those there are")
+            }
+            Refusal::HandoffSettled(handoff) => Error::HandoffSettled(handoff),
+            Refusal::Exists => Error::usage("there is a store already", "nothing needs to be done"),
+        }
+    }
+
+    /// Whether somebody else was quicker, so that deciding again may help.
+    pub(super) fn is_moved(&self) -> bool {
+        matches!(self, Error::Store(StoreError::Ref(RefError::Moved { .. })))
+    }
+}
+
+fn held_message(held: &[Held]) -> String {
+    let first = held.first().map_or_else(String::new, |held| {
+        let Conflict { scope, claim } = &held.conflict;
+        let by = if *scope == claim.scope { String::new() } else { format!(" as part of {}", claim.scope) };
+        format!("{} is held by {}{by}", scope.target(), claim.holder)
+    });
+    let more = held.len().saturating_sub(1);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("already claimed: {first}{more}")
+}

@@ -1,0 +1,154 @@
+//! The fence at the commit: what `git commit` is about to change, held against what is claimed.
+
+use super::{Error, Guard, Held, PersonGuard, RequireClaim, Session, Who};
+use crate::{
+    base::{oid::Oid, path::RepoPath},
+    model::{
+        apply::Conflict,
+        claim::{Ended, Origin},
+        guard::{Matter, findings},
+        op::Action,
+        scope::Scope,
+    },
+    store::{RefBackend, Snapshot},
+};
+
+/// Most bytes of paths that the record of a bypass lists.
+const MAX_BYPASS_PATHS: usize = 16 * 1024;
+
+/// What the fence says.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// Why the commit is refused; empty: it may pass.
+    pub refused: Vec<Objection>,
+    /// What is said although it may pass.
+    pub warned: Vec<Objection>,
+    /// Set when somebody went round the fence: how many paths it would have judged.
+    pub bypassed: Option<u64>,
+}
+
+/// One path and what is the matter with it.
+#[derive(Debug, Clone)]
+pub enum Objection {
+    /// Somebody else holds it.
+    Held(RepoPath, Box<Held>),
+    /// The committer held it, lost it, and has not settled that.
+    Lost(RepoPath, Box<Ended>),
+    /// The committer has not claimed it.
+    Unclaimed(RepoPath),
+}
+
+impl Session {
+    /// Judges what is staged.
+    ///
+    /// # Errors
+    /// When it can't be judged. The caller has to block then, and name the way round.
+    pub fn guard_commit(&self) -> Result<Verdict, Error> {
+        let snapshot = self.snapshot()?;
+        if !snapshot.exists() {
+            return Ok(Verdict::default());
+        }
+        if self.env.bypass {
+            return self.bypassed("pre-commit");
+        }
+        if self.settings.guard == Guard::Off {
+            return Ok(Verdict::default());
+        }
+        let paths = self.staged()?;
+        self.judge_paths(&paths, &snapshot)
+    }
+
+    /// Whether a probe asks if the fence fires at all, and what it wants to hear.
+    pub fn probe(&self) -> Option<&str> {
+        self.env.probe.as_deref()
+    }
+
+    fn judge_paths(&self, paths: &[RepoPath], snapshot: &Snapshot<'_>) -> Result<Verdict, Error> {
+        let mut verdict = Verdict::default();
+        if paths.is_empty() {
+            return Ok(verdict);
+        }
+        let who = self.asking(snapshot)?;
+        let claims = snapshot.claims_covering(paths)?;
+        let lost = self.losses(who.instance(), snapshot)?;
+        for finding in findings(paths, &claims, &lost, who.instance(), crate::model::view::View::folds_case(snapshot)) {
+            let path = finding.path.clone();
+            match finding.matter {
+                Matter::Held(claim) if self.binds(claim, snapshot)? => {
+                    let conflict = Conflict { scope: Scope::File(path.clone()), claim: claim.clone() };
+                    let held = Held {
+                        short_id: snapshot.short_claim_id(&claim.id),
+                        presence: self.presence_of(&claim.holder, snapshot),
+                        conflict,
+                    };
+                    let list = if self.blocks(&who, claim.origin) { &mut verdict.refused } else { &mut verdict.warned };
+                    list.push(Objection::Held(path, Box::new(held)));
+                }
+                Matter::Held(_) => {}
+                Matter::Lost(ended) => {
+                    let list = if self.settings.guard == Guard::Block { &mut verdict.refused } else { &mut verdict.warned };
+                    list.push(Objection::Lost(path, Box::new(ended.clone())));
+                }
+                Matter::Unclaimed if who.is_person() => {}
+                Matter::Unclaimed => match self.settings.require_claim {
+                    RequireClaim::Off => {}
+                    RequireClaim::Warn => verdict.warned.push(Objection::Unclaimed(path)),
+                    RequireClaim::Block => verdict.refused.push(Objection::Unclaimed(path)),
+                },
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// A person is stopped by what somebody asked for, and only told of what a fence claimed by itself.
+    fn blocks(&self, who: &Who, origin: Origin) -> bool {
+        let person = who.is_person() && (origin == Origin::Auto || self.settings.guard_person == PersonGuard::Warn);
+        self.settings.guard == Guard::Block && !person
+    }
+
+    /// The way round is honoured first and recorded after; that it can't be recorded is no reason to stand in it.
+    fn bypassed(&self, fence: &str) -> Result<Verdict, Error> {
+        let paths = self.staged().unwrap_or_default();
+        let mut size = 0;
+        let listed = paths.iter().take_while(|path| {
+            size += path.encoded().len();
+            size < MAX_BYPASS_PATHS
+        });
+        let count = paths.len() as u64;
+        let action = Action::Bypass { fence: fence.into(), paths: listed.cloned().collect(), count };
+        let me = self.snapshot().and_then(|snapshot| self.who(&snapshot)).ok();
+        let me = me.and_then(|who| who.instance().cloned());
+        let _ = self.perform(me.as_ref(), |_| Ok(Some(action.clone())));
+        Ok(Verdict { bypassed: Some(count), ..Verdict::default() })
+    }
+
+    /// The paths that the commit under way would change.
+    ///
+    /// # Errors
+    /// When neither we nor git can tell.
+    pub fn staged(&self) -> Result<Vec<RepoPath>, Error> {
+        let mut parents: Vec<Oid> = self.head()?.into_iter().collect();
+        parents.extend(self.repository.merge_heads());
+        let index = self.env.git_index_file.as_deref();
+        match self.repository.staged(index, &parents) {
+            // An index of a kind that we can't read, git can.
+            Err(_) if parents.len() <= 1 => self.staged_by_git(),
+            staged => Ok(staged?),
+        }
+    }
+
+    fn head(&self) -> Result<Option<Oid>, Error> {
+        match self.repository.ref_backend() {
+            RefBackend::Files => Ok(self.repository.head()?),
+            RefBackend::Git => Ok(self.git().head()?),
+        }
+    }
+
+    fn staged_by_git(&self) -> Result<Vec<RepoPath>, Error> {
+        let out = self.git().run(["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "-z"])?;
+        let paths = out.split(|b| *b == 0).filter(|path| !path.is_empty());
+        paths
+            .map(|path| RepoPath::from_bytes(path).map_err(|error| Error::usage(error.to_string(), "unstage it")))
+            .collect()
+    }
+}

@@ -1,0 +1,266 @@
+//! Handoffs: made, shown, accepted, declined, done.
+
+use super::{Error, Session, Who};
+use crate::{
+    base::{
+        id::{ClaimId, HandoffId, InstanceId, Tool},
+        path::RepoPath,
+        text,
+    },
+    model::{
+        claim::{Claim, GrantRef, Holder},
+        handoff::{Document, Handoff, HandoffState, MAX_DOCUMENT, WorkTreeMark},
+        op::{Action, Settlement},
+        scope::Scope,
+        view::View,
+    },
+    store::{Damage, Snapshot},
+};
+
+/// Most bytes of dirty paths that a handoff lists.
+const MAX_DIRTY: usize = 16 * 1024;
+
+/// Which claims a new handoff takes.
+#[derive(Debug, Clone)]
+pub enum Take {
+    /// None.
+    None,
+    /// All claims of its maker on paths.
+    All,
+    /// These, by id or prefix.
+    Some(Vec<String>),
+}
+
+/// A handoff with the claims it holds, or came with.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The handoff.
+    pub handoff: Handoff,
+    /// Its claims, as far as they are still in force.
+    pub claims: Vec<Claim>,
+}
+
+impl Session {
+    /// Makes a handoff, which takes over claims of its maker until it is settled.
+    ///
+    /// # Errors
+    /// When the document is too long, a named claim is not the maker's, or the store can't be written.
+    pub fn hand_off(&self, document: Document, to: Option<Tool>, take: &Take) -> Result<Shown, Error> {
+        if document.title.trim().is_empty() {
+            return Err(Error::usage("the handoff has no title", "say in a few words what is handed on"));
+        }
+        if document.len() > MAX_DOCUMENT {
+            let message = format!("the document has {} bytes; {MAX_DOCUMENT} is the most", document.len());
+            return Err(Error::usage(message, "put the rest into a file of the repository and name it"));
+        }
+        let me = self.acting()?;
+        let tree = self.work_tree_mark()?;
+        let id = HandoffId::random(self.random());
+        let at = self.now();
+        let mut made = None;
+        self.perform(Some(&me), |snapshot| {
+            let claims = self.taken(take, &me, snapshot)?;
+            let handoff = Handoff {
+                id: id.clone(),
+                document: Document { files: files(&document, &claims), ..document.clone() },
+                from: me.clone(),
+                to: to.clone(),
+                at,
+                state: HandoffState::Open,
+                claims: claims.iter().map(|claim| claim.id.clone()).collect(),
+                tree: tree.clone(),
+            };
+            let grants = claims.iter().map(Claim::grant_ref).collect();
+            made = Some(Shown { handoff: handoff.clone(), claims });
+            Ok(Some(Action::Handoff { handoff: Box::new(handoff), claims: grants }))
+        })?;
+        made.ok_or_else(|| Error::not_found("the handoff was not made", "try again"))
+    }
+
+    fn taken(&self, take: &Take, me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<Vec<Claim>, Error> {
+        match take {
+            Take::None => Ok(Vec::new()),
+            Take::All => {
+                let all = snapshot.claims_of(&Holder::Instance(me.clone()))?;
+                Ok(all.into_iter().filter(|claim| !matches!(claim.scope, Scope::Task(_))).collect())
+            }
+            Take::Some(ids) => ids.iter().map(|id| self.own_claim(id, me, snapshot)).collect(),
+        }
+    }
+
+    fn own_claim(&self, prefix: &str, me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<Claim, Error> {
+        let ids: Vec<ClaimId> = snapshot.claims_by_prefix(&prefix.to_ascii_lowercase())?;
+        let found = match ids.as_slice() {
+            [id] if !prefix.is_empty() => snapshot.claim(id)?.filter(|claim| claim.is_held_by(me)),
+            _ => None,
+        };
+        found.ok_or_else(|| {
+            Error::not_found(
+                format!("you hold no claim {}", text::one_line(prefix, 40)),
+                "`git aio status` shows the claims there are",
+            )
+        })
+    }
+
+    fn work_tree_mark(&self) -> Result<WorkTreeMark, Error> {
+        if self.repository.work_tree().is_none() {
+            return Ok(WorkTreeMark::default());
+        }
+        let status = self.git().status()?;
+        let mut mark = WorkTreeMark { commit: status.commit, branch: status.branch, ..WorkTreeMark::default() };
+        let mut size = 0;
+        for path in status.dirty.iter().filter_map(|path| RepoPath::from_bytes(path).ok()) {
+            size += path.encoded().len();
+            if size > MAX_DIRTY {
+                mark.more_dirty += 1;
+            } else {
+                mark.dirty.push(path);
+            }
+        }
+        Ok(mark)
+    }
+
+    /// All handoffs, those that wait first, then newest first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn handoffs(&self) -> Result<(Vec<Shown>, Vec<Damage>), Error> {
+        let snapshot = self.snapshot()?;
+        self.asking(&snapshot)?;
+        let (mut handoffs, damaged) = snapshot.handoffs()?;
+        handoffs.sort_by(|a, b| (a.state.settled().is_some(), b.at, &b.id).cmp(&(b.state.settled().is_some(), a.at, &a.id)));
+        let shown = handoffs.into_iter().map(|handoff| self.shown(handoff, &snapshot)).collect::<Result<_, _>>()?;
+        Ok((shown, damaged))
+    }
+
+    /// The handoff whose id begins with `prefix`.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn handoff(&self, prefix: &str) -> Result<Shown, Error> {
+        let snapshot = self.snapshot()?;
+        self.asking(&snapshot)?;
+        let handoff = self.find(prefix, &snapshot)?;
+        self.shown(handoff, &snapshot)
+    }
+
+    fn shown(&self, handoff: Handoff, snapshot: &Snapshot<'_>) -> Result<Shown, Error> {
+        let mut claims = Vec::new();
+        for id in &handoff.claims {
+            claims.extend(snapshot.claim(id)?);
+        }
+        Ok(Shown { handoff, claims })
+    }
+
+    fn find(&self, prefix: &str, snapshot: &Snapshot<'_>) -> Result<Handoff, Error> {
+        let (handoffs, _) = snapshot.handoffs()?;
+        let digits = prefix.strip_prefix("handoff-").unwrap_or(prefix);
+        let matches = |handoff: &Handoff| {
+            !digits.is_empty() && handoff.id.as_str().strip_prefix("handoff-").is_some_and(|id| id.starts_with(digits))
+        };
+        let mut found = handoffs.into_iter().filter(matches);
+        match (found.next(), found.next()) {
+            (Some(handoff), None) => Ok(handoff),
+            (None, _) => Err(Error::not_found(
+                format!("no handoff {}", text::one_line(prefix, 40)),
+                "`git aio handoff list` shows those there are",
+            )),
+            _ => Err(Error::usage(
+                format!("{} is the beginning of several handoffs", text::one_line(prefix, 40)),
+                "give more digits of the one you mean",
+            )),
+        }
+    }
+
+    /// Accepts a handoff: its claims become the acceptor's, in the same operation.
+    ///
+    /// # Errors
+    /// When it is meant for somebody else or lacks work that only its maker's tree has (both unless `force`), and when
+    /// it is not open.
+    pub fn accept(&self, prefix: &str, force: bool) -> Result<Shown, Error> {
+        let snapshot = self.snapshot()?;
+        let handoff = self.find(prefix, &snapshot)?;
+        let me = self.acting()?;
+        if let Some(to) = handoff.to.as_ref().filter(|to| !force && to.as_str() != me.tool()) {
+            return Err(Error::not_allowed(
+                format!("the handoff {} is for {to}, and you are {me}", handoff.id),
+                "leave it to them, or accept it with --force",
+            ));
+        }
+        self.settle(&me, &handoff.id, Settlement::Accept)
+    }
+
+    /// Turns a handoff down, or withdraws an own one: its claims go back to its maker.
+    ///
+    /// # Errors
+    /// When it is for somebody else and the one who declines is neither its maker nor a person, or it is not open.
+    pub fn decline(&self, prefix: &str) -> Result<Shown, Error> {
+        let snapshot = self.snapshot()?;
+        let handoff = self.find(prefix, &snapshot)?;
+        let who = self.who(&snapshot)?;
+        let concerned = who.instance().is_some_and(|me| {
+            *me == handoff.from || handoff.to.as_ref().is_none_or(|to| to.as_str() == me.tool())
+        });
+        if !concerned && self.is_inside_agent(&who) {
+            return Err(Error::not_allowed(
+                format!("the handoff {} is neither from you nor for you", handoff.id),
+                "leave it to them, or to a person",
+            ));
+        }
+        let me = self.acting()?;
+        self.settle(&me, &handoff.id, Settlement::Decline)
+    }
+
+    /// Finishes a handoff: its claims are free.
+    ///
+    /// # Errors
+    /// When the one who finishes it is neither its maker nor who accepted it nor a person, or it is settled already.
+    pub fn done(&self, prefix: &str) -> Result<Shown, Error> {
+        let snapshot = self.snapshot()?;
+        let handoff = self.find(prefix, &snapshot)?;
+        let who: Who = self.who(&snapshot)?;
+        let accepted_by = handoff.state.settled().map(|settled| &settled.by);
+        let concerned = who.instance().is_some_and(|me| *me == handoff.from || Some(me) == accepted_by);
+        if !concerned && self.is_inside_agent(&who) {
+            return Err(Error::not_allowed(
+                format!("the handoff {} is somebody else's work", handoff.id),
+                "accept it first, or leave it to them",
+            ));
+        }
+        let me = self.acting()?;
+        self.settle(&me, &handoff.id, Settlement::Done)
+    }
+
+    fn settle(&self, me: &InstanceId, id: &HandoffId, how: Settlement) -> Result<Shown, Error> {
+        self.perform(Some(me), |snapshot| {
+            let handoff = snapshot.handoff(id)?;
+            let claims = handoff.map(|handoff| moving(&handoff, snapshot)).transpose()?.unwrap_or_default();
+            Ok(Some(Action::Settle { handoff: id.clone(), how, claims }))
+        })?;
+        let snapshot = self.snapshot()?;
+        let handoff = self.find(id.as_str(), &snapshot)?;
+        self.shown(handoff, &snapshot)
+    }
+}
+
+/// The claims that go with a handoff now: those it holds, or those its acceptor still holds of them.
+fn moving(handoff: &Handoff, snapshot: &Snapshot<'_>) -> Result<Vec<GrantRef>, Error> {
+    let holder = match &handoff.state {
+        HandoffState::Accepted(settled) => Holder::Instance(settled.by.clone()),
+        _ => Holder::Handoff(handoff.id.clone()),
+    };
+    let mut moving = Vec::new();
+    for id in &handoff.claims {
+        moving.extend(snapshot.claim(id)?.filter(|claim| claim.holder == holder).map(|claim| claim.grant_ref()));
+    }
+    Ok(moving)
+}
+
+/// The files of the document: those that were named, else what is claimed.
+fn files(document: &Document, claims: &[Claim]) -> Vec<String> {
+    if document.files.is_empty() {
+        claims.iter().map(|claim| claim.scope.target()).collect()
+    } else {
+        document.files.clone()
+    }
+}

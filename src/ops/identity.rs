@@ -1,0 +1,280 @@
+//! Who runs this command.
+//!
+//! First that answers: `--as`, `AIO_INSTANCE`; the innermost agent's own session; a registered process among our
+//! ancestors; else the person whose git identity this is. One identity for two sessions would share claims that
+//! exclude each other, and two for one would refuse them to their own holder: so an agent that is not registered is
+//! never taken for the one that started it.
+
+use super::{Error, Notice, Session};
+use crate::{
+    base::{
+        id::{InstanceId, Tool},
+        process::ProcessMark,
+        text,
+    },
+    host::{
+        env::{innermost, session_digest},
+        live::{Live, Seen},
+        process::{self, Ancestor},
+    },
+    model::{
+        claim::Ended,
+        instance::Instance,
+        liveness::Presence,
+        op::Action,
+        view::View,
+    },
+    store::Snapshot,
+};
+
+/// Who runs this command.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// An instance that is registered, or was and can be again.
+    Instance(InstanceId),
+    /// Somebody who is not registered.
+    Stranger {
+        /// What kind of program, or a person.
+        tool: Tool,
+        /// By what it is known again.
+        session: Option<String>,
+    },
+}
+
+impl Who {
+    /// The instance, if it is one.
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Who::Instance(id) => Some(id),
+            Who::Stranger { .. } => None,
+        }
+    }
+
+    /// Whether a human being runs this, with no agent above.
+    pub fn is_person(&self) -> bool {
+        match self {
+            Who::Instance(id) => id.tool() == "person",
+            Who::Stranger { tool, .. } => tool.is_person(),
+        }
+    }
+}
+
+impl Session {
+    /// Who runs this command.
+    ///
+    /// # Errors
+    /// When an instance is named that never was one here.
+    pub fn who(&self, snapshot: &Snapshot<'_>) -> Result<Who, Error> {
+        if let Some(named) = self.acting_as.as_ref().or(self.env.instance.as_ref()) {
+            return self.named(named, snapshot).map(Who::Instance);
+        }
+        let census = self.live.all().map_err(Error::file("can't read who is here"))?.instances;
+        let ancestors = process::ancestors();
+        if let Some((tool, session, process)) = self.agent_above(&ancestors) {
+            let is_it = |seen: &Seen| {
+                session.is_some() && seen.live.session == session
+                    || process.is_some() && seen.live.agent && seen.live.process.as_ref() == process
+            };
+            let inside = ancestors.iter().take_while(|ancestor| ancestor.agent.is_none());
+            let found = newest(&census, is_it).or_else(|| registered(&census, inside));
+            return Ok(found.map_or_else(|| Who::Stranger { tool, session }, Who::Instance));
+        }
+        if let Some(id) = registered(&census, ancestors.iter()) {
+            return Ok(Who::Instance(id));
+        }
+        let session = self.person();
+        let found = newest(&census, |seen| seen.live.session == session);
+        Ok(found.map_or_else(|| Who::Stranger { tool: Tool::person(), session }, Who::Instance))
+    }
+
+    /// Who runs this command, registered if it wasn't and heard of now: for commands that write. Tells what it lost.
+    ///
+    /// # Errors
+    /// As for [`who`](Self::who), and when the registration can't be written.
+    pub fn acting(&self) -> Result<InstanceId, Error> {
+        let who = self.who(&self.snapshot()?)?;
+        self.act_as(who)
+    }
+
+    /// As [`acting`](Self::acting), for one who is known.
+    pub(super) fn act_as(&self, who: Who) -> Result<InstanceId, Error> {
+        let id = match who {
+            Who::Instance(id) => id,
+            Who::Stranger { tool, session } => {
+                let id = self.register_as(tool, session, None)?.id;
+                self.notice(Notice::Registered(id.clone()));
+                return Ok(id);
+            }
+        };
+        let snapshot = self.snapshot()?;
+        self.revive(&id, &snapshot)?;
+        self.heard_of(&id);
+        self.tell_losses(&id, &snapshot);
+        Ok(id)
+    }
+
+    /// Who runs this command, heard of now, without registering anybody: for commands that read. Tells what it lost.
+    ///
+    /// # Errors
+    /// As for [`who`](Self::who).
+    pub fn asking(&self, snapshot: &Snapshot<'_>) -> Result<Who, Error> {
+        let who = self.who(snapshot)?;
+        if let Some(id) = who.instance() {
+            self.heard_of(id);
+            self.tell_losses(id, snapshot);
+        }
+        Ok(who)
+    }
+
+    /// Whether an agent runs this command, registered or not.
+    pub fn is_inside_agent(&self, who: &Who) -> bool {
+        !who.is_person() || self.agent_above(&process::ancestors()).is_some()
+    }
+
+    fn named(&self, named: &str, snapshot: &Snapshot<'_>) -> Result<InstanceId, Error> {
+        let id: InstanceId = named.parse().map_err(|error: crate::base::id::InvalidName| {
+            Error::usage(error.to_string(), "`git aio status` lists the instances; `git aio register` makes one")
+        })?;
+        if snapshot.instance(&id)?.is_some() || self.seen(&id).is_some() {
+            return Ok(id);
+        }
+        Err(Error::not_found(
+            format!("no instance {} is registered here", text::one_line(named, 60)),
+            "`git aio status` lists the instances; `git aio register` makes one",
+        ))
+    }
+
+    /// The innermost agent CLI that this command runs inside: what it is, its session, its process.
+    fn agent_above<'a>(&self, ancestors: &'a [Ancestor]) -> Option<(Tool, Option<String>, Option<&'a ProcessMark>)> {
+        let process = ancestors.iter().find(|ancestor| ancestor.agent.is_some());
+        let trace = innermost(&self.env.sessions, ancestors);
+        let tool = process.and_then(|process| process.agent).or(trace.map(|trace| trace.tool))?;
+        Some((tool.parse().ok()?, trace.and_then(|trace| trace.session.clone()), process.map(|process| &process.mark)))
+    }
+
+    /// The session of the agent that this command runs inside, by which it is known again.
+    pub(super) fn agent_session(&self) -> Option<String> {
+        self.agent_above(&process::ancestors())?.1
+    }
+
+    fn person(&self) -> Option<String> {
+        let email = self.repository.user().map_or_else(String::new, |(_, email)| email);
+        Some(session_digest("person", &email))
+    }
+
+    /// Registers a new instance that is known again by `session` and by the process it belongs to.
+    pub(super) fn register_as(
+        &self,
+        tool: Tool,
+        session: Option<String>,
+        task: Option<crate::model::instance::Task>,
+    ) -> Result<Instance, Error> {
+        let now = self.now();
+        let ancestors = process::ancestors();
+        let parent = match self.env.instance.as_ref().and_then(|named| named.parse().ok()) {
+            Some(parent) => Some(parent),
+            None => self.outer_instance(&ancestors)?,
+        };
+        let registrant = process::registrant(&ancestors);
+        let person = tool.is_person();
+        let instance = Instance {
+            id: InstanceId::new(&tool, now.timestamp(), u16::from_be_bytes(self.random())),
+            clone: self.clone_id()?.clone(),
+            project: self.project(),
+            worktree: self.repository.worktree_name(),
+            task,
+            since: now,
+            parent: parent.filter(|_| !person),
+            tool,
+        };
+        let live = Live {
+            process: registrant.filter(|_| !person).map(|process| process.mark.clone()),
+            agent: !person && registrant.is_some_and(|process| process.agent.is_some()),
+            session: session.or_else(|| person.then(|| self.person()).flatten()),
+            registered: now,
+            ended: None,
+        };
+        // First the file by which it is known again: an instance on the register that nobody is would block others.
+        self.live.write(&instance.id, &live, now).map_err(Error::file("can't record the instance"))?;
+        let done = self.perform(Some(&instance.id), |_| Ok(Some(Action::Register(instance.clone()))));
+        if done.is_err() {
+            let _ = self.live.remove(&instance.id);
+        }
+        done.map(|_| instance)
+    }
+
+    /// The instance around the agent we run in: the one that started it.
+    fn outer_instance(&self, ancestors: &[Ancestor]) -> Result<Option<InstanceId>, Error> {
+        let census = self.live.all().map_err(Error::file("can't read who is here"))?.instances;
+        let outside = ancestors.iter().skip_while(|ancestor| ancestor.agent.is_none()).skip(1);
+        Ok(registered(&census, outside))
+    }
+
+    /// Registers an instance again, under the same id, that had ended.
+    fn revive(&self, id: &InstanceId, snapshot: &Snapshot<'_>) -> Result<(), Error> {
+        if snapshot.instance(id)?.is_some() {
+            return Ok(());
+        }
+        let Some(Seen { mut live, .. }) = self.seen(id) else { return Ok(()) };
+        live.ended = None;
+        let instance = Instance {
+            id: id.clone(),
+            tool: id.tool().parse().map_err(|error| Error::usage(format!("{error}"), "register anew"))?,
+            clone: self.clone_id()?.clone(),
+            project: self.project(),
+            worktree: self.repository.worktree_name(),
+            task: None,
+            since: live.registered,
+            parent: None,
+        };
+        self.live.write(id, &live, self.now()).map_err(Error::file("can't record the instance"))?;
+        self.perform(Some(id), |_| Ok(Some(Action::Register(instance.clone()))))?;
+        self.notice(Notice::Revived(id.clone()));
+        Ok(())
+    }
+
+    /// Every command is a sign of life. One that can't be recorded is no reason to fail.
+    fn heard_of(&self, id: &InstanceId) {
+        if self.live.beat(id, self.now()).is_err() {
+            let live = Live { process: None, agent: false, session: None, registered: self.now(), ended: None };
+            let _ = self.live.write(id, &live, self.now());
+        }
+    }
+
+    fn tell_losses(&self, id: &InstanceId, snapshot: &Snapshot<'_>) {
+        for ended in snapshot.ended(id).unwrap_or_default() {
+            self.notice(Notice::Lost(ended));
+        }
+    }
+
+    /// What `id` lost and has not settled.
+    pub(super) fn losses(&self, id: Option<&InstanceId>, snapshot: &Snapshot<'_>) -> Result<Vec<Ended>, Error> {
+        id.map_or_else(|| Ok(Vec::new()), |id| Ok(snapshot.ended(id)?))
+    }
+
+    /// Whether the holder of claims may be passed over.
+    pub(super) fn is_gone(&self, id: &InstanceId, snapshot: &Snapshot<'_>) -> Result<bool, Error> {
+        Ok(match snapshot.instance(id)? {
+            Some(instance) => self.presence(&instance) == Presence::Stale,
+            // A claim whose holder is not on the register has nobody behind it.
+            None => true,
+        })
+    }
+}
+
+/// The instance that registered last among those that `is_it` says yes to.
+fn newest(census: &[(InstanceId, Seen)], is_it: impl Fn(&Seen) -> bool) -> Option<InstanceId> {
+    let found = census.iter().filter(|(_, seen)| is_it(seen));
+    found.max_by_key(|(_, seen)| (seen.live.ended.is_none(), seen.live.registered)).map(|(id, _)| id.clone())
+}
+
+/// The instance tied to the innermost of `ancestors` that any is tied to. One that ended doesn't count: its shell is
+/// free for the next.
+fn registered<'a>(
+    census: &[(InstanceId, Seen)],
+    mut ancestors: impl Iterator<Item = &'a Ancestor>,
+) -> Option<InstanceId> {
+    ancestors.find_map(|ancestor| {
+        newest(census, |seen| seen.live.ended.is_none() && seen.live.process.as_ref() == Some(&ancestor.mark))
+    })
+}

@@ -1,0 +1,26 @@
+//! Use cases, one file a noun. They join the layers below, return values, and never print.
+
+pub mod claim;
+pub mod cleanup;
+pub mod doctor;
+mod error;
+pub mod guard;
+pub mod handoff;
+mod identity;
+pub mod init;
+pub mod instance;
+pub mod log;
+pub mod note;
+mod notice;
+mod session;
+mod settings;
+pub mod status;
+mod target;
+mod transact;
+
+pub use error::{Error, Held};
+pub use identity::Who;
+pub use notice::Notice;
+pub use session::Session;
+pub use settings::{Guard, PersonGuard, RequireClaim, Settings};
+pub use target::{Kind, Target};

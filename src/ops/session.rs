@@ -1,0 +1,185 @@
+//! What every command works with: the repository, the settings, the clock, and who runs it.
+
+use super::{Error, Notice, Settings};
+use crate::{
+    base::{
+        id::{CloneId, InstanceId},
+        process::Aliveness,
+        refs::RefStorage,
+        world::{Clock, Entropy, Time},
+    },
+    host::{
+        env::Env,
+        git::Git,
+        live::{self, LiveDir, Seen},
+        process,
+        refs::GitRefs,
+        world::{SystemClock, SystemEntropy},
+    },
+    model::{
+        instance::Instance,
+        liveness::{Observed, Presence},
+    },
+    store::{FileRefs, Durability, Location, RefBackend, Repository, Snapshot},
+};
+use std::{
+    cell::{OnceCell, RefCell},
+    path::{Path, PathBuf},
+};
+
+/// One command in one repository.
+pub struct Session {
+    pub(super) repository: Repository,
+    /// Configuration.
+    pub settings: Settings,
+    pub(super) env: Env,
+    pub(super) clock: SystemClock,
+    pub(super) entropy: SystemEntropy,
+    /// Where the command was started.
+    pub(super) dir: PathBuf,
+    /// `--as`.
+    pub(super) acting_as: Option<String>,
+    pub(super) live: LiveDir,
+    clone_id: OnceCell<CloneId>,
+    notices: RefCell<Vec<Notice>>,
+}
+
+impl Session {
+    /// Opens the repository around `dir`, or the one that the environment names.
+    ///
+    /// # Errors
+    /// When there is none, or its configuration can't be understood.
+    pub fn open(dir: &Path, acting_as: Option<String>) -> Result<Self, Error> {
+        let env = Env::read();
+        let location = match &env.git_dir {
+            Some(git_dir) => Location::Named { git_dir: git_dir.clone(), work_tree: env.git_work_tree.clone() },
+            None => Location::Around(dir.to_owned()),
+        };
+        Self::at(&location, dir, env, acting_as)
+    }
+
+    /// Opens the repository at or around `other`, whatever the environment names.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_other(other: &Path, acting_as: Option<String>) -> Result<Self, Error> {
+        let env = Env { git_dir: None, git_work_tree: None, git_index_file: None, git_common_dir: None, ..Env::read() };
+        let other = std::fs::canonicalize(other).map_err(Error::file(format!("can't open {}", other.display())))?;
+        Self::at(&Location::Around(other.clone()), &other, env, acting_as)
+    }
+
+    fn at(location: &Location, dir: &Path, env: Env, acting_as: Option<String>) -> Result<Self, Error> {
+        let repository = Repository::open(location)?;
+        Ok(Session {
+            settings: Settings::read(&repository)?,
+            live: LiveDir::new(repository.common_dir()),
+            clock: SystemClock::new(&env),
+            entropy: SystemEntropy::new(&env),
+            repository,
+            env,
+            dir: dir.to_owned(),
+            acting_as,
+            clone_id: OnceCell::new(),
+            notices: RefCell::new(Vec::new()),
+        })
+    }
+
+    /// The same command, in the repository around `root`.
+    pub(super) fn moved_to(self, root: &Path) -> Result<Self, Error> {
+        let mut moved = Session::open_other(root, self.acting_as)?;
+        moved.dir = self.dir;
+        moved.notices.borrow_mut().push(Notice::NestedRepository(root.display().to_string()));
+        Ok(moved)
+    }
+
+    /// What there is to tell besides the answer, so far; each is told once.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices.borrow_mut())
+    }
+
+    pub(super) fn notice(&self, notice: Notice) {
+        self.notices.borrow_mut().push(notice);
+    }
+
+    /// The time, the same source for everything.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    pub(super) fn random<const N: usize>(&self) -> [u8; N] {
+        self.entropy.bytes()
+    }
+
+    /// How the refs of this repository are read and moved.
+    pub(super) fn refs(&self) -> Box<dyn RefStorage + '_> {
+        match self.repository.ref_backend() {
+            RefBackend::Files => {
+                Box::new(FileRefs::new(&self.repository, self.settings.durability == Durability::Synced))
+            }
+            RefBackend::Git => Box::new(GitRefs::new(self.bare_git(), self.repository.common_dir())),
+        }
+    }
+
+    /// git in the work tree (in a bare repository, in the git directory), in the repository the caller named.
+    pub(super) fn git(&self) -> Git {
+        let dir = self.repository.work_tree().unwrap_or_else(|| self.repository.common_dir().to_owned());
+        Git::at(dir).inheriting(&self.env)
+    }
+
+    /// git in the shared git directory: for refs and configuration, which every worktree has in common.
+    pub(super) fn bare_git(&self) -> Git {
+        Git::at(self.repository.common_dir()).with("GIT_DIR", self.repository.common_dir())
+    }
+
+    /// The state of the store now.
+    pub(super) fn snapshot(&self) -> Result<Snapshot<'_>, Error> {
+        Ok(self.repository.snapshot(&*self.refs())?)
+    }
+
+    /// The id of this clone.
+    pub(super) fn clone_id(&self) -> Result<&CloneId, Error> {
+        if let Some(id) = self.clone_id.get() {
+            return Ok(id);
+        }
+        let id = live::clone_id(self.repository.common_dir(), &self.entropy)
+            .map_err(Error::file("can't write to the git directory"))?;
+        Ok(self.clone_id.get_or_init(|| id))
+    }
+
+    /// Whether an instance is there.
+    pub(super) fn presence(&self, instance: &Instance) -> Presence {
+        self.observe(instance).judge(self.now(), self.settings.patience)
+    }
+
+    /// What can be seen of an instance from here.
+    pub(super) fn observe(&self, instance: &Instance) -> Observed {
+        let elsewhere = self.clone_id().is_ok_and(|here| *here != instance.clone);
+        let seen = if elsewhere { None } else { self.seen(&instance.id) };
+        Observed {
+            person: instance.tool.is_person(),
+            elsewhere,
+            agent: seen.as_ref().and_then(|seen| agent_aliveness(seen)),
+            last_seen: seen.map_or(instance.since, |seen| seen.last_seen),
+        }
+    }
+
+    pub(super) fn seen(&self, id: &InstanceId) -> Option<Seen> {
+        self.live.read(id).ok().flatten()
+    }
+
+    /// The name of the project: that of the folder that holds the repository.
+    pub(super) fn project(&self) -> String {
+        let common = self.repository.common_dir();
+        let named = match common.file_name() {
+            Some(name) if name == ".git" => common.parent().and_then(Path::file_name),
+            name => name,
+        };
+        let name = named.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        name.strip_suffix(".git").unwrap_or(&name).to_owned()
+    }
+}
+
+fn agent_aliveness(seen: &Seen) -> Option<Aliveness> {
+    let mark = seen.live.process.as_ref().filter(|_| seen.live.agent)?;
+    Some(process::aliveness(mark))
+}

@@ -1,0 +1,96 @@
+//! Who is here, what they hold, what waits: the state at one moment.
+
+use super::{Error, Session, claim::Seen, instance::Known};
+use crate::{
+    base::id::InstanceId,
+    model::{
+        claim::{Claim, Ended, Holder},
+        handoff::{Handoff, HandoffState},
+    },
+    store::{Damage, Snapshot},
+};
+
+/// The state at one moment.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Who asks, if registered.
+    pub me: Option<InstanceId>,
+    /// The name of the project.
+    pub project: String,
+    /// Whether there is a store.
+    pub exists: bool,
+    /// How many operations the store has seen.
+    pub seq: u64,
+    /// Everybody, oldest first.
+    pub instances: Vec<Known>,
+    /// All claims, by path.
+    pub claims: Vec<Seen>,
+    /// Handoffs that wait.
+    pub handoffs: Vec<Handoff>,
+    /// What the one who asks lost and has not settled.
+    pub lost: Vec<Ended>,
+    /// Records that can't be read.
+    pub damaged: Vec<Damage>,
+}
+
+impl Session {
+    /// The state now.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn status(&self) -> Result<Status, Error> {
+        use crate::model::view::View as _;
+        let snapshot = self.snapshot()?;
+        let me = self.asking(&snapshot)?.instance().cloned();
+        let (mut instances, mut damaged) = snapshot.instances()?;
+        instances.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+        let (claims, more) = snapshot.claims()?;
+        damaged.extend(more);
+        let (mut handoffs, more) = snapshot.handoffs()?;
+        damaged.extend(more);
+        handoffs.retain(|handoff| handoff.state == HandoffState::Open);
+        handoffs.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
+        let claims = seen(claims, &instances, me.as_ref(), &snapshot);
+        let lost = self.losses(me.as_ref(), &snapshot)?;
+        Ok(Status {
+            me,
+            project: self.project(),
+            exists: snapshot.exists(),
+            seq: snapshot.seq(),
+            instances,
+            claims,
+            handoffs,
+            lost,
+            damaged,
+        })
+    }
+}
+
+fn seen(mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>, _snapshot: &Snapshot<'_>) -> Vec<Seen> {
+    let mut ids: Vec<String> = claims.iter().map(|claim| claim.id.to_string()).collect();
+    ids.sort();
+    claims.sort_by(|a, b| (a.scope.target(), &a.id).cmp(&(b.scope.target(), &b.id)));
+    let presence = |holder: &Holder| match holder {
+        Holder::Instance(id) => known.iter().find(|k| k.instance.id == *id).map(|k| k.presence),
+        Holder::Handoff(_) => None,
+    };
+    claims
+        .into_iter()
+        .map(|claim| Seen {
+            short_id: short(claim.id.as_str(), &ids),
+            presence: presence(&claim.holder),
+            mine: me.is_some_and(|me| claim.is_held_by(me)),
+            claim,
+        })
+        .collect()
+}
+
+/// The shortest prefix of `id` that no other of the sorted `ids` has, at least four digits.
+fn short(id: &str, ids: &[String]) -> String {
+    let at = ids.partition_point(|other| other.as_str() < id);
+    let neighbours = [at.checked_sub(1).and_then(|before| ids.get(before)), ids.get(at + 1)];
+    let shared = |other: &String| other.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
+    let longest = neighbours.into_iter().flatten().map(shared).max().unwrap_or(0);
+    id[..(longest + 1).clamp(4, id.len())].to_owned()
+}
