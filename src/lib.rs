@@ -3,3 +3,4 @@
 //! The library behind the `git-aio` program. Folders are layers; see `docs/ARCHITECTURE.md` for which may use which.
 
 pub mod base;
+pub mod model;
