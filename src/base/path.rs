@@ -95,11 +95,16 @@ impl fmt::Display for RepoPath {
 
 /// Lower case, by Unicode where the bytes are UTF-8 and by ASCII elsewhere. It may fold more than a given file system
 /// does, which can only make two paths be seen as one that are two: the safe side.
+///
+/// It goes letter by letter: the fold of a text is made of the folds of its parts, and folding twice changes nothing.
 pub fn fold(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        // Up first: some letters have one upper form and two lower ones (final sigma, long s).
-        out.extend(chunk.valid().to_uppercase().to_lowercase().bytes());
+        // Up in between: some letters have one upper form and two lower ones (final sigma, long s). Down first: some
+        // have no upper form but their own (capital sharp s).
+        let chars = chunk.valid().chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+        let folded: String = chars.flat_map(char::to_lowercase).collect();
+        out.extend(folded.into_bytes());
         out.extend(chunk.invalid());
     }
     out
@@ -171,7 +176,20 @@ mod tests {
     #[test]
     fn folding_joins_what_file_systems_join() {
         assert_eq!(fold("ΣΑΣ".as_bytes()), fold("σας".as_bytes()));
+        assert_eq!(fold("STRAẞE".as_bytes()), fold("straße".as_bytes()));
         assert_eq!(fold(b"README.\xff"), b"readme.\xff");
+    }
+
+    #[test]
+    fn every_letter_folds_as_its_other_cases_do() {
+        let fold_text = |text: String| fold(text.as_bytes());
+        let cased = |c: &char| !c.to_lowercase().eq([*c]) || !c.to_uppercase().eq([*c]);
+        for c in (0..=0x10ffff).filter_map(char::from_u32).filter(cased) {
+            let folded = fold_text(c.into());
+            assert_eq!(fold(&folded), folded, "{c:?} twice");
+            assert_eq!(fold_text(c.to_lowercase().collect()), folded, "{c:?} and its lower case");
+            assert_eq!(fold_text(c.to_uppercase().collect()), folded, "{c:?} and its upper case");
+        }
     }
 
     proptest! {

@@ -10,6 +10,8 @@
 
 mod automaton;
 mod glob;
+#[cfg(test)]
+mod tests;
 
 use super::scope::Scope;
 use crate::base::{id::TaskId, path::RepoPath};
@@ -33,7 +35,7 @@ pub struct Overlap {
 enum Prepared {
     File(RepoPath),
     Directory(RepoPath),
-    Pattern(Glob),
+    Pattern(Box<Glob>),
     Task(TaskId),
 }
 
@@ -44,7 +46,7 @@ impl Overlap {
         let scope = match scope {
             Scope::File(path) => Prepared::File(cased(path)),
             Scope::Directory(path) => Prepared::Directory(cased(path)),
-            Scope::Pattern(pattern) => Prepared::Pattern(Glob::new(pattern, fold)),
+            Scope::Pattern(pattern) => Prepared::Pattern(Box::new(Glob::new(pattern, fold))),
             Scope::Task(id) => Prepared::Task(id.clone()),
         };
         Overlap { scope, fold }
@@ -85,7 +87,8 @@ fn enters(glob: &Glob, dir: &RepoPath) -> bool {
         return true;
     }
     dir.is_within(glob.prefix())
-        && glob.dfa().is_none_or(|dfa| !matches!(automaton::joint_path(dfa, &Below::new(dir)), Ok(None)))
+        && (glob.is_recursive()
+            || glob.dfa().is_none_or(|dfa| !matches!(automaton::joint_path(dfa, &Below::new(dir)), Ok(None))))
 }
 
 fn share_a_path(a: &Glob, b: &Glob) -> bool {

@@ -5,8 +5,8 @@
 
 mod pattern;
 
-pub(super) use pattern::{fold_glob, to_regex};
 pub use pattern::{InvalidPattern, Pattern};
+pub(super) use pattern::{fold_glob, to_regex};
 
 use crate::base::{
     id::{InvalidName, TaskId},

@@ -9,11 +9,12 @@ use regex_automata::{
 };
 use std::{collections::HashSet, hash::Hash};
 
-/// Largest DFA of a pattern, and most memory to build it in. Ordinary patterns take some kilobytes.
-const MAX_DFA_BYTES: usize = 1 << 20;
+/// Largest DFA of a pattern, and most memory to build it in. Ordinary patterns take one or two kilobytes; to find that
+/// one is too large takes some milliseconds, which whoever can push a record could make everybody else wait for.
+const MAX_DFA_BYTES: usize = 128 << 10;
 
 /// Most states of a product that are visited. Ordinary pairs take some dozens.
-const MAX_JOINT_STATES: usize = 20_000;
+const MAX_JOINT_STATES: usize = 10_000;
 
 /// A deterministic automaton that accepts a set of byte strings.
 pub(super) trait Automaton {

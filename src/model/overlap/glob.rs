@@ -19,6 +19,7 @@ pub(super) struct Glob {
     fold: bool,
     prefix: RepoPath,
     suffix: Vec<u8>,
+    recursive: bool,
     // `None` once built: it couldn't be. A parsed pattern has a matcher always, and a DFA within limits.
     matcher: OnceLock<Option<PikeVM>>,
     dfa: OnceLock<Option<Dfa>>,
@@ -31,7 +32,15 @@ impl Glob {
             true => (fold_glob(text), prefix.folded(), fold(suffix)),
             false => (text.to_owned(), prefix, suffix.to_owned()),
         };
-        Glob { text, fold: ignore_case, prefix, suffix, matcher: OnceLock::new(), dfa: OnceLock::new() }
+        Glob {
+            text,
+            fold: ignore_case,
+            prefix,
+            suffix,
+            recursive: pattern.is_recursive(),
+            matcher: OnceLock::new(),
+            dfa: OnceLock::new(),
+        }
     }
 
     /// The text that is matched. Globs of the same text match the same paths.
@@ -42,6 +51,11 @@ impl Glob {
     /// A directory that all matches are below.
     pub(super) fn prefix(&self) -> &RepoPath {
         &self.prefix
+    }
+
+    /// Whether the glob applies in every directory below its prefix.
+    pub(super) fn is_recursive(&self) -> bool {
+        self.recursive
     }
 
     /// Whether the glob matches the file `path`. The root is none.

@@ -72,6 +72,13 @@ impl Pattern {
         RepoPath::from_bytes(&self.glob().as_bytes()[..end]).unwrap_or(RepoPath::root())
     }
 
+    /// Whether the pattern goes on with `**` after its [`literal_prefix`](Self::literal_prefix), so that it applies in
+    /// every directory below that.
+    pub(in crate::model) fn is_recursive(&self) -> bool {
+        let rest = self.glob()[self.literal_prefix().as_bytes().len()..].trim_start_matches('/');
+        rest == "**" || rest.starts_with("**/")
+    }
+
     /// What all matches end with: the end of the last name, as far as nothing special is in it.
     pub(in crate::model) fn literal_suffix(&self) -> &str {
         self.glob().rsplit(META).next().and_then(|end| end.rsplit('/').next()).unwrap_or("")
@@ -363,6 +370,12 @@ mod tests {
             assert_eq!(pattern(text).literal_prefix().as_bytes(), prefix.as_bytes(), "{text}");
             assert_eq!(pattern(text).literal_suffix(), suffix, "{text}");
         }
+    }
+
+    #[test]
+    fn a_recursive_pattern_applies_in_every_directory() {
+        assert!(["*.md", "**", "a/**", "a/b/**/c*"].iter().all(|text| pattern(text).is_recursive()));
+        assert!(!["/*.md", "a/b", "a/b**", "a/**b/c", "a/*/**"].iter().any(|text| pattern(text).is_recursive()));
     }
 
     proptest! {
