@@ -5,6 +5,7 @@
 
 pub mod env;
 pub mod git;
+pub mod hooks;
 pub mod live;
 pub mod process;
 pub mod recognise;
