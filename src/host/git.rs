@@ -121,6 +121,11 @@ impl Git {
         self
     }
 
+    /// The same, in another folder.
+    pub fn in_dir(self, dir: impl Into<PathBuf>) -> Git {
+        Git { dir: dir.into(), ..self }
+    }
+
     /// The folder it runs in.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -186,10 +191,14 @@ impl Git {
         Ok(self.run_unless(1, ["config", "-z", "--type=path", "--get", key])?.map(|out| path(&out)))
     }
 
+    /// All values of a setting, from every file that holds it.
+    pub fn config_get_all(&self, key: &str) -> Result<Vec<String>, GitError> {
+        self.run_unless(1, ["config", "-z", "--get-all", key]).map(values)
+    }
+
     /// All values that a setting has in the repository's own file.
     pub fn config_local(&self, key: &str) -> Result<Vec<String>, GitError> {
-        let out = self.run_unless(1, ["config", "--local", "-z", "--get-all", key])?.unwrap_or_default();
-        Ok(out.split_inclusive(|b| *b == 0).map(text).collect())
+        self.run_unless(1, ["config", "--local", "-z", "--get-all", key]).map(values)
     }
 
     /// Gives a setting one value in the repository's own file.
@@ -212,6 +221,13 @@ impl Git {
         self.run_unless(5, args).map(drop)
     }
 
+    /// The first two numbers of its version.
+    pub fn version(&self) -> Result<(u32, u32), GitError> {
+        let out = text(&self.run(["version"])?);
+        let mut numbers = out.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
+        numbers.next().zip(numbers.next()).ok_or_else(|| GitError::Unclear { command: "version".into() })
+    }
+
     /// Runs a hook of the repository, if it has it.
     pub fn hook_run(&self, name: &str, args: &[&OsStr]) -> Result<Vec<u8>, GitError> {
         let mut words: Vec<&OsStr> = ["hook", "run", "--ignore-missing", name, "--"].map(OsStr::new).to_vec();
@@ -232,6 +248,10 @@ fn words(args: &[&str]) -> String {
 /// What git printed, without the end of the line.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_matches(['\n', '\r', '\0']).trim_end().to_owned()
+}
+
+fn values(out: Option<Vec<u8>>) -> Vec<String> {
+    out.unwrap_or_default().split_inclusive(|b| *b == 0).map(text).collect()
 }
 
 /// A path that git printed, ended by a NUL.

@@ -6,6 +6,7 @@
 pub mod env;
 pub mod fault;
 pub mod git;
+pub mod hooks;
 pub mod live;
 pub mod process;
 pub mod recognise;

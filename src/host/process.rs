@@ -164,13 +164,18 @@ mod tests {
     #[cfg(unix)]
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a process that ends is needed")]
-    fn an_unreaped_child_has_ended() {
-        let mut child = std::process::Command::new("true").spawn().expect("there is a `true`");
-        let mark = mark(child.id());
-        child.wait().expect("it ends");
-        if let Some(mark) = mark {
-            assert_eq!(aliveness(&mark), Aliveness::Dead);
+    fn a_child_that_nobody_has_waited_for_is_dead() {
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().expect("started");
+        let mark = mark(child.id()).expect("it waits for us");
+        assert_eq!(aliveness(&mark), Aliveness::Alive);
+        drop(child.stdin.take());
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while aliveness(&mark) != Aliveness::Dead {
+            assert!(std::time::Instant::now() < deadline, "it never ends");
+            std::thread::yield_now();
         }
+        child.wait().expect("it has ended");
+        assert_eq!(aliveness(&mark), Aliveness::Dead);
     }
 
     fn ancestor(agent: Option<&'static str>, command: &str) -> Ancestor {

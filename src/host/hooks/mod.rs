@@ -1,0 +1,211 @@
+//! Fences in git's hooks: put up, looked after, taken down.
+//!
+//! A hook that exists keeps running, after ours, with its name, its arguments and its input; it is chained, never
+//! replaced. Everything is first a [`Plan`], which changes nothing and can be shown. What a plan changed is recorded in
+//! `<git-common-dir>/aio/init.json`, from which [`undo`] restores the bytes and modes that were there.
+//!
+//! We write only inside the git directory, or to an ignored hook inside the work tree (as husky has them). A folder of
+//! hooks that is versioned or lies outside the repository is left alone: git is then pointed at dispatchers of ours,
+//! each of which runs the hook of that folder.
+
+mod apply;
+mod decoration;
+mod manifest;
+mod node;
+mod plan;
+mod script;
+mod undo;
+
+pub use apply::apply;
+pub use node::Node;
+pub use plan::plan;
+pub use undo::{Undone, undo};
+
+use super::git::{Git, GitError};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The setting that names the folder of hooks.
+pub const HOOKS_PATH: &str = "core.hooksPath";
+
+/// A repository as far as its hooks are concerned.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// git, run at the root of the work tree.
+    pub git: Git,
+    /// The git directory that all work trees share.
+    pub common_dir: PathBuf,
+}
+
+/// What `init` would change. Empty where all is in place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Files, in the order in which they are written.
+    pub files: Vec<FileChange>,
+    /// Settings in the repository's own file.
+    pub config: Vec<ConfigChange>,
+    /// The folder, as `core.hooksPath` gave it, whose hooks our dispatchers run; `None` where there are none of those.
+    dispatches: Option<PathBuf>,
+}
+
+/// A file before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileChange {
+    /// Where.
+    pub path: PathBuf,
+    /// What is there.
+    pub before: Node,
+    /// What will be there.
+    pub after: Node,
+    /// What this does.
+    pub act: Act,
+    /// What an undo brings back where it differs from `before`: a hook that has an old block of ours in it.
+    restore: Option<Node>,
+}
+
+/// What a change of a file does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Writes a hook where there is none.
+    Create,
+    /// Puts our block into a hook of the user's.
+    Chain,
+    /// Moves a hook, which is no shell script or no plain file, out of the way; the hook that takes its place runs it.
+    SetAside,
+    /// Writes the hook that runs the one set aside at this path.
+    Replace(PathBuf),
+    /// Writes a hook in place of one that git doesn't run, since it isn't executable. It will not run either.
+    Supersede,
+    /// Writes a hook that runs the one of the folder that `core.hooksPath` named before.
+    Dispatch,
+}
+
+/// A setting in the repository's own file, which may have several values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigChange {
+    /// Its name.
+    pub key: String,
+    /// The values it has.
+    pub before: Vec<String>,
+    /// The values it will have.
+    pub after: Vec<String>,
+}
+
+/// Whether the fences stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FenceState {
+    /// git runs them.
+    Installed,
+    /// They were put up, but git doesn't run this one any more. A new [`plan`] chains it again.
+    Missing {
+        /// The hook.
+        hook: &'static str,
+        /// Why it isn't run.
+        reason: &'static str,
+    },
+    /// They were never put up here.
+    NotInited,
+}
+
+/// Why hooks could not be looked at or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum HookError {
+    /// git failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A file can't be read or written.
+    #[error("{} can't be read or written", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or setting is no longer as the plan saw it.
+    #[error("{what} has changed since it was looked at")]
+    Changed {
+        /// The file or setting.
+        what: String,
+    },
+    /// A path can't be written into git's settings.
+    #[error("{} is not UTF-8, which a path in git's settings has to be", path.display())]
+    NotText {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The record of what was changed can't be understood.
+    #[error("the record {} is damaged: {reason}", path.display())]
+    Manifest {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl HookError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> HookError {
+        let path = path.to_owned();
+        |source| HookError::Io { path, source }
+    }
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.config.is_empty()
+    }
+}
+
+impl Site {
+    /// The folder in which git looks for hooks, given the effective value of `core.hooksPath`.
+    fn hooks_dir(&self, hooks_path: Option<&Path>) -> PathBuf {
+        match hooks_path {
+            // A relative one is relative to where hooks run: the root of the work tree.
+            Some(path) => self.git.dir().join(path),
+            None => self.common_dir.join("hooks"),
+        }
+    }
+
+    fn own_dir(&self) -> PathBuf {
+        self.common_dir.join("aio")
+    }
+
+    fn dispatchers(&self) -> PathBuf {
+        self.own_dir().join("hooks")
+    }
+}
+
+/// Whether git runs our fences, given the effective value of `core.hooksPath`. It reads a few files and starts nothing.
+pub fn fence_state(site: &Site, hooks_path: Option<&Path>) -> FenceState {
+    let first = script::FENCES[0].name;
+    match manifest::Manifest::read(site) {
+        Ok(None) => return FenceState::NotInited,
+        Err(_) => return FenceState::Missing { hook: first, reason: "the record of init is damaged" },
+        Ok(Some(_)) => {}
+    }
+    let dir = site.hooks_dir(hooks_path);
+    let gap = |fence: &script::Fence| gap(&dir, fence.name).map(|reason| (fence.name, reason));
+    match script::FENCES.iter().find_map(gap) {
+        Some((hook, reason)) => FenceState::Missing { hook, reason },
+        None => FenceState::Installed,
+    }
+}
+
+/// Why the fence of this name in `dir` is not run, if it isn't.
+fn gap(dir: &Path, name: &str) -> Option<&'static str> {
+    let path = dir.join(name);
+    match Node::read(&path) {
+        Ok(Node::Absent) => Some("there is no such hook where git looks for it"),
+        Ok(Node::Link(_)) => Some("the hook is a link that is not ours"),
+        Ok(node) if !node.is_executable() => Some("the hook is not executable"),
+        Ok(Node::File { bytes, .. }) if script::has_block(&bytes) || plan::runs_legacy(&path, &bytes) => None,
+        Ok(Node::File { .. }) => Some("another program has written the hook anew"),
+        Err(_) => Some("the hook can't be read"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

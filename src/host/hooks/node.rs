@@ -1,0 +1,144 @@
+//! What is at a path, so that it can be compared, recorded and put back.
+
+use super::HookError;
+use sha2::{Digest, Sha256};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// A file, a symbolic link, or nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Node {
+    /// Nothing.
+    Absent,
+    /// A file with its permissions (which are always 0755 where there are none like Unix's).
+    File {
+        /// What is in it.
+        bytes: Vec<u8>,
+        /// The permission bits.
+        mode: u32,
+    },
+    /// A symbolic link and its target.
+    Link(PathBuf),
+}
+
+/// The permissions of a hook.
+pub(super) const EXECUTABLE: u32 = 0o755;
+
+impl Node {
+    /// A hook that git will run.
+    pub(super) fn hook(bytes: impl Into<Vec<u8>>) -> Node {
+        Node::File { bytes: bytes.into(), mode: EXECUTABLE }
+    }
+
+    /// What is at `path` now; links are not followed.
+    pub(super) fn read(path: &Path) -> Result<Node, HookError> {
+        let read = || match fs::symlink_metadata(path) {
+            Ok(meta) if meta.is_symlink() => fs::read_link(path).map(Node::Link),
+            Ok(meta) => Ok(Node::File { bytes: fs::read(path)?, mode: mode(&meta) }),
+            Err(error) if is_absence(&error) => Ok(Node::Absent),
+            Err(error) => Err(error),
+        };
+        read().map_err(HookError::io(path))
+    }
+
+    /// Puts this at `path`, in one step as seen by others.
+    pub(super) fn write(&self, path: &Path) -> Result<(), HookError> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let write = || match self {
+            Node::Absent => match fs::remove_file(path) {
+                Err(error) if is_absence(&error) => Ok(()),
+                result => result,
+            },
+            Node::File { bytes, mode } => {
+                fs::create_dir_all(dir)?;
+                let mut file = tempfile::Builder::new().prefix(".git-aio-").tempfile_in(dir)?;
+                file.write_all(bytes)?;
+                set_mode(file.as_file(), *mode)?;
+                file.persist(path).map(drop).map_err(|error| error.error)
+            }
+            Node::Link(target) => {
+                fs::create_dir_all(dir)?;
+                link(target, path)
+            }
+        };
+        write().map_err(HookError::io(path))
+    }
+
+    /// Whether git would run it as a hook.
+    pub(super) fn is_executable(&self) -> bool {
+        matches!(self, Node::File { mode, .. } if mode & 0o111 != 0)
+    }
+
+    /// A short text that is equal for equal nodes.
+    pub(super) fn seal(&self) -> String {
+        match self {
+            Node::Absent => "absent".into(),
+            Node::Link(target) => format!("link {}", target.display()),
+            Node::File { bytes, mode } => format!("file {mode:o} {}", digest(bytes)),
+        }
+    }
+}
+
+/// Not the bytes, of which there may be many and any.
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Node::File { bytes, mode } => write!(f, "File({mode:o}, {:?})", String::from_utf8_lossy(bytes)),
+            Node::Link(target) => write!(f, "Link({target:?})"),
+            Node::Absent => f.write_str("Absent"),
+        }
+    }
+}
+
+/// The SHA-256 of `bytes`, in hex.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(unix)]
+fn mode(meta: &fs::Metadata) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o7777
+}
+
+#[cfg(not(unix))]
+fn mode(_: &fs::Metadata) -> u32 {
+    EXECUTABLE
+}
+
+#[cfg(unix)]
+fn set_mode(file: &fs::File, mode: u32) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn set_mode(_: &fs::File, _: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// A link can't be made over what is there, so it is made beside it and moved.
+#[cfg(unix)]
+fn link(target: &Path, path: &Path) -> io::Result<()> {
+    let beside = path.with_added_extension("git-aio-new");
+    match fs::remove_file(&beside) {
+        Err(error) if !is_absence(&error) => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(target, &beside)?;
+    fs::rename(&beside, path)
+}
+
+#[cfg(not(unix))]
+fn link(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "symbolic links are not handled on this system"))
+}
