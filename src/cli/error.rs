@@ -8,8 +8,7 @@ use super::{
 };
 use crate::{
     base::{refs::RefError, world::Time},
-    ops::{Error, Held},
-    store_errors::{OpenError, StoreError},
+    ops::{Error, Held, OpenError, StoreError},
 };
 use std::{io, process::ExitCode};
 

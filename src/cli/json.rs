@@ -9,8 +9,7 @@ use crate::{
         liveness::Presence,
         note::Note as ModelNote,
     },
-    ops::{Held, instance::Known},
-    store_log::Entry,
+    ops::{Held, instance::Known, log::Entry},
 };
 use schemars::JsonSchema;
 use serde::Serialize;

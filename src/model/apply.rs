@@ -131,13 +131,7 @@ fn with_actor<V: View>(
     }
 }
 
-fn claim<V: View>(
-    view: &V,
-    op: &Op,
-    me: &InstanceId,
-    wants: &[Want],
-    evict: &[Eviction],
-) -> Result<Outcome, V::Error> {
+fn claim<V: View>(view: &V, op: &Op, me: &InstanceId, wants: &[Want], evict: &[Eviction]) -> Result<Outcome, V::Error> {
     let mut applied = Applied::default();
     let mut conflicts = Vec::new();
     for (at, want) in wants.iter().enumerate() {

@@ -102,7 +102,8 @@ impl Cover {
                 Cover { plain, patterns: set, pattern_at, intricate: Vec::new(), folds_case }
             }
             _ => {
-                let one = |(at, pattern): (usize, &Pattern)| (at, Overlap::new(&Scope::Pattern(pattern.clone()), folds_case));
+                let one =
+                    |(at, pattern): (usize, &Pattern)| (at, Overlap::new(&Scope::Pattern(pattern.clone()), folds_case));
                 let intricate = patterns.into_iter().map(one).collect();
                 Cover { plain, patterns: GlobSet::empty(), pattern_at: Vec::new(), intricate, folds_case }
             }

@@ -122,7 +122,10 @@ impl Session {
         mut progress: impl FnMut(&Waiting<'_>),
     ) -> Result<Granted, Error> {
         if terms.why.as_ref().is_some_and(|why| why.len() > MAX_WHY) {
-            return Err(Error::usage(format!("the reason is longer than {MAX_WHY} bytes"), "write a note for the rest"));
+            return Err(Error::usage(
+                format!("the reason is longer than {MAX_WHY} bytes"),
+                "write a note for the rest",
+            ));
         }
         let me = self.acting()?;
         let began = Instant::now();

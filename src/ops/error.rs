@@ -8,8 +8,10 @@ use crate::{
         handoff::Handoff,
         liveness::Presence,
     },
-    store::{OpenError, StoreError},
 };
+
+/// What the store has to say, for the edge, which doesn't see it.
+pub use crate::store::{OpenError, StoreError};
 
 /// Why a use case did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -102,11 +104,7 @@ impl Error {
             Refusal::Held(conflicts) => Error::Held(
                 conflicts
                     .into_iter()
-                    .map(|conflict| Held {
-                        short_id: conflict.claim.id.to_string(),
-                        conflict,
-                        presence: None,
-                    })
+                    .map(|conflict| Held { short_id: conflict.claim.id.to_string(), conflict, presence: None })
                     .collect(),
             ),
             Refusal::NotRegistered(Some(id)) => {

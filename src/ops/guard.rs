@@ -86,7 +86,8 @@ impl Session {
                 }
                 Matter::Held(_) => {}
                 Matter::Lost(ended) => {
-                    let list = if self.settings.guard == Guard::Block { &mut verdict.refused } else { &mut verdict.warned };
+                    let list =
+                        if self.settings.guard == Guard::Block { &mut verdict.refused } else { &mut verdict.warned };
                     list.push(Objection::Lost(path, Box::new(ended.clone())));
                 }
                 Matter::Unclaimed if who.is_person() => {}

@@ -128,7 +128,9 @@ impl Session {
         let snapshot = self.snapshot()?;
         self.asking(&snapshot)?;
         let (mut handoffs, damaged) = snapshot.handoffs()?;
-        handoffs.sort_by(|a, b| (a.state.settled().is_some(), b.at, &b.id).cmp(&(b.state.settled().is_some(), a.at, &a.id)));
+        handoffs.sort_by(|a, b| {
+            (a.state.settled().is_some(), b.at, &b.id).cmp(&(b.state.settled().is_some(), a.at, &a.id))
+        });
         let shown = handoffs.into_iter().map(|handoff| self.shown(handoff, &snapshot)).collect::<Result<_, _>>()?;
         Ok((shown, damaged))
     }
@@ -198,9 +200,9 @@ impl Session {
         let snapshot = self.snapshot()?;
         let handoff = self.find(prefix, &snapshot)?;
         let who = self.who(&snapshot)?;
-        let concerned = who.instance().is_some_and(|me| {
-            *me == handoff.from || handoff.to.as_ref().is_none_or(|to| to.as_str() == me.tool())
-        });
+        let concerned = who
+            .instance()
+            .is_some_and(|me| *me == handoff.from || handoff.to.as_ref().is_none_or(|to| to.as_str() == me.tool()));
         if !concerned && self.is_inside_agent(&who) {
             return Err(Error::not_allowed(
                 format!("the handoff {} is neither from you nor for you", handoff.id),

@@ -17,13 +17,7 @@ use crate::{
         live::{Live, Seen},
         process::{self, Ancestor},
     },
-    model::{
-        claim::Ended,
-        instance::Instance,
-        liveness::Presence,
-        op::Action,
-        view::View,
-    },
+    model::{claim::Ended, instance::Instance, liveness::Presence, op::Action, view::View},
     store::Snapshot,
 };
 

@@ -9,8 +9,10 @@ use crate::{
         scope::Scope,
         view::View,
     },
-    store::log::Entry,
 };
+
+/// One operation of the log.
+pub use crate::store::log::Entry;
 
 impl Session {
     /// The newest `limit` operations, newest first; of these only what touched `path`, if one is given.
@@ -29,8 +31,11 @@ impl Session {
         };
         let Some(path) = path else { return Ok(entries) };
         let mut touching = Touching::new(path, snapshot.folds_case());
-        let mut found: Vec<Entry> =
-            entries.into_iter().rev().filter(|entry| entry.op.as_ref().is_some_and(|op| touching.touches(op))).collect();
+        let mut found: Vec<Entry> = entries
+            .into_iter()
+            .rev()
+            .filter(|entry| entry.op.as_ref().is_some_and(|op| touching.touches(op)))
+            .collect();
         found.reverse();
         found.truncate(limit.unwrap_or(usize::MAX));
         Ok(found)

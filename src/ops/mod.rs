@@ -18,7 +18,8 @@ pub mod status;
 mod target;
 mod transact;
 
-pub use error::{Error, Held};
+pub use crate::store::{Coverage, Damage};
+pub use error::{Error, Held, OpenError, StoreError};
 pub use identity::Who;
 pub use notice::Notice;
 pub use session::Session;

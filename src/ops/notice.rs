@@ -1,9 +1,6 @@
 //! Things a command has to tell besides its answer.
 
-use crate::{
-    base::id::InstanceId,
-    model::claim::Ended,
-};
+use crate::{base::id::InstanceId, model::claim::Ended};
 
 /// Something the one who runs the command should know.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ use crate::{
         instance::Instance,
         liveness::{Observed, Presence},
     },
-    store::{FileRefs, Durability, Location, RefBackend, Repository, Snapshot},
+    store::{Durability, FileRefs, Location, RefBackend, Repository, Snapshot},
 };
 use std::{
     cell::{OnceCell, RefCell},

@@ -86,7 +86,11 @@ impl Session {
         let on_disk = self.dir.join(typed);
         if on_disk.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
             // A submodule is one entry of this repository, not a folder of it.
-            return if on_disk.join(".git").exists() && self.is_gitlink(&on_disk) { Kind::File } else { Kind::Directory };
+            return if on_disk.join(".git").exists() && self.is_gitlink(&on_disk) {
+                Kind::File
+            } else {
+                Kind::Directory
+            };
         }
         if on_disk.symlink_metadata().is_ok() {
             Kind::File
@@ -113,7 +117,8 @@ impl Session {
         };
         // An absolute path of the file system may be meant; only one inside the work tree can be.
         let root = self.repository.work_tree();
-        let inside = root.as_ref().and_then(|root| Some(format!("/{}", Path::new(text).strip_prefix(root).ok()?.to_str()?)));
+        let inside =
+            root.as_ref().and_then(|root| Some(format!("/{}", Path::new(text).strip_prefix(root).ok()?.to_str()?)));
         Pattern::from_directory(&here, inside.as_deref().unwrap_or(text)).map_err(invalid)
     }
 

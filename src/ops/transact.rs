@@ -8,7 +8,7 @@ use crate::{
         apply::{Applied, Refusal, apply},
         op::{Action, Op},
     },
-    store::{Committed, Snapshot, Transaction},
+    store::{Snapshot, Transaction},
 };
 
 /// How often a decision is made anew because somebody else was quicker.
@@ -19,8 +19,6 @@ const TRIES: u32 = 16;
 pub(super) struct Performed {
     /// What it changed; nothing, if there was nothing to do.
     pub(super) applied: Applied,
-    /// Its commit, if it needed one.
-    pub(super) committed: Option<Committed>,
 }
 
 impl Session {
@@ -59,14 +57,11 @@ impl Session {
             Err(refusal) => return Err(Error::from_refusal(refusal)),
         };
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
-            return Ok(Performed { applied, committed: None });
+            return Ok(Performed { applied });
         }
-        let committed = Transaction::new(snapshot, op, &applied)?.commit(
-            &*self.refs(),
-            self.settings.durability,
-            &|step| fault::at(&self.env, step.as_str()),
-        )?;
-        Ok(Performed { applied, committed: Some(committed) })
+        Transaction::new(snapshot, op, &applied)?
+            .commit(&*self.refs(), self.settings.durability, &|step| fault::at(&self.env, step.as_str()))?;
+        Ok(Performed { applied })
     }
 
     /// Begins the store of this repository. That somebody else did so first is as good.

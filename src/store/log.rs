@@ -127,7 +127,8 @@ pub(super) fn subject(op: &Op, applied: &Applied) -> String {
         Action::SetTask(None) => "none".into(),
         Action::End(gone) => gone.iter().map(|d| d.instance.to_string()).collect::<Vec<_>>().join(", "),
         Action::Claim { .. } => {
-            let taken: Vec<_> = applied.evicted.iter().map(|e| format!(", taken over from {}", e.claim.holder)).collect();
+            let taken: Vec<_> =
+                applied.evicted.iter().map(|e| format!(", taken over from {}", e.claim.holder)).collect();
             format!("{}{}", targets(&applied.granted), taken.concat())
         }
         Action::Release { claims, forced: Some(_), .. } if claims.len() == 1 => {

@@ -103,11 +103,8 @@ impl RefStorage for FileRefs<'_> {
         new: &Oid,
         message: &RefLogLine,
     ) -> Result<(), RefError> {
-        let failed = |error: io::Error| RefError::Failed {
-            name: name.into(),
-            verb: "written",
-            reason: error.to_string(),
-        };
+        let failed =
+            |error: io::Error| RefError::Failed { name: name.into(), verb: "written", reason: error.to_string() };
         let path = self.path(name);
         let note = self.repository.common_dir.join("aio").join("writing");
         self.clear_abandoned(&lock_path(&path), &note);

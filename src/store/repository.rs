@@ -145,7 +145,10 @@ impl Repository {
 
 fn explain(error: &gix::Error, dir: PathBuf) -> OpenError {
     let reason = format!("{error:#}");
-    if error.is_not_found() || reason.contains("Could not find a git repository") || reason.contains("no git repository") {
+    if error.is_not_found()
+        || reason.contains("Could not find a git repository")
+        || reason.contains("no git repository")
+    {
         OpenError::NotFound(dir)
     } else if reason.contains("unsafe") || reason.contains("safe.directory") || reason.contains("trust") {
         OpenError::Untrusted(dir)

@@ -199,9 +199,8 @@ impl Snapshot<'_> {
     /// The shortest prefix of `id` that names no other claim, at least four digits.
     pub fn short_claim_id(&self, id: &ClaimId) -> String {
         let others = self.claims_by_prefix(&id.as_str()[..2]).unwrap_or_default();
-        let shared = |other: &ClaimId| {
-            other.as_str().bytes().zip(id.as_str().bytes()).take_while(|(a, b)| a == b).count()
-        };
+        let shared =
+            |other: &ClaimId| other.as_str().bytes().zip(id.as_str().bytes()).take_while(|(a, b)| a == b).count();
         let longest = others.iter().filter(|other| *other != id).map(shared).max().unwrap_or(0);
         id.as_str()[..(longest + 1).clamp(4, id.as_str().len())].to_owned()
     }

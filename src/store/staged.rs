@@ -77,16 +77,10 @@ impl Repository {
     fn differing(&self, index: &gix::index::State, tree: ObjectId) -> Result<BTreeSet<Vec<u8>>, StoreError> {
         let mut paths = BTreeSet::new();
         self.gix
-            .tree_index_status(
-                &tree,
-                index,
-                None,
-                gix::status::tree_index::TrackRenames::Disabled,
-                |change, _, _| {
-                    paths.insert(change.location().to_vec());
-                    Ok(ControlFlow::Continue(()))
-                },
-            )
+            .tree_index_status(&tree, index, None, gix::status::tree_index::TrackRenames::Disabled, |change, _, _| {
+                paths.insert(change.location().to_vec());
+                Ok(ControlFlow::Continue(()))
+            })
             .map_err(StoreError::read)?;
         Ok(paths)
     }
