@@ -63,7 +63,7 @@ impl Session {
             return self.named(named, snapshot).map(Who::Instance);
         }
         let census = self.live.all().map_err(Error::file("can't read who is here"))?.instances;
-        let ancestors = process::ancestors();
+        let ancestors = process::ancestors(self.env.top);
         if let Some((tool, session, process)) = self.agent_above(&ancestors) {
             let is_it = |seen: &Seen| {
                 session.is_some() && seen.live.session == session
@@ -122,7 +122,7 @@ impl Session {
 
     /// Whether an agent runs this command, registered or not.
     pub fn is_inside_agent(&self, who: &Who) -> bool {
-        !who.is_person() || self.agent_above(&process::ancestors()).is_some()
+        !who.is_person() || self.agent_above(&process::ancestors(self.env.top)).is_some()
     }
 
     fn named(&self, named: &str, snapshot: &Snapshot<'_>) -> Result<InstanceId, Error> {
@@ -148,7 +148,7 @@ impl Session {
 
     /// The session of the agent that this command runs inside, by which it is known again.
     pub(super) fn agent_session(&self) -> Option<String> {
-        self.agent_above(&process::ancestors())?.1
+        self.agent_above(&process::ancestors(self.env.top))?.1
     }
 
     fn person(&self) -> Option<String> {
@@ -164,7 +164,7 @@ impl Session {
         task: Option<crate::model::instance::Task>,
     ) -> Result<Instance, Error> {
         let now = self.now();
-        let ancestors = process::ancestors();
+        let ancestors = process::ancestors(self.env.top);
         let parent = match self.env.instance.as_ref().and_then(|named| named.parse().ok()) {
             Some(parent) => Some(parent),
             None => self.outer_instance(&ancestors)?,

@@ -79,6 +79,8 @@ impl TestEnvironment {
             .env("GIT_AUTHOR_EMAIL", "ann@example.org");
         command.env("GIT_COMMITTER_NAME", "Ann").env("GIT_COMMITTER_EMAIL", "ann@example.org");
         command.env("GIT_TERMINAL_PROMPT", "0");
+        // Whoever runs the tests, it is not who runs the commands in them.
+        command.env("AIO_TEST_TOP", std::process::id().to_string());
         command.envs(self.vars.iter().map(|(name, value)| (name, value)));
         command
     }
