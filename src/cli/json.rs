@@ -4,7 +4,7 @@ use super::format::rfc3339;
 use crate::{
     model::{
         claim::Claim as ModelClaim, handoff::Handoff as ModelHandoff, instance::Instance as ModelInstance,
-        liveness::Presence, note::Note as ModelNote,
+        note::Note as ModelNote,
     },
     ops::{Held, instance::Known, log::Entry},
 };
@@ -139,8 +139,7 @@ macro_rules! answer {
         }
 
         impl $name {
-            #[expect(clippy::too_many_arguments, reason = "one a key")]
-            #[allow(clippy::allow_attributes_without_reason, unfulfilled_lint_expectations)]
+            #[allow(clippy::too_many_arguments, reason = "one a key")]
             pub(super) fn new($($field: $type),*) -> Self {
                 $name { schema: SCHEMA, $($field),* }
             }
