@@ -384,3 +384,6 @@ fn move_claim<V: View>(
 fn person_until(holder: &InstanceId, op: &Op) -> Option<Time> {
     (holder.tool() == "person").then(|| op.at + PERSON_TTL)
 }
+
+#[cfg(test)]
+mod tests;
