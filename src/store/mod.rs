@@ -5,6 +5,7 @@
 mod error;
 pub mod layout;
 pub mod log;
+mod loose;
 mod objects;
 mod refs;
 pub mod repair;

@@ -26,7 +26,7 @@ use crate::{
 use gix::{
     ObjectId,
     bstr::BStr,
-    objs::{Commit, Kind, Tree, tree::EntryKind},
+    objs::{Commit, Kind, Tree, TreeRef, tree::EntryKind},
 };
 
 /// Whether a write waits for the disk.
@@ -87,7 +87,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
     /// When the store is not ours to write, or a record is too large.
     pub fn new(snapshot: &'s Snapshot<'r>, op: &Op, applied: &Applied) -> Result<Self, StoreError> {
         snapshot.check_writable()?;
-        let mut batch = Batch::new(&snapshot.repository.gix);
+        let mut batch = Batch::new(snapshot.repository);
         let tree = write_tree(snapshot, &applied.changes, &mut batch)?;
         Self::with_tree(snapshot, op, applied, batch, tree)
     }
@@ -159,17 +159,18 @@ impl<'s, 'r> Transaction<'s, 'r> {
 }
 
 fn write_tree(snapshot: &Snapshot<'_>, changes: &[Change], batch: &mut Batch<'_>) -> Result<ObjectId, StoreError> {
-    let gix = &snapshot.repository.gix;
+    let repository = snapshot.repository;
+    let hash = repository.gix.object_hash();
     let root = match &snapshot.tip {
         Some(tip) => {
-            let tree = gix.find_tree(tip.tree).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
-            Tree::from(tree.decode().map_err(StoreError::tip)?)
+            let bytes = repository.object_of(tip.tree, Kind::Tree)?;
+            Tree::from(TreeRef::from_bytes(&bytes, hash).map_err(StoreError::tip)?)
         }
         None => Tree::empty(),
     };
     let mut edit = Edit {
         snapshot,
-        editor: gix::objs::tree::Editor::new(root, &gix.objects, gix.object_hash()),
+        editor: gix::objs::tree::Editor::new(root, repository, hash),
         batch,
         folds_case: snapshot.folds_case(),
     };
