@@ -4,7 +4,7 @@ use super::{
     Repository,
     error::StoreError,
     layout,
-    loose::{Loose, Unreadable},
+    loose::{Loose, Staged, Unreadable},
     refs::sync_folder,
 };
 use gix::{
@@ -15,13 +15,16 @@ use gix::{
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
-    fs::OpenOptions,
-    path::Path,
+    io,
     rc::Rc,
+    thread,
 };
 
 /// How many bytes of objects are remembered.
 const REMEMBERED: usize = 4 * 1024 * 1024;
+
+/// How many objects are written together: as many files are open, and as many threads wait for the disk.
+const AT_ONCE: usize = 32;
 
 /// The objects of a repository. Their names are those of their content, so what was read once stays right: a command
 /// comes by the same trees again and again, and by what it wrote itself.
@@ -146,49 +149,54 @@ impl<'r> Batch<'r> {
     /// Writes all of them; with `durable` they are on the disk before this returns. git itself does not wait for that,
     /// and a tip that points at a lost object would break the user's own fetch and gc.
     pub(super) fn write(&self, durable: bool) -> Result<(), StoreError> {
+        self.write_these(&self.objects.iter().collect::<Vec<_>>(), durable)?;
         for (id, object) in &self.objects {
-            self.write_one(id, object)?;
             // The command that wrote it is the first that reads it.
             self.repository.objects.remember(*id, object.clone());
         }
-        if durable { self.sync() } else { Ok(()) }
+        Ok(())
     }
 
     /// Writes again what is gone: until the ref points at them our objects are garbage to a `git prune` beside us.
     pub(super) fn restore_missing(&self, durable: bool) -> Result<(), StoreError> {
-        let mut restored = false;
-        for (id, object) in &self.objects {
-            if !self.repository.objects.loose.path(id).exists() && !self.repository.gix.has_object(*id) {
-                self.write_one(id, object)?;
-                restored = true;
-            }
-        }
-        if restored && durable { self.sync() } else { Ok(()) }
+        let is_gone =
+            |id: &ObjectId| !self.repository.objects.loose.path(id).exists() && !self.repository.gix.has_object(*id);
+        self.write_these(&self.objects.iter().filter(|(id, _)| is_gone(id)).collect::<Vec<_>>(), durable)
     }
 
-    fn write_one(&self, id: &ObjectId, object: &Object) -> Result<(), StoreError> {
-        let written = self.repository.objects.loose.write(id, object.kind, &object.bytes);
-        written.map_err(|error| StoreError::Write(format!("object {id}: {error}")))
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| StoreError::Write(error.to_string());
+    fn write_these(&self, objects: &[&(ObjectId, Object)], durable: bool) -> Result<(), StoreError> {
+        let failed = |error: io::Error| StoreError::Write(error.to_string());
         let mut folders = BTreeSet::new();
-        for (id, _) in &self.objects {
-            let path = self.repository.objects.loose.path(id);
-            match sync_file(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                synced => synced.map_err(failed)?,
+        for some in objects.chunks(AT_ONCE) {
+            let stage = |(id, object): &&(ObjectId, Object)| self.loose().stage(id, object.kind, &object.bytes);
+            let staged = some.iter().map(stage).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+            if durable {
+                sync(&staged).map_err(failed)?;
             }
-            folders.extend(path.parent().map(Path::to_owned));
+            for object in staged {
+                folders.insert(object.publish().map_err(failed)?);
+            }
         }
-        folders.iter().try_for_each(|folder| sync_folder(folder)).map_err(failed)
+        if durable { folders.iter().try_for_each(|folder| sync_folder(folder)).map_err(failed) } else { Ok(()) }
+    }
+
+    fn loose(&self) -> &'r Loose {
+        &self.repository.objects.loose
     }
 }
 
-/// Objects are read-only files. Unix makes those durable too; elsewhere that takes the right to write, and what the
-/// system does by itself has to do.
-fn sync_file(path: &Path) -> std::io::Result<()> {
-    let file = OpenOptions::new().read(true).open(path)?;
-    if cfg!(unix) { file.sync_all() } else { Ok(()) }
+/// Waits for all of them at once: file systems answer those who wait at the same time together, which for the dozen
+/// objects of a claim is two or three waits for the disk instead of a dozen. What a thread can't wait for, since no
+/// more threads are to be had, is waited for here.
+fn sync(staged: &[Staged]) -> io::Result<()> {
+    thread::scope(|scope| {
+        let mut waiting = Vec::with_capacity(staged.len());
+        for object in staged {
+            waiting.push((object, thread::Builder::new().spawn_scoped(scope, || object.sync())));
+        }
+        waiting.into_iter().try_for_each(|(object, thread)| match thread.map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(synced)) => synced,
+            Ok(Err(_)) | Err(_) => object.sync(),
+        })
+    })
 }
