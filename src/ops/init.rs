@@ -1,5 +1,8 @@
 //! Putting up the fences and making the store, and taking the fences down again.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Error, Notice, Session};
 use crate::{
     host::hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site},
@@ -125,6 +128,9 @@ impl Session {
         let absent = !self.snapshot()?.exists();
         if absent {
             self.perform(None, |_| Ok(None::<Action>))?;
+            // To one who asked for a store it is no news.
+            let told = self.take_notices().into_iter().filter(|notice| !matches!(notice, Notice::StoreCreated));
+            told.for_each(|notice| self.notice(notice));
         }
         Ok(absent)
     }
