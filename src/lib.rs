@@ -3,7 +3,7 @@
 //! The library behind the `git-aio` program. Folders are layers; see `docs/ARCHITECTURE.md` for which may use which.
 
 pub mod base;
-// pub mod cli;
+pub mod cli;
 pub mod host;
 pub mod model;
 pub mod ops;

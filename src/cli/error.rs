@@ -37,7 +37,9 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, now: Time) -> ExitCode {
     // Whoever closed the pipe has seen enough.
     if error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-            || cause.downcast_ref::<serde_json::Error>().is_some_and(|e| e.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
+            || cause
+                .downcast_ref::<serde_json::Error>()
+                .is_some_and(|e| e.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
     }) {
         return Exit::Done.into();
     }
@@ -111,12 +113,8 @@ fn tell_open(error: &OpenError) -> Told {
 }
 
 fn tell_store(error: &StoreError) -> Told {
-    let told = |kind, exit, hint: Option<&str>| Told {
-        kind,
-        exit,
-        message: error.to_string(),
-        hint: hint.map(str::to_owned),
-    };
+    let told =
+        |kind, exit, hint: Option<&str>| Told { kind, exit, message: error.to_string(), hint: hint.map(str::to_owned) };
     match error {
         StoreError::Damaged { .. } | StoreError::Tip(_) => {
             told("damaged", Exit::Failed, Some("`git aio doctor` says more, and `git aio doctor --repair` mends it"))
@@ -126,7 +124,10 @@ fn tell_store(error: &StoreError) -> Told {
         StoreError::Ref(RefError::Locked { lock, .. }) => told(
             "busy",
             Exit::Busy,
-            Some(&format!("try again; if no git command is running, {} was left by one that was killed", lock.display())),
+            Some(&format!(
+                "try again; if no git command is running, {} was left by one that was killed",
+                lock.display()
+            )),
         ),
         StoreError::Ref(RefError::Moved { .. }) => told("busy", Exit::Busy, Some("try again")),
         StoreError::Ref(RefError::Failed { verb: "read", .. }) => {

@@ -3,10 +3,11 @@
 use crate::{
     base::{text, world::Time},
     model::{
-        claim::{Claim, Ended, EndReason, Holder, Mode, Origin},
+        claim::{Claim, EndReason, Ended, Holder, Mode, Origin},
+        handoff::Handoff,
         liveness::Presence,
     },
-    ops::Held,
+    ops::{Held, claim::Seen, instance::Known},
 };
 use chrono::TimeDelta;
 
@@ -96,4 +97,43 @@ pub(crate) fn lost(ended: &Ended, now: Time) -> String {
     };
     let why = ended.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
     format!("your claim on {what} {how} {}{why}", ago(ended.at, now))
+}
+
+/// A claim with its holder, as somebody else sees it.
+pub(crate) fn seen(seen: &Seen, now: Time) -> String {
+    let presence = match seen.presence {
+        Some(presence) if presence != Presence::Live => format!(" ({})", presence.as_str()),
+        _ => String::new(),
+    };
+    let holder = if seen.mine { "you".to_owned() } else { format!("{}{presence}", seen.claim.holder) };
+    format!("{} by {holder}", claim(&seen.claim, &seen.short_id, now))
+}
+
+/// An instance: `codex-1707084123-a3f2 live, seen 3s ago: "port the parser" [T-1]`.
+pub(crate) fn instance(known: &Known, now: Time) -> String {
+    let Known { instance, presence, last_seen } = known;
+    let task = instance.task.as_ref().map(|task| {
+        let id = task.id.as_ref().map(|id| format!(" [{id}]")).unwrap_or_default();
+        format!(": {}{id}", quoted(&task.text))
+    });
+    let worktree = instance.worktree.as_ref().map(|name| format!(" in worktree {}", target(name)));
+    format!(
+        "{} {}, seen {}{}{}",
+        instance.id,
+        presence.as_str(),
+        ago(*last_seen, now),
+        worktree.unwrap_or_default(),
+        task.unwrap_or_default()
+    )
+}
+
+/// A handoff in a line.
+pub(crate) fn handoff(handoff: &Handoff, now: Time) -> String {
+    let to = handoff.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+    let title = quoted(&handoff.document.title);
+    let state = match handoff.state.settled() {
+        Some(settled) => format!("{} by {}", handoff.state.as_str(), settled.by),
+        None => "open".to_owned(),
+    };
+    format!("{} {state}, from {}{to}, {}: {title}", handoff.id, handoff.from, ago(handoff.at, now))
 }

@@ -3,10 +3,7 @@
 use super::format::rfc3339;
 use crate::{
     model::{
-        claim::Claim as ModelClaim,
-        handoff::Handoff as ModelHandoff,
-        instance::Instance as ModelInstance,
-        liveness::Presence,
+        claim::Claim as ModelClaim, handoff::Handoff as ModelHandoff, instance::Instance as ModelInstance,
         note::Note as ModelNote,
     },
     ops::{Held, instance::Known, log::Entry},
@@ -142,8 +139,7 @@ macro_rules! answer {
         }
 
         impl $name {
-            #[expect(clippy::too_many_arguments, reason = "one a key")]
-            #[allow(clippy::allow_attributes_without_reason, unfulfilled_lint_expectations)]
+            #[allow(clippy::too_many_arguments, reason = "one a key")]
             pub(super) fn new($($field: $type),*) -> Self {
                 $name { schema: SCHEMA, $($field),* }
             }
@@ -380,7 +376,26 @@ impl Conflict {
     }
 }
 
-/// Whether a holder is there, in a word.
-pub(super) fn presence(presence: Option<Presence>) -> &'static str {
-    presence.map_or("unknown", Presence::as_str)
+/// All answers, each with its schema, by the command that gives it.
+pub fn schemas() -> serde_json::Value {
+    use schemars::schema_for;
+    let answers = [
+        ("instance", schema_for!(InstanceAnswer), "register, whoami, heartbeat, unregister, task"),
+        ("claim", schema_for!(ClaimAnswer), "claim"),
+        ("check", schema_for!(CheckAnswer), "check"),
+        ("release", schema_for!(ReleaseAnswer), "release, cleanup"),
+        ("status", schema_for!(StatusAnswer), "status"),
+        ("context", schema_for!(ContextAnswer), "context get, context export"),
+        ("note", schema_for!(NoteAnswer), "context decision, learning, warning, pattern"),
+        ("handoff", schema_for!(HandoffAnswer), "handoff new, show, accept, decline, done; context handoff"),
+        ("handoffs", schema_for!(HandoffsAnswer), "handoff list"),
+        ("log", schema_for!(LogAnswer), "log"),
+        ("doctor", schema_for!(DoctorAnswer), "doctor"),
+        ("init", schema_for!(InitAnswer), "init"),
+        ("error", schema_for!(ErrorAnswer), "any command that fails"),
+    ];
+    let answers = answers.into_iter().map(|(name, schema, commands)| {
+        (name.to_owned(), serde_json::json!({ "commands": commands, "schema": schema }))
+    });
+    serde_json::json!({ "schema": SCHEMA, "answers": answers.collect::<serde_json::Map<_, _>>() })
 }

@@ -6,6 +6,7 @@ mod error;
 mod exit;
 mod format;
 pub mod json;
+mod markdown;
 mod ui;
 
 use args::Args;

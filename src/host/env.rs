@@ -29,6 +29,9 @@ pub struct Env {
     pub frozen_time: Option<Time>,
     /// `AIO_TEST_SEED`, in debug builds: what random bytes are made from.
     pub seed: Option<u64>,
+    /// `AIO_TEST_TOP`, in debug builds: the process above which no ancestor is looked for, itself included. A test
+    /// must not see that an agent runs it.
+    pub top: Option<u32>,
     /// `AIO_TEST_KILL_AT`, in debug builds: the step at which the process ends as if killed.
     pub kill_at: Option<String>,
     /// Every agent CLI that left a trace. Nested agents inherit the variables of the outer ones, so there may be
@@ -88,6 +91,7 @@ impl Env {
             git_common_dir: path("GIT_COMMON_DIR"),
             frozen_time: for_tests(&text, "AIO_TEST_NOW"),
             seed: for_tests(&text, "AIO_TEST_SEED"),
+            top: for_tests(&text, "AIO_TEST_TOP"),
             kill_at: for_tests(&text, "AIO_TEST_KILL_AT"),
             sessions: AGENTS.iter().filter_map(|traces| traces.find(&text)).collect(),
         }

@@ -85,13 +85,13 @@ pub fn aliveness(mark: &ProcessMark) -> Aliveness {
     }
 }
 
-/// The processes above us, our parent first, as far up as we can see.
-pub fn ancestors() -> Vec<Ancestor> {
+/// The processes above us, our parent first, as far up as we can see, and below the process `top` if one is given.
+pub fn ancestors(top: Option<u32>) -> Vec<Ancestor> {
     let Some(table) = table::Table::open() else { return Vec::new() };
     let mut found = Vec::new();
     let Look::Found(own) = table.look(std::process::id()) else { return found };
     let mut pid = own.parent;
-    while pid != 0 && found.len() < MAX_ANCESTORS {
+    while pid != 0 && Some(pid) != top && found.len() < MAX_ANCESTORS {
         let Look::Found(process) = table.look(pid) else { break };
         let parent = process.parent;
         found.push(Ancestor::new(&table, pid, process));
@@ -146,7 +146,7 @@ mod tests {
     fn we_are_alive_and_our_parent_is_an_ancestor() {
         let own = own_mark().expect("we run");
         assert_eq!(aliveness(&own), Aliveness::Alive);
-        let parent = ancestors().into_iter().next().expect("somebody started the test");
+        let parent = ancestors(None).into_iter().next().expect("somebody started the test");
         assert_eq!(parent.mark.pid, std::os::unix::process::parent_id());
         assert_eq!(aliveness(&parent.mark), Aliveness::Alive);
     }

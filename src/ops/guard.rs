@@ -58,11 +58,6 @@ impl Session {
         self.judge_paths(&paths, &snapshot)
     }
 
-    /// Whether a probe asks if the fence fires at all, and what it wants to hear.
-    pub fn probe(&self) -> Option<&str> {
-        self.env.probe.as_deref()
-    }
-
     fn judge_paths(&self, paths: &[RepoPath], snapshot: &Snapshot<'_>) -> Result<Verdict, Error> {
         let mut verdict = Verdict::default();
         if paths.is_empty() {

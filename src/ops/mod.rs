@@ -25,3 +25,14 @@ pub use notice::Notice;
 pub use session::Session;
 pub use settings::{Guard, PersonGuard, RequireClaim, Settings};
 pub use target::{Kind, Target};
+
+/// The time now, for those who have no session.
+pub fn now() -> crate::base::world::Time {
+    use crate::base::world::Clock as _;
+    crate::host::world::SystemClock::new(&crate::host::env::Env::read()).now()
+}
+
+/// What a probe of the fence wants to hear, if one asks.
+pub fn probe() -> Option<String> {
+    crate::host::env::Env::read().probe
+}

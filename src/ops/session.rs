@@ -168,7 +168,7 @@ impl Session {
     }
 
     /// The name of the project: that of the folder that holds the repository.
-    pub(super) fn project(&self) -> String {
+    pub fn project(&self) -> String {
         let common = self.repository.common_dir();
         let named = match common.file_name() {
             Some(name) if name == ".git" => common.parent().and_then(Path::file_name),

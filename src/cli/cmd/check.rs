@@ -1,0 +1,108 @@
+use super::{Context, kind_and_targets};
+use crate::{
+    base::path::RepoPath,
+    cli::{
+        exit::Exit,
+        format,
+        json::{AsOf, CheckAnswer, Checked as CheckedJson, Claim},
+        ui::{BAD, GOOD},
+    },
+    ops::{Session, claim::Checked},
+};
+use anyhow::Context as _;
+use std::{
+    ffi::OsString,
+    io::{self, Read},
+};
+
+/// Ask whether something may be changed, and who holds it
+///
+/// Exits with 0 if all of it is available and with 3 if somebody else holds part of it; the answer is the same either
+/// way.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Optionally file, directory, pattern or task, and then what to ask about
+    #[arg(value_name = "[KIND] TARGET", required_unless_present_any = ["staged", "stdin"])]
+    words: Vec<OsString>,
+    /// Ask about what is staged
+    #[arg(long, conflicts_with_all = ["words", "stdin"])]
+    staged: bool,
+    /// Read paths from standard input, one a line
+    #[arg(long, conflicts_with = "words")]
+    stdin: bool,
+    /// Paths on standard input end with NUL instead
+    #[arg(short = 'z', requires = "stdin")]
+    nul: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        let (session, (seq, checked)) = if self.staged {
+            let session = cx.session()?;
+            let staged = session.staged()?;
+            let checked = session.check_paths(&staged)?;
+            (session, checked)
+        } else if self.stdin {
+            let session = cx.session()?;
+            let paths = read_paths(&session, self.nul)?;
+            let checked = session.check_paths(&paths)?;
+            (session, checked)
+        } else {
+            let (kind, words) = kind_and_targets(self.words)?;
+            let session = cx.session()?.owning(kind, &words)?;
+            let targets = words.iter().map(|word| session.target(kind, word)).collect::<Result<Vec<_>, _>>()?;
+            let checked = session.check(&targets)?;
+            (session, checked)
+        };
+        cx.tell_notices(&session);
+        let available = checked.iter().all(|checked| checked.available);
+        cx.ui.answer(
+            || CheckAnswer::new(AsOf { seq, synced: None }, checked.iter().map(json).collect()),
+            |out| checked.iter().try_for_each(|checked| line(out, &session, checked)),
+        )?;
+        Ok(if available { Exit::Done } else { Exit::Conflict })
+    }
+}
+
+fn read_paths(session: &Session, nul: bool) -> anyhow::Result<Vec<RepoPath>> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).context("can't read standard input")?;
+    let end = if nul { 0 } else { b'\n' };
+    let given = bytes.split(|byte| *byte == end).filter(|path| !path.is_empty());
+    let paths = given.map(|path| Ok(session.repo_path(os_path(path)?.as_ref())?));
+    paths.collect()
+}
+
+#[cfg(unix)]
+fn os_path(bytes: &[u8]) -> anyhow::Result<OsString> {
+    Ok(std::os::unix::ffi::OsStringExt::from_vec(bytes.to_owned()))
+}
+
+#[cfg(not(unix))]
+fn os_path(bytes: &[u8]) -> anyhow::Result<OsString> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| crate::cli::error::usage("a path is not UTF-8", "give it in UTF-8"))?;
+    Ok(text.into())
+}
+
+fn json(checked: &Checked) -> CheckedJson {
+    CheckedJson {
+        path: checked.scope.target(),
+        available: checked.available,
+        claims: checked.claims.iter().map(|seen| Claim::new(&seen.claim)).collect(),
+    }
+}
+
+fn line(out: &mut dyn io::Write, session: &Session, checked: &Checked) -> io::Result<()> {
+    let target = format::target(&checked.scope.target());
+    match (checked.available, checked.claims.as_slice()) {
+        (true, []) => writeln!(out, "{GOOD}available{GOOD:#} {target}")?,
+        (true, claims) if claims.iter().all(|seen| seen.mine) => writeln!(out, "{GOOD}yours{GOOD:#} {target}")?,
+        (true, _) => writeln!(out, "{GOOD}available{GOOD:#} {target}")?,
+        (false, _) => writeln!(out, "{BAD}held{BAD:#} {target}")?,
+    }
+    for seen in &checked.claims {
+        writeln!(out, "  {}", format::seen(seen, session.now()))?;
+    }
+    Ok(())
+}

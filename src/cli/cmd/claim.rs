@@ -1,0 +1,129 @@
+use super::{Context, duration, kind_and_targets};
+use crate::{
+    cli::{
+        error::usage,
+        exit::Exit,
+        format,
+        json::{Claim, ClaimAnswer, Coverage},
+        ui::GOOD,
+    },
+    ops::{
+        Session, Target,
+        claim::{Grant, Granted, Terms, Waiting},
+    },
+};
+use chrono::TimeDelta;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{ffi::OsString, io, time::Duration};
+
+/// Claim files, folders, patterns or tasks, all or none
+///
+/// Nobody else can claim what overlaps, and the fence refuses their commits to it, until you release it. What you hold
+/// already you may claim again. A claim of an instance that is gone is taken over, and you are told.
+///
+/// Without a kind, a path that ends in a slash or is a folder means the folder, one with * ? [ or { a pattern, anything
+/// else a file. A pattern without a slash matches at any depth, as in .gitignore. A path that is named like a kind is
+/// written ./task.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Optionally file, directory, pattern or task, and then what to claim
+    #[arg(value_name = "[KIND] TARGET", required = true)]
+    words: Vec<OsString>,
+    /// Let others hold overlapping claims that are shared too
+    #[arg(long)]
+    shared: bool,
+    /// Wait for what somebody else holds, at most this long
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10m",
+          value_parser = duration)]
+    wait: Option<Duration>,
+    /// Let it end by itself after this long (a person's claims: 8h)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ttl: Option<Duration>,
+    /// Say why; the others will read it
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+impl Args {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        let ttl = self.ttl.map(TimeDelta::from_std).transpose();
+        let ttl = ttl.ok().filter(|ttl| ttl.is_none_or(|ttl| ttl < TimeDelta::days(36500)));
+        let ttl = ttl.ok_or_else(|| usage("the time to live is longer than a century", "leave it out"))?;
+        let terms = Terms { shared: self.shared, ttl, why: self.why, wait: self.wait };
+        let (kind, words) = kind_and_targets(self.words)?;
+        let session = cx.session()?.owning(kind, &words)?;
+        session.heal_fence();
+        let targets = words.iter().map(|word| session.target(kind, word)).collect::<Result<Vec<_>, _>>()?;
+        let granted = claim(cx, &session, &targets, &terms);
+        cx.tell_notices(&session);
+        let granted = granted?;
+        for ended in &granted.taken_over {
+            let from = format!("taken over from {}", ended.claim.holder);
+            cx.ui.say(format!("{}: {from}, {}", format::target(&ended.claim.scope.target()), ended.reason.as_str()));
+        }
+        granted.claims.iter().for_each(|grant| remark(cx, grant));
+        answer(cx, &session, &granted)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn claim(cx: &Context, session: &Session, targets: &[Target], terms: &Terms) -> anyhow::Result<Granted> {
+    let watched = cx.ui.is_watched() && terms.wait.is_some();
+    let bar = ProgressBar::with_draw_target(
+        None,
+        if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+    );
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        bar.set_style(style);
+    }
+    let mut told = false;
+    let granted = session.claim(targets, terms, |Waiting { held, .. }| {
+        let Some(first) = held.first() else { return };
+        let line = format!("waiting: {}", format::held(first, session.now()));
+        if !told && !watched {
+            cx.ui.say(&line);
+            told = true;
+        }
+        bar.set_message(line);
+        bar.tick();
+    });
+    bar.finish_and_clear();
+    Ok(granted?)
+}
+
+fn remark(cx: &Context, grant: &Grant) {
+    let target = format::target(&grant.claim.scope.target());
+    if grant.any_depth {
+        cx.ui.say(format!("a pattern without a slash matches at any depth: {target}"));
+    }
+    if let Some(coverage) = grant.coverage {
+        if coverage.covered * 2 > coverage.tracked {
+            let all = coverage.tracked;
+            cx.ui.warn(format!("{target} covers {} of {all} tracked files: claim less if you can", coverage.covered));
+        } else if coverage.covered == 0 {
+            cx.ui.say(format!("{target} covers no tracked file yet"));
+        }
+    }
+}
+
+fn answer(cx: &Context, session: &Session, granted: &Granted) -> anyhow::Result<()> {
+    cx.ui.answer(
+        || {
+            let coverage = |grant: &Grant| {
+                grant.coverage.map(|coverage| Coverage { covered: coverage.covered, tracked: coverage.tracked })
+            };
+            ClaimAnswer::new(granted.claims.iter().map(|g| Claim::new(&g.claim).covering(coverage(g))).collect())
+        },
+        |out| granted.claims.iter().try_for_each(|grant| line(out, session, grant)),
+    )
+}
+
+fn line(out: &mut dyn io::Write, session: &Session, grant: &Grant) -> io::Result<()> {
+    let word = if grant.held_before { "already yours" } else { "claimed" };
+    let covers = match grant.coverage {
+        Some(coverage) => format!(", {} tracked files", coverage.covered),
+        None => String::new(),
+    };
+    let claim = format::claim(&grant.claim, &grant.short_id, session.now());
+    writeln!(out, "{GOOD}{word}{GOOD:#} {claim}{covers}")
+}

@@ -1,0 +1,29 @@
+use super::Context;
+use crate::cli::{exit::Exit, json::ReleaseAnswer};
+
+/// End instances that are stale, with their claims
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+impl Args {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        let session = cx.session()?;
+        let cleaned = session.cleanup()?;
+        cx.tell_notices(&session);
+        let text = |ids: &[crate::base::id::ClaimId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+        cx.ui.answer(
+            || {
+                let ended = cleaned.ended.iter().map(ToString::to_string).collect();
+                ReleaseAnswer::new(text(&cleaned.released), ended)
+            },
+            |out| match cleaned.ended.as_slice() {
+                [] => writeln!(out, "no instance is stale"),
+                ended => {
+                    ended.iter().try_for_each(|id| writeln!(out, "ended {id}"))?;
+                    writeln!(out, "released {} claims", cleaned.released.len())
+                }
+            },
+        )?;
+        Ok(Exit::Done)
+    }
+}

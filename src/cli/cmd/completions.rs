@@ -1,0 +1,22 @@
+use super::Context;
+use crate::cli::exit::Exit;
+use clap_complete::Shell;
+
+/// Print completions for a shell
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The shell
+    shell: Shell,
+    /// The name it is called by
+    #[arg(long, value_name = "NAME", default_value = "git-aio")]
+    name: String,
+}
+
+impl Args {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut crate::cli::command(), self.name, &mut script);
+        cx.ui.print(&String::from_utf8(script)?)?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,187 @@
+use super::{Context, message};
+use crate::{
+    base::id::InvalidName,
+    cli::{
+        error::usage,
+        exit::Exit,
+        format,
+        json::{Damage, Handoff, HandoffAnswer, HandoffsAnswer},
+    },
+    model::handoff::Document,
+    ops::{
+        Session,
+        handoff::{Shown, Take},
+    },
+};
+use clap::Subcommand;
+use std::io::Write;
+
+/// Pass a task on, with the claims it needs
+///
+/// An open handoff holds its claims itself, so that nobody comes between the one who stops and the one who goes on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    New(New),
+    /// List handoffs, those that wait first
+    List,
+    /// Print the task document of a handoff
+    Show(Id),
+    /// Go on with a handoff: its claims become yours
+    Accept(Accept),
+    /// Turn a handoff down, or withdraw an own one: its claims go back
+    Decline(Id),
+    /// Say that the task is done: its claims are free
+    Done(Id),
+}
+
+/// Make a handoff; it takes all your claims on paths unless some are named
+#[derive(Debug, clap::Args)]
+struct New {
+    /// What is handed on, in a few words
+    title: String,
+    /// The tool it is meant for
+    #[arg(long, value_name = "TOOL")]
+    to: Option<String>,
+    /// Take this claim only; may be repeated
+    #[arg(long, value_name = "ID")]
+    claim: Vec<String>,
+    /// Background that the next one needs; - reads standard input
+    #[arg(long, value_name = "TEXT")]
+    context: Option<String>,
+    /// A file or pattern of the task; what is claimed unless given
+    #[arg(long, value_name = "PATH")]
+    file: Vec<String>,
+    /// What not to touch
+    #[arg(long, value_name = "TEXT")]
+    boundary: Vec<String>,
+    /// A requirement with its acceptance criterion
+    #[arg(long, value_name = "TEXT")]
+    requirement: Vec<String>,
+    /// An existing pattern to follow
+    #[arg(long, value_name = "TEXT")]
+    pattern: Vec<String>,
+    /// A command that shows that it is done
+    #[arg(long, value_name = "COMMAND")]
+    verify: Vec<String>,
+    /// Anything else
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Id {
+    /// The handoff, or the beginning of its id
+    id: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Accept {
+    /// The handoff, or the beginning of its id
+    id: String,
+    /// Although it is meant for another tool
+    #[arg(long)]
+    force: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        let session = cx.session()?;
+        match self.command {
+            Command::New(new) => new.run(cx, &session),
+            Command::List => list(cx, &session),
+            Command::Show(Id { id }) => {
+                let shown = session.handoff(&id)?;
+                cx.tell_notices(&session);
+                answer(cx, &shown, |out| out.write_all(crate::cli::markdown::document(&shown).as_bytes()))
+            }
+            Command::Accept(Accept { id, force }) => {
+                let accepted = session.accept(&id, force);
+                settled(cx, &session, "accepted", accepted)
+            }
+            Command::Decline(Id { id }) => {
+                let declined = session.decline(&id);
+                settled(cx, &session, "declined", declined)
+            }
+            Command::Done(Id { id }) => {
+                let done = session.done(&id);
+                settled(cx, &session, "done", done)
+            }
+        }
+    }
+}
+
+impl New {
+    fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+        let to = self.to.map(|to| to.parse()).transpose();
+        let to = to.map_err(|e: InvalidName| usage(e.to_string(), "it is the name that the other registers with"))?;
+        let take = if self.claim.is_empty() { Take::All } else { Take::Some(self.claim) };
+        let document = Document {
+            title: self.title,
+            context: self.context.map(|context| message(&[context])).transpose()?.unwrap_or_default(),
+            files: self.file,
+            boundaries: self.boundary,
+            requirements: self.requirement,
+            patterns: self.pattern,
+            verification: self.verify,
+            notes: self.note.unwrap_or_default(),
+        };
+        let made = session.hand_off(document, to, &take);
+        cx.tell_notices(session);
+        let shown = made?;
+        answer(cx, &shown, |out| {
+            writeln!(out, "made {}", shown.handoff.id)?;
+            let held = shown.claims.iter().map(|claim| format::target(&claim.scope.target()));
+            held.into_iter().try_for_each(|target| writeln!(out, "  holding {target}"))
+        })
+    }
+}
+
+fn list(cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+    let (handoffs, damaged) = session.handoffs()?;
+    cx.tell_notices(session);
+    cx.ui.answer(
+        || {
+            let damaged = damaged.iter().map(|d| Damage { path: d.path.clone(), reason: d.reason.clone() });
+            HandoffsAnswer::new(handoffs.iter().map(|s| Handoff::new(&s.handoff)).collect(), damaged.collect())
+        },
+        |out| {
+            let now = session.now();
+            handoffs.iter().try_for_each(|shown| writeln!(out, "{}", format::handoff(&shown.handoff, now)))?;
+            if handoffs.is_empty() { writeln!(out, "no handoffs") } else { Ok(()) }
+        },
+    )?;
+    Ok(Exit::Done)
+}
+
+fn settled(
+    cx: &Context,
+    session: &Session,
+    how: &str,
+    shown: Result<Shown, crate::ops::Error>,
+) -> anyhow::Result<Exit> {
+    cx.tell_notices(session);
+    let shown = shown?;
+    let me = shown.handoff.state.settled().map(|settled| settled.by.clone());
+    answer(cx, &shown, |out| {
+        writeln!(out, "{how} {}", shown.handoff.id)?;
+        let mine = shown.claims.iter().filter(|claim| me.as_ref().is_some_and(|me| claim.is_held_by(me)));
+        mine.into_iter().try_for_each(|claim| {
+            writeln!(out, "  you hold {} ({})", format::target(&claim.scope.target()), claim.scope.kind())
+        })
+    })
+}
+
+fn answer(
+    cx: &Context,
+    shown: &Shown,
+    human: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> anyhow::Result<Exit> {
+    cx.ui.answer(|| HandoffAnswer::new(Handoff::new(&shown.handoff)), human)?;
+    Ok(Exit::Done)
+}

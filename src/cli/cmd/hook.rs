@@ -1,0 +1,94 @@
+use super::Context;
+use crate::{
+    cli::{error, exit::Exit, format, ui::BAD},
+    ops::{
+        self, Session,
+        guard::{Objection, Verdict},
+    },
+};
+use clap::Subcommand;
+
+/// Called by git's hooks
+#[derive(Debug, Subcommand)]
+#[command(hide = true)]
+pub(crate) enum Args {
+    /// Judge what is about to be committed
+    PreCommit,
+    /// Judge what a merge is about to commit
+    PreMergeCommit,
+}
+
+/// Most objections that are told one by one.
+const TOLD: usize = 20;
+
+impl Args {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        match judge(cx) {
+            Ok(exit) => Ok(exit),
+            Err(error) => {
+                // Failing open would be a fence that is off without anybody's knowing.
+                error::report(&cx.ui, &error, ops::now());
+                cx.ui.error("git aio could not judge this commit, and so it is stopped", Some(BYPASS));
+                Ok(Exit::Failed)
+            }
+        }
+    }
+}
+
+const BYPASS: &str =
+    "AIO_BYPASS=1 git commit … goes round this fence and is recorded; --no-verify goes round all hooks";
+
+fn judge(cx: &Context) -> anyhow::Result<Exit> {
+    if let Some(nonce) = ops::probe() {
+        cx.ui.error(&format!("aio-probe {}", format::target(&nonce)), None);
+        return Ok(Exit::Failed);
+    }
+    let session = cx.session()?;
+    let verdict = session.guard_commit();
+    cx.tell_notices(&session);
+    let verdict = verdict?;
+    if let Some(count) = verdict.bypassed {
+        cx.ui.say(format!("git aio: fence bypassed for {count} paths, and recorded"));
+        return Ok(Exit::Done);
+    }
+    tell(cx, &session, &verdict);
+    Ok(if verdict.refused.is_empty() { Exit::Done } else { Exit::Conflict })
+}
+
+fn tell(cx: &Context, session: &Session, verdict: &Verdict) {
+    for objection in verdict.warned.iter().take(TOLD) {
+        cx.ui.warn(describe(objection, session));
+    }
+    more(cx, verdict.warned.len());
+    if verdict.refused.is_empty() {
+        return;
+    }
+    for objection in verdict.refused.iter().take(TOLD) {
+        let words = describe(objection, session);
+        let first = if matches!(objection, Objection::Held(..)) { "already claimed: " } else { "" };
+        cx.ui.error(&format!("{BAD}{first}{BAD:#}{words}"), None);
+    }
+    more(cx, verdict.refused.len());
+    let hint =
+        "unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`";
+    cx.ui.error("commit refused", Some(hint));
+}
+
+fn more(cx: &Context, count: usize) {
+    if count > TOLD {
+        cx.ui.error(&format!("… and {} more paths", count - TOLD), None);
+    }
+}
+
+fn describe(objection: &Objection, session: &Session) -> String {
+    let now = session.now();
+    match objection {
+        Objection::Held(_, held) => format::held(held, now),
+        Objection::Lost(path, ended) => {
+            format!("{}: {}; claim or release it first", format::target(&path.to_string()), format::lost(ended, now))
+        }
+        Objection::Unclaimed(path) => {
+            format!("{} is changed but not claimed by you", format::target(&path.to_string()))
+        }
+    }
+}

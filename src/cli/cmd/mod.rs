@@ -1,0 +1,187 @@
+//! The commands, a file each, all of one shape: resolve, refuse or warn, one use case, the answer.
+
+pub(super) mod check;
+pub(super) mod claim;
+pub(super) mod cleanup;
+pub(super) mod completions;
+pub(super) mod context;
+pub(super) mod demo;
+pub(super) mod doctor;
+pub(super) mod handoff;
+pub(super) mod heartbeat;
+pub(super) mod hook;
+pub(super) mod init;
+pub(super) mod log;
+pub(super) mod man;
+pub(super) mod register;
+pub(super) mod release;
+pub(super) mod schema;
+pub(super) mod status;
+pub(super) mod task;
+pub(super) mod unregister;
+pub(super) mod whoami;
+
+use super::{
+    args::{Args, Command},
+    error::{self, usage},
+    exit::Exit,
+    format,
+    ui::Ui,
+};
+use crate::{
+    base::world::Time,
+    ops::{self, Kind, Notice, Session},
+};
+use anyhow::Context as _;
+use std::{
+    ffi::OsString,
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// What a command works with.
+pub(crate) struct Context {
+    pub(crate) ui: Ui,
+    dir: PathBuf,
+    acting_as: Option<String>,
+}
+
+/// Runs a command and tells how it ended.
+pub(super) fn run(args: Args) -> ExitCode {
+    let ui = Ui::new(args.global.json, args.global.quiet);
+    let dir = std::env::current_dir().context("the current folder is gone");
+    let dir = dir.map(|dir| args.global.dir.map_or_else(|| dir.clone(), |given| dir.join(given)));
+    let ended = dir.and_then(|dir| {
+        let cx = Context { ui: Ui::new(args.global.json, args.global.quiet), dir, acting_as: args.global.acting_as };
+        dispatch(args.command, &cx)
+    });
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(error) => error::report(&ui, &error, ops::now()),
+    }
+}
+
+fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
+    match command {
+        Command::Init(args) => args.run(cx),
+        Command::Demo(args) => args.run(cx),
+        Command::Register(args) => args.run(cx),
+        Command::Whoami(args) => args.run(cx),
+        Command::Heartbeat(args) => args.run(cx),
+        Command::Unregister(args) => args.run(cx),
+        Command::Cleanup(args) => args.run(cx),
+        Command::Status(args) => args.run(cx),
+        Command::Task(args) => args.run(cx),
+        Command::Claim(args) => args.run(cx),
+        Command::Check(args) => args.run(cx),
+        Command::Release(args) => args.run(cx),
+        Command::Context(args) => args.run(cx),
+        Command::Handoff(args) => args.run(cx),
+        Command::Log(args) => args.run(cx),
+        Command::Doctor(args) => args.run(cx),
+        Command::Hook(args) => args.run(cx),
+        Command::Schema(args) => args.run(cx),
+        Command::Completions(args) => args.run(cx),
+        Command::Man(args) => args.run(cx),
+    }
+}
+
+impl Context {
+    /// The repository around the folder of the command.
+    pub(crate) fn session(&self) -> anyhow::Result<Session> {
+        if !self.dir.is_dir() {
+            return Err(usage(format!("{} is no folder", self.dir.display()), "name one that exists with -C"));
+        }
+        Ok(Session::open(&self.dir, self.acting_as.clone())?)
+    }
+
+    /// The repository at or around `project`, or around the folder of the command.
+    pub(crate) fn session_of(&self, project: Option<&Path>) -> anyhow::Result<Session> {
+        match project {
+            Some(project) => Ok(Session::open_other(&self.dir.join(project), self.acting_as.clone())?),
+            None => self.session(),
+        }
+    }
+
+    /// Tells what there is to tell besides the answer.
+    pub(crate) fn tell_notices(&self, session: &Session) {
+        for notice in session.take_notices() {
+            match notice {
+                Notice::Registered(id) => self.ui.say(format!("registered as {id}")),
+                Notice::Revived(id) => self.ui.say(format!("registered again as {id}, which had ended")),
+                Notice::Lost(ended) => self.ui.warn(format::lost(&ended, session.now())),
+                Notice::StoreCreated => {
+                    self.ui.say("began a store in refs/aio/state; `git aio init` adds the fence at the commit");
+                }
+                Notice::FenceHealed(why) => {
+                    self.ui.warn(format!("the fence at the commit was gone and is back: {why}"))
+                }
+                Notice::FenceMissing(why) => {
+                    self.ui.warn(format!("the fence at the commit is gone: {why}; `git aio init` puts it back"));
+                }
+                Notice::NestedRepository(root) => {
+                    self.ui.say(format!("this belongs to the repository at {}", format::target(&root)));
+                }
+            }
+        }
+    }
+}
+
+/// Splits an optional kind off the targets: `file a b` or just `a b`. A path that is named like a kind is written
+/// `./task`.
+fn kind_and_targets(mut words: Vec<OsString>) -> anyhow::Result<(Option<Kind>, Vec<OsString>)> {
+    let kind = words.first().and_then(|word| word.to_str()).and_then(|word| match word {
+        "file" => Some(Kind::File),
+        "directory" | "dir" => Some(Kind::Directory),
+        "pattern" => Some(Kind::Pattern),
+        "task" => Some(Kind::Task),
+        _ => None,
+    });
+    let Some(kind) = kind else { return Ok((None, words)) };
+    let word = words.remove(0);
+    if words.is_empty() {
+        let word = word.to_string_lossy().into_owned();
+        return Err(usage(
+            format!("no target after the kind '{word}'"),
+            format!("name one; a path of that name is written ./{word}"),
+        ));
+    }
+    Ok((Some(kind), words))
+}
+
+/// A message given as words, or `-` for standard input.
+fn message(words: &[String]) -> anyhow::Result<String> {
+    if words != ["-"] {
+        return Ok(words.join(" "));
+    }
+    let mut text = String::new();
+    // One byte more than is ever taken is enough to know that it is too much.
+    std::io::stdin().take(1024 * 1024 + 1).read_to_string(&mut text).context("can't read standard input")?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// A duration such as `30s`, `2h` or `1d`.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 30s, 2h or 1d"))
+}
+
+/// A span such as `2d`, or a moment such as `2026-11-21` or `2026-11-21T10:00:00Z`, as the moment it means.
+fn since(text: &str, now: Time) -> anyhow::Result<Time> {
+    if let Ok(span) = humantime::parse_duration(text) {
+        return Ok(chrono::TimeDelta::from_std(span)
+            .ok()
+            .and_then(|span| now.checked_sub_signed(span))
+            .unwrap_or_default());
+    }
+    if let Ok(moment) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(moment.to_utc());
+    }
+    let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(|day| day.and_hms_opt(0, 0, 0));
+    day.map(|day| day.and_utc()).ok_or_else(|| {
+        usage(
+            format!("'{}' is neither a span nor a date", format::target(text)),
+            "write it like 2d, 2026-11-21 or 2026-11-21T10:00:00Z",
+        )
+    })
+}
