@@ -63,6 +63,17 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, now: Time) -> ExitCode {
     told.exit.into()
 }
 
+/// Tells in JSON of a command line that can't be read.
+pub(super) fn report_misread(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let message = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let hint = Some("see `git aio <command> --help`".to_owned());
+    let answer = ErrorAnswer::new(ErrorBody { kind: "usage".into(), message, hint, conflicts: Vec::new() });
+    let _ = Ui::new(true, false).answer(|| answer, |_| Ok(()));
+    Exit::Usage.into()
+}
+
 /// A refusal, claim by claim. It names holder, reason and end, and never a command that would break a claim.
 fn refusal(held: &[Held], now: Time) -> String {
     let lines = held.iter().map(|held| format::held(held, now));

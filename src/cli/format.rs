@@ -25,6 +25,22 @@ pub(crate) fn span(span: TimeDelta) -> String {
     }
 }
 
+/// How long is left, to the nearest unit: what was granted for two hours a moment ago has not one hour left.
+fn left(left: TimeDelta) -> String {
+    let half = match left.num_seconds() {
+        ..60 => 0,
+        60..3600 => 30,
+        3600..86400 => 1800,
+        _ => 43200,
+    };
+    span(left + TimeDelta::seconds(half))
+}
+
+/// So many of something: `1 claim`, `2 claims`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// How long ago.
 pub(crate) fn ago(then: Time, now: Time) -> String {
     format!("{} ago", span(now - then))
@@ -59,7 +75,7 @@ fn traits(claim: &Claim) -> String {
 fn terms(claim: &Claim, now: Time) -> String {
     let until = match claim.until {
         Some(until) if until <= now => ", expired".to_owned(),
-        Some(until) => format!(", for {} more", span(until - now)),
+        Some(until) => format!(", for {} more", left(until - now)),
         None => String::new(),
     };
     let why = claim.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
@@ -89,14 +105,15 @@ pub(crate) fn held(held: &Held, now: Time) -> String {
 pub(crate) fn lost(ended: &Ended, now: Time) -> String {
     let by = ended.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     let what = target(&ended.claim.scope.target());
+    let ago = ago(ended.at, now);
     let how = match ended.reason {
-        EndReason::Stale => format!("was taken over{by}, because you had not been heard of"),
-        EndReason::Expired => format!("was taken over{by}, because its time was up"),
-        EndReason::Forced => format!("was ended{by}"),
-        EndReason::Lost => format!("was lost to another clone{by}"),
+        EndReason::Stale => format!("was ended {ago}{by}, because you had not been heard of"),
+        EndReason::Expired => format!("was ended {ago}{by}, because its time was up"),
+        EndReason::Forced => format!("was ended {ago}{by}"),
+        EndReason::Lost => format!("was lost to another clone {ago}{by}"),
     };
     let why = ended.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
-    format!("your claim on {what} {how} {}{why}", ago(ended.at, now))
+    format!("your claim on {what} {how}{why}")
 }
 
 /// A claim with its holder, as somebody else sees it.
@@ -105,7 +122,11 @@ pub(crate) fn seen(seen: &Seen, now: Time) -> String {
         Some(presence) if presence != Presence::Live => format!(" ({})", presence.as_str()),
         _ => String::new(),
     };
-    let holder = if seen.mine { "you".to_owned() } else { format!("{}{presence}", seen.claim.holder) };
+    let holder = match () {
+        () if seen.lost => "you until it was lost: claim or release it first".to_owned(),
+        () if seen.mine => "you".to_owned(),
+        () => format!("{}{presence}", seen.claim.holder),
+    };
     format!("{} by {holder}", claim(&seen.claim, &seen.short_id, now))
 }
 

@@ -96,6 +96,8 @@ pub struct Seen {
     pub presence: Option<Presence>,
     /// Whether the asker holds it.
     pub mine: bool,
+    /// Whether the asker held it, lost it, and has not settled that.
+    pub lost: bool,
 }
 
 /// What a release came to.
@@ -302,6 +304,7 @@ impl Session {
                 short_id: snapshot.short_claim_id(&claim.id),
                 presence: self.presence_of(&claim.holder, snapshot),
                 mine,
+                lost: false,
                 claim,
             });
         }
@@ -332,13 +335,15 @@ impl Session {
                 Matter::Lost(ended) => &ended.claim,
                 Matter::Unclaimed => continue,
             };
-            let binds = matches!(finding.matter, Matter::Lost(_)) || self.binds(claim, &snapshot)?;
+            let lost = matches!(finding.matter, Matter::Lost(_));
+            let binds = lost || self.binds(claim, &snapshot)?;
             if let Some(of) = checked.iter_mut().find(|c| matches!(&c.scope, Scope::File(p) if p == finding.path)) {
                 of.available = !binds;
                 of.claims.push(Seen {
                     short_id: snapshot.short_claim_id(&claim.id),
                     presence: self.presence_of(&claim.holder, &snapshot),
                     mine: false,
+                    lost,
                     claim: claim.clone(),
                 });
             }

@@ -37,11 +37,11 @@ impl Session {
         let _turn = self.repository.take_turn();
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
+            let Some(action) = plan(&snapshot)? else { return Ok(Performed::default()) };
             if !snapshot.exists() {
                 self.create_store(&snapshot)?;
                 continue;
             }
-            let Some(action) = plan(&snapshot)? else { return Ok(Performed::default()) };
             match self.attempt(&snapshot, &Op { id: id.clone(), at, by: by.cloned(), action }) {
                 Err(error) if error.is_moved() => {}
                 result => return result,

@@ -98,8 +98,8 @@ fn remark(cx: &Context, grant: &Grant) {
     }
     if let Some(coverage) = grant.coverage {
         if coverage.covered * 2 > coverage.tracked {
-            let all = coverage.tracked;
-            cx.ui.warn(format!("{target} covers {} of {all} tracked files: claim less if you can", coverage.covered));
+            let all = format::count(coverage.tracked, "tracked file");
+            cx.ui.warn(format!("{target} covers {} of {all}: claim less if you can", coverage.covered));
         } else if coverage.covered == 0 {
             cx.ui.say(format!("{target} covers no tracked file yet"));
         }
@@ -121,7 +121,7 @@ fn answer(cx: &Context, session: &Session, granted: &Granted) -> anyhow::Result<
 fn line(out: &mut dyn io::Write, session: &Session, grant: &Grant) -> io::Result<()> {
     let word = if grant.held_before { "already yours" } else { "claimed" };
     let covers = match grant.coverage {
-        Some(coverage) => format!(", {} tracked files", coverage.covered),
+        Some(coverage) => format!(", {}", format::count(coverage.covered, "tracked file")),
         None => String::new(),
     };
     let claim = format::claim(&grant.claim, &grant.short_id, session.now());
