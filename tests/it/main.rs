@@ -6,3 +6,4 @@ mod agent;
 mod env;
 mod instance;
 mod smoke;
+mod tidy;
