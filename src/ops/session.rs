@@ -10,6 +10,7 @@ use crate::{
     },
     host::{
         env::Env,
+        fault,
         git::Git,
         live::{self, LiveDir, Seen},
         process,
@@ -114,7 +115,8 @@ impl Session {
     pub(super) fn refs(&self) -> Box<dyn RefStorage + '_> {
         match self.repository.ref_backend() {
             RefBackend::Files => {
-                Box::new(FileRefs::new(&self.repository, self.settings.durability == Durability::Synced))
+                let durable = self.settings.durability == Durability::Synced;
+                Box::new(FileRefs::new(&self.repository, durable, |step| fault::at(&self.env, step.as_str())))
             }
             RefBackend::Git => Box::new(GitRefs::new(self.bare_git(), self.repository.common_dir())),
         }

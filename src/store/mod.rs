@@ -4,6 +4,7 @@
 
 mod error;
 pub mod layout;
+mod lock;
 pub mod log;
 mod objects;
 mod refs;

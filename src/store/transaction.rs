@@ -1,7 +1,7 @@
 //! A change of the store, from the rules' decision to the moved ref.
 //!
 //! Nothing is visible before the ref has moved; all of it is afterwards. A kill before that leaves loose objects that
-//! git's own gc removes, and perhaps a lock that the next writer clears (see [`refs`](super::refs)); a kill after it
+//! git's own gc removes, and perhaps a lock that the next writer clears (see [`lock`](super::lock)); a kill after it
 //! loses nothing. A transaction that is dropped has not happened.
 
 use super::{
@@ -43,9 +43,17 @@ pub enum Durability {
 pub enum WriteStep {
     /// The objects are written.
     ObjectsWritten,
-    /// They are durable; the ref is about to be locked.
+    /// They are durable; the ref is about to be moved.
     RefAboutToMove,
-    /// The ref has moved.
+    /// The new value is in a file of ours; the ref is about to be locked.
+    ValueNoted,
+    /// The ref is locked.
+    RefLocked,
+    /// The reflog has its line.
+    LogWritten,
+    /// The lock has become the ref; the file of ours is still there.
+    RefRenamed,
+    /// The ref has moved, whichever way.
     RefMoved,
 }
 
@@ -55,6 +63,10 @@ impl WriteStep {
         match self {
             WriteStep::ObjectsWritten => "objects-written",
             WriteStep::RefAboutToMove => "ref-about-to-move",
+            WriteStep::ValueNoted => "value-noted",
+            WriteStep::RefLocked => "ref-locked",
+            WriteStep::LogWritten => "log-written",
+            WriteStep::RefRenamed => "ref-renamed",
             WriteStep::RefMoved => "ref-moved",
         }
     }
