@@ -125,14 +125,9 @@ impl Session {
     /// # Errors
     /// When it can't be written.
     pub fn ensure_store(&self) -> Result<bool, Error> {
-        let absent = !self.snapshot()?.exists();
-        if absent {
-            self.perform(None, |_| Ok(None::<Action>))?;
-            // To one who asked for a store it is no news.
-            let told = self.take_notices().into_iter().filter(|notice| !matches!(notice, Notice::StoreCreated));
-            told.for_each(|notice| self.notice(notice));
-        }
-        Ok(absent)
+        let _turn = self.repository.take_turn();
+        let snapshot = self.snapshot()?;
+        if snapshot.exists() { Ok(false) } else { self.create_store(&snapshot) }
     }
 
     /// Puts the fence back if `init` put it up and another tool has removed it since. That it can't be put back is told
