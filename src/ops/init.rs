@@ -4,10 +4,7 @@
 mod tests;
 
 use super::{Error, Notice, Session};
-use crate::{
-    host::hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site},
-    model::op::Action,
-};
+use crate::host::hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site};
 use std::path::{Path, PathBuf};
 
 /// What `init` would do. Nothing of it is done before [`Session::init`].
