@@ -122,6 +122,19 @@ pub struct LogEntry {
     subject: String,
 }
 
+/// A command of the demo.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DemoStep {
+    pub(super) who: String,
+    pub(super) command: String,
+    pub(super) answer: String,
+    pub(super) exit: i32,
+    /// What was found to be as it should
+    pub(super) facts: Vec<String>,
+    /// What was not
+    pub(super) unmet: Vec<String>,
+}
+
 /// A record that can't be read.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Damage {
@@ -210,6 +223,18 @@ answer!(
         dry_run: bool,
         /// What was changed, or would be, in words
         changes: Vec<String>,
+    }
+);
+answer!(
+    /// demo
+    DemoAnswer {
+        /// Whether every command did what it should
+        ok: bool,
+        steps: Vec<DemoStep>,
+        /// What was shown
+        promises: Vec<String>,
+        /// Where the repository is, if it was kept
+        kept: Option<String>,
     }
 );
 answer!(
@@ -393,6 +418,7 @@ pub fn schemas() -> serde_json::Value {
         ("log", schema_for!(LogAnswer), "log"),
         ("doctor", schema_for!(DoctorAnswer), "doctor"),
         ("init", schema_for!(InitAnswer), "init"),
+        ("demo", schema_for!(DemoAnswer), "demo"),
         ("error", schema_for!(ErrorAnswer), "any command that fails"),
     ];
     let answers = answers.into_iter().map(|(name, schema, commands)| {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that can't go on should say where it stopped")]
 
+mod demo;
 mod env;
 mod smoke;
 mod tidy;
