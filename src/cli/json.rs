@@ -4,12 +4,13 @@ use super::format::rfc3339;
 use crate::{
     model::{
         claim::Claim as ModelClaim, handoff::Handoff as ModelHandoff, instance::Instance as ModelInstance,
-        liveness::Presence, note::Note as ModelNote,
+        note::Note as ModelNote,
     },
     ops::{Held, instance::Known, log::Entry},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The version of all these shapes.
 pub const SCHEMA: u32 = 1;
@@ -152,8 +153,7 @@ macro_rules! answer {
         }
 
         impl $name {
-            #[expect(clippy::too_many_arguments, reason = "one a key")]
-            #[allow(clippy::allow_attributes_without_reason, unfulfilled_lint_expectations)]
+            #[allow(clippy::too_many_arguments, reason = "one a key")]
             pub(super) fn new($($field: $type),*) -> Self {
                 $name { schema: SCHEMA, $($field),* }
             }
@@ -265,6 +265,41 @@ pub struct Check {
     pub(super) name: String,
     pub(super) ok: bool,
     pub(super) detail: String,
+}
+
+/// doctor --dump: the state as one document
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Dump {
+    #[serde(rename = "schemaVersion")]
+    schema_version: u32,
+    /// By id
+    instances: BTreeMap<String, Instance>,
+    /// Those in force, by id
+    claims: BTreeMap<String, Claim>,
+    /// Notes and handoffs, oldest first
+    context: Vec<ContextRecord>,
+    /// Claims that were lost and have not been claimed or released since, by who lost them
+    lost: BTreeMap<String, Vec<Claim>>,
+    damaged: Vec<Damage>,
+}
+
+/// A note or a handoff, told apart by its category.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ContextRecord {
+    /// A note
+    Note(Note),
+    /// A handoff
+    Handoff(HandoffRecord),
+}
+
+/// A handoff among notes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HandoffRecord {
+    /// `handoff`
+    category: String,
+    #[serde(flatten)]
+    handoff: Box<Handoff>,
 }
 
 /// The remote that decides between clones.
@@ -396,6 +431,35 @@ impl LogEntry {
     }
 }
 
+impl Dump {
+    pub(super) fn new(dump: &crate::ops::doctor::Dump) -> Self {
+        let notes = dump.notes.iter().map(|note| (note.at, ContextRecord::Note(Note::new(note))));
+        let handoffs = dump.handoffs.iter().map(|handoff| {
+            let record = HandoffRecord { category: "handoff".into(), handoff: Box::new(Handoff::new(handoff)) };
+            (handoff.at, ContextRecord::Handoff(record))
+        });
+        let mut context: Vec<_> = notes.chain(handoffs).collect();
+        context.sort_by_key(|(at, _)| *at);
+        let mut lost: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
+        for (instance, ended) in &dump.lost {
+            lost.entry(instance.to_string()).or_default().push(Claim::lost(&ended.claim));
+        }
+        let damage = |d: &crate::ops::Damage| Damage { path: d.path.clone(), reason: d.reason.clone() };
+        Dump {
+            schema_version: 1,
+            instances: dump
+                .instances
+                .iter()
+                .map(|known| (known.instance.id.to_string(), Instance::new(known)))
+                .collect(),
+            claims: dump.claims.iter().map(|claim| (claim.id.to_string(), Claim::new(claim))).collect(),
+            context: context.into_iter().map(|(_, record)| record).collect(),
+            lost,
+            damaged: dump.damaged.iter().map(damage).collect(),
+        }
+    }
+}
+
 impl Conflict {
     pub(super) fn new(held: &Held) -> Self {
         Conflict { target: held.conflict.scope.target(), claim: Claim::new(&held.conflict.claim) }
@@ -417,6 +481,7 @@ pub fn schemas() -> serde_json::Value {
         ("handoffs", schema_for!(HandoffsAnswer), "handoff list"),
         ("log", schema_for!(LogAnswer), "log"),
         ("doctor", schema_for!(DoctorAnswer), "doctor"),
+        ("dump", schema_for!(Dump), "doctor --dump"),
         ("init", schema_for!(InitAnswer), "init"),
         ("demo", schema_for!(DemoAnswer), "demo"),
         ("error", schema_for!(ErrorAnswer), "any command that fails"),

@@ -65,13 +65,27 @@ impl LiveDir {
 
     /// Writes what is known of an instance, which counts as a heartbeat.
     pub fn write(&self, id: &InstanceId, live: &Live, now: Time) -> io::Result<()> {
+        self.prepare(live, now)?.persist(self.path(id))?;
+        Ok(())
+    }
+
+    /// Writes what is known of an instance that is new here; `false` if there is one of that id already. Of several
+    /// that draw the same id at once, one gets it.
+    pub fn create(&self, id: &InstanceId, live: &Live, now: Time) -> io::Result<bool> {
+        match self.prepare(live, now)?.persist_noclobber(self.path(id)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error.error),
+        }
+    }
+
+    fn prepare(&self, live: &Live, now: Time) -> io::Result<tempfile::NamedTempFile> {
         fs::create_dir_all(&self.dir)?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)?;
         serde_json::to_writer(&mut file, &wire::File::from(live))?;
         file.write_all(b"\n")?;
         file.as_file().set_modified(SystemTime::from(now))?;
-        file.persist(self.path(id))?;
-        Ok(())
+        Ok(file)
     }
 
     /// Reads an instance, or `None` where there is none of this id here.

@@ -5,7 +5,7 @@
 //! refused, unless the operation names the first one's grant as ended (its holder gone, its time up).
 
 use super::{
-    claim::{Claim, EndReason, Ended, GrantRef, Holder},
+    claim::{Claim, EndReason, Ended, GrantRef, Holder, PERSON_TTL},
     handoff::{Handoff, HandoffState, Settled},
     instance::Instance,
     note::Note,
@@ -14,7 +14,10 @@ use super::{
     scope::Scope,
     view::View,
 };
-use crate::base::id::{ClaimId, Domain, HandoffId, InstanceId};
+use crate::base::{
+    id::{ClaimId, Domain, HandoffId, InstanceId},
+    world::Time,
+};
 
 /// What has to be written for an operation to have happened. All of it, in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub enum Refusal {
     NoSuchHandoff(HandoffId),
     /// The handoff is past that.
     HandoffSettled(Box<Handoff>),
+    /// Another instance has that id.
+    InstanceExists(InstanceId),
     /// There is a store already.
     Exists,
 }
@@ -90,7 +95,13 @@ pub fn apply<V: View>(view: &V, op: &Op) -> Result<Outcome, V::Error> {
         Action::Create { domain, folds_case } => {
             Ok(if view.seq() > 0 { Err(Refusal::Exists) } else { done([Change::Create(domain.clone(), *folds_case)]) })
         }
-        Action::Register(instance) => Ok(done([Change::PutInstance(instance.clone())])),
+        Action::Register(instance) => Ok(match view.instance(&instance.id)? {
+            // Two that drew the same id: the second has to draw again, or they would share each other's claims.
+            Some(other) if (&other.clone, other.since) != (&instance.clone, instance.since) => {
+                Err(Refusal::InstanceExists(instance.id.clone()))
+            }
+            _ => done([Change::PutInstance(instance.clone())]),
+        }),
         Action::SetTask(task) => with_actor(view, op, |mut me| {
             me.task = task.clone();
             Ok(done([Change::PutInstance(me)]))
@@ -352,12 +363,14 @@ fn move_claim<V: View>(
         (Settlement::Accept, Some(me)) => {
             let holder = Holder::Instance(me.clone());
             let token = view.seq() + 1;
-            let moved = Claim { holder, token, grant: op.id.clone(), since: op.at, ..claim };
+            let until = person_until(me, op);
+            let moved = Claim { holder, token, grant: op.id.clone(), since: op.at, until, ..claim };
             applied.changes.push(Change::PutClaim(moved.clone()));
             applied.granted.push(moved);
         }
         (Settlement::Decline, _) if view.instance(&handoff.from)?.is_some() => {
-            applied.changes.push(Change::PutClaim(Claim { holder: Holder::Instance(handoff.from.clone()), ..claim }));
+            let (holder, until) = (Holder::Instance(handoff.from.clone()), person_until(&handoff.from, op));
+            applied.changes.push(Change::PutClaim(Claim { holder, until, ..claim }));
         }
         _ => {
             applied.changes.push(Change::DropClaim(claim.clone()));
@@ -366,3 +379,11 @@ fn move_claim<V: View>(
     }
     Ok(())
 }
+
+/// When a claim ends that comes to its holder with a handoff.
+fn person_until(holder: &InstanceId, op: &Op) -> Option<Time> {
+    (holder.tool() == "person").then(|| op.at + PERSON_TTL)
+}
+
+#[cfg(test)]
+mod tests;

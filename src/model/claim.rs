@@ -5,6 +5,7 @@ use crate::base::{
     id::{ClaimId, HandoffId, InstanceId, OpId},
     world::Time,
 };
+use chrono::TimeDelta;
 use std::fmt;
 
 /// A claim in force.
@@ -96,6 +97,9 @@ pub enum EndReason {
     /// The hub gave the scope to another clone.
     Lost,
 }
+
+/// How long a person's claim lasts if nothing else is said: nobody can tell whether a person is still there.
+pub const PERSON_TTL: TimeDelta = TimeDelta::hours(8);
 
 /// Longest reason, in bytes.
 pub const MAX_WHY: usize = 1024;

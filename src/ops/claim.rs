@@ -9,7 +9,7 @@ use crate::{
     },
     model::{
         apply::Conflict,
-        claim::{Claim, EndReason, Ended, GrantRef, Holder, MAX_WHY, Mode, Origin},
+        claim::{Claim, EndReason, Ended, GrantRef, Holder, MAX_WHY, Mode, Origin, PERSON_TTL},
         guard::{self, Matter},
         liveness::Presence,
         op::{Action, Eviction, Want},
@@ -21,9 +21,6 @@ use crate::{
 };
 use chrono::TimeDelta;
 use std::time::{Duration, Instant};
-
-/// How long a person's claim lasts if nothing else is said.
-const PERSON_TTL: TimeDelta = TimeDelta::hours(8);
 
 /// How often a waiting claim looks whether anything has changed.
 const POLL: Duration = Duration::from_millis(100);

@@ -18,12 +18,12 @@ const REMEMBERED: TimeDelta = TimeDelta::days(30);
 pub struct Cleaned {
     /// Instances.
     pub ended: Vec<InstanceId>,
-    /// Their claims, and claims whose time was up.
+    /// Their claims.
     pub released: Vec<ClaimId>,
 }
 
 impl Session {
-    /// Ends all instances of this clone that are stale, with their claims, and claims of persons that have expired.
+    /// Ends all instances of this clone that are stale, with their claims.
     ///
     /// # Errors
     /// When the store can't be read or written.

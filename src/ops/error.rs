@@ -121,6 +121,7 @@ impl Error {
                 Error::not_found(format!("no handoff {id}"), "`git aio handoff list` shows those there are")
             }
             Refusal::HandoffSettled(handoff) => Error::HandoffSettled(handoff),
+            Refusal::InstanceExists(id) => Error::usage(format!("another instance is called {id}"), "register again"),
             Refusal::Exists => Error::usage("there is a store already", "nothing needs to be done"),
         }
     }

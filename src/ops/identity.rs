@@ -129,8 +129,16 @@ impl Session {
         let id: InstanceId = named.parse().map_err(|error: crate::base::id::InvalidName| {
             Error::usage(error.to_string(), "`git aio status` lists the instances; `git aio register` makes one")
         })?;
-        if snapshot.instance(&id)?.is_some() || self.seen(&id).is_some() {
-            return Ok(id);
+        match snapshot.instance(&id)? {
+            Some(instance) if instance.clone != *self.clone_id()? => {
+                return Err(Error::not_allowed(
+                    format!("the instance {id} works in another clone"),
+                    "register an instance of this clone with `git aio register <tool>`",
+                ));
+            }
+            Some(_) => return Ok(id),
+            None if self.seen(&id).is_some() => return Ok(id),
+            None => {}
         }
         Err(Error::not_found(
             format!("no instance {} is registered here", text::one_line(named, 60)),
@@ -171,8 +179,15 @@ impl Session {
         };
         let registrant = process::registrant(&ancestors);
         let person = tool.is_person();
+        let live = Live {
+            process: registrant.filter(|_| !person).map(|process| process.mark.clone()),
+            agent: !person && registrant.is_some_and(|process| process.agent.is_some()),
+            session: session.or_else(|| person.then(|| self.person()).flatten()),
+            registered: now,
+            ended: None,
+        };
         let instance = Instance {
-            id: InstanceId::new(&tool, now.timestamp(), u16::from_be_bytes(self.random())),
+            id: self.new_id(&tool, &live)?,
             clone: self.clone_id()?.clone(),
             project: self.project(),
             worktree: self.repository.worktree_name(),
@@ -181,20 +196,22 @@ impl Session {
             parent: parent.filter(|_| !person),
             tool,
         };
-        let live = Live {
-            process: registrant.filter(|_| !person).map(|process| process.mark.clone()),
-            agent: !person && registrant.is_some_and(|process| process.agent.is_some()),
-            session: session.or_else(|| person.then(|| self.person()).flatten()),
-            registered: now,
-            ended: None,
-        };
-        // First the file by which it is known again: an instance on the register that nobody is would block others.
-        self.live.write(&instance.id, &live, now).map_err(Error::file("can't record the instance"))?;
         let done = self.perform(Some(&instance.id), |_| Ok(Some(Action::Register(instance.clone()))));
         if done.is_err() {
             let _ = self.live.remove(&instance.id);
         }
         done.map(|_| instance)
+    }
+
+    /// Draws an id that nobody in this clone has, and records who it is: an instance on the register that nobody is
+    /// would block others, so the record comes first.
+    fn new_id(&self, tool: &Tool, live: &Live) -> Result<InstanceId, Error> {
+        loop {
+            let id = InstanceId::new(tool, live.registered.timestamp(), u16::from_be_bytes(self.random()));
+            if self.live.create(&id, live, live.registered).map_err(Error::file("can't record the instance"))? {
+                return Ok(id);
+            }
+        }
     }
 
     /// The instance around the agent we run in: the one that started it.

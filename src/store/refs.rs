@@ -106,33 +106,23 @@ impl RefStorage for FileRefs<'_> {
         let failed =
             |error: io::Error| RefError::Failed { name: name.into(), verb: "written", reason: error.to_string() };
         let path = self.path(name);
-        let note = self.repository.common_dir.join("aio").join("writing");
+        let note = self.note();
         self.clear_abandoned(&lock_path(&path), &note);
         if self.repository.turn.get() {
             fs::write(&note, new.as_str()).map_err(failed)?;
         }
-        let mut lock = self.lock(name)?;
+        let lock = self.lock(name)?;
         if self.read(name)?.as_ref() != expected {
             return Err(RefError::Moved { name: name.into() });
         }
-        lock.with_mut(|file| {
-            writeln!(file, "{new}")?;
-            if self.durable { file.sync_all() } else { Ok(()) }
-        })
-        .map_err(failed)?;
-        append_log(&self.repository.common_dir.join("logs").join(name), expected, new, message).map_err(failed)?;
-        let moved = lock.commit().map_err(|error| failed(io::Error::other(format!("{error}"))));
-        if self.repository.turn.get() {
-            let _ = fs::remove_file(&note);
-        }
-        moved?;
-        if self.durable {
-            path.parent().map_or(Ok(()), sync_folder).map_err(failed)?;
-        }
-        Ok(())
+        self.move_locked(lock, name, expected, new, message)
     }
 
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError> {
+        Ok(self.told_history(name)?.into_iter().map(|(oid, _)| oid).collect())
+    }
+
+    fn told_history(&self, name: &str) -> Result<Vec<(Oid, Option<String>)>, RefError> {
         let log = self.repository.common_dir.join("logs").join(name);
         let text = match fs::read(&log) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -141,7 +131,55 @@ impl RefStorage for FileRefs<'_> {
                 return Err(RefError::Failed { name: name.into(), verb: "read", reason: error.to_string() });
             }
         };
-        Ok(text.lines().rev().filter_map(|line| line.split(' ').nth(1)?.parse().ok()).collect())
+        let line = |line: &str| {
+            let message = line.split_once('\t').map(|(_, message)| message.to_owned());
+            Some((line.split(' ').nth(1)?.parse().ok()?, message))
+        };
+        Ok(text.lines().rev().filter_map(line).collect())
+    }
+
+    fn replace_unreadable(&self, name: &str, new: &Oid, message: &RefLogLine) -> Result<(), RefError> {
+        let lock = self.lock(name)?;
+        match self.read(name) {
+            Ok(_) => Err(RefError::Moved { name: name.into() }),
+            Err(_) => self.move_locked(lock, name, None, new, message),
+        }
+    }
+}
+
+impl FileRefs<'_> {
+    /// Moves the ref whose lock this is.
+    fn move_locked(
+        &self,
+        mut lock: gix::lock::File,
+        name: &str,
+        old: Option<&Oid>,
+        new: &Oid,
+        message: &RefLogLine,
+    ) -> Result<(), RefError> {
+        let failed =
+            |error: io::Error| RefError::Failed { name: name.into(), verb: "written", reason: error.to_string() };
+        let path = self.path(name);
+        lock.with_mut(|file| {
+            writeln!(file, "{new}")?;
+            if self.durable { file.sync_all() } else { Ok(()) }
+        })
+        .map_err(failed)?;
+        append_log(&self.repository.common_dir.join("logs").join(name), old, new, message).map_err(failed)?;
+        let moved = lock.commit().map_err(|error| failed(io::Error::other(format!("{error}"))));
+        if self.repository.turn.get() {
+            let _ = fs::remove_file(self.note());
+        }
+        moved?;
+        if self.durable {
+            path.parent().map_or(Ok(()), sync_folder).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Where a writer whose turn it is notes what it is about to write.
+    fn note(&self) -> PathBuf {
+        self.repository.common_dir.join("aio").join("writing")
     }
 }
 

@@ -120,8 +120,11 @@ impl Snapshot<'_> {
         self.meta.epoch
     }
 
-    /// Fails where a newer git-aio has shut older writers out.
-    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
+    /// Makes sure that we may write.
+    ///
+    /// # Errors
+    /// Where a newer git-aio has shut older writers out.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
         if self.meta.min_writer > layout::FORMAT {
             return Err(StoreError::Newer { needed: self.meta.min_writer, ours: layout::FORMAT });
         }
@@ -251,7 +254,7 @@ impl<'r> Snapshot<'r> {
         bytes.map(|bytes| wire::parse::<M, W>(&layout::display(path), &bytes)).transpose()
     }
 
-    fn blob(&self, path: &str, entry: &Entry) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn blob(&self, path: &str, entry: &Entry) -> Result<Vec<u8>, StoreError> {
         if entry.kind != EntryKind::Blob {
             return Err(StoreError::damaged(path, "not a plain file"));
         }

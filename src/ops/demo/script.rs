@@ -211,6 +211,7 @@ pub(super) const SCENES: &[Scene] = &[
                 Git("git rev-list --merges --count refs/aio/state", "0", "the chain of operations is linear"),
                 Git("git fsck --strict --no-dangling --no-progress", "", "git finds no fault in the repository"),
             ]),
+            line("you", "git aio doctor").with(&[Hides("failed")]),
             line("you", "git ls-tree -r --name-only refs/aio/state paths")
                 .with(&[Says("paths/=src/=auth/@"), Says("paths/=src/=api/=users.ts/@")]),
             line("you", "git log --oneline").with(&[

@@ -1,0 +1,306 @@
+//! The rules against random histories: whatever is asked for, in whatever order, nobody holds what overlaps
+//! somebody else's claim.
+
+use super::*;
+use crate::{
+    base::{
+        id::{CloneId, OpId, Tool},
+        path::RepoPath,
+    },
+    model::{
+        claim::{Mode, Origin},
+        handoff::{Document, WorkTreeMark},
+        overlap::overlaps,
+        view::View,
+    },
+};
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use std::{collections::BTreeMap, convert::Infallible};
+
+/// A state in memory.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Memory {
+    seq: u64,
+    instances: BTreeMap<String, Instance>,
+    claims: BTreeMap<String, Claim>,
+    ended: BTreeMap<(String, String), Ended>,
+    handoffs: BTreeMap<String, Handoff>,
+}
+
+impl Memory {
+    fn with_instances(count: usize) -> Self {
+        let instances = (0..count).map(|n| (id(n).to_string(), instance(n))).collect();
+        Memory { seq: 1, instances, ..Memory::default() }
+    }
+
+    /// Applies an action of instance `by`; a refusal changes nothing.
+    fn act(&mut self, by: usize, action: Action) -> Outcome {
+        let op =
+            Op { id: OpId::random(u128::from(self.seq).to_be_bytes()), at: at(self.seq), by: Some(id(by)), action };
+        let Ok(outcome) = apply(self, &op);
+        if let Ok(applied) = &outcome
+            && !applied.changes.is_empty()
+        {
+            self.seq += 1;
+            applied.changes.iter().for_each(|change| self.change(change.clone()));
+        }
+        outcome
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Create(..) | Change::PutNote(_) => {}
+            Change::PutInstance(instance) => drop(self.instances.insert(instance.id.to_string(), instance)),
+            Change::DropInstance(id) => drop(self.instances.remove(id.as_str())),
+            Change::PutClaim(claim) => drop(self.claims.insert(claim.id.to_string(), claim)),
+            Change::DropClaim(claim) => drop(self.claims.remove(claim.id.as_str())),
+            Change::PutEnded(id, ended) => {
+                self.ended.insert((id.to_string(), ended.claim.id.to_string()), ended);
+            }
+            Change::DropEnded(id, claim) => drop(self.ended.remove(&(id.to_string(), claim.to_string()))),
+            Change::PutHandoff(handoff) => drop(self.handoffs.insert(handoff.id.to_string(), handoff)),
+        }
+    }
+
+    fn held_by(&self, holder: &Holder) -> Vec<GrantRef> {
+        self.claims.values().filter(|claim| claim.holder == *holder).map(Claim::grant_ref).collect()
+    }
+
+    /// What must hold after every operation.
+    fn check(&self) {
+        let claims: Vec<&Claim> = self.claims.values().collect();
+        for (at, a) in claims.iter().enumerate() {
+            assert!(a.token <= self.seq, "no token is from the future");
+            for b in &claims[at + 1..] {
+                let apart = a.holder == b.holder || a.mode.admits(b.mode) || !overlaps(&a.scope, &b.scope, false);
+                assert!(apart, "{a:?}\nand\n{b:?}");
+            }
+        }
+    }
+}
+
+impl View for Memory {
+    type Error = Infallible;
+
+    fn folds_case(&self) -> bool {
+        false
+    }
+
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    fn instance(&self, id: &InstanceId) -> Result<Option<Instance>, Infallible> {
+        Ok(self.instances.get(id.as_str()).cloned())
+    }
+
+    fn claim(&self, id: &ClaimId) -> Result<Option<Claim>, Infallible> {
+        Ok(self.claims.get(id.as_str()).cloned())
+    }
+
+    fn claims_near(&self, _: &Scope) -> Result<Vec<Claim>, Infallible> {
+        Ok(self.claims.values().cloned().collect())
+    }
+
+    fn claims_of(&self, holder: &Holder) -> Result<Vec<Claim>, Infallible> {
+        Ok(self.claims.values().filter(|claim| claim.holder == *holder).cloned().collect())
+    }
+
+    fn ended(&self, instance: &InstanceId) -> Result<Vec<Ended>, Infallible> {
+        let of = self.ended.iter().filter(|((id, _), _)| id == instance.as_str());
+        Ok(of.map(|(_, ended)| ended.clone()).collect())
+    }
+
+    fn handoff(&self, id: &HandoffId) -> Result<Option<Handoff>, Infallible> {
+        Ok(self.handoffs.get(id.as_str()).cloned())
+    }
+}
+
+fn id(n: usize) -> InstanceId {
+    InstanceId::new(&"codex".parse::<Tool>().expect("a tool"), 1_700_000_000, u16::try_from(n).expect("few"))
+}
+
+fn instance(n: usize) -> Instance {
+    Instance {
+        id: id(n),
+        tool: "codex".parse().expect("a tool"),
+        clone: CloneId::random([0; 8]),
+        project: "demo".into(),
+        worktree: None,
+        task: None,
+        since: at(0),
+        parent: None,
+    }
+}
+
+fn at(seconds: u64) -> Time {
+    Time::default() + TimeDelta::seconds(i64::try_from(seconds).expect("soon"))
+}
+
+fn want(n: u64, scope: &Scope, mode: Mode) -> Want {
+    let id = ClaimId::random(n.to_be_bytes());
+    Want { id, scope: scope.clone(), mode, origin: Origin::Explicit, until: None, why: None }
+}
+
+fn claim_one(n: u64, scope: &Scope) -> Action {
+    Action::Claim { wants: vec![want(n, scope, Mode::Exclusive)], evict: Vec::new() }
+}
+
+fn handoff(n: u64, from: usize) -> Handoff {
+    let [.., a, b, c, d, e, f] = n.to_be_bytes();
+    Handoff {
+        id: HandoffId::random([a, b, c, d, e, f]),
+        document: Document::default(),
+        from: id(from),
+        to: None,
+        at: at(0),
+        state: HandoffState::Open,
+        claims: Vec::new(),
+        tree: WorkTreeMark::default(),
+    }
+}
+
+fn file(path: &str) -> Scope {
+    Scope::File(RepoPath::from_bytes(path.as_bytes()).expect("a path"))
+}
+
+/// Scopes that overlap each other in every way.
+fn scopes() -> Vec<Scope> {
+    let mut scopes: Vec<Scope> = ["a", "src/a.rs", "src/b.rs", "src/deep/a.test.rs"].map(file).into();
+    for (kind, target) in [
+        ("directory", "src"),
+        ("directory", "src/deep"),
+        ("directory", "."),
+        ("pattern", "*.test.rs"),
+        ("pattern", "src/*.rs"),
+        ("pattern", "src/{a,c}.rs"),
+        ("task", "T-1"),
+    ] {
+        scopes.push(Scope::parse(kind, target).expect("a scope"));
+    }
+    scopes
+}
+
+/// One thing somebody may try.
+#[derive(Debug, Clone)]
+enum Try {
+    Claim { scopes: Vec<usize>, shared: bool, evict: bool },
+    Release { nth: usize },
+    Handoff,
+    Settle { nth: usize, how: Settlement },
+    Leave { stale: bool },
+    Come,
+}
+
+fn tries() -> impl Strategy<Value = (usize, Try)> {
+    let how = prop_oneof![Just(Settlement::Accept), Just(Settlement::Decline), Just(Settlement::Done)];
+    let one = prop_oneof![
+        6 => (proptest::collection::vec(0..scopes().len(), 1..3), any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(scopes, shared, evict)| Try::Claim { scopes, shared, evict }),
+        2 => (0..8_usize).prop_map(|nth| Try::Release { nth }),
+        1 => Just(Try::Handoff),
+        2 => (0..4_usize, how).prop_map(|(nth, how)| Try::Settle { nth, how }),
+        1 => any::<bool>().prop_map(|stale| Try::Leave { stale }),
+        1 => Just(Try::Come),
+    ];
+    (0..4_usize, one)
+}
+
+fn action(state: &Memory, by: usize, n: u64, what: &Try, scopes: &[Scope]) -> Option<Action> {
+    let holder = Holder::Instance(id(by));
+    Some(match what {
+        Try::Claim { scopes: chosen, shared, evict } => {
+            let mode = if *shared { Mode::Shared } else { Mode::Exclusive };
+            let wants = chosen.iter().enumerate().map(|(at, s)| want(n * 8 + at as u64, &scopes[*s], mode)).collect();
+            let others = state.claims.values().filter(|c| *evict && c.holder != holder);
+            let others = others.filter(|claim| matches!(claim.holder, Holder::Instance(_)));
+            let evict = others.map(|c| Eviction { claim: c.grant_ref(), reason: EndReason::Stale }).collect();
+            Action::Claim { wants, evict }
+        }
+        Try::Release { nth } => {
+            let mine = state.held_by(&holder);
+            let claims = vec![mine.get(nth % mine.len().max(1))?.clone()];
+            Action::Release { claims, ended: Vec::new(), forced: None }
+        }
+        Try::Handoff => {
+            let claims = state.held_by(&holder);
+            let claims_ids = claims.iter().map(|grant| grant.claim.clone()).collect();
+            let handoff = Handoff { claims: claims_ids, ..handoff(n, by) };
+            Action::Handoff { handoff: Box::new(handoff), claims }
+        }
+        Try::Settle { nth, how } => {
+            let handoff = state.handoffs.values().nth(nth % state.handoffs.len().max(1))?;
+            let claims = state.held_by(&Holder::Handoff(handoff.id.clone()));
+            Action::Settle { handoff: handoff.id.clone(), how: *how, claims }
+        }
+        Try::Leave { stale } => {
+            Action::End(vec![Departure { instance: id(by), claims: state.held_by(&holder), stale: *stale }])
+        }
+        Try::Come => Action::Register(instance(by)),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_history_gives_two_holders_what_overlaps(history in proptest::collection::vec(tries(), 1..40)) {
+        let scopes = scopes();
+        let mut state = Memory::with_instances(4);
+        for (n, (by, what)) in history.iter().enumerate() {
+            let Some(action) = action(&state, *by, n as u64 + 1, what, &scopes) else { continue };
+            let before = state.clone();
+            let outcome = state.act(*by, action);
+            state.check();
+            if outcome.is_err() {
+                prop_assert_eq!(&before, &state, "a refusal changes nothing");
+            }
+        }
+    }
+}
+
+#[test]
+fn all_or_none() {
+    let mut state = Memory::with_instances(2);
+    state.act(0, claim_one(1, &file("src/a.rs"))).expect("free");
+    let wants = ["a", "src/a.rs"].map(|path| want(path.len() as u64, &file(path), Mode::Exclusive)).into();
+    let refused = state.act(1, Action::Claim { wants, evict: Vec::new() });
+    assert!(matches!(refused, Err(Refusal::Held(conflicts)) if conflicts.len() == 1));
+    assert_eq!(state.claims.len(), 1);
+}
+
+#[test]
+fn a_takeover_has_a_higher_token_and_is_remembered_until_settled() {
+    let mut state = Memory::with_instances(2);
+    let scope = file("a");
+    let first = state.act(0, claim_one(1, &scope)).expect("free").granted.remove(0);
+    let evict = vec![Eviction { claim: first.grant_ref(), reason: EndReason::Stale }];
+    let wants = vec![want(2, &scope, Mode::Exclusive)];
+    let second = state.act(1, Action::Claim { wants, evict: evict.clone() }).expect("evicted");
+    assert!(second.granted[0].token > first.token);
+    assert_eq!(state.ended.len(), 1);
+    // The name of a grant that is gone evicts nothing.
+    let wants = vec![want(3, &scope, Mode::Exclusive)];
+    assert!(matches!(state.act(0, Action::Claim { wants, evict }), Err(Refusal::Held(_))));
+    let release = Action::Release { claims: vec![second.granted[0].grant_ref()], ended: Vec::new(), forced: None };
+    state.act(1, release).expect("its own");
+    state.act(0, claim_one(4, &scope)).expect("free again");
+    assert!(state.ended.is_empty(), "who holds it again has been told");
+}
+
+#[test]
+fn the_same_claim_again_is_the_same_claim() {
+    let mut state = Memory::with_instances(1);
+    let first = state.act(0, claim_one(1, &file("a"))).expect("free").granted.remove(0);
+    let again = state.act(0, claim_one(2, &file("a"))).expect("its own");
+    assert!(again.changes.is_empty());
+    assert_eq!(again.granted, [first]);
+}
+
+#[test]
+fn two_instances_never_share_an_id() {
+    let mut state = Memory::with_instances(1);
+    let twin = Instance { clone: CloneId::random([1; 8]), ..instance(0) };
+    assert_eq!(state.act(0, Action::Register(twin)), Err(Refusal::InstanceExists(id(0))));
+}
