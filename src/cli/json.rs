@@ -10,6 +10,7 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The version of all these shapes.
 pub const SCHEMA: u32 = 1;
@@ -122,6 +123,19 @@ pub struct LogEntry {
     subject: String,
 }
 
+/// A command of the demo.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DemoStep {
+    pub(super) who: String,
+    pub(super) command: String,
+    pub(super) answer: String,
+    pub(super) exit: i32,
+    /// What was found to be as it should
+    pub(super) facts: Vec<String>,
+    /// What was not
+    pub(super) unmet: Vec<String>,
+}
+
 /// A record that can't be read.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Damage {
@@ -212,6 +226,18 @@ answer!(
     }
 );
 answer!(
+    /// demo
+    DemoAnswer {
+        /// Whether every command did what it should
+        ok: bool,
+        steps: Vec<DemoStep>,
+        /// What was shown
+        promises: Vec<String>,
+        /// Where the repository is, if it was kept
+        kept: Option<String>,
+    }
+);
+answer!(
     /// Any failure
     ErrorAnswer { error: ErrorBody }
 );
@@ -239,6 +265,41 @@ pub struct Check {
     pub(super) name: String,
     pub(super) ok: bool,
     pub(super) detail: String,
+}
+
+/// doctor --dump: the state as one document
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Dump {
+    #[serde(rename = "schemaVersion")]
+    schema_version: u32,
+    /// By id
+    instances: BTreeMap<String, Instance>,
+    /// Those in force, by id
+    claims: BTreeMap<String, Claim>,
+    /// Notes and handoffs, oldest first
+    context: Vec<ContextRecord>,
+    /// Claims that were lost and have not been claimed or released since, by who lost them
+    lost: BTreeMap<String, Vec<Claim>>,
+    damaged: Vec<Damage>,
+}
+
+/// A note or a handoff, told apart by its category.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ContextRecord {
+    /// A note
+    Note(Note),
+    /// A handoff
+    Handoff(HandoffRecord),
+}
+
+/// A handoff among notes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HandoffRecord {
+    /// `handoff`
+    category: String,
+    #[serde(flatten)]
+    handoff: Box<Handoff>,
 }
 
 /// The remote that decides between clones.
@@ -370,6 +431,35 @@ impl LogEntry {
     }
 }
 
+impl Dump {
+    pub(super) fn new(dump: &crate::ops::doctor::Dump) -> Self {
+        let notes = dump.notes.iter().map(|note| (note.at, ContextRecord::Note(Note::new(note))));
+        let handoffs = dump.handoffs.iter().map(|handoff| {
+            let record = HandoffRecord { category: "handoff".into(), handoff: Box::new(Handoff::new(handoff)) };
+            (handoff.at, ContextRecord::Handoff(record))
+        });
+        let mut context: Vec<_> = notes.chain(handoffs).collect();
+        context.sort_by_key(|(at, _)| *at);
+        let mut lost: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
+        for (instance, ended) in &dump.lost {
+            lost.entry(instance.to_string()).or_default().push(Claim::lost(&ended.claim));
+        }
+        let damage = |d: &crate::ops::Damage| Damage { path: d.path.clone(), reason: d.reason.clone() };
+        Dump {
+            schema_version: 1,
+            instances: dump
+                .instances
+                .iter()
+                .map(|known| (known.instance.id.to_string(), Instance::new(known)))
+                .collect(),
+            claims: dump.claims.iter().map(|claim| (claim.id.to_string(), Claim::new(claim))).collect(),
+            context: context.into_iter().map(|(_, record)| record).collect(),
+            lost,
+            damaged: dump.damaged.iter().map(damage).collect(),
+        }
+    }
+}
+
 impl Conflict {
     pub(super) fn new(held: &Held) -> Self {
         Conflict { target: held.conflict.scope.target(), claim: Claim::new(&held.conflict.claim) }
@@ -391,7 +481,9 @@ pub fn schemas() -> serde_json::Value {
         ("handoffs", schema_for!(HandoffsAnswer), "handoff list"),
         ("log", schema_for!(LogAnswer), "log"),
         ("doctor", schema_for!(DoctorAnswer), "doctor"),
+        ("dump", schema_for!(Dump), "doctor --dump"),
         ("init", schema_for!(InitAnswer), "init"),
+        ("demo", schema_for!(DemoAnswer), "demo"),
         ("error", schema_for!(ErrorAnswer), "any command that fails"),
     ];
     let answers = answers.into_iter().map(|(name, schema, commands)| {
