@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that can't go on should say where it stopped")]
 
+mod doctor;
 mod env;
+mod init;
 mod smoke;
