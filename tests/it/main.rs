@@ -4,7 +4,9 @@
 
 mod agent;
 mod demo;
+mod doctor;
 mod env;
+mod init;
 mod instance;
 mod smoke;
 mod tidy;
