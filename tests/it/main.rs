@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that can't go on should say where it stopped")]
 
 mod agent;
+mod claim;
 mod env;
 mod instance;
 mod smoke;
