@@ -122,12 +122,13 @@ pub(crate) fn seen(seen: &Seen, now: Time) -> String {
         Some(presence) if presence != Presence::Live => format!(" ({})", presence.as_str()),
         _ => String::new(),
     };
-    let holder = match () {
-        () if seen.lost => "you until it was lost: claim or release it first".to_owned(),
-        () if seen.mine => "you".to_owned(),
-        () => format!("{}{presence}", seen.claim.holder),
-    };
-    format!("{} by {holder}", claim(&seen.claim, &seen.short_id, now))
+    let claim = &seen.claim;
+    let what = format!("{}  {} ({})", seen.short_id, target(&claim.scope.target()), traits(claim));
+    if seen.lost {
+        return format!("{what}, which you held and lost: claim or release it first");
+    }
+    let holder = if seen.mine { "you".to_owned() } else { format!("{}{presence}", claim.holder) };
+    format!("{what} by {holder}{}", terms(claim, now))
 }
 
 /// An instance: `codex-1707084123-a3f2 live, seen 3s ago: "port the parser" [T-1]`.

@@ -290,7 +290,7 @@ fn a_living_agent_is_never_stale_however_silent() {
     no instance is stale
     codex-1$ git aio check src/main.rs
     held src/main.rs
-      HEX  src (directory) since 1d ago by claude-2 (idle)
+      HEX  src (directory) by claude-2 (idle) since 1d ago
     [exit 3]
     ");
 }
@@ -325,7 +325,7 @@ fn a_dead_agent_is_stale_at_once() {
     codex-1 live, seen 0s ago (you)
     codex-1$ git aio check src
     available src
-      HEX  src (directory) since 0s ago by claude-2 (stale)
+      HEX  src (directory) by claude-2 (stale) since 0s ago
     codex-1$ git aio claim src/
     claimed HEX  src (directory) since 0s ago, 4 tracked files
     ! src: taken over from claude-2, stale
@@ -415,7 +415,7 @@ fn who_lost_a_claim_is_told_until_it_settles_that() {
     ! warning: your claim on src/auth was ended 0s ago by codex-1, because you had not been heard of
     claude-2$ git aio check src/auth
     held src/auth
-      HEX  src/auth/login.rs (file) since 0s ago by codex-1
+      HEX  src/auth/login.rs (file) by codex-1 since 0s ago
     ! warning: your claim on src/auth was ended 0s ago by codex-1, because you had not been heard of
     [exit 3]
     codex-1$ git aio release all
@@ -448,7 +448,7 @@ fn a_lost_claim_binds_its_holder_until_it_claims_again() {
     [exit 3]
     claude-1$ git aio check --staged
     lost src/auth/login.rs
-      HEX  src/auth (directory) since 6m ago by you until it was lost: claim or release it first
+      HEX  src/auth (directory), which you held and lost: claim or release it first
     ! warning: your claim on src/auth was ended 0s ago by codex-2, because you had not been heard of
     [exit 3]
     ");

@@ -49,6 +49,9 @@ impl Args {
         let ttl = self.ttl.map(TimeDelta::from_std).transpose();
         let ttl = ttl.ok().filter(|ttl| ttl.is_none_or(|ttl| ttl < TimeDelta::days(36500)));
         let ttl = ttl.ok_or_else(|| usage("the time to live is longer than a century", "leave it out"))?;
+        if ttl.is_some_and(|ttl| ttl < TimeDelta::seconds(1)) {
+            return Err(usage("the time to live is shorter than a second", "write it like 30s, 2h or 1d"));
+        }
         let terms = Terms { shared: self.shared, ttl, why: self.why, wait: self.wait };
         let (kind, words) = kind_and_targets(self.words)?;
         let session = cx.session()?.owning(kind, &words)?;
