@@ -3,12 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that can't go on should say where it stopped")]
 
 mod agent;
-<<<<<<< HEAD
+mod claim;
 mod demo;
 mod doctor;
-=======
-mod claim;
->>>>>>> 02f5ca0007f44858caf0a7ff4fa74a23ba828be8
 mod env;
 mod init;
 mod instance;
