@@ -128,7 +128,7 @@ fn has_word(code: &str, word: &str) -> bool {
 
 /// `code` up to its unit tests.
 fn without_tests(code: &str) -> &str {
-    code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+    code.split("\nmod tests {").next().unwrap_or_default()
 }
 
 fn layer_of(file: &str) -> Option<&str> {
