@@ -7,10 +7,13 @@ use super::{
     ui::Ui,
 };
 use crate::{
-    base::{refs::RefError, world::Time},
+    base::{refs::RefError, text, world::Time},
     ops::{Error, Held, OpenError, StoreError},
 };
 use std::{io, process::ExitCode};
+
+/// Longest message, in characters.
+const MAX: usize = 2000;
 
 /// Wrong use that only a command can see.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +60,10 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, now: Time) -> ExitCode {
         });
         let _ = ui.answer(|| answer, |_| Ok(()));
     } else {
-        let message = if held.is_empty() { format!("error: {}", told.message) } else { refusal(held, now) };
-        ui.error(&message, told.hint.as_deref());
+        // What is said of may be anybody's words: a path, a name, a line of a record.
+        let message =
+            if held.is_empty() { format!("error: {}", text::block(&told.message, MAX)) } else { refusal(held, now) };
+        ui.error(&message, told.hint.map(|hint| text::block(&hint, MAX)).as_deref());
     }
     told.exit.into()
 }
