@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that can't go on should say where it stopped")]
 
 mod agent;
+mod check;
 mod claim;
 mod env;
 mod instance;
+mod log;
+mod release;
 mod smoke;
 mod tidy;
