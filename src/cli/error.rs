@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     base::{refs::RefError, text, world::Time},
+    model::claim::Holder,
     ops::{Error, Held, OpenError, StoreError},
 };
 use std::{io, process::ExitCode};
@@ -98,6 +99,9 @@ fn tell(error: &anyhow::Error) -> Told {
         return Told { kind: "failed", exit: Exit::Failed, message: format!("{error:#}"), hint: None };
     };
     let (kind, exit, hint) = match error {
+        Error::Held(held) if held.iter().all(|held| matches!(held.conflict.claim.holder, Holder::Handoff(_))) => {
+            ("conflict", Exit::Conflict, Some(WAYS_ON_FROM_A_HANDOFF.to_owned()))
+        }
         Error::Held(_) => ("conflict", Exit::Conflict, Some(WAYS_ON.to_owned())),
         Error::Usage { hint, .. } => ("usage", Exit::Usage, hint.clone()),
         Error::NotFound { hint, .. } => ("not-found", Exit::NotFound, hint.clone()),
@@ -118,6 +122,9 @@ fn tell(error: &anyhow::Error) -> Told {
 /// What can safely be done about a path that somebody else holds.
 pub(crate) const WAYS_ON: &str =
     "wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`";
+
+/// The same where an open handoff holds it: somebody is waited for.
+const WAYS_ON_FROM_A_HANDOFF: &str = "who accepts the handoff gets its claims (`git aio handoff show` tells what it is about); or claim something narrower";
 
 fn tell_open(error: &OpenError) -> Told {
     let hint = match error {

@@ -508,7 +508,7 @@ impl Session {
             }
             (Some(claim), _) if matches!(claim.holder, Holder::Handoff(_)) => {
                 return Err(Error::not_allowed(
-                    format!("the claim {id} belongs to the open handoff {}", claim.holder),
+                    format!("the claim {id} belongs to the open {}", claim.holder),
                     "settle the handoff: accept, decline or done",
                 ));
             }
