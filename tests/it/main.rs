@@ -5,11 +5,18 @@
 #![allow(unreachable_pub, reason = "nothing outside sees a test")]
 
 mod agent;
+mod check;
 mod claim;
 mod demo;
 mod doctor;
 mod env;
+mod handoff;
 mod init;
+mod input;
 mod instance;
+mod json;
+mod log;
+mod note;
+mod release;
 mod smoke;
 mod tidy;

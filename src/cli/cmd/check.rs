@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "words")]
     stdin: bool,
     /// Paths on standard input end with NUL instead
-    #[arg(short = 'z', requires = "stdin")]
+    #[arg(short = 'z', requires = "stdin", conflicts_with_all = ["words", "staged"])]
     nul: bool,
 }
 
