@@ -6,6 +6,7 @@
 
 mod agent;
 mod demo;
+mod docs;
 mod doctor;
 mod env;
 mod init;
