@@ -47,7 +47,7 @@ fn reference() -> String {
     let mut command = git_aio::cli::command();
     command.build();
     let mut out = String::from("\nAll commands take these:\n\n");
-    options(&mut out, command.get_arguments().filter(|arg| arg.is_global_set() || arg.get_id() == "version"));
+    options(&mut out, command.get_arguments().filter(|arg| arg.is_global_set()));
     visible(&command).for_each(|command| describe(&mut out, command, "git aio", 3));
     out.push('\n');
     out
