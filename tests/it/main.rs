@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "nothing outside sees a test")]
 
 mod agent;
+mod claim;
 mod demo;
 mod docs;
 mod doctor;

@@ -44,7 +44,6 @@ const CLI_ENV: &[&str] = &["std::env::args_os", "std::env::current_dir"];
 const MAX_LINES: usize = 400;
 const LONGER: &[(&str, &str)] = &[
     ("ops/claim.rs", "claiming, waiting, checking and releasing share what they ask of a snapshot"),
-    ("ops/doctor/tests.rs", "tests of one thing on one kind of scratch repository"),
     ("store/snapshot.rs", "all reading of one state stands in one place"),
     ("cli/json.rs", "the whole contract in one file, to be read in one go"),
 ];
