@@ -7,7 +7,7 @@ use crate::{
         json::{AsOf, CheckAnswer, Checked as CheckedJson, Claim},
         ui::{BAD, GOOD},
     },
-    ops::{Session, claim::Checked},
+    ops::{Session, claim::Checked, guard::Fence},
 };
 use anyhow::Context as _;
 use std::{
@@ -39,7 +39,7 @@ impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let (session, (seq, checked)) = if self.staged {
             let session = cx.session()?;
-            let staged = session.staged()?;
+            let staged = session.staged(Fence::Commit)?;
             let checked = session.check_paths(&staged)?;
             (session, checked)
         } else if self.stdin {
