@@ -7,6 +7,7 @@
 use super::{
     Snapshot,
     error::StoreError,
+    find::Objects,
     layout,
     log::message,
     objects::Batch,
@@ -171,17 +172,18 @@ impl<'s, 'r> Transaction<'s, 'r> {
 }
 
 fn write_tree(snapshot: &Snapshot<'_>, changes: &[Change], batch: &mut Batch<'_>) -> Result<ObjectId, StoreError> {
-    let gix = &snapshot.repository.gix;
+    let repository = snapshot.repository;
+    let objects = Objects(repository);
     let root = match &snapshot.tip {
         Some(tip) => {
-            let tree = gix.find_tree(tip.tree).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
+            let tree = repository.look(|gix| gix.find_tree(tip.tree)).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
             Tree::from(tree.decode().map_err(StoreError::tip)?)
         }
         None => Tree::empty(),
     };
     let mut edit = Edit {
         snapshot,
-        editor: gix::objs::tree::Editor::new(root, &gix.objects, gix.object_hash()),
+        editor: gix::objs::tree::Editor::new(root, &objects, repository.gix.object_hash()),
         batch,
         folds_case: snapshot.folds_case(),
     };
