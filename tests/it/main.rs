@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that can't go on should say where it stopped")]
 
 mod env;
+mod kill;
 mod race;
 mod smoke;
 mod together;
