@@ -16,6 +16,24 @@ use crate::{
 /// Most bytes of paths that the record of a bypass lists.
 const MAX_BYPASS_PATHS: usize = 16 * 1024;
 
+/// The hook that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// `pre-commit`.
+    Commit,
+    /// `pre-merge-commit`, for a merge without conflicts.
+    Merge,
+}
+
+impl Fence {
+    fn as_str(self) -> &'static str {
+        match self {
+            Fence::Commit => "pre-commit",
+            Fence::Merge => "pre-merge-commit",
+        }
+    }
+}
+
 /// What the fence says.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict {
@@ -43,18 +61,18 @@ impl Session {
     ///
     /// # Errors
     /// When it can't be judged. The caller has to block then, and name the way round.
-    pub fn guard_commit(&self) -> Result<Verdict, Error> {
+    pub fn guard_commit(&self, fence: Fence) -> Result<Verdict, Error> {
         let snapshot = self.snapshot()?;
         if !snapshot.exists() {
             return Ok(Verdict::default());
         }
         if self.env.bypass {
-            return self.bypassed("pre-commit");
+            return self.bypassed(fence);
         }
         if self.settings.guard == Guard::Off {
             return Ok(Verdict::default());
         }
-        let paths = self.staged()?;
+        let paths = self.staged(fence)?;
         self.judge_paths(&paths, &snapshot)
     }
 
@@ -102,15 +120,15 @@ impl Session {
     }
 
     /// The way round is honoured first and recorded after; that it can't be recorded is no reason to stand in it.
-    fn bypassed(&self, fence: &str) -> Result<Verdict, Error> {
-        let paths = self.staged().unwrap_or_default();
+    fn bypassed(&self, fence: Fence) -> Result<Verdict, Error> {
+        let paths = self.staged(fence).unwrap_or_default();
         let mut size = 0;
         let listed = paths.iter().take_while(|path| {
             size += path.encoded().len();
             size < MAX_BYPASS_PATHS
         });
         let count = paths.len() as u64;
-        let action = Action::Bypass { fence: fence.into(), paths: listed.cloned().collect(), count };
+        let action = Action::Bypass { fence: fence.as_str().into(), paths: listed.cloned().collect(), count };
         let me = self.snapshot().and_then(|snapshot| self.who(&snapshot)).ok();
         let me = me.and_then(|who| who.instance().cloned());
         let _ = self.perform(me.as_ref(), |_| Ok(Some(action.clone())));
@@ -121,9 +139,12 @@ impl Session {
     ///
     /// # Errors
     /// When neither we nor git can tell.
-    pub fn staged(&self) -> Result<Vec<RepoPath>, Error> {
+    pub fn staged(&self, fence: Fence) -> Result<Vec<RepoPath>, Error> {
         let mut parents: Vec<Oid> = self.head()?.into_iter().collect();
         parents.extend(self.repository.merge_heads());
+        if fence == Fence::Merge {
+            parents.extend(self.env.merging.iter().cloned());
+        }
         let index = self.env.git_index_file.as_deref();
         match self.repository.staged(index, &parents) {
             // An index of a kind that we can't read, git can.

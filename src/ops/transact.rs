@@ -34,7 +34,7 @@ impl Session {
     ) -> Result<Performed, Error> {
         let id = OpId::random(self.random());
         let at = self.now();
-        let _turn = self.repository.take_turn();
+        let mut turn = self.repository.take_turn();
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
             let Some(action) = plan(&snapshot)? else { return Ok(Performed::default()) };
@@ -45,7 +45,7 @@ impl Session {
                 continue;
             }
             match self.attempt(&snapshot, &Op { id: id.clone(), at, by: by.cloned(), action }) {
-                Err(error) if error.is_moved() => {}
+                Err(error) if error.is_moved() => turn.insist(),
                 result => return result,
             }
         }

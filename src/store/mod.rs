@@ -3,6 +3,7 @@
 //! The only layer that names gix. It does not spawn, print or read the environment.
 
 mod error;
+mod find;
 pub mod layout;
 mod lock;
 pub mod log;

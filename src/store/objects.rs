@@ -11,6 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// How often a write is begun whose folder is removed meanwhile.
+const TRIES: u32 = 16;
+
 /// Objects that are not yet written.
 pub(super) struct Batch<'r> {
     gix: &'r gix::Repository,
@@ -47,11 +50,13 @@ impl<'r> Batch<'r> {
         if durable { self.sync() } else { Ok(()) }
     }
 
-    /// Writes again what is gone: until the ref points at them our objects are garbage to a `git prune` beside us.
+    /// Writes again what is not where it was written. Until the ref points at them our objects are garbage to a git
+    /// that tidies up beside us: `git prune` removes them, and `git gc` moves them to a pack of garbage, which a
+    /// `git repack` that began before the ref moved is about to remove. So being in a pack proves nothing.
     pub(super) fn restore_missing(&self, durable: bool) -> Result<(), StoreError> {
         let mut restored = false;
         for object in &self.objects {
-            if !self.loose_path(&object.0).exists() && !self.gix.has_object(object.0) {
+            if !self.loose_path(&object.0).exists() {
                 self.write_one(object)?;
                 restored = true;
             }
@@ -60,11 +65,15 @@ impl<'r> Batch<'r> {
     }
 
     fn write_one(&self, (id, kind, bytes): &(ObjectId, Kind, Vec<u8>)) -> Result<(), StoreError> {
-        self.gix
-            .objects
-            .write_buf_with_known_id(*kind, bytes, *id)
-            .map(drop)
-            .map_err(|error| StoreError::Write(format!("{error:#}")))
+        for tries_left in (0..TRIES).rev() {
+            match self.gix.objects.write_buf_with_known_id(*kind, bytes, *id) {
+                Ok(_) => break,
+                // A gc beside us removes folders of objects as they become empty, so also one just made for this.
+                Err(error) if error.is_not_found() && tries_left > 0 => {}
+                Err(error) => return Err(StoreError::Write(format!("{error:#}"))),
+            }
+        }
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), StoreError> {

@@ -86,7 +86,9 @@ impl Repository {
     /// When the commit is missing or is none of ours.
     pub fn snapshot_at(&self, oid: Oid) -> Result<Snapshot<'_>, StoreError> {
         let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
-        let commit = self.gix.find_commit(id).map_err(|error| StoreError::Tip(format!("commit {oid}: {error:#}")))?;
+        let commit = self
+            .look(|gix| gix.find_commit(id))
+            .map_err(|error| StoreError::Tip(format!("commit {oid}: {error:#}")))?;
         let decoded = commit.decode().map_err(StoreError::tip)?;
         let trailers = Trailers::parse(decoded.message)
             .ok_or_else(|| StoreError::Tip(format!("commit {oid} is none of git-aio")))?;
@@ -260,16 +262,16 @@ impl<'r> Snapshot<'r> {
         }
         let damaged = |error: gix::Error| StoreError::damaged(path, format!("{error:#}"));
         // The size comes from the header, so that an oversized object is never inflated.
-        let size = self.repository.gix.find_header(entry.oid).map_err(damaged)?.size();
+        let size = self.repository.look(|gix| gix.find_header(entry.oid)).map_err(damaged)?.size();
         if size > layout::MAX_RECORD as u64 {
             return Err(StoreError::damaged(path, format!("{size} bytes; {} is the limit", layout::MAX_RECORD)));
         }
-        let mut blob = self.repository.gix.find_blob(entry.oid).map_err(damaged)?;
+        let mut blob = self.repository.look(|gix| gix.find_blob(entry.oid)).map_err(damaged)?;
         Ok(blob.take_data())
     }
 
     pub(super) fn entries(&self, tree: ObjectId) -> Result<Vec<Entry>, StoreError> {
-        let object = self.repository.gix.find_tree(tree).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
+        let object = self.repository.look(|gix| gix.find_tree(tree)).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
         let entries = TreeRefIter::from_bytes(&object.data, tree.kind());
         entries
             .map(|entry| {
@@ -280,7 +282,7 @@ impl<'r> Snapshot<'r> {
     }
 
     fn entry_in(&self, tree: ObjectId, name: &[u8]) -> Result<Option<Entry>, StoreError> {
-        let object = self.repository.gix.find_tree(tree).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
+        let object = self.repository.look(|gix| gix.find_tree(tree)).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
         for entry in TreeRefIter::from_bytes(&object.data, tree.kind()) {
             let entry = entry.map_err(|error| StoreError::Tip(format!("tree {tree}: {error}")))?;
             if entry.filename == name {

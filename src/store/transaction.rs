@@ -213,15 +213,16 @@ pub(super) struct Edit<'e, 's, 'r, 'b> {
 impl<'e, 's: 'e, 'r, 'b> Edit<'e, 's, 'r, 'b> {
     /// Begins with the tree of `snapshot`.
     pub(super) fn new(snapshot: &'s Snapshot<'r>, batch: &'e mut Batch<'b>) -> Result<Self, StoreError> {
-        let gix = &snapshot.repository.gix;
+        let repository = snapshot.repository;
         let root = match &snapshot.tip {
             Some(tip) => {
-                let tree = gix.find_tree(tip.tree).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
+                let tree = repository.look(|gix| gix.find_tree(tip.tree));
+                let tree = tree.map_err(|e| StoreError::Tip(format!("{e:#}")))?;
                 Tree::from(tree.decode().map_err(StoreError::tip)?)
             }
             None => Tree::empty(),
         };
-        let editor = gix::objs::tree::Editor::new(root, &gix.objects, gix.object_hash());
+        let editor = gix::objs::tree::Editor::new(root, repository, repository.gix.object_hash());
         Ok(Edit { snapshot, editor, batch, folds_case: snapshot.folds_case() })
     }
 

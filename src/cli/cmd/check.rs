@@ -10,6 +10,7 @@ use crate::{
     ops::{
         Session,
         claim::{Checked, Seen},
+        guard::Fence,
     },
 };
 use anyhow::Context as _;
@@ -42,7 +43,7 @@ impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let (session, (seq, checked)) = if self.staged {
             let session = cx.session()?;
-            let staged = session.staged()?;
+            let staged = session.staged(Fence::Commit)?;
             let checked = session.check_paths(&staged)?;
             (session, checked)
         } else if self.stdin {

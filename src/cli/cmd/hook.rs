@@ -3,7 +3,7 @@ use crate::{
     cli::{error, exit::Exit, format, ui::BAD},
     ops::{
         self, Session,
-        guard::{Objection, Verdict},
+        guard::{Fence, Objection, Verdict},
     },
 };
 use clap::Subcommand;
@@ -23,7 +23,11 @@ const TOLD: usize = 20;
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        match judge(cx) {
+        let fence = match self {
+            Args::PreCommit => Fence::Commit,
+            Args::PreMergeCommit => Fence::Merge,
+        };
+        match judge(cx, fence) {
             Ok(exit) => Ok(exit),
             Err(error) => {
                 // Failing open would be a fence that is off without anybody's knowing.
@@ -38,13 +42,13 @@ impl Args {
 const BYPASS: &str =
     "AIO_BYPASS=1 git commit … goes round this fence and is recorded; --no-verify goes round all hooks";
 
-fn judge(cx: &Context) -> anyhow::Result<Exit> {
+fn judge(cx: &Context, fence: Fence) -> anyhow::Result<Exit> {
     if let Some(nonce) = ops::probe() {
         cx.ui.error(&format!("aio-probe {}", format::target(&nonce)), None);
         return Ok(Exit::Failed);
     }
     let session = cx.session()?;
-    let verdict = session.guard_commit();
+    let verdict = session.guard_commit(fence);
     cx.tell_notices(&session);
     let verdict = verdict?;
     if let Some(count) = verdict.bypassed {
