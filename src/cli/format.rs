@@ -66,6 +66,13 @@ pub(crate) fn claim(claim: &Claim, short_id: &str, now: Time) -> String {
     format!("{short_id}  {} ({}){}", target(&claim.scope.target()), traits(claim), terms(claim, now))
 }
 
+/// An own claim just granted: `7b3f  src/auth (directory), 12 tracked files, for 2h more: "why"`.
+pub(crate) fn granted(claim: &Claim, short_id: &str, covers: Option<&str>, now: Time) -> String {
+    let covers = covers.map(|covers| format!(", {covers}")).unwrap_or_default();
+    let what = format!("{short_id}  {} ({})", target(&claim.scope.target()), traits(claim));
+    format!("{what}{covers}{}{}", until(claim, now), why(claim))
+}
+
 fn traits(claim: &Claim) -> String {
     let shared = if claim.mode == Mode::Shared { ", shared" } else { "" };
     let auto = if claim.origin == Origin::Auto { ", automatic" } else { "" };
@@ -73,13 +80,19 @@ fn traits(claim: &Claim) -> String {
 }
 
 fn terms(claim: &Claim, now: Time) -> String {
-    let until = match claim.until {
+    format!(" since {}{}{}", ago(claim.since, now), until(claim, now), why(claim))
+}
+
+fn until(claim: &Claim, now: Time) -> String {
+    match claim.until {
         Some(until) if until <= now => ", expired".to_owned(),
         Some(until) => format!(", for {} more", left(until - now)),
         None => String::new(),
-    };
-    let why = claim.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
-    format!(" since {}{until}{why}", ago(claim.since, now))
+    }
+}
+
+fn why(claim: &Claim) -> String {
+    claim.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default()
 }
 
 /// What is in the way: `src/auth/login.rs is held by codex-… (directory src/auth) since 3m ago: "why"`.

@@ -1,5 +1,9 @@
 //! Answers in JSON: a contract. Keys may be added, none renamed or removed; `git aio schema` describes it.
 
+mod dump;
+
+pub use dump::Dump;
+
 use super::format::rfc3339;
 use crate::{
     model::{
@@ -122,6 +126,19 @@ pub struct LogEntry {
     subject: String,
 }
 
+/// A command of the demo.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DemoStep {
+    pub(super) who: String,
+    pub(super) command: String,
+    pub(super) answer: String,
+    pub(super) exit: i32,
+    /// What was found to be as it should
+    pub(super) facts: Vec<String>,
+    /// What was not
+    pub(super) unmet: Vec<String>,
+}
+
 /// A record that can't be read.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Damage {
@@ -209,6 +226,18 @@ answer!(
         dry_run: bool,
         /// What was changed, or would be, in words
         changes: Vec<String>,
+    }
+);
+answer!(
+    /// demo
+    DemoAnswer {
+        /// Whether every command did what it should
+        ok: bool,
+        steps: Vec<DemoStep>,
+        /// What was shown
+        promises: Vec<String>,
+        /// Where the repository is, if it was kept
+        kept: Option<String>,
     }
 );
 answer!(
@@ -390,7 +419,9 @@ pub fn schemas() -> serde_json::Value {
         ("handoffs", schema::<HandoffsAnswer>(), "handoff list"),
         ("log", schema::<LogAnswer>(), "log"),
         ("doctor", schema::<DoctorAnswer>(), "doctor"),
+        ("dump", schema::<Dump>(), "doctor --dump"),
         ("init", schema::<InitAnswer>(), "init"),
+        ("demo", schema::<DemoAnswer>(), "demo"),
         ("error", schema::<ErrorAnswer>(), "any command that fails"),
     ];
     let answers = answers.into_iter().map(|(name, schema, commands)| {

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod cmd;
+mod diff;
 mod error;
 mod exit;
 mod format;

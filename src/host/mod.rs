@@ -13,4 +13,5 @@ pub mod recognise;
 pub mod refs;
 #[cfg(test)]
 pub(crate) mod scratch;
+pub mod terminal;
 pub mod world;

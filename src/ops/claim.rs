@@ -327,7 +327,7 @@ impl Session {
         let sharing = claims.iter().any(|c| me.is_some_and(|me| c.is_held_by(me)) && c.mode == Mode::Shared);
         for claim in claims {
             let mine = me.is_some_and(|me| claim.is_held_by(me));
-            if !mine && !(sharing && claim.mode == Mode::Shared) && self.binds(&claim, snapshot)? {
+            if !(mine || sharing && claim.mode == Mode::Shared) && self.binds(&claim, snapshot)? {
                 checked.available = false;
             }
             checked.claims.push(Seen {

@@ -254,7 +254,7 @@ impl Session {
 
     fn tell_losses(&self, id: &InstanceId, snapshot: &Snapshot<'_>) {
         for ended in self.losses(Some(id), snapshot).unwrap_or_default() {
-            self.notice(Notice::Lost(ended));
+            self.notice(Notice::Lost(Box::new(ended)));
         }
     }
 

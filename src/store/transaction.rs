@@ -275,12 +275,12 @@ impl<'e, 's: 'e, 'r, 'b> Edit<'e, 's, 'r, 'b> {
     }
 
     pub(super) fn file_as(&mut self, path: &[Vec<u8>], kind: EntryKind, oid: ObjectId) -> Result<(), StoreError> {
-        let path = path.iter().map(|component| BStr::new(component));
+        let path = path.iter().map(BStr::new);
         self.editor.upsert(path, kind, oid).map(drop).map_err(StoreError::tip)
     }
 
     pub(super) fn drop(&mut self, path: &[Vec<u8>]) -> Result<(), StoreError> {
-        let path = path.iter().map(|component| BStr::new(component));
+        let path = path.iter().map(BStr::new);
         self.editor.remove(path).map(drop).map_err(StoreError::tip)
     }
 }

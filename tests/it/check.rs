@@ -44,9 +44,9 @@ fn a_check_tells_what_is_free_what_is_yours_and_what_is_held() {
     );
     assert_snapshot!(session, @r#"
     claude-1$ git aio claim src/auth/ --why sessions
-    claimed HEX  src/auth (directory) since 0s ago: "sessions", 2 tracked files
+    claimed HEX  src/auth (directory), 2 tracked files: "sessions"
     claude-1$ git aio claim task T-1
-    claimed HEX  T-1 (task) since 0s ago
+    claimed HEX  T-1 (task)
     codex-2$ git aio check README.md
     available README.md
     codex-2$ git aio check src/auth/login.rs README.md

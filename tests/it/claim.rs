@@ -222,7 +222,7 @@ fn a_held_pattern_keeps_others_from_a_folder_and_from_a_commit_in_it() {
     );
     assert_snapshot!(session, @r#"
     claude-1$ git aio claim *.test.ts --why new test runner
-    claimed HEX  **/*.test.ts (pattern) since 0s ago: "new test runner", 1 tracked file
+    claimed HEX  **/*.test.ts (pattern), 1 tracked file: "new test runner"
     ! a pattern without a slash matches at any depth: **/*.test.ts
     codex-2$ git aio claim src/
     ! already claimed: src is held by claude-1 through pattern **/*.test.ts since 0s ago: "new test runner"
@@ -357,7 +357,7 @@ fn a_claim_ends_when_its_time_is_up_and_is_renewed_by_claiming_again() {
         .turns(TEN, &[(&claude, &["claim", "src/auth/", "--ttl", "3h"]), (&codex, &["claim", "src/auth/login.rs"])]);
     assert_snapshot!(session, @r"
     claude-1$ git aio claim src/auth/ --ttl 3h
-    claimed HEX  src/auth (directory) since 0s ago, for 3h more, 2 tracked files
+    claimed HEX  src/auth (directory), 2 tracked files, for 3h more
     codex-2$ git aio claim src/auth/login.rs
     ! already claimed: src/auth/login.rs is held by claude-1 through directory src/auth since 0s ago, for 3h more
     ! hint: wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`
@@ -378,7 +378,7 @@ fn a_claim_ends_when_its_time_is_up_and_is_renewed_by_claiming_again() {
     available src/auth/login.rs
       HEX  src/auth (directory) by claude-2 since 7h ago, expired
     codex-1$ git aio claim src/auth/login.rs
-    claimed HEX  src/auth/login.rs (file) since 0s ago
+    claimed HEX  src/auth/login.rs (file)
     ! src/auth: taken over from claude-2, expired
     claude-2$ git aio whoami
     claude-2 live, seen 0s ago
@@ -470,20 +470,20 @@ fn a_claim_tells_how_much_it_covers() {
     );
     assert_snapshot!(session, @r"
     claude-1$ git aio claim src/
-    claimed HEX  src (directory) since 0s ago, 4 tracked files
+    claimed HEX  src (directory), 4 tracked files
     ! warning: src covers 4 of 5 tracked files: claim less if you can
     claude-1$ git aio claim src/auth/
-    claimed HEX  src/auth (directory) since 0s ago, 2 tracked files
+    claimed HEX  src/auth (directory), 2 tracked files
     claude-1$ git aio claim *.md
-    claimed HEX  **/*.md (pattern) since 0s ago, 1 tracked file
+    claimed HEX  **/*.md (pattern), 1 tracked file
     ! a pattern without a slash matches at any depth: **/*.md
     claude-1$ git aio claim /*.md
-    claimed HEX  /*.md (pattern) since 0s ago, 1 tracked file
+    claimed HEX  /*.md (pattern), 1 tracked file
     claude-1$ git aio claim docs/
-    claimed HEX  docs (directory) since 0s ago, 0 tracked files
+    claimed HEX  docs (directory), 0 tracked files
     ! docs covers no tracked file yet
     claude-1$ git aio claim .
-    claimed HEX  . (directory) since 0s ago, 5 tracked files
+    claimed HEX  . (directory), 5 tracked files
     ! warning: . covers 5 of 5 tracked files: claim less if you can
     ");
     let covers = repo.json_as(&claude, &["claim", "src/"])["claims"][0]["covers"].clone();

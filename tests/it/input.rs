@@ -92,7 +92,7 @@ fn a_corrupt_record_is_shown_and_the_rest_works() {
     nothing found
     ! warning: damaged record notes/MONTH/HEX.json: EOF while parsing a value at line 1 column 7; see `git aio doctor`
     $ git aio claim README.md
-    claimed HEX  README.md (file) since 0s ago
+    claimed HEX  README.md (file)
     ");
     let found = repo.json_as(&claude, &["context", "get"]);
     assert_eq!(found["damaged"][0]["path"], path.as_str());

@@ -57,8 +57,8 @@ fn an_instance_comes_works_and_goes() {
     claude-1$ git aio task port the parser T-1
     claude-1 live, seen 0s ago: "port the parser" [T-1]
     claude-1$ git aio claim src/auth/ README.md
-    claimed HEX  src/auth (directory) since 0s ago, 2 tracked files
-    claimed HEX  README.md (file) since 0s ago
+    claimed HEX  src/auth (directory), 2 tracked files
+    claimed HEX  README.md (file)
     claude-1$ git aio heartbeat
     claude-1 live, seen 0s ago: "port the parser" [T-1]
     claude-1$ git aio status
@@ -327,7 +327,7 @@ fn a_dead_agent_is_stale_at_once() {
     available src
       HEX  src (directory) by claude-2 (stale) since 0s ago
     codex-1$ git aio claim src/
-    claimed HEX  src (directory) since 0s ago, 4 tracked files
+    claimed HEX  src (directory), 4 tracked files
     ! src: taken over from claude-2, stale
     ! warning: src covers 4 of 5 tracked files: claim less if you can
     codex-1$ git aio log -n 1
@@ -403,7 +403,7 @@ fn who_lost_a_claim_is_told_until_it_settles_that() {
     );
     assert_snapshot!(session, @r"
     codex-1$ git aio claim src/auth/login.rs
-    claimed HEX  src/auth/login.rs (file) since 0s ago
+    claimed HEX  src/auth/login.rs (file)
     ! src/auth: taken over from claude-2, stale
     claude-2$ git aio status
     demo after 5 operations
@@ -512,7 +512,7 @@ fn cleanup_ends_the_stale_and_a_command_of_theirs_brings_them_back() {
     ! warning: your claim on README.md was ended 0s ago by codex-1, because you had not been heard of
     ! warning: your claim on src/auth was ended 0s ago by codex-1, because you had not been heard of
     claude-2$ git aio claim src/auth/
-    claimed HEX  src/auth (directory) since 0s ago, 2 tracked files
+    claimed HEX  src/auth (directory), 2 tracked files
     ! registered again as claude-2, which had ended
     ! warning: your claim on README.md was ended 0s ago by codex-1, because you had not been heard of
     ! warning: your claim on src/auth was ended 0s ago by codex-1, because you had not been heard of

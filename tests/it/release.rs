@@ -124,7 +124,7 @@ fn a_person_may_end_a_claim_and_its_holder_is_told() {
     claude-1 live, seen 0s ago
     ! warning: your claim on src/auth was ended 0s ago by person-2: "it is needed for the release"
     codex-3$ git aio claim src/auth/
-    claimed HEX  src/auth (directory) since 0s ago, 2 tracked files
+    claimed HEX  src/auth (directory), 2 tracked files
     claude-1$ git aio claim src/auth/login.rs
     ! warning: your claim on src/auth was ended 0s ago by person-2: "it is needed for the release"
     ! already claimed: src/auth/login.rs is held by codex-3 through directory src/auth since 0s ago

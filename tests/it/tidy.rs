@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &["base", "model", "ops"]),
 ];
 
-/// Words that only some layers may use in their code.
+/// Words that only some layers may use in their code. What unit tests need to set their scene is not counted.
 const OWNED: &[(&str, &[&str])] = &[
     ("gix", &["store"]),
     ("process::Command", &["host"]),
@@ -125,6 +125,11 @@ fn has_word(code: &str, word: &str) -> bool {
     })
 }
 
+/// `code` up to its unit tests.
+fn without_tests(code: &str) -> &str {
+    code.split("\nmod tests {").next().unwrap_or_default()
+}
+
 fn layer_of(file: &str) -> Option<&str> {
     file.split_once('/').map(|(layer, _)| layer).filter(|layer| LAYERS.iter().any(|(known, _)| known == layer))
 }
@@ -172,8 +177,8 @@ fn every_folder_of_the_sources_is_a_layer() {
 #[test]
 fn a_word_stands_only_where_it_is_owned() {
     let mut wrong = Vec::new();
-    for (file, text) in files("src") {
-        let mut code = code(&text);
+    for (file, text) in files("src").into_iter().filter(|(file, _)| !file.ends_with("/tests.rs")) {
+        let mut code = without_tests(&code(&text)).to_owned();
         if file.starts_with("cli/") {
             CLI_ENV.iter().for_each(|allowed| code = code.replace(allowed, ""));
         }

@@ -123,10 +123,7 @@ fn answer(cx: &Context, session: &Session, granted: &Granted) -> anyhow::Result<
 
 fn line(out: &mut dyn io::Write, session: &Session, grant: &Grant) -> io::Result<()> {
     let word = if grant.held_before { "already yours" } else { "claimed" };
-    let covers = match grant.coverage {
-        Some(coverage) => format!(", {}", format::count(coverage.covered, "tracked file")),
-        None => String::new(),
-    };
-    let claim = format::claim(&grant.claim, &grant.short_id, session.now());
-    writeln!(out, "{GOOD}{word}{GOOD:#} {claim}{covers}")
+    let covers = grant.coverage.map(|coverage| format::count(coverage.covered, "tracked file"));
+    let claim = format::granted(&grant.claim, &grant.short_id, covers.as_deref(), session.now());
+    writeln!(out, "{GOOD}{word}{GOOD:#} {claim}")
 }

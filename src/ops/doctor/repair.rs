@@ -1,5 +1,6 @@
 //! Mending the store.
 
+use super::count;
 use crate::{
     base::{id::OpId, oid::Oid},
     host::fault,
@@ -49,7 +50,8 @@ impl Session {
         let forgotten = self.forget_broken()?;
         if forgotten > 0 {
             done.push(format!(
-                "took {forgotten} states that can't be read any more out of the reflog, on which `git gc` fails"
+                "took {} that can't be read any more out of the reflog, on which `git gc` fails",
+                count(forgotten, "state")
             ));
         }
         Ok(done)
@@ -146,8 +148,8 @@ fn way_back(back: &WayBack, found: &Found) -> Vec<String> {
         Found::Value(None) => format!("{} was gone", layout::STATE),
         Found::Unreadable(reason) => reason.clone(),
     };
-    let lost = back.lost.len();
-    let mut said = vec![format!("went back to {}, {lost} operations, since {what}", back.to)];
+    let lost = count(back.lost.len(), "operation");
+    let mut said = vec![format!("went back to {}, by {lost}, since {what}", back.to)];
     let line = |op: &LostOp| match &op.subject {
         Some(subject) => format!("lost {}: {subject}", op.oid),
         None => format!("lost {}, of which no line is left", op.oid),

@@ -1,179 +1,14 @@
 //! Stores that are damaged by git's own means, and what doctor makes of them.
 
-use super::{Check, Session};
+mod patient;
+
 use crate::{
-    base::{
-        id::{CloneId, InstanceId, OpId},
-        oid::Oid,
-    },
-    host::{git::Git, scratch::Scratch},
-    model::{
-        claim::{Claim, EndReason, Mode, Origin},
-        instance::Instance,
-        op::{Action, Want},
-        scope::Scope,
-        view::View as _,
-    },
+    host::scratch::Scratch,
+    model::{claim::EndReason, view::View as _},
     ops::{Error, StoreError},
 };
-use std::{fs, path::PathBuf};
-
-const STATE: &str = "refs/aio/state";
-const CODEX: &str = "codex-1700000000-a3f2";
-const CLAUDE: &str = "claude-1700000000-b4e3";
-
-/// What is found where nothing is wrong, but for the fence, which is not put up.
-const SOUND: [&str; 10] =
-    ["git", "repository format", "store", "history", "records", "index", "exclusion", "reflog", "locks", "liveness"];
-
-struct Patient {
-    repo: Scratch,
-}
-
-impl Patient {
-    /// A repository in which two instances are registered and each holds a folder.
-    fn new() -> Patient {
-        Patient::of(Scratch::new())
-    }
-
-    fn of(repo: Scratch) -> Patient {
-        for (key, value) in [("user.name", "Ada"), ("user.email", "ada@example.org"), ("aio.fsync", "false")] {
-            repo.git.config_set(key, value).expect("a setting");
-        }
-        let patient = Patient { repo };
-        for id in [CODEX, CLAUDE] {
-            patient.act(id, Action::Register(instance(id)));
-        }
-        patient.claim(CODEX, "directory", "src/auth");
-        patient.claim(CLAUDE, "file", "docs/guide.md");
-        patient
-    }
-
-    fn session(&self) -> Session {
-        Session::open_other(self.repo.git.dir(), None).expect("a session")
-    }
-
-    fn act(&self, by: &str, action: Action) {
-        let by: InstanceId = by.parse().expect("an id");
-        self.session().perform(Some(&by), |_| Ok(Some(action.clone()))).expect("done");
-    }
-
-    fn claim(&self, by: &str, kind: &str, target: &str) {
-        let id = format!("{:016x}", self.number() + 0x7b30).parse().expect("an id");
-        let scope = Scope::parse(kind, target).expect("a scope");
-        let want = Want { id, scope, mode: Mode::Exclusive, origin: Origin::Explicit, until: None, why: None };
-        self.act(by, Action::Claim { wants: vec![want], evict: vec![] });
-    }
-
-    fn number(&self) -> u64 {
-        self.session().snapshot().expect("a state").seq()
-    }
-
-    fn claims(&self) -> Vec<Claim> {
-        let mut claims = self.session().snapshot().expect("a state").claims().expect("claims").0;
-        claims.sort_by_key(|claim| claim.token);
-        claims
-    }
-
-    fn targets(&self) -> Vec<String> {
-        self.claims().iter().map(|claim| claim.scope.target()).collect()
-    }
-
-    fn git(&self, args: &[&str]) -> String {
-        text(&self.repo.git, args)
-    }
-
-    fn tip(&self) -> Oid {
-        self.git(&["rev-parse", STATE]).parse().expect("a name")
-    }
-
-    fn common(&self, path: &str) -> PathBuf {
-        self.repo.path(".git").join(path)
-    }
-
-    fn blob(&self, content: &str) -> String {
-        let file = self.repo.outside().join("content");
-        fs::write(&file, content).expect("written");
-        self.git(&["hash-object", "-w", file.to_str().expect("text")])
-    }
-
-    /// Writes a next state by hand: at each path a blob, or nothing.
-    fn edit(&self, edits: &[(&str, Option<&str>)]) {
-        let index = self.repo.outside().join("index");
-        let git = self.repo.git.clone().with("GIT_INDEX_FILE", &index);
-        text(&git, &["read-tree", STATE]);
-        for (path, blob) in edits {
-            match blob {
-                Some(blob) => text(&git, &["update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")]),
-                None => text(&git, &["update-index", "--force-remove", path]),
-            };
-        }
-        let tree = text(&git, &["write-tree"]);
-        self.commit(&tree, Some(&self.tip()), self.number() + 1);
-    }
-
-    fn commit(&self, tree: &str, parent: Option<&Oid>, number: u64) {
-        let random = OpId::random(self.session().random());
-        let message =
-            format!("note: by hand\n\n\n\nAio-Op: note\nAio-Op-Id: {random}\nAio-Seq: {number}\nAio-Epoch: 1\n");
-        let mut args = vec!["commit-tree", tree, "-m", &message];
-        args.extend(parent.map(|parent| ["-p", parent.as_str()]).into_iter().flatten());
-        let commit = self.git(&args);
-        self.git(&["update-ref", "-m", "note: by hand", STATE, &commit]);
-    }
-
-    fn lose(&self, object: &str) {
-        let oid = self.git(&["rev-parse", object]);
-        fs::remove_file(self.common(&format!("objects/{}/{}", &oid[..2], &oid[2..]))).expect("it was there");
-    }
-
-    /// The names of the checks that fail, but for those of the fence.
-    fn complaints(&self) -> Vec<&'static str> {
-        let failed = self.session().doctor().into_iter().filter(|check| !check.ok).map(|check| check.name);
-        failed.filter(|name| SOUND.contains(name)).collect()
-    }
-
-    fn check(&self, name: &str) -> Check {
-        self.session().doctor().into_iter().find(|check| check.name == name).expect("a check of that name")
-    }
-
-    fn repair(&self) -> Vec<String> {
-        self.session().repair().expect("mended")
-    }
-
-    /// Everything is in order, git finds nothing amiss, and there is nothing left to mend.
-    fn assert_sound(&self) {
-        assert_eq!(self.complaints(), [""; 0], "{:#?}", self.session().doctor());
-        self.git(&["fsck", "--strict", "--no-dangling"]);
-        self.git(&["gc", "--quiet"]);
-        let tip = self.tip();
-        assert_eq!(self.repair(), [""; 0]);
-        assert_eq!(self.tip(), tip);
-        self.claim(CODEX, "file", "new");
-    }
-}
-
-fn text(git: &Git, args: &[&str]) -> String {
-    String::from_utf8_lossy(&git.run(args).expect("git works")).trim().to_owned()
-}
-
-fn instance(id: &str) -> Instance {
-    let id: InstanceId = id.parse().expect("an id");
-    Instance {
-        tool: id.tool().parse().expect("a tool"),
-        id,
-        clone: CloneId::random([1; 8]),
-        project: "demo".into(),
-        worktree: None,
-        task: None,
-        since: crate::base::world::Time::UNIX_EPOCH,
-        parent: None,
-    }
-}
-
-fn record_path(claim: &Claim) -> String {
-    format!("claims/{}/{}.json", &claim.id.as_str()[..2], claim.id)
-}
+use patient::{CLAUDE, CODEX, Patient, STATE, record_path};
+use std::fs;
 
 #[test]
 fn a_sound_store_is_told_to_be_one() {
@@ -198,7 +33,7 @@ fn a_tip_that_lost_its_tree_is_taken_back_and_the_loss_is_told() {
     patient.lose(&format!("{STATE}^{{tree}}"));
     assert_eq!(patient.complaints(), ["store", "history", "records", "index", "exclusion", "reflog"]);
     let done = patient.repair();
-    assert!(done[0].contains("1 operations"), "{done:#?}");
+    assert!(done[0].contains("by 1 operation,"), "{done:#?}");
     assert!(done[1].ends_with(&format!("claim: lost.rs (file) by {CODEX}")), "{done:#?}");
     assert_eq!(patient.targets(), ["src/auth", "docs/guide.md"]);
     assert!(patient.git(&["log", "-1", "--format=%B", STATE]).contains("lost.rs"), "the log tells of it");
@@ -224,7 +59,7 @@ fn a_ref_that_holds_nothing_sensible_is_set_to_the_last_state() {
         fs::write(patient.common(STATE), garbage).expect("written");
         assert!(patient.complaints().contains(&"store"), "{garbage:?}");
         let done = patient.repair();
-        assert!(done[0].starts_with("went back") && done[0].contains(" 0 operations"), "{done:#?}");
+        assert!(done[0].starts_with("went back") && done[0].contains("by 0 operations,"), "{done:#?}");
         assert_eq!(patient.targets(), ["src/auth", "docs/guide.md"]);
         patient.assert_sound();
     }
@@ -251,7 +86,7 @@ fn a_ref_that_points_at_work_of_the_user_leaves_that_alone() {
     let done = patient.repair();
     let kept = done.last().and_then(|line| line.strip_prefix("kept what was there before as ")).expect("a backup");
     assert_eq!(patient.git(&["rev-parse", kept]), work);
-    assert!(done[0].contains(" 0 operations"), "{done:#?}");
+    assert!(done[0].contains("by 0 operations,"), "{done:#?}");
     assert_eq!(patient.targets(), ["src/auth", "docs/guide.md"]);
     patient.assert_sound();
 }
