@@ -8,6 +8,7 @@ mod agent;
 mod check;
 mod claim;
 mod demo;
+mod docs;
 mod doctor;
 mod env;
 mod git;
