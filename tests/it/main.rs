@@ -11,6 +11,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod env;
+mod git;
 mod handoff;
 mod init;
 mod input;
