@@ -2,7 +2,15 @@
 
 use crate::env::{PROGRAM, Repo, TestEnvironment, run};
 use clap::{Arg, Command};
-use std::{fmt::Write, fs, path::Path};
+use std::{
+    fmt::Write,
+    fs,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+/// Two tests may write the pages anew.
+static WRITING: Mutex<()> = Mutex::new(());
 
 const BEGIN: &str = "<!-- begin generated -->\n";
 const END: &str = "<!-- end generated -->\n";
@@ -27,6 +35,7 @@ fn page(name: &str) -> String {
 
 #[test]
 fn the_reference_is_that_of_the_commands() {
+    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let page = page("docs/cli.md");
     let (before, rest) = page.split_once(BEGIN).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
@@ -34,7 +43,7 @@ fn the_reference_is_that_of_the_commands() {
     if page == wanted {
         return;
     }
-    if std::env::var("AIO_UPDATE_DOCS").is_ok() {
+    if updates() {
         fs::write(root().join("docs/cli.md"), wanted).unwrap();
         return;
     }
@@ -152,20 +161,33 @@ fn examples(page: &str) -> Vec<&str> {
 
 #[test]
 fn every_example_runs_and_answers_what_it_is_said_to() {
-    let mut played: Option<String> = None;
+    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut played, mut wrong) = (None, Vec::new());
     for (name, text) in pages() {
+        let mut renewed = text.clone();
         for example in examples(&text) {
             let env = TestEnvironment::new();
             let repo = env.repo();
-            if example.starts_with("$ ") {
-                compare(&repo, &name, example, &session(&repo, example));
-            } else {
-                let played = played.get_or_insert_with(|| demo(&env));
-                compare(&repo, &name, example, played);
+            let typed = example.starts_with("$ ");
+            let real = if typed { session(&repo, example) } else { played.get_or_insert_with(|| demo(&env)).clone() };
+            match compare(&repo, example, &real) {
+                Ok(()) => {}
+                // What leaves something out has to be chosen by hand.
+                Err(_) if updates() && typed && !example.contains('…') => renewed = renewed.replace(example, &real),
+                Err(part) => wrong.push(format!("{name} shows\n\n{part}\nbut what was there is\n\n{real}\n")),
             }
         }
+        if renewed != text {
+            fs::write(&name, renewed).unwrap();
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.concat());
     assert!(played.is_some(), "no page shows the demo");
+}
+
+/// Whether the pages are to be written anew.
+fn updates() -> bool {
+    std::env::var("AIO_UPDATE_DOCS").is_ok()
 }
 
 /// What the demo shows.
@@ -206,8 +228,8 @@ fn steady(repo: &Repo<'_>, text: &str) -> String {
 }
 
 /// Every line of the example has to be in what really was, and nothing between them but where it says `…`. An example
-/// taken out of a longer session may begin and end anywhere in it.
-fn compare(repo: &Repo<'_>, name: &str, example: &str, real: &str) {
+/// taken out of a longer session may begin and end anywhere in it. Otherwise, the part that is not there.
+fn compare(repo: &Repo<'_>, example: &str, real: &str) -> Result<(), String> {
     let (example, real) = (steady(repo, example), steady(repo, real));
     let real: Vec<&str> = real.lines().collect();
     let mut at: Option<usize> = None;
@@ -215,9 +237,7 @@ fn compare(repo: &Repo<'_>, name: &str, example: &str, real: &str) {
         let lines: Vec<&str> = part.trim_matches('\n').lines().collect();
         let rest = &real[at.unwrap_or_default()..];
         let found = rest.windows(lines.len()).position(|window| window == lines);
-        let Some(found) = found else {
-            panic!("{name} shows\n\n{part}\nbut what was there is\n\n{}\n", rest.join("\n"));
-        };
-        at = Some(at.unwrap_or_default() + found + lines.len());
+        at = Some(at.unwrap_or_default() + found.ok_or(part)? + lines.len());
     }
+    Ok(())
 }
