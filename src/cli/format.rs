@@ -7,7 +7,7 @@ use crate::{
         handoff::Handoff,
         liveness::Presence,
     },
-    ops::{Held, claim::Seen, instance::Known},
+    ops::{Held, check::Seen, instance::Known},
 };
 use chrono::TimeDelta;
 
@@ -61,7 +61,7 @@ pub(crate) fn target(target: &str) -> String {
     text::one_line(target, MAX)
 }
 
-/// A claim without its holder: `7b3f  src/auth (directory, shared) since 3m ago, until …: "why"`.
+/// A claim without its holder: `7b3f  src/auth (directory, shared), claimed 3m ago, until …: "why"`.
 pub(crate) fn claim(claim: &Claim, short_id: &str, now: Time) -> String {
     format!("{short_id}  {} ({}){}", target(&claim.scope.target()), traits(claim), terms(claim, now))
 }
@@ -80,7 +80,7 @@ fn traits(claim: &Claim) -> String {
 }
 
 fn terms(claim: &Claim, now: Time) -> String {
-    format!(" since {}{}{}", ago(claim.since, now), until(claim, now), why(claim))
+    format!(", claimed {}{}{}", ago(claim.since, now), until(claim, now), why(claim))
 }
 
 fn until(claim: &Claim, now: Time) -> String {
@@ -95,7 +95,7 @@ fn why(claim: &Claim) -> String {
     claim.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default()
 }
 
-/// What is in the way: `src/auth/login.rs is held by codex-… (directory src/auth) since 3m ago: "why"`.
+/// What is in the way: `src/auth/login.rs is held by codex-… (directory src/auth), claimed 3m ago: "why"`.
 pub(crate) fn held(held: &Held, now: Time) -> String {
     let scope = &held.conflict.scope;
     let claim = &held.conflict.claim;

@@ -81,7 +81,9 @@ impl Session {
         if paths.is_empty() {
             return Ok(verdict);
         }
-        let who = self.asking(snapshot)?;
+        // Of losses the fence speaks itself, where they matter.
+        let who = self.who(snapshot)?;
+        who.instance().into_iter().for_each(|id| self.heard_of(id));
         let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), snapshot)?;
         let lost = self.losses(who.instance(), snapshot)?;
         for finding in findings(paths, &claims, &lost, who.instance(), crate::model::view::View::folds_case(snapshot)) {

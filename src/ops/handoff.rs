@@ -202,7 +202,7 @@ impl Session {
         let who = self.who(&snapshot)?;
         let concerned = who
             .instance()
-            .is_some_and(|me| *me == handoff.from || handoff.to.as_ref().is_none_or(|to| to.as_str() == me.tool()));
+            .is_some_and(|me| *me == handoff.from || handoff.to.as_ref().is_some_and(|to| to.as_str() == me.tool()));
         if !concerned && self.is_inside_agent(&who) {
             return Err(Error::not_allowed(
                 format!("{} is neither from you nor for you", handoff.id),

@@ -245,7 +245,7 @@ impl Session {
     }
 
     /// Every command is a sign of life. One that can't be recorded is no reason to fail.
-    fn heard_of(&self, id: &InstanceId) {
+    pub(super) fn heard_of(&self, id: &InstanceId) {
         if self.live.beat(id, self.now()).is_err() {
             let live = Live { process: None, agent: false, session: None, registered: self.now(), ended: None };
             let _ = self.live.write(id, &live, self.now());

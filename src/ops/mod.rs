@@ -1,5 +1,6 @@
 //! Use cases, one file a noun. They join the layers below, return values, and never print.
 
+pub mod check;
 pub mod claim;
 pub mod cleanup;
 pub mod demo;
@@ -13,8 +14,10 @@ pub mod instance;
 pub mod log;
 pub mod note;
 mod notice;
+pub mod release;
 mod session;
 mod settings;
+mod standing;
 pub mod status;
 mod target;
 mod transact;

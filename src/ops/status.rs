@@ -1,6 +1,6 @@
 //! Who is here, what they hold, what waits: the state at one moment.
 
-use super::{Error, Session, claim::Seen, instance::Known};
+use super::{Error, Session, check::Seen, instance::Known};
 use crate::{
     base::id::InstanceId,
     model::{

@@ -51,27 +51,27 @@ fn a_check_tells_what_is_free_what_is_yours_and_what_is_held() {
     available README.md
     codex-2$ git aio check src/auth/login.rs README.md
     held src/auth/login.rs
-      HEX  src/auth (directory) by claude-1 since 0s ago: "sessions"
+      HEX  src/auth (directory) by claude-1, claimed 0s ago: "sessions"
     available README.md
     [exit 3]
     codex-2$ git aio check src
     held src
-      HEX  src/auth (directory) by claude-1 since 0s ago: "sessions"
+      HEX  src/auth (directory) by claude-1, claimed 0s ago: "sessions"
     [exit 3]
     codex-2$ git aio check pattern *.rs
     held **/*.rs
-      HEX  src/auth (directory) by claude-1 since 0s ago: "sessions"
+      HEX  src/auth (directory) by claude-1, claimed 0s ago: "sessions"
     [exit 3]
     codex-2$ git aio check task T-1
     held T-1
-      HEX  T-1 (task) by claude-1 since 0s ago
+      HEX  T-1 (task) by claude-1, claimed 0s ago
     [exit 3]
     claude-1$ git aio check src/auth/login.rs
     yours src/auth/login.rs
-      HEX  src/auth (directory) by you since 0s ago: "sessions"
+      HEX  src/auth (directory) by you, claimed 0s ago: "sessions"
     $ git aio check src/auth/new.rs
     held src/auth/new.rs
-      HEX  src/auth (directory) by claude-1 since 0s ago: "sessions"
+      HEX  src/auth (directory) by claude-1, claimed 0s ago: "sessions"
     [exit 3]
     "#);
 }

@@ -225,15 +225,15 @@ fn a_held_pattern_keeps_others_from_a_folder_and_from_a_commit_in_it() {
     claimed HEX  **/*.test.ts (pattern), 1 tracked file: "new test runner"
     ! a pattern without a slash matches at any depth: **/*.test.ts
     codex-2$ git aio claim src/
-    ! already claimed: src is held by claude-1 through pattern **/*.test.ts since 0s ago: "new test runner"
+    ! already claimed: src is held by claude-1 through pattern **/*.test.ts, claimed 0s ago: "new test runner"
     ! hint: wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`
     [exit 3]
     codex-2$ git aio check --staged
     held src/deep/x.test.ts
-      HEX  **/*.test.ts (pattern) by claude-1 since 0s ago: "new test runner"
+      HEX  **/*.test.ts (pattern) by claude-1, claimed 0s ago: "new test runner"
     [exit 3]
     codex-2$ git aio hook pre-commit
-    ! already claimed: src/deep/x.test.ts is held by claude-1 through pattern **/*.test.ts since 0s ago: "new test runner"
+    ! already claimed: src/deep/x.test.ts is held by claude-1 through pattern **/*.test.ts, claimed 0s ago: "new test runner"
     ! commit refused
     ! hint: unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`
     [exit 3]
@@ -251,16 +251,16 @@ fn several_targets_are_claimed_all_or_none() {
         .turns(TEN, &[(&codex, &["claim", "src/main.rs", "README.md", "src/auth/token.rs"]), (&codex, &["status"])]);
     assert_snapshot!(session.replace("1d ago", "0s ago"), @r"
     codex-1$ git aio claim src/main.rs README.md src/auth/token.rs
-    ! already claimed: README.md is held by claude-2 since 0s ago
-    !                  src/auth/token.rs is held by claude-2 through directory src/auth since 0s ago
+    ! already claimed: README.md is held by claude-2, claimed 0s ago
+    !                  src/auth/token.rs is held by claude-2 through directory src/auth, claimed 0s ago
     ! hint: wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`
     [exit 3]
     codex-1$ git aio status
     demo after 4 operations
 
     claude-2 live, seen 0s ago
-      HEX  README.md (file) since 0s ago
-      HEX  src/auth (directory) since 0s ago
+      HEX  README.md (file), claimed 0s ago
+      HEX  src/auth (directory), claimed 0s ago
 
     codex-1 live, seen 0s ago (you)
     ");
@@ -359,7 +359,7 @@ fn a_claim_ends_when_its_time_is_up_and_is_renewed_by_claiming_again() {
     claude-1$ git aio claim src/auth/ --ttl 3h
     claimed HEX  src/auth (directory), 2 tracked files, for 3h more
     codex-2$ git aio claim src/auth/login.rs
-    ! already claimed: src/auth/login.rs is held by claude-1 through directory src/auth since 0s ago, for 3h more
+    ! already claimed: src/auth/login.rs is held by claude-1 through directory src/auth, claimed 0s ago, for 3h more
     ! hint: wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`
     [exit 3]
     ");
@@ -376,7 +376,7 @@ fn a_claim_ends_when_its_time_is_up_and_is_renewed_by_claiming_again() {
     assert_snapshot!(session, @r"
     codex-1$ git aio check src/auth/login.rs
     available src/auth/login.rs
-      HEX  src/auth (directory) by claude-2 since 7h ago, expired
+      HEX  src/auth (directory) by claude-2, claimed 7h ago, expired
     codex-1$ git aio claim src/auth/login.rs
     claimed HEX  src/auth/login.rs (file)
     ! src/auth: taken over from claude-2, expired

@@ -65,8 +65,8 @@ fn an_instance_comes_works_and_goes() {
     demo after 4 operations
 
     claude-1 live, seen 0s ago: "port the parser" [T-1] (you)
-      HEX  README.md (file) since 0s ago
-      HEX  src/auth (directory) since 0s ago
+      HEX  README.md (file), claimed 0s ago
+      HEX  src/auth (directory), claimed 0s ago
     claude-1$ git aio task 
     claude-1 live, seen 0s ago
     claude-1$ git aio unregister
@@ -283,14 +283,14 @@ fn a_living_agent_is_never_stale_however_silent() {
     );
     assert_snapshot!(session.replace(repo.steady(&id).trim(), "claude-1"), @r"
     codex-1$ git aio claim src/main.rs
-    ! already claimed: src/main.rs is held by claude-2 (idle) through directory src since 1d ago
+    ! already claimed: src/main.rs is held by claude-2 (idle) through directory src, claimed 1d ago
     ! hint: wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`
     [exit 3]
     codex-1$ git aio cleanup
     no instance is stale
     codex-1$ git aio check src/main.rs
     held src/main.rs
-      HEX  src (directory) by claude-2 (idle) since 1d ago
+      HEX  src (directory) by claude-2 (idle), claimed 1d ago
     [exit 3]
     ");
 }
@@ -320,12 +320,12 @@ fn a_dead_agent_is_stale_at_once() {
     demo after 4 operations
 
     claude-2 stale, seen 0s ago
-      HEX  src (directory) since 0s ago
+      HEX  src (directory), claimed 0s ago
 
     codex-1 live, seen 0s ago (you)
     codex-1$ git aio check src
     available src
-      HEX  src (directory) by claude-2 (stale) since 0s ago
+      HEX  src (directory) by claude-2 (stale), claimed 0s ago
     codex-1$ git aio claim src/
     claimed HEX  src (directory), 4 tracked files
     ! src: taken over from claude-2, stale
@@ -411,11 +411,12 @@ fn who_lost_a_claim_is_told_until_it_settles_that() {
     claude-2 live, seen 0s ago (you)
 
     codex-1 live, seen 0s ago
-      HEX  src/auth/login.rs (file) since 0s ago
+      HEX  src/auth/login.rs (file), claimed 0s ago
     ! warning: your claim on src/auth was ended 0s ago by codex-1, because you had not been heard of
     claude-2$ git aio check src/auth
     held src/auth
-      HEX  src/auth/login.rs (file) by codex-1 since 0s ago
+      HEX  src/auth/login.rs (file) by codex-1, claimed 0s ago
+      HEX  src/auth (directory), which you held and lost: claim or release it first
     ! warning: your claim on src/auth was ended 0s ago by codex-1, because you had not been heard of
     [exit 3]
     codex-1$ git aio release all
@@ -441,7 +442,6 @@ fn a_lost_claim_binds_its_holder_until_it_claims_again() {
     let fence = repo.turns(SIX_PAST, &[(&claude, &["hook", "pre-commit"]), (&claude, &["check", "--staged"])]);
     assert_snapshot!(fence, @r"
     claude-1$ git aio hook pre-commit
-    ! warning: your claim on src/auth was ended 0s ago by codex-2, because you had not been heard of
     ! src/auth/login.rs: your claim on src/auth was ended 0s ago by codex-2, because you had not been heard of; claim or release it first
     ! commit refused
     ! hint: unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`

@@ -127,7 +127,7 @@ fn a_person_may_end_a_claim_and_its_holder_is_told() {
     claimed HEX  src/auth (directory), 2 tracked files
     claude-1$ git aio claim src/auth/login.rs
     ! warning: your claim on src/auth was ended 0s ago by person-2: "it is needed for the release"
-    ! already claimed: src/auth/login.rs is held by codex-3 through directory src/auth since 0s ago
+    ! already claimed: src/auth/login.rs is held by codex-3 through directory src/auth, claimed 0s ago
     ! hint: wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`
     [exit 3]
     "#);

@@ -9,7 +9,7 @@ use crate::{
     },
     ops::{
         Session,
-        claim::{Checked, Seen},
+        check::{Checked, Seen},
         guard::Fence,
     },
 };

@@ -52,7 +52,10 @@ fn judge(cx: &Context, fence: Fence) -> anyhow::Result<Exit> {
     cx.tell_notices(&session);
     let verdict = verdict?;
     if let Some(count) = verdict.bypassed {
-        cx.ui.say(format!("git aio: fence bypassed for {count} paths, and recorded"));
+        cx.ui.say(format!(
+            "git aio: fence bypassed for {}, and recorded",
+            format::count(usize::try_from(count).unwrap_or(usize::MAX), "path")
+        ));
         return Ok(Exit::Done);
     }
     tell(cx, &session, &verdict);
