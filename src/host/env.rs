@@ -41,6 +41,24 @@ pub struct Env {
     pub sessions: Vec<AgentSession>,
 }
 
+/// What a stand-in for a user's shell gets of our environment, beside the PATH: where temporary files go, what a system
+/// needs to start programs at all, and what must reach the programs in it: the bypass, so that whoever exported it sees
+/// what it does, and the end of the world of a test.
+pub(super) const STAND_INS_KEEP: &[&str] =
+    &["TMPDIR", "LD_LIBRARY_PATH", "SystemRoot", "TEMP", "TMP", "PATHEXT", "AIO_BYPASS", "AIO_TEST_TOP"];
+
+/// What is left of the environment for stand-ins.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn for_stand_ins() -> Vec<(&'static str, OsString)> {
+    STAND_INS_KEEP.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))).collect()
+}
+
+/// Where programs are looked for.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn path() -> Option<OsString> {
+    std::env::var_os("PATH")
+}
+
 /// The trace of one agent CLI in the environment: we run inside it, or inside something that it started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentSession {

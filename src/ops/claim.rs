@@ -20,7 +20,10 @@ use crate::{
     store::{Coverage, Snapshot},
 };
 use chrono::TimeDelta;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 /// How often a waiting claim looks whether anything has changed.
 const POLL: Duration = Duration::from_millis(100);
@@ -96,6 +99,8 @@ pub struct Seen {
     pub presence: Option<Presence>,
     /// Whether the asker holds it.
     pub mine: bool,
+    /// Whether the asker held it, lost it, and has not settled that.
+    pub lost: bool,
 }
 
 /// What a release came to.
@@ -216,6 +221,33 @@ impl Session {
         Ok(!(!elsewhere && claim.is_expired(self.now()) || self.is_gone(holder, snapshot)?))
     }
 
+    /// Of `claims`, those of `me` and those that have to be respected.
+    pub(super) fn binding(
+        &self,
+        claims: Vec<Claim>,
+        me: Option<&InstanceId>,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Vec<Claim>, Error> {
+        // Few hold many: whether a holder is there is looked up once.
+        let mut lasting = HashMap::new();
+        let mut binding = Vec::with_capacity(claims.len());
+        for claim in claims {
+            let mine = me.is_some_and(|me| claim.is_held_by(me));
+            let binds = match lasting.get(&claim.holder) {
+                _ if mine => true,
+                Some(lasts) if claim.until.is_none() => *lasts,
+                _ => self.binds(&claim, snapshot)?,
+            };
+            if claim.until.is_none() {
+                lasting.insert(claim.holder.clone(), binds);
+            }
+            if binds {
+                binding.push(claim);
+            }
+        }
+        Ok(binding)
+    }
+
     pub(super) fn held(&self, conflicts: Vec<Conflict>, snapshot: &Snapshot<'_>) -> Error {
         let held = conflicts.into_iter().map(|conflict| Held {
             short_id: snapshot.short_claim_id(&conflict.claim.id),
@@ -295,13 +327,14 @@ impl Session {
         let sharing = claims.iter().any(|c| me.is_some_and(|me| c.is_held_by(me)) && c.mode == Mode::Shared);
         for claim in claims {
             let mine = me.is_some_and(|me| claim.is_held_by(me));
-            if !mine && !(sharing && claim.mode == Mode::Shared) && self.binds(&claim, snapshot)? {
+            if !(mine || sharing && claim.mode == Mode::Shared) && self.binds(&claim, snapshot)? {
                 checked.available = false;
             }
             checked.claims.push(Seen {
                 short_id: snapshot.short_claim_id(&claim.id),
                 presence: self.presence_of(&claim.holder, snapshot),
                 mine,
+                lost: false,
                 claim,
             });
         }
@@ -319,7 +352,7 @@ impl Session {
     pub fn check_paths(&self, paths: &[RepoPath]) -> Result<(u64, Vec<Checked>), Error> {
         let snapshot = self.snapshot()?;
         let who = self.asking(&snapshot)?;
-        let claims = snapshot.claims_covering(paths)?;
+        let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), &snapshot)?;
         let ended = self.losses(who.instance(), &snapshot)?;
         let found = guard::findings(paths, &claims, &ended, who.instance(), snapshot.folds_case());
         let mut checked: Vec<Checked> = paths
@@ -332,13 +365,14 @@ impl Session {
                 Matter::Lost(ended) => &ended.claim,
                 Matter::Unclaimed => continue,
             };
-            let binds = matches!(finding.matter, Matter::Lost(_)) || self.binds(claim, &snapshot)?;
+            let lost = matches!(finding.matter, Matter::Lost(_));
             if let Some(of) = checked.iter_mut().find(|c| matches!(&c.scope, Scope::File(p) if p == finding.path)) {
-                of.available = !binds;
+                of.available = false;
                 of.claims.push(Seen {
                     short_id: snapshot.short_claim_id(&claim.id),
                     presence: self.presence_of(&claim.holder, &snapshot),
                     mine: false,
+                    lost,
                     claim: claim.clone(),
                 });
             }
@@ -474,7 +508,7 @@ impl Session {
             }
             (Some(claim), _) if matches!(claim.holder, Holder::Handoff(_)) => {
                 return Err(Error::not_allowed(
-                    format!("the claim {id} belongs to the open handoff {}", claim.holder),
+                    format!("the claim {id} belongs to the open {}", claim.holder),
                     "settle the handoff: accept, decline or done",
                 ));
             }

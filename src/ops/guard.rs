@@ -82,12 +82,12 @@ impl Session {
             return Ok(verdict);
         }
         let who = self.asking(snapshot)?;
-        let claims = snapshot.claims_covering(paths)?;
+        let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), snapshot)?;
         let lost = self.losses(who.instance(), snapshot)?;
         for finding in findings(paths, &claims, &lost, who.instance(), crate::model::view::View::folds_case(snapshot)) {
             let path = finding.path.clone();
             match finding.matter {
-                Matter::Held(claim) if self.binds(claim, snapshot)? => {
+                Matter::Held(claim) => {
                     let conflict = Conflict { scope: Scope::File(path.clone()), claim: claim.clone() };
                     let held = Held {
                         short_id: snapshot.short_claim_id(&claim.id),
@@ -97,7 +97,6 @@ impl Session {
                     let list = if self.blocks(&who, claim.origin) { &mut verdict.refused } else { &mut verdict.warned };
                     list.push(Objection::Held(path, Box::new(held)));
                 }
-                Matter::Held(_) => {}
                 Matter::Lost(ended) => {
                     let list =
                         if self.settings.guard == Guard::Block { &mut verdict.refused } else { &mut verdict.warned };

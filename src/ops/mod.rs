@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod cleanup;
+pub mod demo;
 pub mod doctor;
 mod error;
 pub mod guard;

@@ -160,7 +160,7 @@ impl Session {
         Observed {
             person: instance.tool.is_person(),
             elsewhere,
-            agent: seen.as_ref().and_then(|seen| agent_aliveness(seen)),
+            agent: seen.as_ref().and_then(agent_aliveness),
             last_seen: seen.map_or(instance.since, |seen| seen.last_seen),
         }
     }

@@ -9,7 +9,7 @@ use gix::{ObjectId, error::Result, objs};
 use std::{thread, time::Duration};
 
 /// How long to wait after each look that found nothing, in milliseconds.
-const PAUSES: [u64; 4] = [0, 2, 10, 50];
+const PAUSES: [u64; 4] = [0, 1, 5, 20];
 
 impl Repository {
     /// What `find` finds, when it is asked as often as it takes.
@@ -24,13 +24,11 @@ impl Repository {
     }
 }
 
-/// The objects of a repository for those who look by themselves.
-pub(super) struct Objects<'r>(pub(super) &'r Repository);
-
-impl objs::Find for Objects<'_> {
+/// For those who look by themselves.
+impl objs::Find for Repository {
     fn try_find<'a>(&self, id: &gix::oid, buffer: &'a mut Vec<u8>) -> Result<Option<objs::Data<'a>>> {
         let id: ObjectId = id.to_owned();
-        let object = self.0.look(|gix| gix.find_object(id))?;
+        let object = self.look(|gix| gix.find_object(id))?;
         let kind = object.kind;
         *buffer = object.detach().data;
         Ok(Some(objs::Data::new(buffer, kind, id.kind())))

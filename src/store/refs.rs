@@ -73,30 +73,18 @@ impl RefStorage for FileRefs<'_> {
         new: &Oid,
         message: &RefLogLine,
     ) -> Result<(), RefError> {
-        let failed =
-            |error: io::Error| RefError::Failed { name: name.into(), verb: "written", reason: error.to_string() };
-        let path = self.path(name);
-        let lock = RefLock::acquire(self.repository, path.clone(), new, self.durable, &self.observe);
-        let mut lock = lock.map_err(|error| match error {
-            LockError::Busy { lock, age } => RefError::Locked { lock, age },
-            LockError::Io(error) => failed(error),
-        })?;
-        (self.observe)(WriteStep::RefLocked);
+        let lock = self.lock(name, new)?;
         if self.read(name)?.as_ref() != expected {
             return Err(RefError::Moved { name: name.into() });
         }
-        append_log(&self.repository.common_dir.join("logs").join(name), expected, new, message).map_err(failed)?;
-        (self.observe)(WriteStep::LogWritten);
-        lock.commit().map_err(failed)?;
-        (self.observe)(WriteStep::RefRenamed);
-        drop(lock);
-        if self.durable {
-            path.parent().map_or(Ok(()), sync_folder).map_err(failed)?;
-        }
-        Ok(())
+        self.move_locked(lock, name, expected, new, message)
     }
 
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError> {
+        Ok(self.told_history(name)?.into_iter().map(|(oid, _)| oid).collect())
+    }
+
+    fn told_history(&self, name: &str) -> Result<Vec<(Oid, Option<String>)>, RefError> {
         let log = self.repository.common_dir.join("logs").join(name);
         let text = match fs::read(&log) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -105,8 +93,58 @@ impl RefStorage for FileRefs<'_> {
                 return Err(RefError::Failed { name: name.into(), verb: "read", reason: error.to_string() });
             }
         };
-        Ok(text.lines().rev().filter_map(|line| line.split(' ').nth(1)?.parse().ok()).collect())
+        let line = |line: &str| {
+            let message = line.split_once('\t').map(|(_, message)| message.to_owned());
+            Some((line.split(' ').nth(1)?.parse().ok()?, message))
+        };
+        Ok(text.lines().rev().filter_map(line).collect())
     }
+
+    fn replace_unreadable(&self, name: &str, new: &Oid, message: &RefLogLine) -> Result<(), RefError> {
+        let lock = self.lock(name, new)?;
+        match self.read(name) {
+            Ok(_) => Err(RefError::Moved { name: name.into() }),
+            Err(_) => self.move_locked(lock, name, None, new, message),
+        }
+    }
+}
+
+impl FileRefs<'_> {
+    /// Locks the ref, which is to hold `new`.
+    fn lock(&self, name: &str, new: &Oid) -> Result<RefLock, RefError> {
+        let lock = RefLock::acquire(self.repository, self.path(name), new, self.durable, &self.observe);
+        let lock = lock.map_err(|error| match error {
+            LockError::Busy { lock, age } => RefError::Locked { lock, age },
+            LockError::Io(error) => not_written(name, &error),
+        })?;
+        (self.observe)(WriteStep::RefLocked);
+        Ok(lock)
+    }
+
+    /// Moves the ref whose lock this is.
+    fn move_locked(
+        &self,
+        mut lock: RefLock,
+        name: &str,
+        old: Option<&Oid>,
+        new: &Oid,
+        message: &RefLogLine,
+    ) -> Result<(), RefError> {
+        let failed = |error: io::Error| not_written(name, &error);
+        append_log(&self.repository.common_dir.join("logs").join(name), old, new, message).map_err(failed)?;
+        (self.observe)(WriteStep::LogWritten);
+        lock.commit().map_err(failed)?;
+        (self.observe)(WriteStep::RefRenamed);
+        drop(lock);
+        if self.durable {
+            self.path(name).parent().map_or(Ok(()), sync_folder).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+fn not_written(name: &str, error: &io::Error) -> RefError {
+    RefError::Failed { name: name.into(), verb: "written", reason: error.to_string() }
 }
 
 /// Writes a reflog line. git keeps no reflog outside heads and remotes by itself, so ours is made here; it is the way

@@ -90,7 +90,7 @@ impl Repository {
             .look(|gix| gix.find_commit(id))
             .map_err(|error| StoreError::Tip(format!("commit {oid}: {error:#}")))?;
         let decoded = commit.decode().map_err(StoreError::tip)?;
-        let trailers = Trailers::parse(decoded.message.as_ref())
+        let trailers = Trailers::parse(decoded.message)
             .ok_or_else(|| StoreError::Tip(format!("commit {oid} is none of git-aio")))?;
         let tip = Tip { oid, tree: decoded.tree(), trailers };
         let mut snapshot = Snapshot { repository: self, tip: Some(tip), meta: Meta::unread() };
@@ -122,8 +122,11 @@ impl Snapshot<'_> {
         self.meta.epoch
     }
 
-    /// Fails where a newer git-aio has shut older writers out.
-    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
+    /// Makes sure that we may write.
+    ///
+    /// # Errors
+    /// Where a newer git-aio has shut older writers out.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
         if self.meta.min_writer > layout::FORMAT {
             return Err(StoreError::Newer { needed: self.meta.min_writer, ours: layout::FORMAT });
         }
@@ -253,7 +256,7 @@ impl<'r> Snapshot<'r> {
         bytes.map(|bytes| wire::parse::<M, W>(&layout::display(path), &bytes)).transpose()
     }
 
-    fn blob(&self, path: &str, entry: &Entry) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn blob(&self, path: &str, entry: &Entry) -> Result<Vec<u8>, StoreError> {
         if entry.kind != EntryKind::Blob {
             return Err(StoreError::damaged(path, "not a plain file"));
         }
