@@ -11,6 +11,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod env;
+mod fence;
 mod handoff;
 mod init;
 mod input;
