@@ -19,6 +19,7 @@ mod instance;
 mod json;
 mod kill;
 mod log;
+mod managers;
 mod note;
 mod race;
 mod release;
