@@ -12,6 +12,7 @@ use crate::{
     },
     store::{RefBackend, Snapshot},
 };
+use std::collections::HashSet;
 
 /// Most bytes of paths that the record of a bypass lists.
 const MAX_BYPASS_PATHS: usize = 16 * 1024;
@@ -60,7 +61,8 @@ impl Session {
     /// Judges what is staged.
     ///
     /// # Errors
-    /// When it can't be judged. The caller has to block then, and name the way round.
+    /// When it can't be judged. The caller has to block then, and name the way round; unless somebody is going it,
+    /// which could not be recorded then.
     pub fn guard_commit(&self, fence: Fence) -> Result<Verdict, Error> {
         let snapshot = self.snapshot()?;
         if !snapshot.exists() {
@@ -121,7 +123,7 @@ impl Session {
         self.settings.guard == Guard::Block && !person
     }
 
-    /// The way round is honoured first and recorded after; that it can't be recorded is no reason to stand in it.
+    /// Records that somebody goes round the fence.
     fn bypassed(&self, fence: Fence) -> Result<Verdict, Error> {
         let paths = self.staged(fence).unwrap_or_default();
         let mut size = 0;
@@ -133,7 +135,7 @@ impl Session {
         let action = Action::Bypass { fence: fence.as_str().into(), paths: listed.cloned().collect(), count };
         let me = self.snapshot().and_then(|snapshot| self.who(&snapshot)).ok();
         let me = me.and_then(|who| who.instance().cloned());
-        let _ = self.perform(me.as_ref(), |_| Ok(Some(action.clone())));
+        self.perform(me.as_ref(), |_| Ok(Some(action.clone())))?;
         Ok(Verdict { bypassed: Some(count), ..Verdict::default() })
     }
 
@@ -150,8 +152,8 @@ impl Session {
         let index = self.env.git_index_file.as_deref();
         match self.repository.staged(index, &parents) {
             // An index of a kind that we can't read, git can.
-            Err(_) if parents.len() <= 1 => self.staged_by_git(),
-            staged => Ok(staged?),
+            Err(_) => self.staged_by_git(&parents),
+            Ok(staged) => Ok(staged),
         }
     }
 
@@ -162,8 +164,21 @@ impl Session {
         }
     }
 
-    fn staged_by_git(&self) -> Result<Vec<RepoPath>, Error> {
-        let out = self.git().run(["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "-z"])?;
+    fn staged_by_git(&self, parents: &[Oid]) -> Result<Vec<RepoPath>, Error> {
+        let Some((first, others)) = parents.split_first() else { return self.differing_by_git(None) };
+        let mut staged = self.differing_by_git(Some(first))?;
+        for other in others {
+            let differing: HashSet<RepoPath> = self.differing_by_git(Some(other))?.into_iter().collect();
+            staged.retain(|path| differing.contains(path));
+        }
+        Ok(staged)
+    }
+
+    /// The paths at which the index differs from `parent`, or from nothing at all.
+    fn differing_by_git(&self, parent: Option<&Oid>) -> Result<Vec<RepoPath>, Error> {
+        let diff =
+            ["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "-z"];
+        let out = self.git().run(diff.into_iter().chain(parent.map(Oid::as_str)))?;
         let paths = out.split(|b| *b == 0).filter(|path| !path.is_empty());
         paths
             .map(|path| RepoPath::from_bytes(path).map_err(|error| Error::usage(error.to_string(), "unstage it")))

@@ -9,7 +9,7 @@ use gix::{ObjectId, error::Result, objs};
 use std::{thread, time::Duration};
 
 /// How long to wait after each look that found nothing, in milliseconds.
-const PAUSES: [u64; 4] = [0, 2, 10, 50];
+const PAUSES: [u64; 4] = [0, 1, 5, 20];
 
 impl Repository {
     /// What `find` finds, when it is asked as often as it takes.

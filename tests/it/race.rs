@@ -3,8 +3,6 @@
 //! `AIO_TEST_CAMPAIGN=1` runs 2,000 rounds where the default run has 20 or fewer, and there only it asks how long an
 //! operation may take: `AIO_TEST_CAMPAIGN=1 cargo test --test it race:: -- --nocapture`.
 
-#![expect(clippy::disallowed_methods, reason = "whether this is a campaign is told by the environment")]
-
 use crate::{
     env::{Ended, Refs, Repo, TestEnvironment},
     together::{beside, together, together_timed},

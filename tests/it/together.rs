@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Runs `commands` so that all of them begin at the same moment, and returns how each ended.
-pub(crate) fn together(commands: Vec<Command>) -> Vec<Ended> {
+pub fn together(commands: Vec<Command>) -> Vec<Ended> {
     together_timed(commands).into_iter().map(|(ended, _)| ended).collect()
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn together(commands: Vec<Command>) -> Vec<Ended> {
 ///
 /// Each waits as a shell at a gate, its standard input, until the last one is there; then the gate is shut and every
 /// shell becomes its command at once.
-pub(crate) fn together_timed(commands: Vec<Command>) -> Vec<(Ended, Duration)> {
+pub fn together_timed(commands: Vec<Command>) -> Vec<(Ended, Duration)> {
     let (gate, opener) = pipe().unwrap();
     let mut children: Vec<Child> = commands
         .iter()
@@ -48,7 +48,7 @@ type Round = [&'static [&'static str]];
 
 /// Runs each of `chores` over and over, all of them at once, while `work` runs, and tells how often each came round.
 /// Their commands may fail: git's chores lock each other out.
-pub(crate) fn beside<T>(repo: &Repo<'_>, chores: &[&Round], work: impl FnOnce() -> T) -> (T, Vec<usize>) {
+pub fn beside<T>(repo: &Repo<'_>, chores: &[&Round], work: impl FnOnce() -> T) -> (T, Vec<usize>) {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let chores: Vec<_> = chores

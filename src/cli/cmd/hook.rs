@@ -29,6 +29,11 @@ impl Args {
         };
         match judge(cx, fence) {
             Ok(exit) => Ok(exit),
+            Err(error) if ops::bypass() => {
+                cx.ui.say("git aio: fence bypassed, but that could not be recorded");
+                error::report(&cx.ui, &error, ops::now());
+                Ok(Exit::Done)
+            }
             Err(error) => {
                 // Failing open would be a fence that is off without anybody's knowing.
                 error::report(&cx.ui, &error, ops::now());
