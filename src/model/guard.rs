@@ -112,6 +112,9 @@ impl Cover {
 
     /// The places of the scopes that cover `path`, in the order they were given.
     fn of(&self, path: &RepoPath) -> Vec<usize> {
+        if self.plain.is_empty() && self.patterns.is_empty() && self.intricate.is_empty() {
+            return Vec::new();
+        }
         let path = cased(path, self.folds_case);
         let mut found: Vec<usize> = Vec::new();
         let mut above = Some(path.clone());

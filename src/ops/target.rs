@@ -198,6 +198,14 @@ fn nested_repository(root: &Path, inside: &Path) -> Option<PathBuf> {
 
 /// `path` with its folders resolved as the file system does, as far as they exist, and its last name kept.
 fn physical(path: &Path) -> PathBuf {
+    // The folder that it is in most often exists and is named without `..`: then that is one question to the system
+    // instead of one for each folder on the way.
+    if let (Some(folder), Some(name)) = (path.parent(), path.file_name())
+        && !path.components().any(|component| component == Component::ParentDir)
+        && let Ok(real) = std::fs::canonicalize(folder)
+    {
+        return real.join(name);
+    }
     let mut real = PathBuf::new();
     let components: Vec<Component<'_>> = path.components().collect();
     for (at, component) in components.iter().enumerate() {

@@ -5,7 +5,7 @@
 //! missing only when several looks have missed it.
 
 use super::Repository;
-use gix::{ObjectId, error::Result, objs};
+use gix::error::Result;
 use std::{thread, time::Duration};
 
 /// How long to wait after each look that found nothing, in milliseconds.
@@ -21,16 +21,5 @@ impl Repository {
             }
         }
         find(&self.gix)
-    }
-}
-
-/// For those who look by themselves.
-impl objs::Find for Repository {
-    fn try_find<'a>(&self, id: &gix::oid, buffer: &'a mut Vec<u8>) -> Result<Option<objs::Data<'a>>> {
-        let id: ObjectId = id.to_owned();
-        let object = self.look(|gix| gix.find_object(id))?;
-        let kind = object.kind;
-        *buffer = object.detach().data;
-        Ok(Some(objs::Data::new(buffer, kind, id.kind())))
     }
 }

@@ -7,6 +7,7 @@ mod find;
 pub mod layout;
 mod lock;
 pub mod log;
+mod loose;
 mod objects;
 mod refs;
 mod repair;

@@ -1,35 +1,140 @@
-//! Objects of one operation: collected, then written together, then made durable.
+//! Objects: those that are read, remembered; those of one operation, collected, written together and made durable.
 
-use super::{error::StoreError, refs::sync_folder};
+use super::{
+    Repository,
+    error::StoreError,
+    layout,
+    loose::{Loose, Staged, Unreadable},
+    refs::sync_folder,
+};
 use gix::{
     ObjectId,
-    objs::{Kind, Write as _, WriteTo},
+    objs::{Data, Find, Kind, WriteTo},
+    zlib::Compression,
 };
 use std::{
-    collections::BTreeSet,
-    fs::OpenOptions,
-    path::{Path, PathBuf},
+    cell::{Cell, RefCell},
+    collections::{BTreeSet, HashMap},
+    io,
+    rc::Rc,
+    thread,
 };
 
-/// How often a write is begun whose folder is removed meanwhile.
-const TRIES: u32 = 16;
+/// How many bytes of objects are remembered.
+const REMEMBERED: usize = 4 * 1024 * 1024;
+
+/// How many objects are written together: as many files are open, and as many threads wait for the disk.
+const AT_ONCE: usize = 32;
+
+/// The objects of a repository. Their names are those of their content, so what was read once stays right: a command
+/// comes by the same trees again and again, and by what it wrote itself.
+pub(super) struct Objects {
+    loose: Loose,
+    known: RefCell<HashMap<ObjectId, Object>>,
+    known_bytes: Cell<usize>,
+}
+
+/// An object that was read.
+#[derive(Clone)]
+pub(super) struct Object {
+    pub(super) kind: Kind,
+    pub(super) bytes: Rc<[u8]>,
+}
+
+impl Objects {
+    pub(super) fn new(gix: &gix::Repository) -> Self {
+        let config = gix.config_snapshot();
+        let level = ["core.looseCompression", "core.compression"].iter().find_map(|key| config.integer(key));
+        let level = match level {
+            None => Compression::BEST_SPEED,
+            Some(level) => i32::try_from(level).ok().and_then(Compression::new).unwrap_or(Compression::DEFAULT),
+        };
+        Objects {
+            loose: Loose::new(gix.objects.store_ref().path().to_owned(), level),
+            known: RefCell::default(),
+            known_bytes: Cell::new(0),
+        }
+    }
+
+    fn remember(&self, id: ObjectId, object: Object) {
+        let bytes = self.known_bytes.get() + object.bytes.len();
+        if bytes <= REMEMBERED {
+            self.known_bytes.set(bytes);
+            self.known.borrow_mut().insert(id, object);
+        }
+    }
+}
+
+impl Repository {
+    /// The object `id`, of at most `limit` bytes. An object that is larger is not inflated.
+    pub(super) fn object(&self, id: ObjectId, limit: usize) -> Result<Object, Unreadable> {
+        if let Some(known) = self.objects.known.borrow().get(&id) {
+            let size = known.bytes.len();
+            return if size <= limit { Ok(known.clone()) } else { Err(too_large(size as u64, limit)) };
+        }
+        let (kind, bytes) = match self.objects.loose.read(&id, limit)? {
+            Some(found) => found,
+            None => self.packed(id, limit)?,
+        };
+        let object = Object { kind, bytes: bytes.into() };
+        self.objects.remember(id, object.clone());
+        Ok(object)
+    }
+
+    fn packed(&self, id: ObjectId, limit: usize) -> Result<(Kind, Vec<u8>), Unreadable> {
+        let broken = |error: gix::Error| Unreadable::Broken(format!("{error:#}"));
+        let size = self.look(|gix| gix.find_header(id)).map_err(broken)?.size();
+        if size > limit as u64 {
+            return Err(too_large(size, limit));
+        }
+        let mut object = self.look(|gix| gix.find_object(id)).map_err(broken)?;
+        Ok((object.kind, std::mem::take(&mut object.data)))
+    }
+
+    /// The content of an object of one kind, a tree or a commit.
+    pub(super) fn object_of(&self, id: ObjectId, kind: Kind) -> Result<Rc<[u8]>, StoreError> {
+        let object = self.object(id, layout::MAX_LISTING);
+        let object = object.map_err(|error| StoreError::Tip(format!("{kind} {id}: {error}")))?;
+        if object.kind == kind {
+            Ok(object.bytes)
+        } else {
+            Err(StoreError::Tip(format!("{id} is a {}, not a {kind}", object.kind)))
+        }
+    }
+}
+
+fn too_large(size: u64, limit: usize) -> Unreadable {
+    Unreadable::TooLarge { size, limit }
+}
+
+/// For gix, where it works on our trees.
+impl Find for Repository {
+    fn try_find<'a>(&self, id: &gix::oid, buffer: &'a mut Vec<u8>) -> gix::Result<Option<Data<'a>>> {
+        let Ok(object) = self.object(id.to_owned(), layout::MAX_LISTING) else {
+            return self.gix.objects.try_find(id, buffer);
+        };
+        buffer.clear();
+        buffer.extend_from_slice(&object.bytes);
+        Ok(Some(Data::new(buffer, object.kind, id.kind())))
+    }
+}
 
 /// Objects that are not yet written.
 pub(super) struct Batch<'r> {
-    gix: &'r gix::Repository,
-    objects: Vec<(ObjectId, Kind, Vec<u8>)>,
+    repository: &'r Repository,
+    objects: Vec<(ObjectId, Object)>,
 }
 
 impl<'r> Batch<'r> {
-    pub(super) fn new(gix: &'r gix::Repository) -> Self {
-        Batch { gix, objects: Vec::new() }
+    pub(super) fn new(repository: &'r Repository) -> Self {
+        Batch { repository, objects: Vec::new() }
     }
 
     /// Takes an object in, and tells its name.
     pub(super) fn add(&mut self, kind: Kind, bytes: Vec<u8>) -> Result<ObjectId, StoreError> {
-        let id = gix::objs::compute_hash(self.gix.object_hash(), kind, &bytes).map_err(StoreError::read)?;
-        if !self.objects.iter().any(|(known, ..)| *known == id) {
-            self.objects.push((id, kind, bytes));
+        let id = gix::objs::compute_hash(self.repository.gix.object_hash(), kind, &bytes).map_err(StoreError::read)?;
+        if !self.objects.iter().any(|(known, _)| *known == id) {
+            self.objects.push((id, Object { kind, bytes: bytes.into() }));
         }
         Ok(id)
     }
@@ -44,61 +149,55 @@ impl<'r> Batch<'r> {
     /// Writes all of them; with `durable` they are on the disk before this returns. git itself does not wait for that,
     /// and a tip that points at a lost object would break the user's own fetch and gc.
     pub(super) fn write(&self, durable: bool) -> Result<(), StoreError> {
-        for object in &self.objects {
-            self.write_one(object)?;
+        self.write_these(&self.objects.iter().collect::<Vec<_>>(), durable)?;
+        for (id, object) in &self.objects {
+            // The command that wrote it is the first that reads it.
+            self.repository.objects.remember(*id, object.clone());
         }
-        if durable { self.sync() } else { Ok(()) }
+        Ok(())
     }
 
     /// Writes again what is not where it was written. Until the ref points at them our objects are garbage to a git
     /// that tidies up beside us: `git prune` removes them, and `git gc` moves them to a pack of garbage, which a
     /// `git repack` that began before the ref moved is about to remove. So being in a pack proves nothing.
     pub(super) fn restore_missing(&self, durable: bool) -> Result<(), StoreError> {
-        let mut restored = false;
-        for object in &self.objects {
-            if !self.loose_path(&object.0).exists() {
-                self.write_one(object)?;
-                restored = true;
-            }
-        }
-        if restored && durable { self.sync() } else { Ok(()) }
+        let is_gone = |id: &ObjectId| !self.repository.objects.loose.path(id).exists();
+        self.write_these(&self.objects.iter().filter(|(id, _)| is_gone(id)).collect::<Vec<_>>(), durable)
     }
 
-    fn write_one(&self, (id, kind, bytes): &(ObjectId, Kind, Vec<u8>)) -> Result<(), StoreError> {
-        for tries_left in (0..TRIES).rev() {
-            match self.gix.objects.write_buf_with_known_id(*kind, bytes, *id) {
-                Ok(_) => break,
-                // A gc beside us removes folders of objects as they become empty, so also one just made for this.
-                Err(error) if error.is_not_found() && tries_left > 0 => {}
-                Err(error) => return Err(StoreError::Write(format!("{error:#}"))),
-            }
-        }
-        Ok(())
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| StoreError::Write(error.to_string());
+    fn write_these(&self, objects: &[&(ObjectId, Object)], durable: bool) -> Result<(), StoreError> {
+        let failed = |error: io::Error| StoreError::Write(error.to_string());
         let mut folders = BTreeSet::new();
-        for (id, ..) in &self.objects {
-            let path = self.loose_path(id);
-            match sync_file(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                synced => synced.map_err(failed)?,
+        for some in objects.chunks(AT_ONCE) {
+            let stage = |(id, object): &&(ObjectId, Object)| self.loose().stage(id, object.kind, &object.bytes);
+            let staged = some.iter().map(stage).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+            if durable {
+                sync(&staged).map_err(failed)?;
             }
-            folders.extend(path.parent().map(Path::to_owned));
+            for object in staged {
+                folders.insert(object.publish().map_err(failed)?);
+            }
         }
-        folders.iter().try_for_each(|folder| sync_folder(folder)).map_err(failed)
+        if durable { folders.iter().try_for_each(|folder| sync_folder(folder)).map_err(failed) } else { Ok(()) }
     }
 
-    fn loose_path(&self, id: &ObjectId) -> PathBuf {
-        let hex = id.to_string();
-        self.gix.common_dir().join("objects").join(&hex[..2]).join(&hex[2..])
+    fn loose(&self) -> &'r Loose {
+        &self.repository.objects.loose
     }
 }
 
-/// Objects are read-only files. Unix makes those durable too; elsewhere that takes the right to write, and what the
-/// system does by itself has to do.
-fn sync_file(path: &Path) -> std::io::Result<()> {
-    let file = OpenOptions::new().read(true).open(path)?;
-    if cfg!(unix) { file.sync_all() } else { Ok(()) }
+/// Waits for all of them at once: file systems answer those who wait at the same time together, which for the dozen
+/// objects of a claim is two or three waits for the disk instead of a dozen. What a thread can't wait for, since no
+/// more threads are to be had, is waited for here.
+fn sync(staged: &[Staged]) -> io::Result<()> {
+    thread::scope(|scope| {
+        let mut waiting = Vec::with_capacity(staged.len());
+        for object in staged {
+            waiting.push((object, thread::Builder::new().spawn_scoped(scope, || object.sync())));
+        }
+        waiting.into_iter().try_for_each(|(object, thread)| match thread.map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(synced)) => synced,
+            Ok(Err(_)) | Err(_) => object.sync(),
+        })
+    })
 }

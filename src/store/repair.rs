@@ -184,7 +184,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
     /// When the store is not ours to write.
     pub fn mending(snapshot: &'s Snapshot<'r>, survey: &Survey, op: &Op, history: History) -> Result<Self, StoreError> {
         snapshot.check_writable()?;
-        let mut batch = Batch::new(&snapshot.repository.gix);
+        let mut batch = Batch::new(snapshot.repository);
         let tree = mended_tree(snapshot, survey, op, history, &mut batch)?;
         let descent = if history == History::Cut { Descent::Cut } else { Descent::Continued };
         Transaction::with_tree(snapshot, op, &Applied::default(), batch, tree, descent)

@@ -1,16 +1,19 @@
 //! The user's repository, opened; what is read of it besides the store is in [`staged`](super::staged).
 
-use super::error::StoreError;
+use super::{error::StoreError, objects::Objects};
 use gix::bstr::ByteSlice;
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     path::{Path, PathBuf},
 };
 
 /// An open repository.
 pub struct Repository {
     pub(super) gix: gix::Repository,
+    pub(super) objects: Objects,
     pub(super) common_dir: PathBuf,
+    /// Found when it is first asked for: every target of a command asks.
+    work_tree: OnceCell<Option<PathBuf>>,
     /// Whether this process holds the write turn, see [`Turn`](super::Turn).
     pub(super) turn: Cell<bool>,
 }
@@ -85,8 +88,13 @@ impl Repository {
         }
         let common_dir = std::fs::canonicalize(gix.common_dir())
             .map_err(|error| OpenError::Unusable { dir, reason: error.to_string() })?;
-        gix.object_cache_size_if_unset(4 * 1024 * 1024);
-        Ok(Repository { gix, common_dir, turn: Cell::new(false) })
+        Ok(Repository {
+            objects: Objects::new(&gix),
+            gix,
+            common_dir,
+            work_tree: OnceCell::new(),
+            turn: Cell::new(false),
+        })
     }
 
     /// The git directory that all worktrees of the repository share, absolute and without symlinks.
@@ -101,7 +109,8 @@ impl Repository {
 
     /// The root of the work tree, unless the repository is bare.
     pub fn work_tree(&self) -> Option<PathBuf> {
-        self.gix.workdir().map(|dir| std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned()))
+        let real = |dir: &Path| std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+        self.work_tree.get_or_init(|| self.gix.workdir().map(real)).clone()
     }
 
     /// The name of this linked worktree; `None` in the main one.
@@ -138,9 +147,16 @@ impl Repository {
     }
 
     /// `Name <email>` of the user as commits have it, or `None` where git knows none.
+    ///
+    /// The keys are those of `gix::Repository::author`, which would also find out the local time, and search the
+    /// hundreds of files of the time zone database for it: as long as all the rest of a claim.
     pub fn user(&self) -> Option<(String, String)> {
-        let signature = self.gix.author()?.ok()?;
-        Some((signature.name.to_str_lossy().into_owned(), signature.email.to_str_lossy().into_owned()))
+        let first = |keys: &[&str]| keys.iter().find_map(|key| self.config(key));
+        // gix keeps the variables of the environment as configuration: GIT_AUTHOR_… as author.…, and EMAIL.
+        let name = first(&["author.name", "user.name", "gitoxide.author.nameFallback"])?;
+        let email =
+            first(&["author.email", "user.email", "gitoxide.user.emailFallback", "gitoxide.author.emailFallback"])?;
+        Some((name, email))
     }
 }
 

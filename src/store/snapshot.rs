@@ -30,9 +30,9 @@ use crate::{
 };
 use gix::{
     ObjectId,
-    objs::{TreeRefIter, tree::EntryKind},
+    objs::{CommitRef, Kind, TreeRefIter, tree::EntryKind},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 /// The store as one commit left it.
 pub struct Snapshot<'r> {
@@ -86,11 +86,9 @@ impl Repository {
     /// When the commit is missing or is none of ours.
     pub fn snapshot_at(&self, oid: Oid) -> Result<Snapshot<'_>, StoreError> {
         let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
-        let commit = self
-            .look(|gix| gix.find_commit(id))
-            .map_err(|error| StoreError::Tip(format!("commit {oid}: {error:#}")))?;
-        let decoded = commit.decode().map_err(StoreError::tip)?;
-        let trailers = Trailers::parse(decoded.message)
+        let commit = self.object_of(id, Kind::Commit)?;
+        let decoded = CommitRef::from_bytes(&commit, id.kind()).map_err(StoreError::tip)?;
+        let trailers = Trailers::parse(decoded.message.as_ref())
             .ok_or_else(|| StoreError::Tip(format!("commit {oid} is none of git-aio")))?;
         let tip = Tip { oid, tree: decoded.tree(), trailers };
         let mut snapshot = Snapshot { repository: self, tip: Some(tip), meta: Meta::unread() };
@@ -169,16 +167,22 @@ impl Snapshot<'_> {
             }
         }
         let mut found = Vec::new();
-        // Sorted, so that a folder follows the one it is in, and a folder that doesn't exist rules out what is in it.
-        let mut missing: Option<TreePath> = None;
+        // Sorted, so that a folder follows the one it is in: `open` is the way down to where we are, and each folder
+        // is looked up in the one it is in, not from the root. A folder that doesn't exist rules out what is in it.
+        let mut open: Vec<(TreePath, Option<ObjectId>)> = Vec::new();
         for folder in folders {
-            if missing.as_ref().is_some_and(|gone| folder.starts_with(gone)) {
-                continue;
+            while open.last().is_some_and(|(above, _)| !folder.starts_with(above)) {
+                open.pop();
             }
-            match self.tree_at(&folder)? {
-                Some(tree) => self.filed_in(&folder, tree, &mut found)?,
-                None => missing = Some(folder),
+            let above = open.last().map_or(self.tip.as_ref().map(|tip| tip.tree), |(_, tree)| *tree);
+            let tree = match (above, folder.last()) {
+                (Some(above), Some(name)) => self.tree_in(above, name)?,
+                _ => None,
+            };
+            if let Some(tree) = tree {
+                self.filed_in(&folder, tree, &mut found)?;
             }
+            open.push((folder, tree));
         }
         Ok(found)
     }
@@ -244,7 +248,7 @@ impl<'r> Snapshot<'r> {
     }
 
     /// The bytes of the record at `path`.
-    pub(super) fn record_bytes(&self, path: &[Vec<u8>]) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn record_bytes(&self, path: &[Vec<u8>]) -> Result<Option<Rc<[u8]>>, StoreError> {
         match self.entry_at(path)? {
             Some(entry) => self.blob(&layout::display(path), &entry).map(Some),
             None => Ok(None),
@@ -256,23 +260,21 @@ impl<'r> Snapshot<'r> {
         bytes.map(|bytes| wire::parse::<M, W>(&layout::display(path), &bytes)).transpose()
     }
 
-    pub(super) fn blob(&self, path: &str, entry: &Entry) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn blob(&self, path: &str, entry: &Entry) -> Result<Rc<[u8]>, StoreError> {
         if entry.kind != EntryKind::Blob {
             return Err(StoreError::damaged(path, "not a plain file"));
         }
-        let damaged = |error: gix::Error| StoreError::damaged(path, format!("{error:#}"));
-        // The size comes from the header, so that an oversized object is never inflated.
-        let size = self.repository.look(|gix| gix.find_header(entry.oid)).map_err(damaged)?.size();
-        if size > layout::MAX_RECORD as u64 {
-            return Err(StoreError::damaged(path, format!("{size} bytes; {} is the limit", layout::MAX_RECORD)));
+        let object = self.repository.object(entry.oid, layout::MAX_RECORD);
+        let object = object.map_err(|error| StoreError::damaged(path, error))?;
+        match object.kind {
+            Kind::Blob => Ok(object.bytes),
+            other => Err(StoreError::damaged(path, format!("a {other}, not a blob"))),
         }
-        let mut blob = self.repository.look(|gix| gix.find_blob(entry.oid)).map_err(damaged)?;
-        Ok(blob.take_data())
     }
 
     pub(super) fn entries(&self, tree: ObjectId) -> Result<Vec<Entry>, StoreError> {
-        let object = self.repository.look(|gix| gix.find_tree(tree)).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
-        let entries = TreeRefIter::from_bytes(&object.data, tree.kind());
+        let bytes = self.repository.object_of(tree, Kind::Tree)?;
+        let entries = TreeRefIter::from_bytes(&bytes, tree.kind());
         entries
             .map(|entry| {
                 let entry = entry.map_err(|error| StoreError::Tip(format!("tree {tree}: {error}")))?;
@@ -282,8 +284,8 @@ impl<'r> Snapshot<'r> {
     }
 
     fn entry_in(&self, tree: ObjectId, name: &[u8]) -> Result<Option<Entry>, StoreError> {
-        let object = self.repository.look(|gix| gix.find_tree(tree)).map_err(|e| StoreError::Tip(format!("{e:#}")))?;
-        for entry in TreeRefIter::from_bytes(&object.data, tree.kind()) {
+        let bytes = self.repository.object_of(tree, Kind::Tree)?;
+        for entry in TreeRefIter::from_bytes(&bytes, tree.kind()) {
             let entry = entry.map_err(|error| StoreError::Tip(format!("tree {tree}: {error}")))?;
             if entry.filename == name {
                 return Ok(Some(Entry { name: name.to_vec(), kind: entry.mode.kind(), oid: entry.oid.to_owned() }));
@@ -302,6 +304,10 @@ impl<'r> Snapshot<'r> {
             }
         }
         self.entry_in(tree, last)
+    }
+
+    fn tree_in(&self, tree: ObjectId, name: &[u8]) -> Result<Option<ObjectId>, StoreError> {
+        Ok(self.entry_in(tree, name)?.filter(|entry| entry.kind == EntryKind::Tree).map(|entry| entry.oid))
     }
 
     pub(super) fn tree_at(&self, path: &[Vec<u8>]) -> Result<Option<ObjectId>, StoreError> {
@@ -407,13 +413,15 @@ impl View for Snapshot<'_> {
     fn claims_near(&self, scope: &Scope) -> Result<Vec<Claim>, StoreError> {
         let folder = layout::index_folder(scope, self.folds_case());
         let mut found = Vec::new();
-        for depth in 1..=folder.len() {
-            match self.tree_at(&folder[..depth])? {
-                Some(tree) => self.filed_in(&folder[..depth], tree, &mut found)?,
+        let Some(mut tree) = self.tip.as_ref().map(|tip| tip.tree) else { return Ok(found) };
+        for (depth, name) in (1..).zip(&folder) {
+            match self.tree_in(tree, name)? {
+                Some(below) => tree = below,
                 None => return Ok(found),
             }
+            self.filed_in(&folder[..depth], tree, &mut found)?;
         }
-        if let (Scope::Directory(_) | Scope::Pattern(_), Some(tree)) = (scope, self.tree_at(&folder)?) {
+        if matches!(scope, Scope::Directory(_) | Scope::Pattern(_)) {
             self.filed_below(&folder, tree, &mut found)?;
         }
         Ok(found)

@@ -26,7 +26,7 @@ use crate::{
 use gix::{
     ObjectId,
     bstr::BStr,
-    objs::{Commit, Kind, Tree, tree::EntryKind},
+    objs::{Commit, Kind, Tree, TreeRef, tree::EntryKind},
 };
 
 /// Whether a write waits for the disk.
@@ -108,7 +108,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
     /// When the store is not ours to write, or a record is too large.
     pub fn new(snapshot: &'s Snapshot<'r>, op: &Op, applied: &Applied) -> Result<Self, StoreError> {
         snapshot.check_writable()?;
-        let mut batch = Batch::new(&snapshot.repository.gix);
+        let mut batch = Batch::new(snapshot.repository);
         let tree = write_tree(snapshot, &applied.changes, &mut batch)?;
         Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued)
     }
@@ -214,15 +214,15 @@ impl<'e, 's: 'e, 'r, 'b> Edit<'e, 's, 'r, 'b> {
     /// Begins with the tree of `snapshot`.
     pub(super) fn new(snapshot: &'s Snapshot<'r>, batch: &'e mut Batch<'b>) -> Result<Self, StoreError> {
         let repository = snapshot.repository;
+        let hash = repository.gix.object_hash();
         let root = match &snapshot.tip {
             Some(tip) => {
-                let tree = repository.look(|gix| gix.find_tree(tip.tree));
-                let tree = tree.map_err(|e| StoreError::Tip(format!("{e:#}")))?;
-                Tree::from(tree.decode().map_err(StoreError::tip)?)
+                let bytes = repository.object_of(tip.tree, Kind::Tree)?;
+                Tree::from(TreeRef::from_bytes(&bytes, hash).map_err(StoreError::tip)?)
             }
             None => Tree::empty(),
         };
-        let editor = gix::objs::tree::Editor::new(root, repository, repository.gix.object_hash());
+        let editor = gix::objs::tree::Editor::new(root, repository, hash);
         Ok(Edit { snapshot, editor, batch, folds_case: snapshot.folds_case() })
     }
 
