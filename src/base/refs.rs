@@ -21,6 +21,20 @@ pub trait RefStorage {
 
     /// The values `name` had, newest first, as far as the reflog remembers.
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError>;
+
+    /// As [`history`](Self::history), each value with the message of its reflog line where that can be had.
+    fn told_history(&self, name: &str) -> Result<Vec<(Oid, Option<String>)>, RefError> {
+        Ok(self.history(name)?.into_iter().map(|oid| (oid, None)).collect())
+    }
+
+    /// Gives `name` the value `new` where [`read`](Self::read) can't make sense of what is there, as after a power
+    /// failure. For repairs only: nothing is compared but that, and a value that can be read is not touched
+    /// ([`RefError::Moved`]).
+    fn replace_unreadable(&self, name: &str, new: &Oid, message: &RefLogLine) -> Result<(), RefError> {
+        let (_, _) = (new, message);
+        let reason = "what is there can't be read, and only git itself could mend that".into();
+        Err(RefError::Failed { name: name.into(), verb: "written", reason })
+    }
 }
 
 /// Who moved a ref, when and why, as the reflog keeps it.

@@ -7,10 +7,14 @@ use super::{
     ui::Ui,
 };
 use crate::{
-    base::{refs::RefError, world::Time},
+    base::{refs::RefError, text, world::Time},
+    model::claim::Holder,
     ops::{Error, Held, OpenError, StoreError},
 };
 use std::{io, process::ExitCode};
+
+/// Longest message, in characters.
+const MAX: usize = 2000;
 
 /// Wrong use that only a command can see.
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +61,23 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, now: Time) -> ExitCode {
         });
         let _ = ui.answer(|| answer, |_| Ok(()));
     } else {
-        let message = if held.is_empty() { format!("error: {}", told.message) } else { refusal(held, now) };
-        ui.error(&message, told.hint.as_deref());
+        // What is said of may be anybody's words: a path, a name, a line of a record.
+        let message =
+            if held.is_empty() { format!("error: {}", text::block(&told.message, MAX)) } else { refusal(held, now) };
+        ui.error(&message, told.hint.map(|hint| text::block(&hint, MAX)).as_deref());
     }
     told.exit.into()
+}
+
+/// Tells in JSON of a command line that can't be read.
+pub(super) fn report_misread(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let message = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let hint = Some("see `git aio <command> --help`".to_owned());
+    let answer = ErrorAnswer::new(ErrorBody { kind: "usage".into(), message, hint, conflicts: Vec::new() });
+    let _ = Ui::new(true, false).answer(|| answer, |_| Ok(()));
+    Exit::Usage.into()
 }
 
 /// A refusal, claim by claim. It names holder, reason and end, and never a command that would break a claim.
@@ -82,6 +99,9 @@ fn tell(error: &anyhow::Error) -> Told {
         return Told { kind: "failed", exit: Exit::Failed, message: format!("{error:#}"), hint: None };
     };
     let (kind, exit, hint) = match error {
+        Error::Held(held) if held.iter().all(|held| matches!(held.conflict.claim.holder, Holder::Handoff(_))) => {
+            ("conflict", Exit::Conflict, Some(WAYS_ON_FROM_A_HANDOFF.to_owned()))
+        }
         Error::Held(_) => ("conflict", Exit::Conflict, Some(WAYS_ON.to_owned())),
         Error::Usage { hint, .. } => ("usage", Exit::Usage, hint.clone()),
         Error::NotFound { hint, .. } => ("not-found", Exit::NotFound, hint.clone()),
@@ -102,6 +122,9 @@ fn tell(error: &anyhow::Error) -> Told {
 /// What can safely be done about a path that somebody else holds.
 pub(crate) const WAYS_ON: &str =
     "wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`";
+
+/// The same where an open handoff holds it: somebody is waited for.
+const WAYS_ON_FROM_A_HANDOFF: &str = "who accepts the handoff gets its claims (`git aio handoff show` tells what it is about); or claim something narrower";
 
 fn tell_open(error: &OpenError) -> Told {
     let hint = match error {

@@ -7,7 +7,7 @@ use crate::{
         handoff::Handoff,
         liveness::Presence,
     },
-    ops::{Held, claim::Seen, instance::Known},
+    ops::{Held, check::Seen, instance::Known},
 };
 use chrono::TimeDelta;
 
@@ -23,6 +23,22 @@ pub(crate) fn span(span: TimeDelta) -> String {
         3600..86400 => format!("{}h", seconds / 3600),
         _ => format!("{}d", seconds / 86400),
     }
+}
+
+/// How long is left, to the nearest unit: what was granted for two hours a moment ago has not one hour left.
+fn left(left: TimeDelta) -> String {
+    let half = match left.num_seconds() {
+        ..60 => 0,
+        60..3600 => 30,
+        3600..86400 => 1800,
+        _ => 43200,
+    };
+    span(left + TimeDelta::seconds(half))
+}
+
+/// So many of something: `1 claim`, `2 claims`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// How long ago.
@@ -45,9 +61,16 @@ pub(crate) fn target(target: &str) -> String {
     text::one_line(target, MAX)
 }
 
-/// A claim without its holder: `7b3f  src/auth (directory, shared) since 3m ago, until …: "why"`.
+/// A claim without its holder: `7b3f  src/auth (directory, shared), claimed 3m ago, until …: "why"`.
 pub(crate) fn claim(claim: &Claim, short_id: &str, now: Time) -> String {
     format!("{short_id}  {} ({}){}", target(&claim.scope.target()), traits(claim), terms(claim, now))
+}
+
+/// An own claim just granted: `7b3f  src/auth (directory), 12 tracked files, for 2h more: "why"`.
+pub(crate) fn granted(claim: &Claim, short_id: &str, covers: Option<&str>, now: Time) -> String {
+    let covers = covers.map(|covers| format!(", {covers}")).unwrap_or_default();
+    let what = format!("{short_id}  {} ({})", target(&claim.scope.target()), traits(claim));
+    format!("{what}{covers}{}{}", until(claim, now), why(claim))
 }
 
 fn traits(claim: &Claim) -> String {
@@ -57,16 +80,22 @@ fn traits(claim: &Claim) -> String {
 }
 
 fn terms(claim: &Claim, now: Time) -> String {
-    let until = match claim.until {
-        Some(until) if until <= now => ", expired".to_owned(),
-        Some(until) => format!(", for {} more", span(until - now)),
-        None => String::new(),
-    };
-    let why = claim.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
-    format!(" since {}{until}{why}", ago(claim.since, now))
+    format!(", claimed {}{}{}", ago(claim.since, now), until(claim, now), why(claim))
 }
 
-/// What is in the way: `src/auth/login.rs is held by codex-… (directory src/auth) since 3m ago: "why"`.
+fn until(claim: &Claim, now: Time) -> String {
+    match claim.until {
+        Some(until) if until <= now => ", expired".to_owned(),
+        Some(until) => format!(", for {} more", left(until - now)),
+        None => String::new(),
+    }
+}
+
+fn why(claim: &Claim) -> String {
+    claim.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default()
+}
+
+/// What is in the way: `src/auth/login.rs is held by codex-… (directory src/auth), claimed 3m ago: "why"`.
 pub(crate) fn held(held: &Held, now: Time) -> String {
     let scope = &held.conflict.scope;
     let claim = &held.conflict.claim;
@@ -89,14 +118,15 @@ pub(crate) fn held(held: &Held, now: Time) -> String {
 pub(crate) fn lost(ended: &Ended, now: Time) -> String {
     let by = ended.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     let what = target(&ended.claim.scope.target());
+    let ago = ago(ended.at, now);
     let how = match ended.reason {
-        EndReason::Stale => format!("was taken over{by}, because you had not been heard of"),
-        EndReason::Expired => format!("was taken over{by}, because its time was up"),
-        EndReason::Forced => format!("was ended{by}"),
-        EndReason::Lost => format!("was lost to another clone{by}"),
+        EndReason::Stale => format!("was ended {ago}{by}, because you had not been heard of"),
+        EndReason::Expired => format!("was ended {ago}{by}, because its time was up"),
+        EndReason::Forced => format!("was ended {ago}{by}"),
+        EndReason::Lost => format!("was lost to another clone {ago}{by}"),
     };
     let why = ended.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
-    format!("your claim on {what} {how} {}{why}", ago(ended.at, now))
+    format!("your claim on {what} {how}{why}")
 }
 
 /// A claim with its holder, as somebody else sees it.
@@ -105,8 +135,13 @@ pub(crate) fn seen(seen: &Seen, now: Time) -> String {
         Some(presence) if presence != Presence::Live => format!(" ({})", presence.as_str()),
         _ => String::new(),
     };
-    let holder = if seen.mine { "you".to_owned() } else { format!("{}{presence}", seen.claim.holder) };
-    format!("{} by {holder}", claim(&seen.claim, &seen.short_id, now))
+    let claim = &seen.claim;
+    let what = format!("{}  {} ({})", seen.short_id, target(&claim.scope.target()), traits(claim));
+    if seen.lost {
+        return format!("{what}, which you held and lost: claim or release it first");
+    }
+    let holder = if seen.mine { "you".to_owned() } else { format!("{}{presence}", claim.holder) };
+    format!("{what} by {holder}{}", terms(claim, now))
 }
 
 /// An instance: `codex-1707084123-a3f2 live, seen 3s ago: "port the parser" [T-1]`.

@@ -1,5 +1,9 @@
 //! Answers in JSON: a contract. Keys may be added, none renamed or removed; `git aio schema` describes it.
 
+mod dump;
+
+pub use dump::Dump;
+
 use super::format::rfc3339;
 use crate::{
     model::{
@@ -122,6 +126,19 @@ pub struct LogEntry {
     subject: String,
 }
 
+/// A command of the demo.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DemoStep {
+    pub(super) who: String,
+    pub(super) command: String,
+    pub(super) answer: String,
+    pub(super) exit: i32,
+    /// What was found to be as it should
+    pub(super) facts: Vec<String>,
+    /// What was not
+    pub(super) unmet: Vec<String>,
+}
+
 /// A record that can't be read.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Damage {
@@ -209,6 +226,18 @@ answer!(
         dry_run: bool,
         /// What was changed, or would be, in words
         changes: Vec<String>,
+    }
+);
+answer!(
+    /// demo
+    DemoAnswer {
+        /// Whether every command did what it should
+        ok: bool,
+        steps: Vec<DemoStep>,
+        /// What was shown
+        promises: Vec<String>,
+        /// Where the repository is, if it was kept
+        kept: Option<String>,
     }
 );
 answer!(
@@ -378,24 +407,30 @@ impl Conflict {
 
 /// All answers, each with its schema, by the command that gives it.
 pub fn schemas() -> serde_json::Value {
-    use schemars::schema_for;
     let answers = [
-        ("instance", schema_for!(InstanceAnswer), "register, whoami, heartbeat, unregister, task"),
-        ("claim", schema_for!(ClaimAnswer), "claim"),
-        ("check", schema_for!(CheckAnswer), "check"),
-        ("release", schema_for!(ReleaseAnswer), "release, cleanup"),
-        ("status", schema_for!(StatusAnswer), "status"),
-        ("context", schema_for!(ContextAnswer), "context get, context export"),
-        ("note", schema_for!(NoteAnswer), "context decision, learning, warning, pattern"),
-        ("handoff", schema_for!(HandoffAnswer), "handoff new, show, accept, decline, done; context handoff"),
-        ("handoffs", schema_for!(HandoffsAnswer), "handoff list"),
-        ("log", schema_for!(LogAnswer), "log"),
-        ("doctor", schema_for!(DoctorAnswer), "doctor"),
-        ("init", schema_for!(InitAnswer), "init"),
-        ("error", schema_for!(ErrorAnswer), "any command that fails"),
+        ("instance", schema::<InstanceAnswer>(), "register, whoami, heartbeat, unregister, task"),
+        ("claim", schema::<ClaimAnswer>(), "claim"),
+        ("check", schema::<CheckAnswer>(), "check"),
+        ("release", schema::<ReleaseAnswer>(), "release, cleanup"),
+        ("status", schema::<StatusAnswer>(), "status"),
+        ("context", schema::<ContextAnswer>(), "context get, context export"),
+        ("note", schema::<NoteAnswer>(), "context decision, learning, warning, pattern"),
+        ("handoff", schema::<HandoffAnswer>(), "handoff new, show, accept, decline, done; context handoff"),
+        ("handoffs", schema::<HandoffsAnswer>(), "handoff list"),
+        ("log", schema::<LogAnswer>(), "log"),
+        ("doctor", schema::<DoctorAnswer>(), "doctor"),
+        ("dump", schema::<Dump>(), "doctor --dump"),
+        ("init", schema::<InitAnswer>(), "init"),
+        ("demo", schema::<DemoAnswer>(), "demo"),
+        ("error", schema::<ErrorAnswer>(), "any command that fails"),
     ];
     let answers = answers.into_iter().map(|(name, schema, commands)| {
         (name.to_owned(), serde_json::json!({ "commands": commands, "schema": schema }))
     });
     serde_json::json!({ "schema": SCHEMA, "answers": answers.collect::<serde_json::Map<_, _>>() })
+}
+
+/// The schema of what is written; not of what could be read as such, which need not have every key.
+fn schema<T: JsonSchema>() -> schemars::Schema {
+    schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod cmd;
+mod diff;
 mod error;
 mod exit;
 mod format;
@@ -16,8 +17,9 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 /// The program: reads the command line, runs the command, and tells how it ended.
 pub fn main() -> ExitCode {
     let words = by_name(std::env::args_os().collect());
-    match Args::try_parse_from(words) {
+    match Args::try_parse_from(&words) {
         Ok(args) => cmd::run(args),
+        Err(error) if error.use_stderr() && words.iter().any(|word| word == "--json") => error::report_misread(&error),
         Err(error) => ui::clap_error(&error),
     }
 }

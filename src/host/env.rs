@@ -4,7 +4,7 @@
 //! sessions are kept as digests only.
 
 use super::process::Ancestor;
-use crate::base::world::Time;
+use crate::base::{oid::Oid, world::Time};
 use sha2::{Digest, Sha256};
 use std::{ffi::OsString, fmt::Write, path::Path, path::PathBuf};
 
@@ -25,6 +25,8 @@ pub struct Env {
     pub git_index_file: Option<PathBuf>,
     /// `GIT_COMMON_DIR`, absolute.
     pub git_common_dir: Option<PathBuf>,
+    /// `GITHEAD_<commit>`: what `git merge` is about to merge. Its hook runs before `MERGE_HEAD` is written.
+    pub merging: Vec<Oid>,
     /// `AIO_TEST_NOW`, in debug builds: the time at which the clock stands.
     pub frozen_time: Option<Time>,
     /// `AIO_TEST_SEED`, in debug builds: what random bytes are made from.
@@ -37,6 +39,24 @@ pub struct Env {
     /// Every agent CLI that left a trace. Nested agents inherit the variables of the outer ones, so there may be
     /// several; [`innermost`] tells which one runs us.
     pub sessions: Vec<AgentSession>,
+}
+
+/// What a stand-in for a user's shell gets of our environment, beside the PATH: where temporary files go, what a system
+/// needs to start programs at all, and what must reach the programs in it: the bypass, so that whoever exported it sees
+/// what it does, and the end of the world of a test.
+pub(super) const STAND_INS_KEEP: &[&str] =
+    &["TMPDIR", "LD_LIBRARY_PATH", "SystemRoot", "TEMP", "TMP", "PATHEXT", "AIO_BYPASS", "AIO_TEST_TOP"];
+
+/// What is left of the environment for stand-ins.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn for_stand_ins() -> Vec<(&'static str, OsString)> {
+    STAND_INS_KEEP.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))).collect()
+}
+
+/// Where programs are looked for.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn path() -> Option<OsString> {
+    std::env::var_os("PATH")
 }
 
 /// The trace of one agent CLI in the environment: we run inside it, or inside something that it started.
@@ -73,7 +93,9 @@ impl Env {
     /// The environment of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
     pub fn read() -> Env {
-        Env::from_lookup(&std::env::current_dir().unwrap_or_default(), |name| std::env::var_os(name))
+        let dir = std::env::current_dir().unwrap_or_default();
+        let merging = std::env::vars_os().filter_map(|(name, _)| merging(name.to_str()?)).collect();
+        Env { merging, ..Env::from_lookup(&dir, |name| std::env::var_os(name)) }
     }
 
     /// An environment given as a function from name to value, for a process in `dir`.
@@ -89,6 +111,7 @@ impl Env {
             git_work_tree: path("GIT_WORK_TREE"),
             git_index_file: path("GIT_INDEX_FILE"),
             git_common_dir: path("GIT_COMMON_DIR"),
+            merging: Vec::new(),
             frozen_time: for_tests(&text, "AIO_TEST_NOW"),
             seed: for_tests(&text, "AIO_TEST_SEED"),
             top: for_tests(&text, "AIO_TEST_TOP"),
@@ -105,6 +128,11 @@ impl Traces {
         let marked = text(marker).is_some_and(|value| wanted.is_none_or(|wanted| value == wanted));
         (marked || session.is_some()).then_some(AgentSession { tool: self.tool, session })
     }
+}
+
+/// The commit in the name of a variable by which git tells its merge what it merges.
+fn merging(variable: &str) -> Option<Oid> {
+    variable.strip_prefix("GITHEAD_")?.parse().ok()
 }
 
 /// A value that only a debug build takes. A test that sets one it can't mean must not pass by luck.
@@ -156,6 +184,14 @@ mod tests {
         assert_eq!(env.git_dir, Some(Path::new("/here").join(".git")));
         assert_eq!(env.git_index_file, Some(PathBuf::from("/tmp/index")));
         assert_eq!(env.git_work_tree, None);
+    }
+
+    #[test]
+    fn a_merge_is_told_in_the_name_of_a_variable() {
+        let commit = "e9ed8233abb7f80cf1c3d9766f42c620244c192f";
+        assert_eq!(merging(&format!("GITHEAD_{commit}")), commit.parse().ok());
+        assert_eq!(merging("GITHEAD_main"), None);
+        assert_eq!(merging("GIT_DIR"), None);
     }
 
     #[test]

@@ -12,5 +12,6 @@ pub mod process;
 pub mod recognise;
 pub mod refs;
 #[cfg(test)]
-mod scratch;
+pub(crate) mod scratch;
+pub mod terminal;
 pub mod world;

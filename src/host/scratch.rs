@@ -7,20 +7,20 @@ use std::{
 };
 
 /// A throwaway repository. It is gone with the value.
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     dir: tempfile::TempDir,
     /// git in its work tree.
-    pub(super) git: Git,
+    pub(crate) git: Git,
 }
 
 impl Scratch {
     /// An empty repository with the branch `main`.
-    pub(super) fn new() -> Scratch {
+    pub(crate) fn new() -> Scratch {
         Scratch::with_format("files").expect("git init works")
     }
 
     /// One whose refs are in a reftable, or `None` where git knows no such thing.
-    pub(super) fn with_reftable() -> Option<Scratch> {
+    pub(crate) fn with_reftable() -> Option<Scratch> {
         Scratch::with_format("reftable")
     }
 
@@ -42,24 +42,24 @@ impl Scratch {
     }
 
     /// A path in the work tree.
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.git.dir().join(path)
     }
 
     /// A folder outside the repository, which is also the home.
-    pub(super) fn outside(&self) -> &Path {
+    pub(crate) fn outside(&self) -> &Path {
         self.dir.path()
     }
 
     /// Writes a file of the work tree.
-    pub(super) fn write(&self, path: &str, content: &str) {
+    pub(crate) fn write(&self, path: &str, content: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().expect("below the root")).expect("a folder");
         fs::write(path, content).expect("a file");
     }
 
     /// Commits everything.
-    pub(super) fn commit(&self, message: &str) {
+    pub(crate) fn commit(&self, message: &str) {
         self.git.run(["add", "-A"]).expect("add");
         self.git.run(["commit", "-q", "-m", message]).expect("commit");
     }

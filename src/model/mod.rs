@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod claim;
+pub mod contest;
 pub mod guard;
 pub mod handoff;
 pub mod instance;

@@ -44,7 +44,7 @@ pub enum Error {
         hint: Option<String>,
     },
     /// The handoff is past that.
-    #[error("the handoff {} is {}", .0.id, .0.state.as_str())]
+    #[error("{} is {} already{}", .0.id, .0.state.as_str(), settled_by(.0))]
     HandoffSettled(Box<Handoff>),
     /// Somebody was always quicker.
     #[error("the store changed {0} times while this was tried; try again")]
@@ -130,6 +130,10 @@ impl Error {
     pub(super) fn is_moved(&self) -> bool {
         matches!(self, Error::Store(StoreError::Ref(RefError::Moved { .. })))
     }
+}
+
+fn settled_by(handoff: &Handoff) -> String {
+    handoff.state.settled().map(|settled| format!(", by {}", settled.by)).unwrap_or_default()
 }
 
 fn held_message(held: &[Held]) -> String {

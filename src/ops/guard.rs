@@ -12,9 +12,28 @@ use crate::{
     },
     store::{RefBackend, Snapshot},
 };
+use std::collections::HashSet;
 
 /// Most bytes of paths that the record of a bypass lists.
 const MAX_BYPASS_PATHS: usize = 16 * 1024;
+
+/// The hook that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// `pre-commit`.
+    Commit,
+    /// `pre-merge-commit`, for a merge without conflicts.
+    Merge,
+}
+
+impl Fence {
+    fn as_str(self) -> &'static str {
+        match self {
+            Fence::Commit => "pre-commit",
+            Fence::Merge => "pre-merge-commit",
+        }
+    }
+}
 
 /// What the fence says.
 #[derive(Debug, Clone, Default)]
@@ -42,19 +61,20 @@ impl Session {
     /// Judges what is staged.
     ///
     /// # Errors
-    /// When it can't be judged. The caller has to block then, and name the way round.
-    pub fn guard_commit(&self) -> Result<Verdict, Error> {
+    /// When it can't be judged. The caller has to block then, and name the way round; unless somebody is going it,
+    /// which could not be recorded then.
+    pub fn guard_commit(&self, fence: Fence) -> Result<Verdict, Error> {
         let snapshot = self.snapshot()?;
         if !snapshot.exists() {
             return Ok(Verdict::default());
         }
         if self.env.bypass {
-            return self.bypassed("pre-commit");
+            return self.bypassed(fence);
         }
         if self.settings.guard == Guard::Off {
             return Ok(Verdict::default());
         }
-        let paths = self.staged()?;
+        let paths = self.staged(fence)?;
         self.judge_paths(&paths, &snapshot)
     }
 
@@ -63,13 +83,15 @@ impl Session {
         if paths.is_empty() {
             return Ok(verdict);
         }
-        let who = self.asking(snapshot)?;
-        let claims = snapshot.claims_covering(paths)?;
+        // Of losses the fence speaks itself, where they matter.
+        let who = self.who(snapshot)?;
+        who.instance().into_iter().for_each(|id| self.heard_of(id));
+        let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), snapshot)?;
         let lost = self.losses(who.instance(), snapshot)?;
         for finding in findings(paths, &claims, &lost, who.instance(), crate::model::view::View::folds_case(snapshot)) {
             let path = finding.path.clone();
             match finding.matter {
-                Matter::Held(claim) if self.binds(claim, snapshot)? => {
+                Matter::Held(claim) => {
                     let conflict = Conflict { scope: Scope::File(path.clone()), claim: claim.clone() };
                     let held = Held {
                         short_id: snapshot.short_claim_id(&claim.id),
@@ -79,7 +101,6 @@ impl Session {
                     let list = if self.blocks(&who, claim.origin) { &mut verdict.refused } else { &mut verdict.warned };
                     list.push(Objection::Held(path, Box::new(held)));
                 }
-                Matter::Held(_) => {}
                 Matter::Lost(ended) => {
                     let list =
                         if self.settings.guard == Guard::Block { &mut verdict.refused } else { &mut verdict.warned };
@@ -102,19 +123,19 @@ impl Session {
         self.settings.guard == Guard::Block && !person
     }
 
-    /// The way round is honoured first and recorded after; that it can't be recorded is no reason to stand in it.
-    fn bypassed(&self, fence: &str) -> Result<Verdict, Error> {
-        let paths = self.staged().unwrap_or_default();
+    /// Records that somebody goes round the fence.
+    fn bypassed(&self, fence: Fence) -> Result<Verdict, Error> {
+        let paths = self.staged(fence).unwrap_or_default();
         let mut size = 0;
         let listed = paths.iter().take_while(|path| {
             size += path.encoded().len();
             size < MAX_BYPASS_PATHS
         });
         let count = paths.len() as u64;
-        let action = Action::Bypass { fence: fence.into(), paths: listed.cloned().collect(), count };
+        let action = Action::Bypass { fence: fence.as_str().into(), paths: listed.cloned().collect(), count };
         let me = self.snapshot().and_then(|snapshot| self.who(&snapshot)).ok();
         let me = me.and_then(|who| who.instance().cloned());
-        let _ = self.perform(me.as_ref(), |_| Ok(Some(action.clone())));
+        self.perform(me.as_ref(), |_| Ok(Some(action.clone())))?;
         Ok(Verdict { bypassed: Some(count), ..Verdict::default() })
     }
 
@@ -122,14 +143,17 @@ impl Session {
     ///
     /// # Errors
     /// When neither we nor git can tell.
-    pub fn staged(&self) -> Result<Vec<RepoPath>, Error> {
+    pub fn staged(&self, fence: Fence) -> Result<Vec<RepoPath>, Error> {
         let mut parents: Vec<Oid> = self.head()?.into_iter().collect();
         parents.extend(self.repository.merge_heads());
+        if fence == Fence::Merge {
+            parents.extend(self.env.merging.iter().cloned());
+        }
         let index = self.env.git_index_file.as_deref();
         match self.repository.staged(index, &parents) {
             // An index of a kind that we can't read, git can.
-            Err(_) if parents.len() <= 1 => self.staged_by_git(),
-            staged => Ok(staged?),
+            Err(_) => self.staged_by_git(&parents),
+            Ok(staged) => Ok(staged),
         }
     }
 
@@ -140,8 +164,21 @@ impl Session {
         }
     }
 
-    fn staged_by_git(&self) -> Result<Vec<RepoPath>, Error> {
-        let out = self.git().run(["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "-z"])?;
+    fn staged_by_git(&self, parents: &[Oid]) -> Result<Vec<RepoPath>, Error> {
+        let Some((first, others)) = parents.split_first() else { return self.differing_by_git(None) };
+        let mut staged = self.differing_by_git(Some(first))?;
+        for other in others {
+            let differing: HashSet<RepoPath> = self.differing_by_git(Some(other))?.into_iter().collect();
+            staged.retain(|path| differing.contains(path));
+        }
+        Ok(staged)
+    }
+
+    /// The paths at which the index differs from `parent`, or from nothing at all.
+    fn differing_by_git(&self, parent: Option<&Oid>) -> Result<Vec<RepoPath>, Error> {
+        let diff =
+            ["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "-z"];
+        let out = self.git().run(diff.into_iter().chain(parent.map(Oid::as_str)))?;
         let paths = out.split(|b| *b == 0).filter(|path| !path.is_empty());
         paths
             .map(|path| RepoPath::from_bytes(path).map_err(|error| Error::usage(error.to_string(), "unstage it")))

@@ -185,7 +185,7 @@ impl Session {
         let me = self.acting()?;
         if let Some(to) = handoff.to.as_ref().filter(|to| !force && to.as_str() != me.tool()) {
             return Err(Error::not_allowed(
-                format!("the handoff {} is for {to}, and you are {me}", handoff.id),
+                format!("{} is for {to}, and you are {me}", handoff.id),
                 "leave it to them, or accept it with --force",
             ));
         }
@@ -202,10 +202,10 @@ impl Session {
         let who = self.who(&snapshot)?;
         let concerned = who
             .instance()
-            .is_some_and(|me| *me == handoff.from || handoff.to.as_ref().is_none_or(|to| to.as_str() == me.tool()));
+            .is_some_and(|me| *me == handoff.from || handoff.to.as_ref().is_some_and(|to| to.as_str() == me.tool()));
         if !concerned && self.is_inside_agent(&who) {
             return Err(Error::not_allowed(
-                format!("the handoff {} is neither from you nor for you", handoff.id),
+                format!("{} is neither from you nor for you", handoff.id),
                 "leave it to them, or to a person",
             ));
         }
@@ -225,7 +225,7 @@ impl Session {
         let concerned = who.instance().is_some_and(|me| *me == handoff.from || Some(me) == accepted_by);
         if !concerned && self.is_inside_agent(&who) {
             return Err(Error::not_allowed(
-                format!("the handoff {} is somebody else's work", handoff.id),
+                format!("{} is somebody else's work", handoff.id),
                 "accept it first, or leave it to them",
             ));
         }

@@ -245,7 +245,7 @@ impl Session {
     }
 
     /// Every command is a sign of life. One that can't be recorded is no reason to fail.
-    fn heard_of(&self, id: &InstanceId) {
+    pub(super) fn heard_of(&self, id: &InstanceId) {
         if self.live.beat(id, self.now()).is_err() {
             let live = Live { process: None, agent: false, session: None, registered: self.now(), ended: None };
             let _ = self.live.write(id, &live, self.now());
@@ -253,14 +253,16 @@ impl Session {
     }
 
     fn tell_losses(&self, id: &InstanceId, snapshot: &Snapshot<'_>) {
-        for ended in snapshot.ended(id).unwrap_or_default() {
-            self.notice(Notice::Lost(ended));
+        for ended in self.losses(Some(id), snapshot).unwrap_or_default() {
+            self.notice(Notice::Lost(Box::new(ended)));
         }
     }
 
-    /// What `id` lost and has not settled.
+    /// What `id` lost and has not settled, in the order in which it was lost.
     pub(super) fn losses(&self, id: Option<&InstanceId>, snapshot: &Snapshot<'_>) -> Result<Vec<Ended>, Error> {
-        id.map_or_else(|| Ok(Vec::new()), |id| Ok(snapshot.ended(id)?))
+        let mut lost = id.map_or_else(|| Ok(Vec::new()), |id| snapshot.ended(id))?;
+        lost.sort_by_cached_key(|ended| (ended.at, ended.claim.scope.target()));
+        Ok(lost)
     }
 
     /// Whether the holder of claims may be passed over.

@@ -1,6 +1,210 @@
-//! Setting a repository up.
+//! Putting up the fences and making the store, and taking the fences down again.
 
-impl super::Session {
-    /// Puts the fence back if another tool has removed it.
-    pub fn heal_fence(&self) {}
+#[cfg(test)]
+mod tests;
+
+use super::{Error, Notice, Session};
+use crate::host::hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site};
+use std::path::{Path, PathBuf};
+
+/// What `init` would do. Nothing of it is done before [`Session::init`].
+#[must_use = "a plan changes nothing"]
+pub struct InitPlan {
+    /// Files that change, in the order in which they do.
+    pub files: Vec<FileEdit>,
+    /// Settings of the repository that change.
+    pub settings: Vec<SettingEdit>,
+    /// Whether there is no store yet.
+    pub makes_store: bool,
+    /// Whether this is a bare repository, in which nobody commits.
+    pub bare: bool,
+    hooks: Option<(Site, Plan)>,
+}
+
+/// A file before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEdit {
+    /// The file, relative to the work tree where it lies in it.
+    pub path: PathBuf,
+    /// What is there.
+    pub before: Content,
+    /// What will be there.
+    pub after: Content,
+    /// What this does, in words, the file being named.
+    pub words: String,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing.
+    Absent,
+    /// A file.
+    File {
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A symbolic link to this.
+    Link(PathBuf),
+}
+
+/// A setting before and after; it may have several values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingEdit {
+    /// The file that holds it.
+    pub file: PathBuf,
+    /// Its name.
+    pub key: String,
+    /// Its values now.
+    pub before: Vec<String>,
+    /// Its values then.
+    pub after: Vec<String>,
+}
+
+impl InitPlan {
+    /// Whether everything is in place.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.settings.is_empty() && !self.makes_store
+    }
+
+    /// What it does, in words.
+    pub fn words(&self) -> Vec<String> {
+        let files = self.files.iter().map(|edit| edit.words.clone());
+        let settings = self.settings.iter().map(|edit| format!("set {} to {}", edit.key, edit.after.join(", ")));
+        let store = self.makes_store.then(|| "make the store in refs/aio/state".to_owned());
+        files.chain(settings).chain(store).collect()
+    }
+}
+
+impl Session {
+    /// What there is to do.
+    ///
+    /// # Errors
+    /// When hooks or settings can't be read, or the store can't.
+    pub fn plan_init(&self) -> Result<InitPlan, Error> {
+        let makes_store = !self.snapshot()?.exists();
+        let Some(site) = self.site() else {
+            return Ok(InitPlan { files: vec![], settings: vec![], makes_store, bare: true, hooks: None });
+        };
+        let plan = hooks::plan(&site)?;
+        let tree = site.git.dir();
+        let files = plan.files.iter().map(|change| file_edit(change, tree)).collect();
+        let file = short(&site.common_dir.join("config"), tree);
+        let settings = plan.config.iter().map(|change| setting_edit(change, &file)).collect();
+        Ok(InitPlan { files, settings, makes_store, bare: false, hooks: Some((site, plan)) })
+    }
+
+    /// Does what was planned.
+    ///
+    /// # Errors
+    /// When something is not as it was when it was planned, or can't be written.
+    pub fn init(&self, plan: &InitPlan) -> Result<(), Error> {
+        if let Some((site, plan)) = &plan.hooks {
+            hooks::apply(site, plan)?;
+        }
+        self.ensure_store().map(drop)
+    }
+
+    /// Takes down what `init` put up, and tells line by line what was done; nothing, if there was nothing. The store
+    /// stays.
+    ///
+    /// # Errors
+    /// When hooks or settings can't be written.
+    pub fn undo_init(&self) -> Result<Vec<String>, Error> {
+        let Some(site) = self.site() else { return Ok(Vec::new()) };
+        Ok(hooks::undo(&site)?.iter().map(ToString::to_string).collect())
+    }
+
+    /// Makes the store where there is none. Whether there was none.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn ensure_store(&self) -> Result<bool, Error> {
+        let _turn = self.repository.take_turn();
+        let snapshot = self.snapshot()?;
+        if snapshot.exists() { Ok(false) } else { self.create_store(&snapshot) }
+    }
+
+    /// Puts the fence back if `init` put it up and another tool has removed it since. That it can't be put back is told
+    /// and is no failure: this is done beside a command. It costs the reading of a few small files.
+    pub fn heal_fence(&self) {
+        let Some(site) = self.site() else { return };
+        let FenceState::Missing { hook, reason } =
+            hooks::fence_state(&site, self.repository.config_path(HOOKS_PATH).as_deref())
+        else {
+            return;
+        };
+        let found = format!("{hook}: {reason}");
+        self.notice(match heal(&site) {
+            Ok(()) => Notice::FenceHealed(found),
+            Err(why) => Notice::FenceMissing(format!("{found}; it can't be put back: {why}")),
+        });
+    }
+
+    /// The repository as far as its hooks go; `None` where nobody commits.
+    pub(super) fn site(&self) -> Option<Site> {
+        self.repository.work_tree()?;
+        Some(Site { git: self.git(), common_dir: self.repository.common_dir().to_owned() })
+    }
+}
+
+fn heal(site: &Site) -> Result<(), String> {
+    let tried = hooks::plan(site).and_then(|plan| hooks::apply(site, &plan));
+    // Somebody else may have been at it too: what counts is whether it stands. git is asked anew, since its settings
+    // may be what changed.
+    let hooks_path = site.git.config_path(HOOKS_PATH).map_err(|error| error.to_string())?;
+    match (hooks::fence_state(site, hooks_path.as_deref()), tried) {
+        (FenceState::Installed, _) => Ok(()),
+        (_, Err(error)) => Err(Error::from(error).to_string()),
+        (FenceState::Missing { reason, .. }, Ok(())) => Err(reason.to_owned()),
+        (FenceState::NotInited, Ok(())) => Err("it was taken down meanwhile".to_owned()),
+    }
+}
+
+fn file_edit(change: &FileChange, tree: &Path) -> FileEdit {
+    let path = short(&change.path, tree);
+    let shown = path.display();
+    let words = match &change.act {
+        Act::Create => format!("write {shown}"),
+        Act::Chain => format!("put our part into {shown}"),
+        Act::SetAside => format!("move the hook that is no shell script to {shown}"),
+        Act::Replace(aside) => {
+            format!("write {shown}, which runs the hook moved to {}", short(aside, tree).display())
+        }
+        Act::Supersede => format!("write {shown} in place of one that git does not run"),
+        Act::Dispatch => format!("write {shown}, which runs the hook of the folder git was pointed at"),
+    };
+    FileEdit { path, before: Content::from(&change.before), after: Content::from(&change.after), words }
+}
+
+fn setting_edit(change: &ConfigChange, file: &Path) -> SettingEdit {
+    let ConfigChange { key, before, after } = change.clone();
+    SettingEdit { file: file.to_owned(), key, before, after }
+}
+
+/// A path as its reader would name it.
+fn short(path: &Path, tree: &Path) -> PathBuf {
+    path.strip_prefix(tree).unwrap_or(path).to_owned()
+}
+
+impl From<&Node> for Content {
+    fn from(node: &Node) -> Content {
+        match node {
+            Node::Absent => Content::Absent,
+            Node::File { bytes, mode } => Content::File { bytes: bytes.clone(), mode: *mode },
+            Node::Link(target) => Content::Link(target.clone()),
+        }
+    }
+}
+
+impl From<HookError> for Error {
+    fn from(error: HookError) -> Error {
+        match error {
+            HookError::Git(error) => Error::Git(error),
+            HookError::Io { path, source } => Error::file(format!("can't read or write {}", path.display()))(source),
+            other => Error::file("can't change the hooks")(std::io::Error::other(other.to_string())),
+        }
+    }
 }

@@ -10,7 +10,7 @@ pub enum Notice {
     /// The instance had ended, and is registered again.
     Revived(InstanceId),
     /// A claim of the one who asks ended without its doing.
-    Lost(Ended),
+    Lost(Box<Ended>),
     /// The repository had no store, and now has one. There is no fence before `init`.
     StoreCreated,
     /// The commit fence had been removed by another tool, and is back.

@@ -10,6 +10,7 @@ use crate::{
     },
     host::{
         env::Env,
+        fault,
         git::Git,
         live::{self, LiveDir, Seen},
         process,
@@ -114,7 +115,8 @@ impl Session {
     pub(super) fn refs(&self) -> Box<dyn RefStorage + '_> {
         match self.repository.ref_backend() {
             RefBackend::Files => {
-                Box::new(FileRefs::new(&self.repository, self.settings.durability == Durability::Synced))
+                let durable = self.settings.durability == Durability::Synced;
+                Box::new(FileRefs::new(&self.repository, durable, |step| fault::at(&self.env, step.as_str())))
             }
             RefBackend::Git => Box::new(GitRefs::new(self.bare_git(), self.repository.common_dir())),
         }
@@ -158,7 +160,7 @@ impl Session {
         Observed {
             person: instance.tool.is_person(),
             elsewhere,
-            agent: seen.as_ref().and_then(|seen| agent_aliveness(seen)),
+            agent: seen.as_ref().and_then(agent_aliveness),
             last_seen: seen.map_or(instance.since, |seen| seen.last_seen),
         }
     }

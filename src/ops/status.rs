@@ -1,6 +1,6 @@
 //! Who is here, what they hold, what waits: the state at one moment.
 
-use super::{Error, Session, claim::Seen, instance::Known};
+use super::{Error, Session, check::Seen, instance::Known};
 use crate::{
     base::id::InstanceId,
     model::{
@@ -80,6 +80,7 @@ fn seen(mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>, _snaps
         .map(|claim| Seen {
             short_id: short(claim.id.as_str(), &ids),
             presence: presence(&claim.holder),
+            lost: false,
             mine: me.is_some_and(|me| claim.is_held_by(me)),
             claim,
         })

@@ -111,15 +111,22 @@ impl Session {
         let Some(text) = typed.to_str() else {
             return Err(Error::usage("a pattern has to be UTF-8", "name the files or their folder instead"));
         };
-        let here = match self.repository.work_tree() {
-            Some(_) => self.repo_path(Path::new("."))?,
-            None => RepoPath::root(),
+        let Some(root) = self.repository.work_tree() else { return Pattern::parse(text).map_err(invalid) };
+        let (folder, rest) = leading_folder(text);
+        let (here, rest) = match folder {
+            None => (self.repo_path(Path::new("."))?, rest.to_owned()),
+            // A slash in front means the root of the work tree, unless it is the path of a folder in it.
+            Some(folder) => {
+                let folder = match folder.strip_prefix('/') {
+                    Some(inside) if !Path::new(folder).starts_with(&root) => root.join(inside),
+                    _ => PathBuf::from(folder),
+                };
+                let file = self.repo_path(&folder.join("*"))?;
+                (file.parent().unwrap_or(RepoPath::root()), format!("./{rest}"))
+            }
         };
-        // An absolute path of the file system may be meant; only one inside the work tree can be.
-        let root = self.repository.work_tree();
-        let inside =
-            root.as_ref().and_then(|root| Some(format!("/{}", Path::new(text).strip_prefix(root).ok()?.to_str()?)));
-        Pattern::from_directory(&here, inside.as_deref().unwrap_or(text)).map_err(invalid)
+        let pattern = Pattern::from_directory(&here, &rest);
+        pattern.map_err(|error| invalid(error.about(text)))
     }
 
     /// A path as typed in the folder of the command, as a path of the repository: without `.` and `..`, through
@@ -167,6 +174,18 @@ impl Session {
         let root = self.repository.work_tree()?;
         let real = physical(&self.dir.join(typed));
         nested_repository(&root, real.strip_prefix(&root).ok()?)
+    }
+}
+
+/// A pattern as the folder it begins with, which has nothing special in it and so has one normal form like any other
+/// path, and the rest.
+fn leading_folder(pattern: &str) -> (Option<&str>, &str) {
+    let literal = pattern.find(['*', '?', '[', ']', '{', '}', '\\']).map_or(pattern, |special| &pattern[..special]);
+    // A slash at the very end is part of the pattern.
+    let folders = if literal == pattern { literal.trim_end_matches('/') } else { literal };
+    match folders.rfind('/') {
+        Some(at) if at > 0 => (Some(&pattern[..at]), &pattern[at + 1..]),
+        _ => (None, pattern),
     }
 }
 

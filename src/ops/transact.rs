@@ -34,16 +34,18 @@ impl Session {
     ) -> Result<Performed, Error> {
         let id = OpId::random(self.random());
         let at = self.now();
-        let _turn = self.repository.take_turn();
+        let mut turn = self.repository.take_turn();
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
+            let Some(action) = plan(&snapshot)? else { return Ok(Performed::default()) };
             if !snapshot.exists() {
-                self.create_store(&snapshot)?;
+                if self.create_store(&snapshot)? {
+                    self.notice(Notice::StoreCreated);
+                }
                 continue;
             }
-            let Some(action) = plan(&snapshot)? else { return Ok(Performed::default()) };
             match self.attempt(&snapshot, &Op { id: id.clone(), at, by: by.cloned(), action }) {
-                Err(error) if error.is_moved() => {}
+                Err(error) if error.is_moved() => turn.insist(),
                 result => return result,
             }
         }
@@ -64,18 +66,15 @@ impl Session {
         Ok(Performed { applied })
     }
 
-    /// Begins the store of this repository. That somebody else did so first is as good.
-    fn create_store(&self, empty: &Snapshot<'_>) -> Result<(), Error> {
+    /// Begins the store of this repository, which is `empty`. Whether it was us: that somebody else did so first is as
+    /// good.
+    pub(super) fn create_store(&self, empty: &Snapshot<'_>) -> Result<bool, Error> {
         let folds_case = self.repository.config_bool("core.ignorecase")?.unwrap_or(false);
         let action = Action::Create { domain: Domain::random(self.random()), folds_case };
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
         match self.attempt(empty, &op) {
-            Err(error) if error.is_moved() => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => {
-                self.notice(Notice::StoreCreated);
-                Ok(())
-            }
+            Err(error) if error.is_moved() => Ok(false),
+            created => created.map(|_| true),
         }
     }
 }

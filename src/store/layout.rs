@@ -67,6 +67,21 @@ pub(super) fn handoff(id: &HandoffId) -> TreePath {
     path(["handoffs", &json(id.as_str())])
 }
 
+/// The folder of the index.
+pub(super) fn index() -> TreePath {
+    path(["paths"])
+}
+
+/// Where a repair sets aside what it found at `path`. It keeps the whole path in its name.
+pub(super) fn quarantine(from: &[Vec<u8>]) -> TreePath {
+    let escaped = |byte: u8| match byte {
+        b'%' => b"%25".to_vec(),
+        b'/' => b"%2F".to_vec(),
+        byte => vec![byte],
+    };
+    vec![b"quarantine".to_vec(), from.join(&b'/').into_iter().flat_map(escaped).collect()]
+}
+
 /// The entry of a claim in the index.
 pub(super) fn index_entry(scope: &Scope, id: &ClaimId, folds_case: bool) -> TreePath {
     let mut at = index_folder(scope, folds_case);
@@ -76,7 +91,7 @@ pub(super) fn index_entry(scope: &Scope, id: &ClaimId, folds_case: bool) -> Tree
 
 /// The folder of the index where claims of `scope` are filed.
 pub(super) fn index_folder(scope: &Scope, folds_case: bool) -> TreePath {
-    let mut at = path(["paths"]);
+    let mut at = index();
     match (scope, scope.anchor()) {
         (Scope::Task(task), _) => at.extend(path([":tasks", &format!("={task}")])),
         (_, Some(anchor)) => {

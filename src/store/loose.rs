@@ -27,6 +27,9 @@ const FIRST_PART: usize = 1024;
 /// How much of a file is read at first: all of it, where the object fits the first part.
 const FIRST_READ: usize = 1536;
 
+/// How often a write is begun whose folder is removed meanwhile.
+const TRIES: u32 = 16;
+
 /// The largest object that is written without compressing it: with it, a file is still a block of most disks.
 const STORED: usize = 4000;
 
@@ -109,14 +112,7 @@ impl Loose {
         let packed = if bytes.len() <= STORED { stored(kind, bytes) } else { self.deflated(kind, bytes)? };
         let path = self.path(id);
         let folder = path.parent().unwrap_or(&self.folder);
-        // Most often it is there, as one of 256.
-        let (file, part) = match self.create_part(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(folder)?;
-                self.create_part(folder)?
-            }
-            created => created?,
-        };
+        let (file, part) = self.create_part(folder)?;
         let mut staged = Staged { file, part: Some(part), path };
         staged.file.write_all(&packed)?;
         Ok(staged)
@@ -128,12 +124,19 @@ impl Loose {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o444);
+        let mut tries_left = TRIES;
         loop {
             let nth = self.written.replace(self.written.get().wrapping_add(1));
             let path = folder.join(format!("tmp_obj_{:x}_{nth:x}", std::process::id()));
             match options.open(&path) {
                 // Left behind by a process that had our number, or of one that has it on another machine.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                // Most often it is there, as one of 256; but a gc beside us removes folders as they become empty, so
+                // also one just made for this.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries_left > 0 => {
+                    tries_left -= 1;
+                    fs::create_dir_all(folder)?;
+                }
                 opened => return opened.map(|file| (file, path)),
             }
         }

@@ -3,23 +3,30 @@
 //! The only layer that names gix. It does not spawn, print or read the environment.
 
 mod error;
+mod find;
 pub mod layout;
+mod lock;
 pub mod log;
 mod loose;
 mod objects;
 mod refs;
-pub mod repair;
+mod repair;
 mod repository;
 mod snapshot;
 mod staged;
+mod survey;
 mod transaction;
 mod turn;
+mod whole;
 mod wire;
 
 pub use error::StoreError;
 pub use refs::FileRefs;
+pub use repair::{Found, History, LostOp, WayBack, shortened};
 pub use repository::{Location, OpenError, RefBackend, Repository};
 pub use snapshot::{Damage, Snapshot};
 pub use staged::Coverage;
+pub use survey::Survey;
 pub use transaction::{Committed, Durability, Transaction, WriteStep};
 pub use turn::Turn;
+pub use whole::Chain;

@@ -83,11 +83,11 @@ impl Repository {
 
     fn packed(&self, id: ObjectId, limit: usize) -> Result<(Kind, Vec<u8>), Unreadable> {
         let broken = |error: gix::Error| Unreadable::Broken(format!("{error:#}"));
-        let size = self.gix.find_header(id).map_err(broken)?.size();
+        let size = self.look(|gix| gix.find_header(id)).map_err(broken)?.size();
         if size > limit as u64 {
             return Err(too_large(size, limit));
         }
-        let mut object = self.gix.find_object(id).map_err(broken)?;
+        let mut object = self.look(|gix| gix.find_object(id)).map_err(broken)?;
         Ok((object.kind, std::mem::take(&mut object.data)))
     }
 
@@ -157,10 +157,11 @@ impl<'r> Batch<'r> {
         Ok(())
     }
 
-    /// Writes again what is gone: until the ref points at them our objects are garbage to a `git prune` beside us.
+    /// Writes again what is not where it was written. Until the ref points at them our objects are garbage to a git
+    /// that tidies up beside us: `git prune` removes them, and `git gc` moves them to a pack of garbage, which a
+    /// `git repack` that began before the ref moved is about to remove. So being in a pack proves nothing.
     pub(super) fn restore_missing(&self, durable: bool) -> Result<(), StoreError> {
-        let is_gone =
-            |id: &ObjectId| !self.repository.objects.loose.path(id).exists() && !self.repository.gix.has_object(*id);
+        let is_gone = |id: &ObjectId| !self.repository.objects.loose.path(id).exists();
         self.write_these(&self.objects.iter().filter(|(id, _)| is_gone(id)).collect::<Vec<_>>(), durable)
     }
 

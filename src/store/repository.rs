@@ -81,6 +81,7 @@ impl Repository {
             Ok(repo) => repo.to_thread_local(),
             Err(error) => return Err(explain(&error, dir)),
         };
+        check_format(&gix).map_err(|reason| OpenError::Unusable { dir: dir.clone(), reason })?;
         if let Location::Named { work_tree: Some(work_tree), .. } = location {
             gix.set_workdir(work_tree.clone())
                 .map_err(|error| OpenError::Unusable { dir: dir.clone(), reason: error.to_string() })?;
@@ -156,6 +157,37 @@ impl Repository {
         let email =
             first(&["author.email", "user.email", "gitoxide.user.emailFallback", "gitoxide.author.emailFallback"])?;
         Some((name, email))
+    }
+}
+
+/// The extensions of the format that change nothing for us, or that we know how to live with.
+const EXTENSIONS: &[&str] = &[
+    "noop",
+    "noop-v1",
+    "objectformat",
+    "compatobjectformat",
+    "partialclone",
+    "preciousobjects",
+    "refstorage",
+    "relativeworktrees",
+    "worktreeconfig",
+];
+
+/// Fails, as git does, on a format that is newer than what is known: writing to it could harm it.
+fn check_format(gix: &gix::Repository) -> Result<(), String> {
+    let config = gix.config_snapshot();
+    let version = config.integer("core.repositoryformatversion").unwrap_or(0);
+    if version > 1 {
+        return Err(format!("its format has the version {version}; 1 is the newest that is known"));
+    }
+    let sections = config.plumbing().sections_by_name("extensions").into_iter().flatten();
+    let own = sections.filter(|section| section.meta().source == gix::config::Source::Local);
+    let names = |section: gix::config::file::SectionRef<'_>| -> Vec<String> {
+        section.body().value_names().map(|name| name.to_string().to_lowercase()).collect()
+    };
+    match own.flat_map(names).find(|name| version == 1 && !EXTENSIONS.contains(&name.as_str())) {
+        Some(name) => Err(format!("its format has the extension '{name}', which is not known")),
+        None => Ok(()),
     }
 }
 

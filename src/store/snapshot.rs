@@ -121,8 +121,11 @@ impl Snapshot<'_> {
         self.meta.epoch
     }
 
-    /// Fails where a newer git-aio has shut older writers out.
-    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
+    /// Makes sure that we may write.
+    ///
+    /// # Errors
+    /// Where a newer git-aio has shut older writers out.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
         if self.meta.min_writer > layout::FORMAT {
             return Err(StoreError::Newer { needed: self.meta.min_writer, ours: layout::FORMAT });
         }
@@ -258,7 +261,7 @@ impl<'r> Snapshot<'r> {
         bytes.map(|bytes| wire::parse::<M, W>(&layout::display(path), &bytes)).transpose()
     }
 
-    fn blob(&self, path: &str, entry: &Entry) -> Result<Rc<[u8]>, StoreError> {
+    pub(super) fn blob(&self, path: &str, entry: &Entry) -> Result<Rc<[u8]>, StoreError> {
         if entry.kind != EntryKind::Blob {
             return Err(StoreError::damaged(path, "not a plain file"));
         }

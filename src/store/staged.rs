@@ -81,7 +81,7 @@ impl Repository {
 
     fn tree_of(&self, commit: &Oid) -> Result<ObjectId, StoreError> {
         let id = ObjectId::from_hex(commit.as_str().as_bytes()).map_err(StoreError::read)?;
-        let commit = self.gix.find_commit(id).map_err(StoreError::read)?;
+        let commit = self.look(|gix| gix.find_commit(id)).map_err(StoreError::read)?;
         Ok(commit.tree_id().map_err(StoreError::read)?.detach())
     }
 

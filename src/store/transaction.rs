@@ -1,7 +1,7 @@
 //! A change of the store, from the rules' decision to the moved ref.
 //!
 //! Nothing is visible before the ref has moved; all of it is afterwards. A kill before that leaves loose objects that
-//! git's own gc removes, and perhaps a lock that the next writer clears (see [`refs`](super::refs)); a kill after it
+//! git's own gc removes, and perhaps a lock that the next writer clears (see [`lock`](super::lock)); a kill after it
 //! loses nothing. A transaction that is dropped has not happened.
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{
         oid::Oid,
-        refs::{RefLogLine, RefStorage},
+        refs::{RefError, RefLogLine, RefStorage},
     },
     model::{
         apply::{Applied, Change},
@@ -43,9 +43,17 @@ pub enum Durability {
 pub enum WriteStep {
     /// The objects are written.
     ObjectsWritten,
-    /// They are durable; the ref is about to be locked.
+    /// They are durable; the ref is about to be moved.
     RefAboutToMove,
-    /// The ref has moved.
+    /// The new value is in a file of ours; the ref is about to be locked.
+    ValueNoted,
+    /// The ref is locked.
+    RefLocked,
+    /// The reflog has its line.
+    LogWritten,
+    /// The lock has become the ref; the file of ours is still there.
+    RefRenamed,
+    /// The ref has moved, whichever way.
     RefMoved,
 }
 
@@ -55,9 +63,22 @@ impl WriteStep {
         match self {
             WriteStep::ObjectsWritten => "objects-written",
             WriteStep::RefAboutToMove => "ref-about-to-move",
+            WriteStep::ValueNoted => "value-noted",
+            WriteStep::RefLocked => "ref-locked",
+            WriteStep::LogWritten => "log-written",
+            WriteStep::RefRenamed => "ref-renamed",
             WriteStep::RefMoved => "ref-moved",
         }
     }
+}
+
+/// Whether a commit follows on the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Descent {
+    /// It does.
+    Continued,
+    /// It begins a new epoch: the history before it can't be walked.
+    Cut,
 }
 
 /// A change that is decided but not yet made.
@@ -89,7 +110,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
         let tree = write_tree(snapshot, &applied.changes, &mut batch)?;
-        Self::with_tree(snapshot, op, applied, batch, tree)
+        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued)
     }
 
     /// As [`new`](Self::new), with a whole tree that somebody else has made.
@@ -99,15 +120,19 @@ impl<'s, 'r> Transaction<'s, 'r> {
         applied: &Applied,
         mut batch: Batch<'r>,
         tree: ObjectId,
+        descent: Descent,
     ) -> Result<Self, StoreError> {
         let seq = snapshot.seq() + 1;
         let epoch = match op.action {
             Action::Create { .. } => 1,
-            _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch),
+            _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + u64::from(descent == Descent::Cut),
         };
         let message = message(op, applied, seq, epoch)?;
         let subject = message.lines().next().unwrap_or_default().to_owned();
-        let parent = snapshot.oid().map(|oid| ObjectId::from_hex(oid.as_str().as_bytes()));
+        let parent = snapshot
+            .oid()
+            .filter(|_| descent == Descent::Continued)
+            .map(|oid| ObjectId::from_hex(oid.as_str().as_bytes()));
         let (name, email) =
             snapshot.repository.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
         let signature = |seconds| gix::actor::Signature {
@@ -142,6 +167,17 @@ impl<'s, 'r> Transaction<'s, 'r> {
         durability: Durability,
         observe: &dyn Fn(WriteStep),
     ) -> Result<Committed, StoreError> {
+        let expected = self.snapshot.oid();
+        self.commit_by(durability, observe, |new, line| refs.compare_and_swap(layout::STATE, expected, new, line))
+    }
+
+    /// As [`commit`](Self::commit), where the ref is moved by `move_ref`.
+    pub(super) fn commit_by(
+        &self,
+        durability: Durability,
+        observe: &dyn Fn(WriteStep),
+        move_ref: impl FnOnce(&Oid, &RefLogLine) -> Result<(), RefError>,
+    ) -> Result<Committed, StoreError> {
         let durable = durability == Durability::Synced;
         self.batch.write(durable)?;
         observe(WriteStep::ObjectsWritten);
@@ -151,7 +187,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
             RefLogLine { who: format!("{name} <{email}>"), seconds: self.seconds, message: self.subject.clone() };
         let oid: Oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
         observe(WriteStep::RefAboutToMove);
-        refs.compare_and_swap(layout::STATE, self.snapshot.oid(), &oid, &line)?;
+        move_ref(&oid, &line)?;
         observe(WriteStep::RefMoved);
         self.batch.restore_missing(durable)?;
         Ok(Committed { oid, seq: self.seq })
@@ -159,38 +195,44 @@ impl<'s, 'r> Transaction<'s, 'r> {
 }
 
 fn write_tree(snapshot: &Snapshot<'_>, changes: &[Change], batch: &mut Batch<'_>) -> Result<ObjectId, StoreError> {
-    let repository = snapshot.repository;
-    let hash = repository.gix.object_hash();
-    let root = match &snapshot.tip {
-        Some(tip) => {
-            let bytes = repository.object_of(tip.tree, Kind::Tree)?;
-            Tree::from(TreeRef::from_bytes(&bytes, hash).map_err(StoreError::tip)?)
-        }
-        None => Tree::empty(),
-    };
-    let mut edit = Edit {
-        snapshot,
-        editor: gix::objs::tree::Editor::new(root, repository, hash),
-        batch,
-        folds_case: snapshot.folds_case(),
-    };
+    let mut edit = Edit::new(snapshot, batch)?;
     for change in changes {
         edit.change(change)?;
     }
-    let Edit { mut editor, batch, .. } = edit;
-    editor.write(|tree| batch.add_object(tree))
+    edit.finish()
 }
 
 /// The tree of the store while it is being changed.
-struct Edit<'e, 's, 'r, 'b> {
+pub(super) struct Edit<'e, 's, 'r, 'b> {
     snapshot: &'s Snapshot<'r>,
     editor: gix::objs::tree::Editor<'e>,
     batch: &'e mut Batch<'b>,
     folds_case: bool,
 }
 
-impl Edit<'_, '_, '_, '_> {
-    fn change(&mut self, change: &Change) -> Result<(), StoreError> {
+impl<'e, 's: 'e, 'r, 'b> Edit<'e, 's, 'r, 'b> {
+    /// Begins with the tree of `snapshot`.
+    pub(super) fn new(snapshot: &'s Snapshot<'r>, batch: &'e mut Batch<'b>) -> Result<Self, StoreError> {
+        let repository = snapshot.repository;
+        let hash = repository.gix.object_hash();
+        let root = match &snapshot.tip {
+            Some(tip) => {
+                let bytes = repository.object_of(tip.tree, Kind::Tree)?;
+                Tree::from(TreeRef::from_bytes(&bytes, hash).map_err(StoreError::tip)?)
+            }
+            None => Tree::empty(),
+        };
+        let editor = gix::objs::tree::Editor::new(root, repository, hash);
+        Ok(Edit { snapshot, editor, batch, folds_case: snapshot.folds_case() })
+    }
+
+    /// The name of the changed tree, which is in the batch.
+    pub(super) fn finish(self) -> Result<ObjectId, StoreError> {
+        let Edit { mut editor, batch, .. } = self;
+        editor.write(|tree| batch.add_object(tree))
+    }
+
+    pub(super) fn change(&mut self, change: &Change) -> Result<(), StoreError> {
         match change {
             Change::Create(domain, folds_case) => {
                 self.put(&layout::meta(), &Meta::new(domain, *folds_case))?;
@@ -221,7 +263,7 @@ impl Edit<'_, '_, '_, '_> {
         Ok(())
     }
 
-    fn put<W: serde::Serialize>(&mut self, path: &[Vec<u8>], wire: &W) -> Result<ObjectId, StoreError> {
+    pub(super) fn put<W: serde::Serialize>(&mut self, path: &[Vec<u8>], wire: &W) -> Result<ObjectId, StoreError> {
         let before = self.snapshot.record_bytes(path)?;
         let bytes = wire::render(&layout::display(path), wire, before.as_deref())?;
         let blob = self.batch.add(Kind::Blob, bytes)?;
@@ -229,13 +271,17 @@ impl Edit<'_, '_, '_, '_> {
         Ok(blob)
     }
 
-    fn file(&mut self, path: &[Vec<u8>], blob: ObjectId) -> Result<(), StoreError> {
-        let path = path.iter().map(|component| BStr::new(component));
-        self.editor.upsert(path, EntryKind::Blob, blob).map(drop).map_err(StoreError::tip)
+    pub(super) fn file(&mut self, path: &[Vec<u8>], blob: ObjectId) -> Result<(), StoreError> {
+        self.file_as(path, EntryKind::Blob, blob)
     }
 
-    fn drop(&mut self, path: &[Vec<u8>]) -> Result<(), StoreError> {
-        let path = path.iter().map(|component| BStr::new(component));
+    pub(super) fn file_as(&mut self, path: &[Vec<u8>], kind: EntryKind, oid: ObjectId) -> Result<(), StoreError> {
+        let path = path.iter().map(BStr::new);
+        self.editor.upsert(path, kind, oid).map(drop).map_err(StoreError::tip)
+    }
+
+    pub(super) fn drop(&mut self, path: &[Vec<u8>]) -> Result<(), StoreError> {
+        let path = path.iter().map(BStr::new);
         self.editor.remove(path).map(drop).map_err(StoreError::tip)
     }
 }

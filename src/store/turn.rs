@@ -20,15 +20,26 @@ const DEADLINE: Duration = Duration::from_secs(2);
 #[must_use = "the turn ends when it is dropped"]
 pub struct Turn<'r> {
     repository: &'r Repository,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Repository {
     /// Waits for this process's turn to write, at most two seconds.
     pub fn take_turn(&self) -> Turn<'_> {
-        let lock = lock(&self.common_dir.join("aio").join("lock"));
-        self.turn.set(lock.is_some());
-        Turn { repository: self, _lock: lock }
+        let mut turn = Turn { repository: self, lock: None };
+        turn.insist();
+        turn
+    }
+}
+
+impl Turn<'_> {
+    /// Waits once more, if the turn did not come. For one who went on without and found that others were quicker: the
+    /// queue moves, and in it he is served, while outside of it he may be overtaken for ever.
+    pub fn insist(&mut self) {
+        if self.lock.is_none() {
+            self.lock = lock(&self.repository.common_dir.join("aio").join("lock"));
+            self.repository.turn.set(self.lock.is_some());
+        }
     }
 }
 

@@ -47,6 +47,15 @@ pub struct Ended {
     pub code: i32,
 }
 
+impl Ended {
+    /// As a terminal shows it: the answer, what was said after `!`, and how it ended unless that was well.
+    pub fn shown(&self) -> String {
+        let said = self.stderr.lines().map(|line| format!("! {line}\n"));
+        let code = if self.code == 0 { String::new() } else { format!("[exit {}]\n", self.code) };
+        format!("{}{}{code}", self.stdout, said.collect::<String>())
+    }
+}
+
 impl TestEnvironment {
     /// A new machine.
     pub fn new() -> Self {
@@ -70,7 +79,8 @@ impl TestEnvironment {
     pub fn command(&self, program: impl AsRef<OsStr>, dir: &Path) -> Command {
         let mut command = Command::new(program);
         let bin = Path::new(PROGRAM).parent().unwrap();
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+        let ours = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{}:{ours}", self.path().join("bin").display(), bin.display());
         command.env_clear().current_dir(dir).stdin(Stdio::null());
         command.env("PATH", path).env("HOME", self.path().join("home")).env("LC_ALL", "C").env("TZ", "UTC");
         command
@@ -167,6 +177,17 @@ impl Repo<'_> {
         ended.stdout
     }
 
+    /// Runs a command of ours as an instance, with the clock standing at `now`, however it ends.
+    pub fn aio_at(&self, now: &str, instance: &str, args: &[&str]) -> Ended {
+        run(self.command(args).env("AIO_INSTANCE", instance).env("AIO_TEST_NOW", now))
+    }
+
+    /// Runs a command of ours that answers in JSON, whether it succeeds or not.
+    pub fn json_as(&self, instance: &str, args: &[&str]) -> serde_json::Value {
+        let ended = self.aio_as(instance, &[args, &["--json"]].concat());
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("git aio {args:?}: {error}: {ended:?}"))
+    }
+
     /// Registers an instance and returns its id.
     pub fn register(&self, tool: &str) -> String {
         self.ok(&["register", tool]).trim().to_owned()
@@ -193,14 +214,17 @@ impl Repo<'_> {
             if let Some(instance) = instance {
                 command.env("AIO_INSTANCE", instance);
             }
-            let ended = run(&mut command);
-            let _ = write!(text, "$ git aio {}\n{}", args.join(" "), ended.stdout);
-            ended.stderr.lines().for_each(|line| {
-                let _ = writeln!(text, "! {line}");
-            });
-            if ended.code != 0 {
-                let _ = writeln!(text, "[exit {}]", ended.code);
-            }
+            let _ = write!(text, "$ git aio {}\n{}", args.join(" "), run(&mut command).shown());
+        }
+        self.steady(&text)
+    }
+
+    /// A terminal session in which several take turns, with the clock standing at `now`: who, and what it runs. The
+    /// prompt says whose turn it is.
+    pub fn turns(&self, now: &str, turns: &[(&str, &[&str])]) -> String {
+        let mut text = String::new();
+        for (who, args) in turns {
+            let _ = write!(text, "{who}$ git aio {}\n{}", args.join(" "), self.aio_at(now, who, args).shown());
         }
         self.steady(&text)
     }
@@ -212,7 +236,8 @@ impl Repo<'_> {
         let mut ids: Vec<String> = Vec::new();
         let mut out = String::new();
         for (word, gap) in words(&text) {
-            out.push_str(&steady_word(word, &mut ids));
+            let short_id = gap.starts_with("  ") && (4..=8).contains(&word.len()) && is_hex(word);
+            out.push_str(&if short_id { "HEX".into() } else { steady_word(word, &mut ids) });
             out.push_str(gap);
         }
         out
@@ -236,10 +261,9 @@ fn words(text: &str) -> Vec<(&str, &str)> {
 }
 
 fn steady_word(word: &str, ids: &mut Vec<String>) -> String {
-    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
     let parts: Vec<&str> = word.rsplitn(3, '-').collect();
     if let [end, seconds, tool] = parts[..]
-        && hex(end)
+        && is_hex(end)
         && end.len() == 4
         && seconds.len() == 10
         && seconds.bytes().all(|b| b.is_ascii_digit())
@@ -251,8 +275,8 @@ fn steady_word(word: &str, ids: &mut Vec<String>) -> String {
         return format!("{tool}-{}", at + 1);
     }
     match word {
-        id if id.starts_with("handoff-") && hex(&id[8..]) && id.len() == 20 => "handoff-HEX".into(),
-        id if hex(id) && (id.len() >= 8 || id.len() == 4 && !id.bytes().all(|b| b.is_ascii_alphabetic())) => {
+        id if id.starts_with("handoff-") && is_hex(&id[8..]) && id.len() == 20 => "handoff-HEX".into(),
+        id if is_hex(id) && (id.len() >= 8 || id.len() == 4 && !id.bytes().all(|b| b.is_ascii_alphabetic())) => {
             "HEX".into()
         }
         age if age.len() >= 2 && age.ends_with('s') && age[..age.len() - 1].bytes().all(|b| b.is_ascii_digit()) => {
@@ -260,6 +284,10 @@ fn steady_word(word: &str, ids: &mut Vec<String>) -> String {
         }
         other => other.into(),
     }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
 }
 
 /// Runs a command to its end.

@@ -1,6 +1,29 @@
 //! Tests of the program as its users meet it: real git, real hooks, real processes, nothing of this machine's own.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that can't go on should say where it stopped")]
+#![allow(clippy::disallowed_methods, reason = "tests start processes and see the machine they run on")]
+#![allow(unreachable_pub, reason = "nothing outside sees a test")]
 
+mod agent;
+mod check;
+mod claim;
+mod demo;
+mod docs;
+mod doctor;
 mod env;
+mod fence;
+mod git;
+mod handoff;
+mod init;
+mod input;
+mod instance;
+mod json;
+mod kill;
+mod log;
+mod managers;
+mod note;
+mod race;
+mod release;
 mod smoke;
+mod tidy;
+mod together;

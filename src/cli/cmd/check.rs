@@ -7,7 +7,11 @@ use crate::{
         json::{AsOf, CheckAnswer, Checked as CheckedJson, Claim},
         ui::{BAD, GOOD},
     },
-    ops::{Session, claim::Checked},
+    ops::{
+        Session,
+        check::{Checked, Seen},
+        guard::Fence,
+    },
 };
 use anyhow::Context as _;
 use std::{
@@ -31,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "words")]
     stdin: bool,
     /// Paths on standard input end with NUL instead
-    #[arg(short = 'z', requires = "stdin")]
+    #[arg(short = 'z', requires = "stdin", conflicts_with_all = ["words", "staged"])]
     nul: bool,
 }
 
@@ -39,7 +43,7 @@ impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let (session, (seq, checked)) = if self.staged {
             let session = cx.session()?;
-            let staged = session.staged()?;
+            let staged = session.staged(Fence::Commit)?;
             let checked = session.check_paths(&staged)?;
             (session, checked)
         } else if self.stdin {
@@ -89,8 +93,12 @@ fn json(checked: &Checked) -> CheckedJson {
     CheckedJson {
         path: checked.scope.target(),
         available: checked.available,
-        claims: checked.claims.iter().map(|seen| Claim::new(&seen.claim)).collect(),
+        claims: checked.claims.iter().map(claim_json).collect(),
     }
+}
+
+fn claim_json(seen: &Seen) -> Claim {
+    if seen.lost { Claim::lost(&seen.claim) } else { Claim::new(&seen.claim) }
 }
 
 fn line(out: &mut dyn io::Write, session: &Session, checked: &Checked) -> io::Result<()> {
@@ -99,6 +107,7 @@ fn line(out: &mut dyn io::Write, session: &Session, checked: &Checked) -> io::Re
         (true, []) => writeln!(out, "{GOOD}available{GOOD:#} {target}")?,
         (true, claims) if claims.iter().all(|seen| seen.mine) => writeln!(out, "{GOOD}yours{GOOD:#} {target}")?,
         (true, _) => writeln!(out, "{GOOD}available{GOOD:#} {target}")?,
+        (false, claims) if claims.iter().all(|seen| seen.lost) => writeln!(out, "{BAD}lost{BAD:#} {target}")?,
         (false, _) => writeln!(out, "{BAD}held{BAD:#} {target}")?,
     }
     for seen in &checked.claims {

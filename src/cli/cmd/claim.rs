@@ -49,6 +49,9 @@ impl Args {
         let ttl = self.ttl.map(TimeDelta::from_std).transpose();
         let ttl = ttl.ok().filter(|ttl| ttl.is_none_or(|ttl| ttl < TimeDelta::days(36500)));
         let ttl = ttl.ok_or_else(|| usage("the time to live is longer than a century", "leave it out"))?;
+        if ttl.is_some_and(|ttl| ttl < TimeDelta::seconds(1)) {
+            return Err(usage("the time to live is shorter than a second", "write it like 30s, 2h or 1d"));
+        }
         let terms = Terms { shared: self.shared, ttl, why: self.why, wait: self.wait };
         let (kind, words) = kind_and_targets(self.words)?;
         let session = cx.session()?.owning(kind, &words)?;
@@ -98,8 +101,8 @@ fn remark(cx: &Context, grant: &Grant) {
     }
     if let Some(coverage) = grant.coverage {
         if coverage.covered * 2 > coverage.tracked {
-            let all = coverage.tracked;
-            cx.ui.warn(format!("{target} covers {} of {all} tracked files: claim less if you can", coverage.covered));
+            let all = format::count(coverage.tracked, "tracked file");
+            cx.ui.warn(format!("{target} covers {} of {all}: claim less if you can", coverage.covered));
         } else if coverage.covered == 0 {
             cx.ui.say(format!("{target} covers no tracked file yet"));
         }
@@ -120,10 +123,7 @@ fn answer(cx: &Context, session: &Session, granted: &Granted) -> anyhow::Result<
 
 fn line(out: &mut dyn io::Write, session: &Session, grant: &Grant) -> io::Result<()> {
     let word = if grant.held_before { "already yours" } else { "claimed" };
-    let covers = match grant.coverage {
-        Some(coverage) => format!(", {} tracked files", coverage.covered),
-        None => String::new(),
-    };
-    let claim = format::claim(&grant.claim, &grant.short_id, session.now());
-    writeln!(out, "{GOOD}{word}{GOOD:#} {claim}{covers}")
+    let covers = grant.coverage.map(|coverage| format::count(coverage.covered, "tracked file"));
+    let claim = format::granted(&grant.claim, &grant.short_id, covers.as_deref(), session.now());
+    writeln!(out, "{GOOD}{word}{GOOD:#} {claim}")
 }

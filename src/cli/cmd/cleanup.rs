@@ -1,5 +1,5 @@
 use super::Context;
-use crate::cli::{exit::Exit, json::ReleaseAnswer};
+use crate::cli::{exit::Exit, format, json::ReleaseAnswer};
 
 /// End instances that are stale, with their claims
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ impl Args {
                 [] => writeln!(out, "no instance is stale"),
                 ended => {
                     ended.iter().try_for_each(|id| writeln!(out, "ended {id}"))?;
-                    writeln!(out, "released {} claims", cleaned.released.len())
+                    writeln!(out, "released {}", format::count(cleaned.released.len(), "claim"))
                 }
             },
         )?;

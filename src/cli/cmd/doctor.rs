@@ -1,12 +1,104 @@
 use super::Context;
-use crate::cli::exit::Exit;
+use crate::{
+    base::text,
+    cli::{
+        exit::Exit,
+        json::{self, DoctorAnswer},
+        ui::{BAD, GOOD},
+    },
+    ops::doctor::Check,
+};
+use std::io::{self, Write};
 
-/// Show the main job on a throwaway repository
+/// Look whether everything is in order, and mend what isn't
+///
+/// Every check stands for itself, and none of them changes anything: git and the repository, the state in
+/// refs/aio/state with all its objects, its history, records and index, that no two claims contradict each other, what
+/// is known of who is here, locks that were left behind, and the fence at the commit, which is tried out: git is asked
+/// to run its hooks, and ours has to answer.
+///
+/// With --repair, the store goes back to its last whole state if the present one is damaged, and tells what was lost;
+/// records that can't be read are set aside, the index is made anew, and of claims that contradict each other the
+/// earliest stands. All of that is one operation, which the log shows. The fence is mended by `git aio init`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Mend the store, then look
+    #[arg(long)]
+    repair: bool,
+    /// Print the whole state as one JSON document instead
+    #[arg(long, conflicts_with = "repair")]
+    dump: bool,
+}
+
+/// Longest line of a finding, in characters.
+const MAX_DETAIL: usize = 1000;
+
+/// The checks whose faults a repair can mend.
+const MENDABLE: [&str; 6] = ["store", "history", "records", "index", "exclusion", "reflog"];
 
 impl Args {
-    pub(crate) fn run(self, _cx: &Context) -> anyhow::Result<Exit> {
-        Ok(Exit::Failed)
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        let session = cx.session()?;
+        if self.dump {
+            let document = serde_json::to_string_pretty(&json::Dump::new(&session.dump()?))?;
+            cx.ui.print(&format!("{}\n", visible(&document)))?;
+            return Ok(Exit::Done);
+        }
+        let mut checks = if self.repair { repair(session.repair()) } else { Vec::new() };
+        checks.extend(session.doctor());
+        cx.tell_notices(&session);
+        let ok = checks.iter().all(|check| check.ok);
+        cx.ui.answer(|| answer(ok, &checks), |out| checks.iter().try_for_each(|check| line(out, check)))?;
+        if !self.repair && checks.iter().any(|check| !check.ok && MENDABLE.contains(&check.name)) {
+            cx.ui.say("`git aio doctor --repair` mends the store");
+        }
+        Ok(if ok { Exit::Done } else { Exit::Failed })
+    }
+}
+
+/// What a repair did, as the first of the checks: that it failed is no reason not to look further.
+fn repair(done: Result<Vec<String>, crate::ops::Error>) -> Vec<Check> {
+    let check = |ok, detail| Check { name: "repair", ok, detail };
+    match done {
+        Err(error) => vec![check(false, error.to_string())],
+        Ok(done) if done.is_empty() => vec![check(true, "there was nothing to mend".into())],
+        Ok(done) => done.into_iter().map(|line| check(true, line)).collect(),
+    }
+}
+
+fn answer(ok: bool, checks: &[Check]) -> DoctorAnswer {
+    let check = |c: &Check| json::Check { name: c.name.into(), ok: c.ok, detail: c.detail.clone() };
+    DoctorAnswer::new(ok, checks.iter().map(check).collect())
+}
+
+fn line(out: &mut dyn Write, check: &Check) -> io::Result<()> {
+    let (style, word) = if check.ok { (GOOD, "ok") } else { (BAD, "failed") };
+    let detail = text::one_line(&check.detail, MAX_DETAIL);
+    writeln!(out, "{style}{word:<6}{style:#}  {:<17}  {detail}", check.name)
+}
+
+/// The same JSON with characters that a terminal acts on written as escapes, which may stand wherever they do.
+fn visible(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && text::acts_on_terminal(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn a_dump_says_the_same_and_moves_no_cursor() {
+        let value = serde_json::json!({ "text": "a\u{9b}31m\u{202e}\u{e0041}é\n\t" });
+        let shown = visible(&serde_json::to_string_pretty(&value).expect("json"));
+        assert!(!shown.contains('\u{9b}') && !shown.contains('\u{202e}') && shown.contains('é'), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("json"), value);
     }
 }

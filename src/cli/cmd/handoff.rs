@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    New(New),
+    New(Box<New>),
     /// List handoffs, those that wait first
     List,
     /// Print the task document of a handoff

@@ -3,7 +3,7 @@ use crate::{
     cli::{error, exit::Exit, format, ui::BAD},
     ops::{
         self, Session,
-        guard::{Objection, Verdict},
+        guard::{Fence, Objection, Verdict},
     },
 };
 use clap::Subcommand;
@@ -23,8 +23,17 @@ const TOLD: usize = 20;
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        match judge(cx) {
+        let fence = match self {
+            Args::PreCommit => Fence::Commit,
+            Args::PreMergeCommit => Fence::Merge,
+        };
+        match judge(cx, fence) {
             Ok(exit) => Ok(exit),
+            Err(error) if ops::bypass() => {
+                cx.ui.say("git aio: fence bypassed, but that could not be recorded");
+                error::report(&cx.ui, &error, ops::now());
+                Ok(Exit::Done)
+            }
             Err(error) => {
                 // Failing open would be a fence that is off without anybody's knowing.
                 error::report(&cx.ui, &error, ops::now());
@@ -38,17 +47,20 @@ impl Args {
 const BYPASS: &str =
     "AIO_BYPASS=1 git commit … goes round this fence and is recorded; --no-verify goes round all hooks";
 
-fn judge(cx: &Context) -> anyhow::Result<Exit> {
+fn judge(cx: &Context, fence: Fence) -> anyhow::Result<Exit> {
     if let Some(nonce) = ops::probe() {
         cx.ui.error(&format!("aio-probe {}", format::target(&nonce)), None);
         return Ok(Exit::Failed);
     }
     let session = cx.session()?;
-    let verdict = session.guard_commit();
+    let verdict = session.guard_commit(fence);
     cx.tell_notices(&session);
     let verdict = verdict?;
     if let Some(count) = verdict.bypassed {
-        cx.ui.say(format!("git aio: fence bypassed for {count} paths, and recorded"));
+        cx.ui.say(format!(
+            "git aio: fence bypassed for {}, and recorded",
+            format::count(usize::try_from(count).unwrap_or(usize::MAX), "path")
+        ));
         return Ok(Exit::Done);
     }
     tell(cx, &session, &verdict);

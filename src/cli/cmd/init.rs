@@ -1,12 +1,105 @@
 use super::Context;
-use crate::cli::exit::Exit;
+use crate::{
+    cli::{
+        diff::{self, Side},
+        exit::Exit,
+        json::InitAnswer,
+    },
+    ops::init::{Content, FileEdit, InitPlan, SettingEdit},
+};
+use std::io::{self, Write};
 
-/// Show the main job on a throwaway repository
+/// Put up the fence at the commit and make the store
+///
+/// From then on git asks git-aio before each commit and each merge commit whether what is staged is held by somebody
+/// else. A hook that is there already keeps running after ours. Where the folder of hooks is versioned or lies outside
+/// the repository, it is left alone, and git is pointed at hooks of ours that run those in it.
+///
+/// Everything that is changed is recorded in the git directory, and --undo takes it back.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Show what would change, as a diff, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Take back what init changed; claims and notes stay
+    #[arg(long, conflicts_with = "dry_run")]
+    undo: bool,
+}
 
 impl Args {
-    pub(crate) fn run(self, _cx: &Context) -> anyhow::Result<Exit> {
-        Ok(Exit::Failed)
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        let session = cx.session()?;
+        if self.undo {
+            return undo(cx, session.undo_init()?);
+        }
+        let plan = session.plan_init()?;
+        if plan.bare {
+            cx.ui.say("this repository is bare: nobody commits in it, so it needs no fence");
+        }
+        if self.dry_run {
+            cx.ui.answer(|| InitAnswer::new(true, plan.words()), |out| show(out, &plan))?;
+            return Ok(Exit::Done);
+        }
+        session.init(&plan)?;
+        cx.tell_notices(&session);
+        cx.ui.answer(
+            || InitAnswer::new(false, plan.words()),
+            |out| tell(out, &plan.words(), "nothing to do: all is in place"),
+        )?;
+        Ok(Exit::Done)
     }
+}
+
+fn undo(cx: &Context, done: Vec<String>) -> anyhow::Result<Exit> {
+    cx.ui.answer(
+        || InitAnswer::new(false, done.clone()),
+        |out| tell(out, &done, "nothing to take back: init has changed nothing here"),
+    )?;
+    cx.ui.say("claims and notes stay in refs/aio/state; docs/storage.md says how they are kept");
+    Ok(Exit::Done)
+}
+
+fn tell(out: &mut dyn Write, lines: &[String], if_none: &str) -> io::Result<()> {
+    if lines.is_empty() {
+        writeln!(out, "{if_none}")?;
+    }
+    lines.iter().try_for_each(|line| writeln!(out, "{}", crate::base::text::one_line(line, MAX_LINE)))
+}
+
+/// Longest line that names what was done, in characters.
+const MAX_LINE: usize = 1000;
+
+/// The plan as a diff.
+fn show(out: &mut dyn Write, plan: &InitPlan) -> io::Result<()> {
+    plan.files.iter().try_for_each(|edit| show_file(out, edit))?;
+    plan.settings.iter().try_for_each(|edit| show_setting(out, edit))?;
+    if plan.makes_store {
+        writeln!(out, "and make the store in refs/aio/state")?;
+    }
+    if plan.is_empty() { writeln!(out, "nothing to do: all is in place") } else { Ok(()) }
+}
+
+fn show_file(out: &mut dyn Write, edit: &FileEdit) -> io::Result<()> {
+    let path = edit.path.to_string_lossy();
+    let side = |content: &Content| Side { path: &path, content: as_git_has_it(content) };
+    diff::write(out, &side(&edit.before), &side(&edit.after))
+}
+
+/// What is there, and its mode in git's words.
+fn as_git_has_it(content: &Content) -> Option<(String, String)> {
+    match content {
+        Content::Absent => None,
+        Content::File { bytes, mode } => Some((String::from_utf8_lossy(bytes).into_owned(), format!("100{mode:03o}"))),
+        Content::Link(target) => Some((target.to_string_lossy().into_owned(), "120000".into())),
+    }
+}
+
+/// The lines of `git config --list` that change; the file itself holds more.
+fn show_setting(out: &mut dyn Write, edit: &SettingEdit) -> io::Result<()> {
+    let path = edit.file.to_string_lossy();
+    let side = |values: &[String]| {
+        let lines = values.iter().map(|value| format!("{}={value}\n", edit.key)).collect::<String>();
+        Side { path: &path, content: Some((lines, "100644".into())) }
+    };
+    diff::write(out, &side(&edit.before), &side(&edit.after))
 }

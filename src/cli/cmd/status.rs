@@ -7,7 +7,7 @@ use crate::{
         ui::{BOLD, DIM, ODD},
     },
     model::claim::Holder,
-    ops::{Session, claim::Seen, status::Status},
+    ops::{Session, check::Seen, status::Status},
 };
 use std::io::{self, Write};
 

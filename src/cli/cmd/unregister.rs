@@ -1,6 +1,7 @@
 use super::Context;
 use crate::cli::{
     exit::Exit,
+    format,
     json::{Instance, InstanceAnswer},
 };
 
@@ -18,7 +19,7 @@ impl Args {
             |out| {
                 writeln!(out, "{} has left", known.instance.id)?;
                 if !released.is_empty() {
-                    writeln!(out, "released {} claims", released.len())?;
+                    writeln!(out, "released {}", format::count(released.len(), "claim"))?;
                 }
                 Ok(())
             },

@@ -36,6 +36,13 @@ pub struct InvalidPattern {
     reason: Reason,
 }
 
+impl InvalidPattern {
+    /// The same about `typed`, of which only a part was looked at.
+    pub fn about(self, typed: &str) -> Self {
+        InvalidPattern { text: typed.to_owned(), ..self }
+    }
+}
+
 type Reason = Cow<'static, str>;
 
 /// Longest normal form, in bytes.

@@ -25,7 +25,7 @@ pub(in crate::store) trait Wire<M>: Serialize + DeserializeOwned {
 }
 
 /// `aio.json`.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(in crate::store) struct Meta {
     pub(in crate::store) format: u64,
     pub(in crate::store) min_writer: u64,

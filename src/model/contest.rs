@@ -1,0 +1,144 @@
+//! Claims that should not both be in force.
+//!
+//! The rules let no such pair come about. This finds one that damage, or a hand in the store, brought about all the
+//! same, and says which of the two stands.
+
+use super::{claim::Claim, overlap::Overlap, scope::Scope};
+use crate::base::path::RepoPath;
+use std::collections::HashMap;
+
+/// A claim that overlaps an earlier one of another holder, though not both are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contest {
+    /// The one that was granted first, and stands.
+    pub stands: Claim,
+    /// The one that should have been refused.
+    pub falls: Claim,
+}
+
+/// Where a scope is looked for: two that overlap are filed in one place, or one of them above the other.
+type Place = Vec<Vec<u8>>;
+
+/// All claims of `claims` that have to go for the rest to be free of contradiction: the earliest tokens stay. With
+/// `fold`, paths are compared as a case-insensitive file system sees them.
+pub fn contests(claims: &[Claim], fold: bool) -> Vec<Contest> {
+    let mut in_order: Vec<&Claim> = claims.iter().collect();
+    in_order.sort_by(|a, b| (a.token, &a.id).cmp(&(b.token, &b.id)));
+    let mut standing = Standing::default();
+    let mut contests = Vec::new();
+    for claim in in_order {
+        match standing.rival(claim, fold) {
+            Some(rival) => contests.push(Contest { stands: rival.clone(), falls: claim.clone() }),
+            None => standing.add(claim, fold),
+        }
+    }
+    contests
+}
+
+/// Claims that don't contradict each other, found by where they are filed rather than one by one.
+#[derive(Default)]
+struct Standing<'c> {
+    at: HashMap<Place, Vec<&'c Claim>>,
+    /// The same claims under every place above theirs.
+    below: HashMap<Place, Vec<&'c Claim>>,
+}
+
+impl<'c> Standing<'c> {
+    fn add(&mut self, claim: &'c Claim, fold: bool) {
+        let place = place(&claim.scope, fold);
+        for depth in 0..place.len() {
+            self.below.entry(place[..depth].to_vec()).or_default().push(claim);
+        }
+        self.at.entry(place).or_default().push(claim);
+    }
+
+    fn rival(&self, claim: &Claim, fold: bool) -> Option<&'c Claim> {
+        let place = place(&claim.scope, fold);
+        let overlap = Overlap::new(&claim.scope, fold);
+        let above = (0..=place.len()).filter_map(|depth| self.at.get(&place[..depth])).flatten();
+        let mut near = above.chain(self.below.get(&place).into_iter().flatten());
+        let excludes = |other: &Claim| other.holder != claim.holder && !other.mode.admits(claim.mode);
+        near.find(|other| excludes(other) && overlap.with(&other.scope)).copied()
+    }
+}
+
+fn place(scope: &Scope, fold: bool) -> Place {
+    let components = |at: RepoPath| at.components().map(|c| [b"=", c].concat()).collect();
+    match (scope, scope.anchor()) {
+        (Scope::Task(id), _) => vec![b":tasks".to_vec(), id.as_str().into()],
+        (_, Some(at)) if fold => components(at.folded()),
+        (_, Some(at)) => components(at),
+        (_, None) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::world::Time,
+        model::claim::{Holder, Mode, Origin},
+    };
+
+    fn claim(token: u64, holder: &str, kind: &str, target: &str) -> Claim {
+        Claim {
+            id: format!("{token:016x}").parse().expect("an id"),
+            scope: Scope::parse(kind, target).expect("a scope"),
+            mode: Mode::Exclusive,
+            origin: Origin::Explicit,
+            holder: Holder::Instance(format!("{holder}-1700000000-a3f2").parse().expect("an id")),
+            token,
+            grant: format!("{token:032x}").parse().expect("an id"),
+            since: Time::UNIX_EPOCH,
+            until: None,
+            why: None,
+        }
+    }
+
+    fn falling(claims: &[Claim]) -> Vec<(u64, u64)> {
+        contests(claims, false).iter().map(|c| (c.stands.token, c.falls.token)).collect()
+    }
+
+    #[test]
+    fn the_lowest_token_stands_in_whichever_order_and_direction() {
+        let mut claims = vec![
+            claim(5, "codex", "file", "src/auth/login.rs"),
+            claim(3, "claude", "directory", "src"),
+            claim(4, "gemini", "pattern", "*.rs"),
+            claim(2, "amp", "task", "AI-1"),
+            claim(6, "codex", "task", "AI-1"),
+            claim(7, "claude", "file", "src/main.rs"),
+        ];
+        let expected = [(3, 4), (3, 5), (2, 6)];
+        assert_eq!(falling(&claims), expected);
+        claims.reverse();
+        assert_eq!(falling(&claims), expected);
+    }
+
+    #[test]
+    fn what_is_filed_below_is_found_from_above() {
+        let claims = [claim(1, "codex", "file", "a/b/c"), claim(2, "claude", "directory", ".")];
+        assert_eq!(falling(&claims), [(1, 2)]);
+    }
+
+    #[test]
+    fn one_that_fell_makes_no_other_fall() {
+        let claims = [claim(1, "a", "file", "x/1"), claim(2, "b", "directory", "x"), claim(3, "c", "file", "x/2")];
+        assert_eq!(falling(&claims), [(1, 2)]);
+    }
+
+    #[test]
+    fn shared_claims_and_those_of_one_holder_get_along() {
+        let shared = |token, holder| Claim { mode: Mode::Shared, ..claim(token, holder, "directory", "src") };
+        assert_eq!(falling(&[shared(1, "a"), shared(2, "b")]), []);
+        assert_eq!(falling(&[shared(1, "a"), claim(2, "b", "file", "src/x")]), [(1, 2)]);
+        assert_eq!(falling(&[claim(1, "a", "directory", "src"), claim(2, "a", "file", "src/x")]), []);
+    }
+
+    #[test]
+    fn case_counts_unless_it_is_folded() {
+        let claims = [claim(1, "a", "file", "Src/X"), claim(2, "b", "file", "src/x")];
+        assert_eq!(contests(&claims, false), []);
+        assert_eq!(contests(&claims, true).len(), 1);
+    }
+}

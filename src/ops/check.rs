@@ -1,0 +1,122 @@
+//! Asking who holds what.
+
+use super::{Error, Session, Target, Who};
+use crate::{
+    base::path::RepoPath,
+    model::{
+        claim::{Claim, Mode},
+        guard::{self, Matter},
+        liveness::Presence,
+        overlap::Overlap,
+        scope::Scope,
+        view::View,
+    },
+    store::Snapshot,
+};
+use std::collections::HashMap;
+
+/// What a check found about one target.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// What was asked about.
+    pub scope: Scope,
+    /// Whether the one who asks may change it.
+    pub available: bool,
+    /// The claims on it, the asker's own too.
+    pub claims: Vec<Seen>,
+}
+
+/// A claim as somebody else sees it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The claim.
+    pub claim: Claim,
+    /// Its id, as short as it is unique.
+    pub short_id: String,
+    /// Whether its holder is there; `None` for a handoff, and for a holder that is not on the register.
+    pub presence: Option<Presence>,
+    /// Whether the asker holds it.
+    pub mine: bool,
+    /// Whether the asker held it, lost it, and has not settled that.
+    pub lost: bool,
+}
+
+impl Session {
+    /// What is known about `targets`, at one moment; its sequence number comes with it.
+    ///
+    /// # Errors
+    /// When the store can't be trusted on the way to one of them.
+    pub fn check(&self, targets: &[Target]) -> Result<(u64, Vec<Checked>), Error> {
+        let snapshot = self.snapshot()?;
+        // Who asks takes longer to find out than anything else here, so only where the answer depends on it.
+        let mut asker = if snapshot.has_ended()? { Some(self.asking(&snapshot)?) } else { None };
+        let mut checked = Vec::with_capacity(targets.len());
+        for Target { scope, .. } in targets {
+            checked.push(self.check_one(scope, &mut asker, &snapshot)?);
+        }
+        Ok((snapshot.seq(), checked))
+    }
+
+    fn check_one(&self, scope: &Scope, asker: &mut Option<Who>, snapshot: &Snapshot<'_>) -> Result<Checked, Error> {
+        let mut checked = Checked { scope: scope.clone(), available: true, claims: Vec::new() };
+        let mut claims = snapshot.claims_near(scope)?;
+        if claims.is_empty() && asker.is_none() {
+            return Ok(checked);
+        }
+        let overlap = Overlap::new(scope, snapshot.folds_case());
+        claims.retain(|claim| overlap.with(&claim.scope));
+        let who = match asker {
+            Some(who) => who,
+            None if claims.is_empty() => return Ok(checked),
+            None => asker.insert(self.asking(snapshot)?),
+        };
+        let me = who.instance();
+        let is_mine = |claim: &Claim| me.is_some_and(|me| claim.is_held_by(me));
+        let sharing = claims.iter().any(|claim| is_mine(claim) && claim.mode == Mode::Shared);
+        let newest = claims.iter().filter(|claim| is_mine(claim)).map(|claim| claim.token).max();
+        for claim in claims {
+            let mine = is_mine(&claim);
+            if !(mine || sharing && claim.mode == Mode::Shared) && self.binds(&claim, snapshot)? {
+                checked.available = false;
+            }
+            checked.claims.push(self.seen_claim(claim, mine, false, snapshot));
+        }
+        for ended in self.losses(me, snapshot)?.into_iter().filter(|ended| overlap.with(&ended.claim.scope)) {
+            if newest.is_none_or(|newest| newest < ended.claim.token) {
+                checked.available = false;
+                checked.claims.push(self.seen_claim(ended.claim, false, true, snapshot));
+            }
+        }
+        Ok(checked)
+    }
+
+    fn seen_claim(&self, claim: Claim, mine: bool, lost: bool, snapshot: &Snapshot<'_>) -> Seen {
+        let short_id = snapshot.short_claim_id(&claim.id);
+        Seen { short_id, presence: self.presence_of(&claim.holder, snapshot), mine, lost, claim }
+    }
+
+    /// Which of `paths` the one who asks may not change, as the fence at the commit will say.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub fn check_paths(&self, paths: &[RepoPath]) -> Result<(u64, Vec<Checked>), Error> {
+        let snapshot = self.snapshot()?;
+        let who = self.asking(&snapshot)?;
+        let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), &snapshot)?;
+        let ended = self.losses(who.instance(), &snapshot)?;
+        let found = guard::findings(paths, &claims, &ended, who.instance(), snapshot.folds_case());
+        let mut matters: HashMap<&RepoPath, Matter<'_>> = found.into_iter().map(|f| (f.path, f.matter)).collect();
+        let checked = paths.iter().map(|path| {
+            let claim = match matters.remove(path) {
+                Some(Matter::Held(claim)) => Some((claim, false)),
+                Some(Matter::Lost(ended)) => Some((&ended.claim, true)),
+                Some(Matter::Unclaimed) | None => None,
+            };
+            let claims = claim.map(|(claim, lost)| self.seen_claim(claim.clone(), false, lost, &snapshot));
+            let claims: Vec<Seen> = claims.into_iter().collect();
+            Checked { scope: Scope::File(path.clone()), available: claims.is_empty(), claims }
+        });
+        let checked = checked.collect();
+        Ok((snapshot.seq(), checked))
+    }
+}

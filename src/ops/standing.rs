@@ -1,0 +1,99 @@
+//! Whether a claim stands: whether somebody is behind it who has to be asked.
+//!
+//! Only a holder of this clone is judged; of another clone we see neither the process nor the clock. An open handoff
+//! stands for as long as it is open.
+
+use super::{Error, Held, Session};
+use crate::{
+    base::id::InstanceId,
+    model::{
+        apply::Conflict,
+        claim::{Claim, EndReason, Holder},
+        liveness::Presence,
+        op::Eviction,
+        view::View,
+    },
+    store::Snapshot,
+};
+use std::collections::HashMap;
+
+impl Session {
+    /// Which of `claims` may be passed over by `me`: their holder is gone, or their time is up. Only a holder of this
+    /// clone is judged; of another clone we see neither the process nor the clock.
+    pub(super) fn evictions(
+        &self,
+        claims: &[Claim],
+        me: &InstanceId,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Vec<Eviction>, Error> {
+        let mut evictions = Vec::new();
+        for claim in claims {
+            if let Some(reason) = self.end_reason(claim, me, snapshot)? {
+                evictions.push(Eviction { claim: claim.grant_ref(), reason });
+            }
+        }
+        Ok(evictions)
+    }
+
+    fn end_reason(&self, claim: &Claim, me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<Option<EndReason>, Error> {
+        if claim.is_held_by(me) { Ok(None) } else { self.fallen(claim, snapshot) }
+    }
+
+    /// Why a claim need not be respected, if it need not be.
+    fn fallen(&self, claim: &Claim, snapshot: &Snapshot<'_>) -> Result<Option<EndReason>, Error> {
+        let Holder::Instance(holder) = &claim.holder else { return Ok(None) };
+        let instance = snapshot.instance(holder)?;
+        let elsewhere = instance.is_some_and(|i| self.clone_id().is_ok_and(|here| *here != i.clone));
+        Ok(match () {
+            () if !elsewhere && claim.is_expired(self.now()) => Some(EndReason::Expired),
+            () if self.is_gone(holder, snapshot)? => Some(EndReason::Stale),
+            () => None,
+        })
+    }
+
+    /// Whether a claim of somebody else has to be respected.
+    pub(super) fn binds(&self, claim: &Claim, snapshot: &Snapshot<'_>) -> Result<bool, Error> {
+        Ok(self.fallen(claim, snapshot)?.is_none())
+    }
+
+    /// Of `claims`, those of `me` and those that have to be respected.
+    pub(super) fn binding(
+        &self,
+        claims: Vec<Claim>,
+        me: Option<&InstanceId>,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Vec<Claim>, Error> {
+        // Few hold many: whether a holder is there is looked up once.
+        let mut lasting = HashMap::new();
+        let mut binding = Vec::with_capacity(claims.len());
+        for claim in claims {
+            let mine = me.is_some_and(|me| claim.is_held_by(me));
+            let binds = match lasting.get(&claim.holder) {
+                _ if mine => true,
+                Some(lasts) if claim.until.is_none() => *lasts,
+                _ => self.binds(&claim, snapshot)?,
+            };
+            if claim.until.is_none() {
+                lasting.insert(claim.holder.clone(), binds);
+            }
+            if binds {
+                binding.push(claim);
+            }
+        }
+        Ok(binding)
+    }
+
+    pub(super) fn held(&self, conflicts: Vec<Conflict>, snapshot: &Snapshot<'_>) -> Error {
+        let held = conflicts.into_iter().map(|conflict| Held {
+            short_id: snapshot.short_claim_id(&conflict.claim.id),
+            presence: self.presence_of(&conflict.claim.holder, snapshot),
+            conflict,
+        });
+        Error::Held(held.collect())
+    }
+
+    pub(super) fn presence_of(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> Option<Presence> {
+        let Holder::Instance(id) = holder else { return None };
+        Some(self.presence(&snapshot.instance(id).ok().flatten()?))
+    }
+}

@@ -1,0 +1,162 @@
+//! The lock of a ref as git knows it: `<ref>.lock`, which becomes the ref when it is renamed.
+//!
+//! The new value is first written to a file of our own, and the lock is made as a second name for that file. So a lock
+//! of ours holds its value from the moment it is there, and what a killed writer left can be told from what anybody
+//! else did: nobody else's lock, which is empty at first, ever holds the value that a writer of ours has noted.
+
+use super::{Repository, WriteStep};
+use crate::base::oid::Oid;
+use std::{
+    ffi::OsString,
+    fs::{self, OpenOptions},
+    io::{self, ErrorKind, Write},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// How long a lock that somebody else holds is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The longest wait between two looks at it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
+
+/// A ref that is locked, its new value written. Dropped without [`commit`](Self::commit), it is as it was.
+pub(super) struct RefLock {
+    target: PathBuf,
+    lock: PathBuf,
+    /// Whether the lock is there still.
+    held: bool,
+    _note: Option<Note>,
+}
+
+/// Why there is no lock.
+pub(super) enum LockError {
+    /// Somebody else has it.
+    Busy {
+        lock: PathBuf,
+        /// How long the file has been there.
+        age: Duration,
+    },
+    Io(io::Error),
+}
+
+impl From<io::Error> for LockError {
+    fn from(error: io::Error) -> Self {
+        LockError::Io(error)
+    }
+}
+
+impl RefLock {
+    /// Locks the ref whose file is `target`, which is to hold `value`.
+    ///
+    /// During our turn, a lock that a killed writer of ours left is taken away first. Without it there is no telling
+    /// whether that writer is gone, so then nothing is noted and nothing taken away.
+    pub(super) fn acquire(
+        repository: &Repository,
+        target: PathBuf,
+        value: &Oid,
+        durable: bool,
+        observe: &dyn Fn(WriteStep),
+    ) -> Result<Self, LockError> {
+        let text = format!("{value}\n");
+        let lock = lock_path(&target);
+        let note = repository.turn.get().then(|| Note::replace(repository, &lock, &text, durable)).transpose()?;
+        observe(WriteStep::ValueNoted);
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let made = match &note {
+                Some(note) => note.link(&lock).or_else(|error| match error.kind() {
+                    ErrorKind::AlreadyExists | ErrorKind::NotFound => Err(error),
+                    // A file system that gives a file no second name.
+                    _ => write_new(&lock, &text, durable),
+                }),
+                None => write_new(&lock, &text, durable),
+            };
+            match made {
+                Ok(()) => return Ok(RefLock { target, lock, held: true, _note: note }),
+                // git removes folders of refs as they become empty.
+                Err(error) if error.kind() == ErrorKind::NotFound && Instant::now() < deadline => {
+                    lock.parent().map_or(Ok(()), fs::create_dir_all)?;
+                }
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+                Err(_) if Instant::now() >= deadline => {
+                    let age = age(&lock);
+                    return Err(LockError::Busy { lock, age });
+                }
+                Err(_) => {
+                    thread::sleep(pause);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Makes the new value the ref's. The note of it goes when this is dropped.
+    pub(super) fn commit(&mut self) -> io::Result<()> {
+        fs::rename(&self.lock, &self.target)?;
+        self.held = false;
+        Ok(())
+    }
+}
+
+impl Drop for RefLock {
+    fn drop(&mut self) {
+        if self.held {
+            let _ = fs::remove_file(&self.lock);
+        }
+    }
+}
+
+/// The value that whoever has the turn is about to lock a ref for.
+struct Note(PathBuf);
+
+impl Note {
+    /// Takes the place of the note of a writer that was killed, and of the lock that it may have left.
+    ///
+    /// Proof that the lock is that writer's: it holds the noted value, a name that is random to the bit. Proof that the
+    /// writer is gone: whoever writes a note has the turn, and now we have it.
+    fn replace(repository: &Repository, lock: &Path, text: &str, durable: bool) -> io::Result<Note> {
+        let note = Note(repository.common_dir.join("aio").join("writing"));
+        if let Ok(noted) = fs::read(&note.0) {
+            if !noted.is_empty() && fs::read(lock).is_ok_and(|held| held == noted) {
+                let _ = fs::remove_file(lock);
+            }
+            // Never written over: it may be a second name of what is now the ref.
+            fs::remove_file(&note.0)?;
+        }
+        write_new(&note.0, text, durable)?;
+        Ok(note)
+    }
+
+    fn link(&self, lock: &Path) -> io::Result<()> {
+        fs::hard_link(&self.0, lock)
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn write_new(path: &Path, text: &str, durable: bool) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| if durable { file.sync_all() } else { Ok(()) });
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".lock");
+    name.into()
+}
+
+fn age(path: &Path) -> Duration {
+    let modified = fs::metadata(path).and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    modified.elapsed().unwrap_or_default()
+}

@@ -1,0 +1,300 @@
+//! Bad input: what is no repository, what is damaged, what is too much, and who has stopped listening.
+
+use crate::env::{Refs, Repo, TestEnvironment, ended, run};
+use insta::assert_snapshot;
+use std::{fs, process::Stdio};
+
+/// Every record and every ref: what must not change when a command fails.
+fn everything(repo: &Repo<'_>) -> String {
+    repo.git(&["for-each-ref"])
+}
+
+/// Makes a commit with the message and parents of the tip, but with `text` at `path` in its tree, the tip.
+fn tamper(repo: &Repo<'_>, path: &str, text: &str) {
+    let message = repo.git(&["log", "-1", "--format=%B", "refs/aio/state"]);
+    let file = repo.env.path().join("tampered");
+    fs::write(&file, text).unwrap();
+    let blob = repo.git(&["hash-object", "-w", &file.display().to_string()]);
+    let index = repo.env.path().join("tampered-index");
+    let git = |args: &[&str]| {
+        let ended = run(repo.env.command("git", &repo.dir).args(args).env("GIT_INDEX_FILE", &index));
+        assert_eq!(ended.code, 0, "{args:?} {ended:?}");
+        ended.stdout.trim().to_owned()
+    };
+    git(&["read-tree", "refs/aio/state"]);
+    git(&["update-index", "--add", "--cacheinfo", &format!("100644,{},{path}", blob.trim())]);
+    let tree = git(&["write-tree"]);
+    let commit = git(&["commit-tree", &tree, "-p", "refs/aio/state", "-m", &message]);
+    git(&["update-ref", "refs/aio/state", &commit]);
+    fs::remove_file(&index).unwrap();
+}
+
+/// The path of the only record below `folder`.
+fn record(repo: &Repo<'_>, folder: &str) -> String {
+    let found = repo.git(&["ls-tree", "-r", "--name-only", "refs/aio/state", folder]);
+    assert_eq!(found.lines().count(), 1, "{found}");
+    found.trim().to_owned()
+}
+
+#[test]
+fn outside_of_a_repository_every_command_says_so() {
+    let env = TestEnvironment::new();
+    let nowhere = Repo { env: &env, dir: env.path().join("home") };
+    let session = nowhere.session(None, &[&["status"], &["claim", "x"], &["status", "-C", "no/such/folder"]]);
+    assert_snapshot!(session, @r"
+    $ git aio status
+    ! error: not a git repository (or any parent up to the root): ~/home
+    ! hint: run it inside a git repository, or name one with -C
+    [exit 1]
+    $ git aio claim x
+    ! error: not a git repository (or any parent up to the root): ~/home
+    ! hint: run it inside a git repository, or name one with -C
+    [exit 1]
+    $ git aio status -C no/such/folder
+    ! error: ~/home/no/such/folder is no folder
+    ! hint: name one that exists with -C
+    [exit 2]
+    ");
+    for args in [&["whoami"][..], &["log"], &["context", "get"], &["check", "x"], &["hook", "pre-commit"]] {
+        assert_eq!(nowhere.aio(args).code, 1, "{args:?}");
+    }
+    for args in [&["schema"][..], &["--help"], &["--version"], &["man"], &["completions", "bash"]] {
+        assert_eq!(nowhere.aio(args).code, 0, "{args:?}");
+    }
+}
+
+#[test]
+fn a_repository_of_a_newer_format_is_not_touched() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.git(&["config", "core.repositoryformatversion", "1"]);
+    repo.git(&["config", "extensions.somethingNew", "true"]);
+    let config = fs::read(repo.dir.join(".git/config")).unwrap();
+    let ended = repo.aio(&["claim", "x"]);
+    assert_ne!(ended.code, 0, "{ended:?}");
+    assert!(ended.stderr.to_lowercase().contains("somethingnew"), "it names what it does not know: {ended:?}");
+    assert_eq!(fs::read(repo.dir.join(".git/config")).unwrap(), config);
+    assert!(!repo.dir.join(".git/refs/aio").exists());
+}
+
+#[test]
+fn a_corrupt_record_is_shown_and_the_rest_works() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    repo.ok_as(&claude, &["context", "warning", "it bites"]);
+    let path = record(&repo, "notes/");
+    tamper(&repo, &path, "{\"v\":1,");
+    let session = repo.session(Some(&claude), &[&["context", "get"], &["claim", "README.md"]]);
+    let session = session.replace(path.rsplit('/').next().unwrap(), "NOTE.json").replace(&path[6..13], "MONTH");
+    assert_snapshot!(session, @r"
+    $ git aio context get
+    nothing found
+    ! warning: damaged record notes/MONTH/HEX.json: EOF while parsing a value at line 1 column 7; see `git aio doctor`
+    $ git aio claim README.md
+    claimed HEX  README.md (file)
+    ");
+    let found = repo.json_as(&claude, &["context", "get"]);
+    assert_eq!(found["damaged"][0]["path"], path.as_str());
+    repo.ok_as(&claude, &["context", "warning", "it still bites"]);
+}
+
+#[test]
+fn a_corrupt_claim_refuses_what_it_may_have_covered_and_nothing_else() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+    repo.ok_as(&claude, &["claim", "src/auth/"]);
+    let path = record(&repo, "claims/");
+    tamper(&repo, &path, "no json");
+    for args in [&["claim", "src/auth/login.rs"][..], &["check", "src/auth/login.rs"], &["claim", "src/"]] {
+        let refused = repo.aio_as(&codex, args);
+        assert_eq!(refused.code, 1, "{args:?} {refused:?}");
+        assert!(refused.stderr.contains("damaged record") && refused.stderr.contains("doctor"), "{refused:?}");
+    }
+    repo.write("src/auth/login.rs", "changed\n");
+    repo.git(&["add", "-A"]);
+    let fence = repo.aio_as(&codex, &["hook", "pre-commit"]);
+    assert_eq!(fence.code, 1, "a fence that can't judge blocks: {fence:?}");
+    assert!(fence.stderr.contains("AIO_BYPASS=1"), "and names the way round: {fence:?}");
+    repo.ok_as(&codex, &["claim", "README.md", "src/main.rs"]);
+    assert_eq!(repo.aio_as(&codex, &["status"]).code, 0);
+}
+
+#[test]
+fn a_corrupt_tip_stops_everything_and_names_the_way_back() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    repo.git(&["update-ref", "refs/aio/state", "HEAD"]);
+    let before = everything(&repo);
+    for args in [&["status"][..], &["claim", "x"], &["check", "x"], &["log"], &["register", "codex"]] {
+        let ended = repo.aio_as(&claude, args);
+        assert_eq!(ended.code, 1, "{args:?} {ended:?}");
+        assert!(ended.stderr.starts_with("error: refs/aio/state is damaged: "), "{ended:?}");
+        assert!(ended.stderr.contains("git aio doctor --repair"), "{ended:?}");
+    }
+    assert_eq!(everything(&repo), before);
+    let missing = "1".repeat(40);
+    fs::write(repo.dir.join(".git/refs/aio/state"), format!("{missing}\n")).unwrap();
+    assert_eq!(repo.aio_as(&claude, &["status"]).code, 1, "a commit that is not there");
+    fs::write(repo.dir.join(".git/refs/aio/state"), "").unwrap();
+    let empty = repo.aio_as(&claude, &["status"]);
+    assert_eq!(empty.code, 1, "{empty:?}");
+    assert!(empty.stderr.contains("doctor --repair"), "{empty:?}");
+}
+
+#[test]
+fn a_store_of_a_newer_writer_can_be_read_and_not_written() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+    repo.ok_as(&claude, &["claim", "src/", "--why", "so"]);
+    let meta = repo.git(&["show", "refs/aio/state:aio.json"]).replace("\"min_writer\": 1", "\"min_writer\": 99");
+    assert!(meta.contains("99"), "{meta}");
+    tamper(&repo, "aio.json", &meta);
+    let before = everything(&repo);
+    assert!(repo.ok_as(&codex, &["status"]).contains("src (directory)"));
+    assert_eq!(repo.aio_as(&codex, &["check", "src/main.rs"]).code, 3);
+    assert_snapshot!(repo.session(Some(&codex), &[&["claim", "README.md"]]), @r"
+    $ git aio claim README.md
+    ! error: the store needs a git-aio that writes format 99; this one writes format 1
+    ! hint: update git-aio; until then it can only read
+    [exit 1]
+    ");
+    for args in [&["context", "warning", "x"][..], &["unregister"], &["handoff", "new", "x"], &["register", "amp"]] {
+        assert_eq!(repo.aio_as(&claude, args).code, 1, "{args:?}");
+    }
+    assert_eq!(everything(&repo), before);
+}
+
+#[test]
+fn fields_of_a_newer_version_survive() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    repo.ok_as(&claude, &["task", "one"]);
+    let path = record(&repo, "instances/");
+    let text = repo.git(&["show", &format!("refs/aio/state:{path}")]);
+    tamper(&repo, &path, &text.replacen('{', "{\"colour\":\"red\",", 1));
+    repo.ok_as(&claude, &["task", "two"]);
+    let text = repo.git(&["show", &format!("refs/aio/state:{path}")]);
+    assert!(text.contains("\"colour\": \"red\"") && text.contains("two"), "{text}");
+}
+
+#[test]
+fn a_huge_argument_is_refused_in_words_of_reasonable_length() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let huge = "x".repeat(100_000);
+    let deep = "a/".repeat(20_000);
+    for args in [
+        &["claim", &huge][..],
+        &["claim", &format!("{huge}*")],
+        &["claim", "task", &huge],
+        &["claim", &deep],
+        &["check", "--", &deep],
+        &["task", &huge],
+        &["register", &huge],
+        &["whoami", "--as", &huge],
+        &["release", &huge],
+        &["context", "learning", &huge],
+        &["handoff", "new", &huge],
+        &["handoff", "show", &huge],
+    ] {
+        let ended = repo.aio_as(&claude, args);
+        let said = ended.stdout.len() + ended.stderr.len();
+        assert!(said < 5_000, "{} {}: {said} bytes", args[0], args[1].len());
+        assert!([0, 1, 2, 8].contains(&ended.code), "{} {:?}", args[0], ended.code);
+    }
+    assert_eq!(repo.git(&["fsck", "--strict"]), "");
+    assert_eq!(repo.aio_as(&claude, &["status"]).code, 0, "nothing that was taken is too much for a reader");
+}
+
+#[test]
+fn who_has_closed_the_pipe_has_seen_enough() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let targets: Vec<String> = (0..200).map(|number| format!("folder/file-{number}")).collect();
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    repo.ok_as(&claude, &[&["claim"], &targets[..]].concat());
+    for args in [&["status"][..], &["status", "--json"], &["log"], &["schema"], &["man"], &["completions", "bash"]] {
+        let mut command = repo.command(args);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = ended(&command.stdout(writer).stderr(Stdio::piped()).output().unwrap());
+        assert!(!ended.stderr.contains("panicked") && ended.stderr.is_empty(), "{args:?} {ended:?}");
+        assert!([0, 141].contains(&ended.code), "{args:?} {ended:?}");
+    }
+}
+
+#[test]
+fn a_command_needs_nobody_at_its_ends() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let shell = |line: &str| run(repo.env.command("sh", &repo.dir).args(["-c", line]).env("AIO_INSTANCE", &claude));
+    for (line, code) in [
+        ("git-aio claim src/ <&-", 0),
+        ("git-aio status <&- 2>&-", 0),
+        ("git-aio context learning - <&-", 2),
+        ("git-aio check --stdin <&-", 0),
+    ] {
+        let ended = shell(line);
+        assert!(!ended.stderr.contains("panicked"), "{line} {ended:?}");
+        assert_eq!(ended.code, code, "{line} {ended:?}");
+    }
+    let closed = shell("git-aio status >&-");
+    assert!(!closed.stderr.contains("panicked"), "{closed:?}");
+    let full = shell("git-aio status >/dev/full");
+    assert_eq!(full.code, 1, "an answer that was not given is a failure: {full:?}");
+}
+
+#[test]
+fn a_bare_repository_can_be_coordinated_by_path() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.git(&["clone", "-q", "--bare", ".", "../bare.git"]);
+    let bare = Repo { env: &env, dir: env.path().join("bare.git") };
+    bare.git(&["config", "aio.fsync", "false"]);
+    let (claude, codex) = (bare.register("claude"), bare.register("codex"));
+    bare.ok_as(&claude, &["claim", "directory", "src"]);
+    assert_eq!(bare.aio_as(&codex, &["claim", "file", "src/main.rs"]).code, 3);
+    assert_eq!(bare.aio_as(&codex, &["claim", "*.rs"]).code, 3);
+    assert_eq!(bare.aio_as(&codex, &["claim", "../x"]).code, 2);
+    assert!(bare.ok(&["status"]).starts_with("bare"), "its name is that of its folder");
+    bare.ok_as(&claude, &["handoff", "new", "go on"]);
+}
+
+#[test]
+fn a_repository_without_a_commit_can_be_coordinated() {
+    let env = TestEnvironment::new();
+    let dir = env.path().join("fresh");
+    fs::create_dir(&dir).unwrap();
+    let repo = Repo { env: &env, dir };
+    repo.git(&["init", "-q"]);
+    let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+    repo.ok_as(&claude, &["claim", "src/", "*.md"]);
+    repo.write("src/main.rs", "fn main() {}\n");
+    repo.git(&["add", "-A"]);
+    assert_eq!(repo.aio_as(&codex, &["hook", "pre-commit"]).code, 3);
+    assert_eq!(repo.aio_as(&claude, &["hook", "pre-commit"]).code, 0);
+    let handoff = repo.json_as(&claude, &["handoff", "new", "go on"])["handoff"].clone();
+    assert_eq!(handoff["commit"], serde_json::Value::Null, "{handoff}");
+    assert_eq!(handoff["dirty"], serde_json::json!(["src/main.rs"]));
+}
+
+#[test]
+fn without_a_name_in_git_a_store_can_still_be_written() {
+    let env = TestEnvironment::new();
+    let repo = env.repo_with("demo", Refs::Files, "sha1", &[]);
+    let mut command = repo.command(&["register", "claude"]);
+    for side in ["AUTHOR", "COMMITTER"] {
+        command.env_remove(format!("GIT_{side}_NAME")).env_remove(format!("GIT_{side}_EMAIL"));
+    }
+    let ended = run(command.env("HOME", "/nonexistent"));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(repo.git(&["log", "-1", "--format=%an %cn", "refs/aio/state"]), "git-aio git-aio\n");
+}

@@ -1,0 +1,263 @@
+//! Races as races: processes that are let go at the same moment, and beside them a repository that is being tidied.
+//!
+//! `AIO_TEST_CAMPAIGN=1` runs 2,000 rounds where the default run has 20 or fewer, and there only it asks how long an
+//! operation may take: `AIO_TEST_CAMPAIGN=1 cargo test --test it race:: -- --nocapture`.
+
+use crate::{
+    env::{Ended, Refs, Repo, TestEnvironment},
+    together::{beside, together, together_timed},
+};
+use std::{thread, time::Duration};
+
+/// Two targets that overlap, each of them also itself.
+type Pair = [&'static [&'static str]; 2];
+
+const FILE: &[&str] = &["file", "src/auth/login.rs"];
+const DIRECTORY: &[&str] = &["directory", "src/auth"];
+const OUTER: &[&str] = &["directory", "src"];
+const PATTERN: &[&str] = &["pattern", "src/**/*.rs"];
+const BARE_PATTERN: &[&str] = &["pattern", "login.*"];
+const TASK: &[&str] = &["task", "AUTH-7"];
+
+const PAIRS: [Pair; 7] = [
+    [FILE, FILE],
+    [FILE, DIRECTORY],
+    [FILE, PATTERN],
+    [DIRECTORY, OUTER],
+    [DIRECTORY, PATTERN],
+    [PATTERN, BARE_PATTERN],
+    [TASK, TASK],
+];
+
+/// What tidies a repository up. What removes objects takes turns: git's own writers lose objects to a `git gc` and a
+/// `git repack -a -d` at the same time, and to any `git prune --expire=now` beside them.
+const CHORES: &[&[&[&str]]] = &[
+    &[&["gc", "--quiet"], &["repack", "-a", "-d", "-q"], &["prune", "--expire=1.hour.ago"]],
+    &[&["pack-refs", "--all"]],
+];
+
+fn campaign() -> bool {
+    std::env::var_os("AIO_TEST_CAMPAIGN").is_some_and(|value| value == "1")
+}
+
+/// How many rounds to run where the default run has `few`.
+fn rounds(few: usize) -> usize {
+    if campaign() { 2_000 } else { few }
+}
+
+/// A repository and instances in it, registered once for all rounds.
+struct Arena<'e> {
+    repo: Repo<'e>,
+    instances: Vec<String>,
+}
+
+impl<'e> Arena<'e> {
+    fn new(env: &'e TestEnvironment, refs: Refs, instances: usize) -> Self {
+        let files = [("src/auth/login.rs", "fn login() {}\n"), ("src/main.rs", "fn main() {}\n")];
+        let repo = env.repo_with("arena", refs, "sha1", &files);
+        let instances = (0..instances).map(|_| repo.register("claude")).collect();
+        Arena { repo, instances }
+    }
+
+    /// One round: `racers` claim at once, the even ones one target of the pair, the odd ones the other. Exactly one of
+    /// them gets it, and everybody else is told who.
+    fn round(&self, pair: &Pair, racers: usize) {
+        let claims = self.instances.iter().take(racers).enumerate().map(|(nth, instance)| {
+            let mut claim = self.repo.command(&["claim"]);
+            claim.args(pair[nth % 2]).env("AIO_INSTANCE", instance);
+            claim
+        });
+        let ends = together(claims.collect());
+        let winners: Vec<&String> = self.by_code(&ends, 0).collect();
+        let [winner] = winners[..] else { panic!("{} winners of {racers} for {pair:?}: {ends:#?}", winners.len()) };
+        for end in ends.iter().filter(|end| end.code != 0) {
+            assert_eq!(end.code, 3, "{}", end.stderr);
+            assert!(end.stderr.starts_with("already claimed: "), "{}", end.stderr);
+            assert!(end.stderr.contains(winner.as_str()), "{winner} won, but: {}", end.stderr);
+        }
+        assert_eq!(claims_present(&self.repo), 1, "the winner {winner} for {pair:?}");
+        self.repo.ok_as(winner, &["release", "all"]);
+    }
+
+    fn by_code<'a>(&'a self, ends: &'a [Ended], code: i32) -> impl Iterator<Item = &'a String> {
+        self.instances.iter().zip(ends).filter(move |(_, end)| end.code == code).map(|(instance, _)| instance)
+    }
+}
+
+/// How many claims the state has.
+fn claims_present(repo: &Repo<'_>) -> usize {
+    repo.git(&["ls-tree", "-r", "--name-only", "refs/aio/state", "claims/"]).lines().count()
+}
+
+/// The history is one line of `operations` after the store began, each with its parent alone and the next number.
+fn assert_linear(repo: &Repo<'_>, operations: usize) {
+    let log = repo.git(&["log", "--format=%(trailers:key=Aio-Seq,valueonly,separator=)%x20%P", "refs/aio/state"]);
+    let commits: Vec<Vec<&str>> = log.lines().map(|line| line.split_whitespace().collect()).collect();
+    for (commit, seq) in commits.iter().zip((1..=commits.len()).rev()) {
+        assert_eq!(commit[0], seq.to_string(), "numbers without a gap");
+        assert_eq!(commit.len() - 1, usize::from(seq > 1), "one parent, but the first has none");
+    }
+    assert_eq!(commits.len(), 1 + operations, "every operation that was reported is there, and no other");
+    assert_eq!(repo.git(&["fsck", "--strict", "--no-dangling"]), "");
+}
+
+/// `few` rounds for each number of racers.
+fn race(refs: Refs, pair: &Pair, few: usize) {
+    let env = TestEnvironment::new();
+    let arena = Arena::new(&env, refs, 32);
+    let mut granted = 0;
+    for racers in [2, 8, 32] {
+        for _ in 0..rounds(few) {
+            arena.round(pair, racers);
+            granted += 1;
+        }
+    }
+    assert_linear(&arena.repo, 32 + 2 * granted);
+}
+
+#[test]
+fn of_many_who_claim_one_file_one_gets_it() {
+    race(Refs::Files, &PAIRS[0], 20);
+}
+
+#[test]
+fn of_many_who_claim_a_file_or_its_folder_one_gets_it() {
+    race(Refs::Files, &PAIRS[1], 20);
+}
+
+#[test]
+fn of_many_who_claim_a_file_or_a_pattern_over_it_one_gets_it() {
+    race(Refs::Files, &PAIRS[2], 20);
+}
+
+#[test]
+fn of_many_who_claim_a_folder_or_the_one_around_it_one_gets_it() {
+    race(Refs::Files, &PAIRS[3], 20);
+}
+
+#[test]
+fn of_many_who_claim_a_folder_or_a_pattern_into_it_one_gets_it() {
+    race(Refs::Files, &PAIRS[4], 20);
+}
+
+#[test]
+fn of_many_who_claim_patterns_that_share_a_file_one_gets_it() {
+    race(Refs::Files, &PAIRS[5], 20);
+}
+
+#[test]
+fn of_many_who_claim_one_task_one_gets_it() {
+    race(Refs::Files, &PAIRS[6], 20);
+}
+
+/// git moves the ref here, which takes longer: 3 rounds for each pair and each number of racers.
+#[test]
+fn one_gets_it_where_refs_are_a_reftable() {
+    for pair in &PAIRS {
+        race(Refs::Reftable, pair, 3);
+    }
+}
+
+#[test]
+fn one_gets_it_where_refs_were_packed() {
+    let env = TestEnvironment::new();
+    let arena = Arena::new(&env, Refs::Files, 8);
+    let few = rounds(20);
+    for nth in 0..few {
+        arena.repo.git(&["pack-refs", "--all"]);
+        assert!(!arena.repo.dir.join(".git/refs/aio/state").exists(), "it is packed");
+        arena.round(&PAIRS[nth % PAIRS.len()], 8);
+    }
+    assert_linear(&arena.repo, 8 + 2 * few);
+}
+
+fn race_beside_chores(refs: Refs, few: usize) {
+    let env = TestEnvironment::new();
+    let arena = Arena::new(&env, refs, 8);
+    let few = rounds(few);
+    let ((), times) = beside(&arena.repo, CHORES, || {
+        for nth in 0..few {
+            arena.round(&PAIRS[nth % PAIRS.len()], 8);
+        }
+    });
+    eprintln!("{few} rounds beside {times:?} runs of gc, repack and prune, and of pack-refs");
+    assert_linear(&arena.repo, 8 + 2 * few);
+}
+
+#[test]
+fn one_gets_it_while_git_tidies_up() {
+    race_beside_chores(Refs::Files, 21);
+}
+
+#[test]
+fn one_gets_it_while_git_tidies_up_a_reftable() {
+    race_beside_chores(Refs::Reftable, 14);
+}
+
+#[test]
+fn of_many_who_claim_different_paths_each_gets_its_own() {
+    const RACERS: usize = 64;
+    for refs in [Refs::Files, Refs::Reftable] {
+        let env = TestEnvironment::new();
+        let repo = env.repo_with("arena", refs, "sha1", &[]);
+        let me = repo.register("claude");
+        let claims = (0..RACERS).map(|nth| {
+            let mut claim = repo.command(&["claim", &format!("src/{nth}.rs")]);
+            claim.env("AIO_INSTANCE", &me);
+            claim
+        });
+        let ends = together_timed(claims.collect());
+        for (end, _) in &ends {
+            assert_eq!(end.code, 0, "{}", end.stderr);
+        }
+        assert_eq!(claims_present(&repo), RACERS);
+        assert_linear(&repo, 1 + RACERS);
+        let worst = ends.iter().map(|(_, time)| *time).max().unwrap_or_default();
+        eprintln!("{RACERS} claims at once on {refs:?}: the slowest took {} ms", worst.as_millis());
+        assert!(!campaign() || worst < Duration::from_secs(2), "the slowest took {worst:?}");
+    }
+}
+
+/// Claims and releases of paths that overlap, by many at once: what was granted and not released is what is there.
+#[test]
+fn a_storm_of_claims_and_releases_loses_nothing() {
+    const WORKERS: usize = 8;
+    for (refs, few) in [(Refs::Files, 12), (Refs::Reftable, 4)] {
+        let env = TestEnvironment::new();
+        let arena = Arena::new(&env, refs, WORKERS);
+        let few = if campaign() { 200 } else { few };
+        let (granted, released): (usize, usize) = thread::scope(|scope| {
+            let workers: Vec<_> = (0..WORKERS)
+                .map(|nth| (nth, &arena))
+                .map(|(nth, arena)| scope.spawn(move || arena.storm(nth, few)))
+                .collect();
+            workers.into_iter().map(|w| w.join().unwrap()).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+        });
+        assert!(granted > released && released > 0, "{granted} {released}");
+        assert_eq!(claims_present(&arena.repo), granted - released);
+        assert_linear(&arena.repo, WORKERS + granted + released);
+    }
+}
+
+impl Arena<'_> {
+    /// Claims `times` over, and releases every second claim that it got. Returns how many it got and released.
+    fn storm(&self, nth: usize, times: usize) -> (usize, usize) {
+        let (mut granted, mut released) = (0, 0);
+        for time in 0..times {
+            // A third of the paths is wanted by two.
+            let path = format!("src/{}/{time}.rs", if time % 3 == 0 { nth / 2 } else { 100 + nth });
+            let claim = self.repo.aio_as(&self.instances[nth], &["--json", "claim", &path]);
+            if claim.code == 3 {
+                continue;
+            }
+            assert_eq!(claim.code, 0, "{}", claim.stderr);
+            granted += 1;
+            if granted % 2 == 0 {
+                let answer: serde_json::Value = serde_json::from_str(&claim.stdout).unwrap();
+                self.repo.ok_as(&self.instances[nth], &["release", answer["claims"][0]["id"].as_str().unwrap()]);
+                released += 1;
+            }
+        }
+        (granted, released)
+    }
+}
