@@ -30,16 +30,16 @@ use crate::{
 };
 use gix::{
     ObjectId,
-    bstr::ByteSlice,
     objs::{CommitRef, Kind, TreeRefIter, tree::EntryKind},
 };
-use std::{collections::BTreeSet, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 /// The store as one commit left it.
 pub struct Snapshot<'r> {
     pub(super) repository: &'r Repository,
     pub(super) tip: Option<Tip>,
     pub(super) meta: Meta,
+    claim_folders: RefCell<HashMap<TreePath, Option<ObjectId>>>,
 }
 
 /// The commit of a snapshot.
@@ -73,11 +73,7 @@ impl Repository {
     pub fn snapshot(&self, refs: &dyn RefStorage) -> Result<Snapshot<'_>, StoreError> {
         match refs.read(layout::STATE)? {
             Some(oid) => self.snapshot_at(oid),
-            None => Ok(Snapshot {
-                repository: self,
-                tip: None,
-                meta: Meta { format: 1, min_writer: 1, domain: String::new(), epoch: 0, folds_case: false },
-            }),
+            None => Ok(Snapshot::new(self, None)),
         }
     }
 
@@ -92,7 +88,7 @@ impl Repository {
         let trailers = Trailers::parse(decoded.message.as_ref())
             .ok_or_else(|| StoreError::Tip(format!("commit {oid} is none of git-aio")))?;
         let tip = Tip { oid, tree: decoded.tree(), trailers };
-        let mut snapshot = Snapshot { repository: self, tip: Some(tip), meta: Meta::unread() };
+        let mut snapshot = Snapshot::new(self, Some(tip));
         snapshot.meta = snapshot.read_meta()?;
         Ok(snapshot)
     }
@@ -160,30 +156,18 @@ impl Snapshot<'_> {
     /// # Errors
     /// When an entry of the index on the way can't be trusted.
     pub fn claims_covering(&self, paths: &[RepoPath]) -> Result<Vec<Claim>, StoreError> {
-        let mut folders = BTreeSet::new();
-        for path in paths {
-            let mut at = layout::index_folder(&Scope::File(path.clone()), self.folds_case());
-            while !at.is_empty() && folders.insert(at.clone()) {
-                at.pop();
-            }
-        }
+        let mut paths: Vec<Vec<u8>> = paths
+            .iter()
+            .map(|path| if self.folds_case() { path.folded().as_bytes().to_vec() } else { path.as_bytes().to_vec() })
+            .collect();
+        // By components, so that all that share a folder stand together, also `a` and `a/b` with `a-b` among them.
+        let slash = |byte: &u8| *byte == b'/';
+        paths.sort_unstable_by(|a, b| a.split(slash).cmp(b.split(slash)));
         let mut found = Vec::new();
-        // Sorted, so that a folder follows the one it is in: `open` is the way down to where we are, and each folder
-        // is looked up in the one it is in, not from the root. A folder that doesn't exist rules out what is in it.
-        let mut open: Vec<(TreePath, Option<ObjectId>)> = Vec::new();
-        for folder in folders {
-            while open.last().is_some_and(|(above, _)| !folder.starts_with(above)) {
-                open.pop();
-            }
-            let above = open.last().map_or(self.tip.as_ref().map(|tip| tip.tree), |(_, tree)| *tree);
-            let tree = match (above, folder.last()) {
-                (Some(above), Some(name)) => self.tree_in(above, name)?,
-                _ => None,
-            };
-            if let Some(tree) = tree {
-                self.filed_in(&folder, tree, &mut found)?;
-            }
-            open.push((folder, tree));
+        let folder = layout::index_folder(&Scope::File(RepoPath::root()), self.folds_case());
+        if let Some(tree) = self.tree_at(&folder)? {
+            let paths: Vec<&[u8]> = paths.iter().map(|path| &path[..]).collect();
+            self.filed_over(&mut folder.clone(), tree, &paths, &mut found)?;
         }
         Ok(found)
     }
@@ -242,6 +226,10 @@ impl Snapshot<'_> {
 
 /// Reading trees and records.
 impl<'r> Snapshot<'r> {
+    fn new(repository: &'r Repository, tip: Option<Tip>) -> Self {
+        Snapshot { repository, tip, meta: Meta::unread(), claim_folders: RefCell::default() }
+    }
+
     fn read_meta(&self) -> Result<Meta, StoreError> {
         let bytes = self.record_bytes(&layout::meta())?.ok_or_else(|| StoreError::Tip("aio.json is missing".into()))?;
         wire::check_limits(&bytes, layout::MAX_RECORD).map_err(StoreError::tip)?;
@@ -291,8 +279,9 @@ impl<'r> Snapshot<'r> {
         // apart, as gix does, cost ten times as much, and each claim that is met looks into the folder of all.
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            let start = rest.find_byte(b' ').ok_or_else(|| damaged(&"it ends too early"))? + 1;
-            let end = start + rest[start..].find_byte(0).ok_or_else(|| damaged(&"it ends too early"))?;
+            let after = |from: &[u8], end: u8| from.iter().position(|byte| *byte == end);
+            let start = after(rest, b' ').ok_or_else(|| damaged(&"it ends too early"))? + 1;
+            let end = start + after(&rest[start..], 0).ok_or_else(|| damaged(&"it ends too early"))?;
             if rest[start..end] == *name {
                 let entry = TreeRefIter::from_bytes(rest, tree.kind()).next();
                 let entry = entry.transpose().map_err(|error| damaged(&error))?;
@@ -368,6 +357,35 @@ impl<'r> Snapshot<'r> {
         Ok(())
     }
 
+    /// The claims filed in a folder of the index and on the way from there to each of `paths`, sorted by their components. All of
+    /// them walk down together: each folder is looked up once, and one that doesn't exist rules out what is in it.
+    fn filed_over(
+        &self,
+        folder: &mut TreePath,
+        tree: ObjectId,
+        paths: &[&[u8]],
+        found: &mut Vec<Claim>,
+    ) -> Result<(), StoreError> {
+        self.filed_in(folder, tree, found)?;
+        let mut rest = paths;
+        while let Some(first) = rest.first() {
+            let name = first.split(|byte| *byte == b'/').next().unwrap_or_default();
+            let alike = |path: &[u8]| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+            let (here, others) = rest.split_at(rest.iter().take_while(|path| alike(path)).count());
+            rest = others;
+            if name.is_empty() {
+                continue;
+            }
+            folder.push(layout::index_component(name));
+            if let Some(below) = folder.last().map(|name| self.tree_in(tree, name)).transpose()?.flatten() {
+                let below_name: Vec<&[u8]> = here.iter().filter_map(|path| path.get(name.len() + 1..)).collect();
+                self.filed_over(folder, below, &below_name, found)?;
+            }
+            folder.pop();
+        }
+        Ok(())
+    }
+
     /// The claims filed below a folder of the index, at any depth.
     fn filed_below(&self, folder: &[Vec<u8>], tree: ObjectId, found: &mut Vec<Claim>) -> Result<(), StoreError> {
         let mut open = vec![(folder.to_vec(), tree)];
@@ -384,6 +402,23 @@ impl<'r> Snapshot<'r> {
         Ok(())
     }
 
+    /// The record of a claim. The folder it is in is remembered: for each claim that is met on a path this would
+    /// otherwise look through the 256 of them.
+    fn claim_entry(&self, id: &ClaimId) -> Result<Option<Entry>, StoreError> {
+        let path = layout::claim(id);
+        let [folders @ .., name] = &path[..] else { return Ok(None) };
+        let known = self.claim_folders.borrow().get(folders).copied();
+        let folder = match known {
+            Some(folder) => folder,
+            None => {
+                let folder = self.tree_at(folders)?;
+                self.claim_folders.borrow_mut().insert(folders.to_vec(), folder);
+                folder
+            }
+        };
+        folder.map_or(Ok(None), |folder| self.entry_in(folder, name))
+    }
+
     /// The claim behind an entry of the index, if the entry can be trusted: the record is there, is the same blob,
     /// and is filed where it belongs.
     fn filed(&self, folder: &[Vec<u8>], entry: &Entry) -> Result<Claim, StoreError> {
@@ -392,7 +427,7 @@ impl<'r> Snapshot<'r> {
         let path = layout::display(&path);
         let id: ClaimId =
             layout::id_of(&entry.name[1..]).ok_or_else(|| StoreError::damaged(&path, "not named by a claim id"))?;
-        let record = self.entry_at(&layout::claim(&id))?;
+        let record = self.claim_entry(&id)?;
         if record.is_none_or(|record| record.oid != entry.oid) {
             return Err(StoreError::damaged(path, "the index and the record differ"));
         }

@@ -76,7 +76,8 @@ impl Repository {
     fn index_at(&self, index: Option<&Path>) -> Result<gix::index::File, StoreError> {
         let path = index.filter(|path| path.exists()).map_or_else(|| self.gix.index_path(), Path::to_owned);
         let hash = self.gix.object_hash();
-        gix::index::File::at_or_default(path, hash, true, Default::default()).map_err(StoreError::read)
+        let options = gix::index::decode::Options { thread_limit: Some(1), ..Default::default() };
+        gix::index::File::at_or_default(path, hash, true, options).map_err(StoreError::read)
     }
 
     fn tree_of(&self, commit: &Oid) -> Result<ObjectId, StoreError> {
