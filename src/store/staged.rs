@@ -2,8 +2,23 @@
 
 use super::{Repository, error::StoreError};
 use crate::base::{oid::Oid, path::RepoPath};
-use gix::ObjectId;
-use std::{collections::BTreeSet, ops::ControlFlow, path::Path};
+use gix::{
+    ObjectId,
+    bstr::ByteSlice,
+    index::{
+        Entry, State,
+        entry::{Flags, Stage},
+        extension::Tree as Noted,
+    },
+    objs::{Kind, TreeRefIter, tree::EntryKind},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+/// What a tree has, by name.
+type Children = BTreeMap<Vec<u8>, (EntryKind, ObjectId)>;
 
 /// How many tracked files a scope covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +40,13 @@ impl Repository {
         let index = self.index_at(index)?;
         let mut changed: Option<BTreeSet<Vec<u8>>> = None;
         let trees = match parents {
-            [] => vec![ObjectId::empty_tree(self.gix.object_hash())],
-            parents => parents.iter().map(|parent| self.tree_of(parent)).collect::<Result<_, _>>()?,
+            [] => vec![None],
+            parents => parents.iter().map(|parent| self.tree_of(parent).map(Some)).collect::<Result<_, _>>()?,
         };
         for tree in trees {
-            let differing = self.differing(&index, tree)?;
+            let mut differing = Differing { repository: self, index: &index, paths: BTreeSet::new() };
+            differing.compare(&mut Vec::new(), index.entries(), index.tree(), tree)?;
+            let differing = differing.paths;
             changed = Some(match changed {
                 Some(before) => before.intersection(&differing).cloned().collect(),
                 None => differing,
@@ -55,34 +72,17 @@ impl Repository {
         Ok(Coverage { covered, tracked })
     }
 
+    /// The index, without adding its checksum up: git does not do that either before it commits.
     fn index_at(&self, index: Option<&Path>) -> Result<gix::index::File, StoreError> {
-        let Some(path) = index.filter(|path| path.exists()) else {
-            return match self.gix.try_index().map_err(StoreError::read)? {
-                Some(index) => Ok(gix::index::File::clone(&index)),
-                None => {
-                    let empty = gix::index::State::new(self.gix.object_hash());
-                    Ok(gix::index::File::from_state(empty, self.gix.index_path()))
-                }
-            };
-        };
-        gix::index::File::at(path, self.gix.object_hash(), false, Default::default()).map_err(StoreError::read)
+        let path = index.filter(|path| path.exists()).map_or_else(|| self.gix.index_path(), Path::to_owned);
+        let hash = self.gix.object_hash();
+        gix::index::File::at_or_default(path, hash, true, Default::default()).map_err(StoreError::read)
     }
 
     fn tree_of(&self, commit: &Oid) -> Result<ObjectId, StoreError> {
         let id = ObjectId::from_hex(commit.as_str().as_bytes()).map_err(StoreError::read)?;
         let commit = self.look(|gix| gix.find_commit(id)).map_err(StoreError::read)?;
         Ok(commit.tree_id().map_err(StoreError::read)?.detach())
-    }
-
-    fn differing(&self, index: &gix::index::State, tree: ObjectId) -> Result<BTreeSet<Vec<u8>>, StoreError> {
-        let mut paths = BTreeSet::new();
-        self.gix
-            .tree_index_status(&tree, index, None, gix::status::tree_index::TrackRenames::Disabled, |change, _, _| {
-                paths.insert(change.location().to_vec());
-                Ok(ControlFlow::Continue(()))
-            })
-            .map_err(StoreError::read)?;
-        Ok(paths)
     }
 
     /// What HEAD points at, in a repository with the files backend; `None` where no commit is checked out.
@@ -101,5 +101,104 @@ impl Repository {
     pub fn merge_heads(&self) -> Vec<Oid> {
         let text = std::fs::read_to_string(self.gix.git_dir().join("MERGE_HEAD")).unwrap_or_default();
         text.lines().filter_map(|line| line.trim().parse().ok()).collect()
+    }
+}
+
+/// Where an index and a tree differ.
+///
+/// gix can tell too, by making an index of the whole tree first. But just before git calls us it has noted in the index
+/// which tree each folder would become, and where that is the tree there is, nothing below has to be looked at: what
+/// this costs is what is changed, not what there is.
+struct Differing<'a> {
+    repository: &'a Repository,
+    index: &'a State,
+    paths: BTreeSet<Vec<u8>>,
+}
+
+impl Differing<'_> {
+    /// Compares `entries`, which are all that the index has below the folder `at` (which ends in a slash, or is empty
+    /// for the root), with `tree`. `noted` is what the index says of this folder.
+    fn compare(
+        &mut self,
+        at: &mut Vec<u8>,
+        entries: &[Entry],
+        noted: Option<&Noted>,
+        tree: Option<ObjectId>,
+    ) -> Result<(), StoreError> {
+        if noted.is_some_and(|noted| noted.num_entries.is_some() && Some(noted.id) == tree) {
+            return Ok(());
+        }
+        let mut there = self.children(tree)?;
+        let mut rest = entries;
+        while let Some(entry) = rest.first() {
+            let name = &entry.path(self.index)[at.len()..];
+            let Some(end) = name.find_byte(b'/').filter(|_| !entry.mode.is_sparse()) else {
+                self.compare_entry(at, entry, &mut there)?;
+                rest = &rest[1..];
+                continue;
+            };
+            let above = at.len();
+            at.extend_from_slice(&name[..=end]);
+            let within = rest.partition_point(|entry| entry.path(self.index).starts_with(at));
+            let noted = noted.and_then(|noted| noted.children.iter().find(|child| child.name[..] == name[..end]));
+            let below = match there.get(&name[..end]) {
+                Some((EntryKind::Tree, tree)) => Some(*tree),
+                _ => None,
+            };
+            if below.is_some() {
+                there.remove(&name[..end]);
+            }
+            self.compare(at, &rest[..within], noted, below)?;
+            at.truncate(above);
+            rest = &rest[within..];
+        }
+        // What the index has not.
+        for (name, (kind, oid)) in there {
+            self.add_all(&[at, &name[..]].concat(), kind, oid)?;
+        }
+        Ok(())
+    }
+
+    fn compare_entry(&mut self, at: &[u8], entry: &Entry, there: &mut Children) -> Result<(), StoreError> {
+        let path = entry.path(self.index);
+        let name = path[at.len()..].strip_suffix(b"/").unwrap_or(&path[at.len()..]);
+        // It is only meant to be added: what is committed has nothing there.
+        if entry.flags.contains(Flags::INTENT_TO_ADD) {
+            return Ok(());
+        }
+        let kind = entry.mode.to_tree_entry_mode().map(|mode| mode.kind());
+        let same = entry.stage() == Stage::Unconflicted
+            && there.get(name).is_some_and(|(its_kind, oid)| Some(*its_kind) == kind && *oid == entry.id);
+        if same {
+            there.remove(name);
+        } else if entry.mode.is_sparse() {
+            return Err(StoreError::Read("a folder outside the sparse checkout is staged".into()));
+        } else {
+            self.paths.insert(path.to_vec());
+        }
+        Ok(())
+    }
+
+    fn children(&self, tree: Option<ObjectId>) -> Result<Children, StoreError> {
+        let mut children = Children::new();
+        let Some(tree) = tree.filter(|tree| !tree.is_empty_tree()) else { return Ok(children) };
+        let bytes = self.repository.object_of(tree, Kind::Tree)?;
+        for entry in TreeRefIter::from_bytes(&bytes, tree.kind()) {
+            let entry = entry.map_err(|error| StoreError::Read(format!("tree {tree}: {error}")))?;
+            children.insert(entry.filename.to_vec(), (entry.mode.kind(), entry.oid.to_owned()));
+        }
+        Ok(children)
+    }
+
+    /// Adds a path, or all below it if it is a folder.
+    fn add_all(&mut self, path: &[u8], kind: EntryKind, oid: ObjectId) -> Result<(), StoreError> {
+        if kind != EntryKind::Tree {
+            self.paths.insert(path.to_vec());
+            return Ok(());
+        }
+        for (name, (kind, oid)) in self.children(Some(oid))? {
+            self.add_all(&[path, b"/", &name[..]].concat(), kind, oid)?;
+        }
+        Ok(())
     }
 }
