@@ -25,5 +25,6 @@ mod note;
 mod race;
 mod release;
 mod smoke;
+mod staged;
 mod tidy;
 mod together;
