@@ -219,7 +219,7 @@ fn stored(kind: Kind, bytes: &[u8]) -> Vec<u8> {
         sum += u64::from(*byte);
         sums += sum;
     }
-    let checksum = ((sums % 65521) << 16 | sum % 65521) as u32;
+    let checksum = (((sums % 65521) << 16) | (sum % 65521)) as u32;
     let mut stream = Vec::with_capacity(whole.len() + 11);
     // Deflate in a window of 32 KiB, as fast as may be; the last block, stored; its length, and that inverted.
     stream.extend_from_slice(&[0x78, 0x01, 0x01, length[0], length[1], !length[0], !length[1]]);

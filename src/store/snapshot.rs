@@ -85,7 +85,7 @@ impl Repository {
         let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
         let commit = self.object_of(id, Kind::Commit)?;
         let decoded = CommitRef::from_bytes(&commit, id.kind()).map_err(StoreError::tip)?;
-        let trailers = Trailers::parse(decoded.message.as_ref())
+        let trailers = Trailers::parse(decoded.message)
             .ok_or_else(|| StoreError::Tip(format!("commit {oid} is none of git-aio")))?;
         let tip = Tip { oid, tree: decoded.tree(), trailers };
         let mut snapshot = Snapshot::new(self, Some(tip));

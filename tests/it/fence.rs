@@ -503,7 +503,7 @@ fn the_way_round_is_recorded() {
     f.repo.write("src/main.rs", "changed\n");
     let end = run(bypassing(&f, &mut env.command("git", &f.repo.dir)).args(COMMIT_ALL));
     assert_eq!(end.code, 0, "{}", end.stderr);
-    assert_eq!(end.stderr, "git aio: fence bypassed for 1 paths, and recorded\n");
+    assert_eq!(end.stderr, "git aio: fence bypassed for 1 path, and recorded\n");
     let log = f.repo.ok(&["log"]);
     assert!(log.lines().next().unwrap().contains("bypass"), "{log}");
     f.repo.write("src/main.rs", "changed again\n");

@@ -150,11 +150,11 @@ fn of_many_who_claim_one_task_one_gets_it() {
     race(Refs::Files, &PAIRS[6], 20);
 }
 
-/// git moves the ref here, which takes longer: 3 rounds for each pair and each number of racers.
+/// git moves the ref here, which takes longer: 2 rounds for each pair and each number of racers.
 #[test]
 fn one_gets_it_where_refs_are_a_reftable() {
     for pair in &PAIRS {
-        race(Refs::Reftable, pair, 3);
+        race(Refs::Reftable, pair, 2);
     }
 }
 
