@@ -81,7 +81,7 @@ impl LiveDir {
 
     fn prepare(&self, live: &Live, now: Time) -> io::Result<tempfile::NamedTempFile> {
         fs::create_dir_all(&self.dir)?;
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)?;
+        let mut file = readable().prefix(".new-").tempfile_in(&self.dir)?;
         serde_json::to_writer(&mut file, &wire::File::from(live))?;
         file.write_all(b"\n")?;
         file.as_file().set_modified(SystemTime::from(now))?;
@@ -152,6 +152,14 @@ fn invalid(reason: impl Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason.to_string())
 }
 
+/// Files that others may read as far as the umask lets them: there is nothing secret in these.
+fn readable() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    builder
+}
+
 /// The id of this clone, made when it is first asked for. Of several who ask at once all get the same one.
 pub fn clone_id(common_dir: &Path, entropy: &impl Entropy) -> io::Result<CloneId> {
     let path = common_dir.join("aio").join("clone");
@@ -160,7 +168,7 @@ pub fn clone_id(common_dir: &Path, entropy: &impl Entropy) -> io::Result<CloneId
     }
     let dir = common_dir.join("aio");
     fs::create_dir_all(&dir)?;
-    let mut file = tempfile::Builder::new().prefix(".clone-").tempfile_in(&dir)?;
+    let mut file = readable().prefix(".clone-").tempfile_in(&dir)?;
     writeln!(file, "{}", CloneId::random(entropy.bytes()))?;
     // Flushed, because others will know us by it for ever.
     file.as_file().sync_all()?;

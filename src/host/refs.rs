@@ -69,8 +69,9 @@ impl RefStorage for GitRefs {
         loop {
             let Err(error) = self.update(name, &old, new, message) else { return Ok(()) };
             let now = self.read(name)?;
-            // Killed after the deed: every commit of ours is unlike all others, so what stands there is ours.
-            if error.code().is_none() && now.as_ref() == Some(new) {
+            // It failed after the deed, killed or over something else: every commit of ours is unlike all others, so
+            // what stands there is ours.
+            if now.as_ref() == Some(new) {
                 return Ok(());
             }
             if now.as_ref() != expected {

@@ -43,6 +43,13 @@ impl Session {
             ended = departures.iter().map(|departure| departure.instance.clone()).collect();
             Ok((!departures.is_empty()).then_some(Action::End(departures)))
         })?;
+        for id in &ended {
+            if let Some(mut seen) = self.seen(id) {
+                // Its last sign of life stays what it was: from then on it is counted how long it is remembered.
+                seen.live.ended = Some(self.now());
+                let _ = self.live.write(id, &seen.live, seen.last_seen);
+            }
+        }
         self.forget_long_ended();
         let released = performed.applied.released.into_iter().map(|claim| claim.id).collect();
         Ok(Cleaned { ended, released })

@@ -221,8 +221,9 @@ impl Session {
         let snapshot = self.snapshot()?;
         let handoff = self.find(prefix, &snapshot)?;
         let who: Who = self.who(&snapshot)?;
-        let accepted_by = handoff.state.settled().map(|settled| &settled.by);
-        let concerned = who.instance().is_some_and(|me| *me == handoff.from || Some(me) == accepted_by);
+        // Once it is accepted it is the work of who accepted it, and its claims are theirs.
+        let whose = handoff.state.settled().map_or(&handoff.from, |settled| &settled.by);
+        let concerned = who.instance() == Some(whose);
         if !concerned && self.is_inside_agent(&who) {
             return Err(Error::not_allowed(
                 format!("{} is somebody else's work", handoff.id),

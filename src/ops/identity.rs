@@ -9,7 +9,7 @@ use super::{Error, Notice, Session};
 use crate::{
     base::{
         id::{InstanceId, Tool},
-        process::ProcessMark,
+        process::{Aliveness, ProcessMark},
         text,
     },
     host::{
@@ -246,10 +246,29 @@ impl Session {
 
     /// Every command is a sign of life. One that can't be recorded is no reason to fail.
     pub(super) fn heard_of(&self, id: &InstanceId) {
-        if self.live.beat(id, self.now()).is_err() {
-            let live = Live { process: None, agent: false, session: None, registered: self.now(), ended: None };
-            let _ = self.live.write(id, &live, self.now());
+        let unknown = Live { process: None, agent: false, session: None, registered: self.now(), ended: None };
+        let _ = match self.live.read(id) {
+            Ok(Some(seen)) => match self.moved_on(id, &seen.live) {
+                Some(live) => self.live.write(id, &live, self.now()),
+                None => self.live.beat(id, self.now()),
+            },
+            Ok(None) => self.live.write(id, &unknown, self.now()),
+            // Somebody else's, or a newer program's: not ours to write over.
+            Err(_) => self.live.beat(id, self.now()),
+        };
+    }
+
+    /// What is known of an instance whose agent has ended and which is heard of all the same: the session was resumed
+    /// in another process. Without one to be seen, silence will tell when it ends.
+    fn moved_on(&self, id: &InstanceId, live: &Live) -> Option<Live> {
+        let old = live.process.as_ref().filter(|_| live.agent)?;
+        if process::aliveness(old) != Aliveness::Dead {
+            return None;
         }
+        let ancestors = process::ancestors(self.env.top);
+        let agent = process::registrant(&ancestors).filter(|process| process.agent == Some(id.tool()));
+        let process = agent.map(|agent| agent.mark.clone());
+        Some(Live { agent: process.is_some(), process, ..live.clone() })
     }
 
     fn tell_losses(&self, id: &InstanceId, snapshot: &Snapshot<'_>) {

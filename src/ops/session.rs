@@ -155,8 +155,12 @@ impl Session {
 
     /// What can be seen of an instance from here.
     pub(super) fn observe(&self, instance: &Instance) -> Observed {
-        let elsewhere = self.clone_id().is_ok_and(|here| *here != instance.clone);
-        let seen = if elsewhere { None } else { self.seen(&instance.id) };
+        // What can't be read here, as what another user or a newer program wrote, is not judged either: silence has to
+        // be seen.
+        let elsewhere = self.clone_id().map_or(true, |here| *here != instance.clone);
+        let read = if elsewhere { Ok(None) } else { self.live.read(&instance.id) };
+        let elsewhere = elsewhere || read.is_err();
+        let seen = read.ok().flatten();
         Observed {
             person: instance.tool.is_person(),
             elsewhere,

@@ -43,7 +43,7 @@ impl Session {
     fn fallen(&self, claim: &Claim, snapshot: &Snapshot<'_>) -> Result<Option<EndReason>, Error> {
         let Holder::Instance(holder) = &claim.holder else { return Ok(None) };
         let instance = snapshot.instance(holder)?;
-        let elsewhere = instance.is_some_and(|i| self.clone_id().is_ok_and(|here| *here != i.clone));
+        let elsewhere = instance.is_some_and(|i| self.clone_id().map_or(true, |here| *here != i.clone));
         Ok(match () {
             () if !elsewhere && claim.is_expired(self.now()) => Some(EndReason::Expired),
             () if self.is_gone(holder, snapshot)? => Some(EndReason::Stale),

@@ -18,6 +18,10 @@ use std::{
 /// How long a lock that somebody else holds is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a lock of ours has to have been there to be taken for one that was left behind. A writer renames its lock
+/// within a few milliseconds.
+const OLD: Duration = Duration::from_millis(500);
+
 /// The longest wait between two looks at it.
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
@@ -25,6 +29,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 pub(super) struct RefLock {
     target: PathBuf,
     lock: PathBuf,
+    /// What the lock holds if it is ours.
+    value: Vec<u8>,
     /// Whether the lock is there still.
     held: bool,
     _note: Option<Note>,
@@ -75,7 +81,7 @@ impl RefLock {
                 None => write_new(&lock, &text, durable),
             };
             match made {
-                Ok(()) => return Ok(RefLock { target, lock, held: true, _note: note }),
+                Ok(()) => return Ok(RefLock { target, lock, value: text.into_bytes(), held: true, _note: note }),
                 // git removes folders of refs as they become empty.
                 Err(error) if error.kind() == ErrorKind::NotFound && Instant::now() < deadline => {
                     lock.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -95,7 +101,19 @@ impl RefLock {
 
     /// Makes the new value the ref's. The note of it goes when this is dropped.
     pub(super) fn commit(&mut self) -> io::Result<()> {
-        fs::rename(&self.lock, &self.target)?;
+        if fs::read(&self.lock)? != self.value {
+            // Two who both believed it was their turn: the lock is now the other's.
+            self.held = false;
+            return Err(io::Error::new(ErrorKind::AlreadyExists, "the lock of the ref was taken away"));
+        }
+        match fs::rename(&self.lock, &self.target) {
+            // A failed git command may leave a folder of that name; git removes it if it is empty, too.
+            Err(error) if error.kind() == ErrorKind::IsADirectory => {
+                remove_empty_folders(&self.target)?;
+                fs::rename(&self.lock, &self.target)?;
+            }
+            renamed => renamed?,
+        }
         self.held = false;
         Ok(())
     }
@@ -116,12 +134,17 @@ impl Note {
     /// Takes the place of the note of a writer that was killed, and of the lock that it may have left.
     ///
     /// Proof that the lock is that writer's: it holds the noted value, a name that is random to the bit. Proof that the
-    /// writer is gone: whoever writes a note has the turn, and now we have it.
+    /// writer is gone: whoever writes a note has the turn, and now we have it. Where file locks are granted and mean
+    /// nothing (a folder mounted by two machines) that proves nothing, so the lock has to be older than any writer
+    /// needs, and a writer looks once more before the rename whether the lock is still its own.
     fn replace(repository: &Repository, lock: &Path, text: &str, durable: bool) -> io::Result<Note> {
         let note = Note(repository.common_dir.join("aio").join("writing"));
         if let Ok(noted) = fs::read(&note.0) {
             if !noted.is_empty() && fs::read(lock).is_ok_and(|held| held == noted) {
-                let _ = fs::remove_file(lock);
+                wait_until_old(lock);
+                if fs::read(lock).is_ok_and(|held| held == noted) {
+                    let _ = fs::remove_file(lock);
+                }
             }
             // Never written over: it may be a second name of what is now the ref.
             fs::remove_file(&note.0)?;
@@ -141,6 +164,17 @@ impl Drop for Note {
     }
 }
 
+/// Removes a folder in which there is nothing but folders.
+fn remove_empty_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_empty_folders(&entry.path())?;
+        }
+    }
+    fs::remove_dir(folder)
+}
+
 fn write_new(path: &Path, text: &str, durable: bool) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| if durable { file.sync_all() } else { Ok(()) });
@@ -148,6 +182,11 @@ fn write_new(path: &Path, text: &str, durable: bool) -> io::Result<()> {
         let _ = fs::remove_file(path);
     }
     written
+}
+
+/// Waits until a file has been there for longer than a living writer needs between locking and renaming.
+fn wait_until_old(path: &Path) {
+    thread::sleep(OLD.saturating_sub(age(path)));
 }
 
 fn lock_path(path: &Path) -> PathBuf {

@@ -94,10 +94,12 @@ impl Trailers {
         let message = std::str::from_utf8(message).ok()?;
         let last = message.trim_end().rsplit("\n\n").next()?;
         let value = |key: &str| last.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+        // A number that no history comes to was not written by us, and would leave no room for the next.
+        let number = |key| value(key)?.parse().ok().filter(|number: &u64| *number < 1 << 48);
         Some(Trailers {
             op_id: value("Aio-Op-Id")?.parse().ok()?,
-            seq: value("Aio-Seq")?.parse().ok()?,
-            epoch: value("Aio-Epoch")?.parse().ok()?,
+            seq: number("Aio-Seq")?,
+            epoch: number("Aio-Epoch")?,
         })
     }
 }

@@ -61,7 +61,10 @@ impl RefStorage for FileRefs<'_> {
                 Err(_) => Err(failed(format!("its file holds {} bytes that are no object name", text.len()))),
             },
             // While refs are packed the loose file goes after the packed one has come: this order misses neither.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.packed(name),
+            // A failed git command may leave a folder of that name, empty; git looks past it, too.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => {
+                self.packed(name)
+            }
             Err(error) => Err(failed(error.to_string())),
         }
     }
@@ -133,7 +136,10 @@ impl FileRefs<'_> {
         let failed = |error: io::Error| not_written(name, &error);
         append_log(&self.repository.common_dir.join("logs").join(name), old, new, message).map_err(failed)?;
         (self.observe)(WriteStep::LogWritten);
-        lock.commit().map_err(failed)?;
+        lock.commit().map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => RefError::Moved { name: name.into() },
+            _ => failed(error),
+        })?;
         (self.observe)(WriteStep::RefRenamed);
         drop(lock);
         if self.durable {
@@ -160,5 +166,12 @@ fn append_log(log: &Path, old: Option<&Oid>, new: &Oid, line: &RefLogLine) -> io
 
 /// Makes a folder's entries durable. Only Unix has, and needs, a way to ask for it.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match fs::File::open(folder) {
+        // git removes folders as they become empty, when what was in them is packed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        opened => opened?.sync_all(),
+    }
 }

@@ -156,8 +156,17 @@ impl Repository {
         let name = first(&["author.name", "user.name", "gitoxide.author.nameFallback"])?;
         let email =
             first(&["author.email", "user.email", "gitoxide.user.emailFallback", "gitoxide.author.emailFallback"])?;
-        Some((name, email))
+        Some((presentable(&name)?, presentable(&email)?))
     }
+}
+
+/// A name or address as git would write it: without the signs that end one in a commit, and without the crud around
+/// it. `None` if nothing is left.
+fn presentable(text: &str) -> Option<String> {
+    let kept: String = text.chars().filter(|c| !matches!(c, '<' | '>' | '\n' | '\0')).collect();
+    let crud = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '.' | ',' | ':' | ';' | '"' | '\\' | '\'');
+    let kept = kept.trim_matches(crud);
+    (!kept.is_empty()).then(|| kept.to_owned())
 }
 
 /// The extensions of the format that change nothing for us, or that we know how to live with.

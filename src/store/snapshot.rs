@@ -165,14 +165,14 @@ impl Snapshot<'_> {
         paths.sort_unstable_by(|a, b| a.split(slash).cmp(b.split(slash)));
         let mut found = Vec::new();
         let folder = layout::index_folder(&Scope::File(RepoPath::root()), self.folds_case());
-        if let Some(tree) = self.tree_at(&folder)? {
+        if let Some(tree) = self.index_root()? {
             let paths: Vec<&[u8]> = paths.iter().map(|path| &path[..]).collect();
             self.filed_over(&mut folder.clone(), tree, &paths, &mut found)?;
         }
         Ok(found)
     }
 
-    /// Ids of claims in force that begin with `prefix`, and of claims that `ended` holds for `me`.
+    /// Ids of claims in force that begin with `prefix`.
     ///
     /// # Errors
     /// When the tree can't be read.
@@ -180,9 +180,8 @@ impl Snapshot<'_> {
         let mut ids = Vec::new();
         let Some(claims) = self.tree_at(&[b"claims".to_vec()])? else { return Ok(ids) };
         for fan in self.entries(claims)? {
-            let name = String::from_utf8_lossy(&fan.name).into_owned();
-            let shared = name.len().min(prefix.len());
-            if fan.kind == EntryKind::Tree && name[..shared] == prefix[..shared] {
+            let shared = fan.name.len().min(prefix.len());
+            if fan.kind == EntryKind::Tree && fan.name[..shared] == prefix.as_bytes()[..shared] {
                 let of = self.entries(fan.oid)?.into_iter().filter_map(|e| layout::id_of::<ClaimId>(&e.name));
                 ids.extend(of.filter(|id| id.as_str().starts_with(prefix)));
             }
@@ -308,8 +307,26 @@ impl<'r> Snapshot<'r> {
         self.entry_in(tree, last)
     }
 
-    fn tree_in(&self, tree: ObjectId, name: &[u8]) -> Result<Option<ObjectId>, StoreError> {
-        Ok(self.entry_in(tree, name)?.filter(|entry| entry.kind == EntryKind::Tree).map(|entry| entry.oid))
+    /// The index, unless nothing is claimed.
+    fn index_root(&self) -> Result<Option<ObjectId>, StoreError> {
+        let Some(tip) = &self.tip else { return Ok(None) };
+        match self.index_in(tip.tree, b"paths")? {
+            None if self.entry_in(tip.tree, b"claims")?.is_some() => {
+                Err(StoreError::damaged("paths", "the index is missing"))
+            }
+            index => Ok(index),
+        }
+    }
+
+    /// The folder `name` of the index in `tree`. What stands in its place and is none might hide claims.
+    fn index_in(&self, tree: ObjectId, name: &[u8]) -> Result<Option<ObjectId>, StoreError> {
+        match self.entry_in(tree, name)? {
+            Some(entry) if entry.kind != EntryKind::Tree => {
+                let path = format!("paths/…/{}", String::from_utf8_lossy(name));
+                Err(StoreError::damaged(path, "not a folder of the index"))
+            }
+            entry => Ok(entry.map(|entry| entry.oid)),
+        }
     }
 
     pub(super) fn tree_at(&self, path: &[Vec<u8>]) -> Result<Option<ObjectId>, StoreError> {
@@ -377,7 +394,7 @@ impl<'r> Snapshot<'r> {
                 continue;
             }
             folder.push(layout::index_component(name));
-            if let Some(below) = folder.last().map(|name| self.tree_in(tree, name)).transpose()?.flatten() {
+            if let Some(below) = folder.last().map(|name| self.index_in(tree, name)).transpose()?.flatten() {
                 let below_name: Vec<&[u8]> = here.iter().filter_map(|path| path.get(name.len() + 1..)).collect();
                 self.filed_over(folder, below, &below_name, found)?;
             }
@@ -391,9 +408,12 @@ impl<'r> Snapshot<'r> {
         let mut open = vec![(folder.to_vec(), tree)];
         while let Some((folder, tree)) = open.pop() {
             for entry in self.entries(tree)? {
-                if entry.name.starts_with(b"=") && entry.kind == EntryKind::Tree {
+                if entry.name.starts_with(b"=") {
                     let mut below = folder.clone();
                     below.push(entry.name);
+                    if entry.kind != EntryKind::Tree {
+                        return Err(StoreError::damaged(layout::display(&below), "not a folder of the index"));
+                    }
                     self.filed_in(&below, entry.oid, found)?;
                     open.push((below, entry.oid));
                 }
@@ -461,9 +481,10 @@ impl View for Snapshot<'_> {
     fn claims_near(&self, scope: &Scope) -> Result<Vec<Claim>, StoreError> {
         let folder = layout::index_folder(scope, self.folds_case());
         let mut found = Vec::new();
-        let Some(mut tree) = self.tip.as_ref().map(|tip| tip.tree) else { return Ok(found) };
-        for (depth, name) in (1..).zip(&folder) {
-            match self.tree_in(tree, name)? {
+        let Some(mut tree) = self.index_root()? else { return Ok(found) };
+        self.filed_in(&folder[..1], tree, &mut found)?;
+        for (depth, name) in (2..).zip(&folder[1..]) {
+            match self.index_in(tree, name)? {
                 Some(below) => tree = below,
                 None => return Ok(found),
             }

@@ -128,6 +128,11 @@ impl<'s, 'r> Transaction<'s, 'r> {
             _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + u64::from(descent == Descent::Cut),
         };
         let message = message(op, applied, seq, epoch)?;
+        if message.len() > layout::MAX_MESSAGE {
+            // Readers refuse what is larger: it would be the last operation of this store.
+            let (what, limit) = ("the operation".into(), layout::MAX_MESSAGE);
+            return Err(StoreError::TooLarge { what, size: message.len(), limit });
+        }
         let subject = message.lines().next().unwrap_or_default().to_owned();
         let parent = snapshot
             .oid()

@@ -107,8 +107,13 @@ fn set(site: &Site, change: &ConfigChange) -> Result<(), HookError> {
     let added = match change.after.strip_prefix(change.before.as_slice()) {
         Some(added) => added,
         None => {
-            site.git.config_unset(&change.key, None)?;
-            &change.after
+            // In one step: between taking out and putting in, git would run no hook at all, and after a failure there
+            // would be nothing of the user's left.
+            let [first, others @ ..] = change.after.as_slice() else {
+                return Ok(site.git.config_unset(&change.key, None)?);
+            };
+            site.git.config_set(&change.key, first)?;
+            others
         }
     };
     added.iter().try_for_each(|value| Ok(site.git.config_append(&change.key, value)?))

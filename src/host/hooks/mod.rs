@@ -129,6 +129,14 @@ pub enum HookError {
         /// The file or setting.
         what: String,
     },
+    /// A hook would have to be set aside where another one was set aside before.
+    #[error("{} can't be set aside: {} was set aside before it", hook.display(), aside.display())]
+    AlreadyAside {
+        /// The hook.
+        hook: PathBuf,
+        /// What stands where it would go.
+        aside: PathBuf,
+    },
     /// A path can't be written into git's settings.
     #[error("{} is not UTF-8, which a path in git's settings has to be", path.display())]
     NotText {

@@ -130,9 +130,13 @@ fn set_aside(path: PathBuf, before: Node, aside: &Aside, fence: &Fence) -> Resul
         Node::Link(target) => Node::Link(seen_from_beside(&path, target)),
         node => node.clone(),
     };
+    let there = Node::read(&to)?;
+    if there != Node::Absent && there != moved {
+        return Err(HookError::AlreadyAside { hook: path, aside: to });
+    }
     let after = Node::hook(fence.script_before(name));
     Ok(Some(vec![
-        FileChange::new(to.clone(), Node::read(&to)?, moved, Act::SetAside),
+        FileChange::new(to.clone(), there, moved, Act::SetAside),
         FileChange::new(path, before, after, Act::Replace(to)),
     ]))
 }

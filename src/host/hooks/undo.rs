@@ -25,6 +25,8 @@ pub enum Undone {
     Left(PathBuf),
     /// A hook of the user's stays where we moved it: the one that ran it was changed by somebody.
     StaysAside(PathBuf),
+    /// What was there before is kept here, since not all of it went back.
+    BackupKept(PathBuf),
     /// The file of settings is as it was before.
     ConfigRestored,
     /// Somebody has changed the settings since; only our values of this one were taken out.
@@ -35,6 +37,7 @@ impl fmt::Display for Undone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Undone::Restored(path) => write!(f, "Restored {}", path.display()),
+            Undone::BackupKept(path) => write!(f, "Kept what was there before in {}", path.display()),
             Undone::Removed(path) => write!(f, "Removed {}", path.display()),
             Undone::TakenOut(path) => {
                 write!(f, "Took only our part out of {}, which has changed since", path.display())
@@ -65,8 +68,14 @@ pub fn undo(site: &Site) -> Result<Vec<Undone>, HookError> {
     for folder in manifest.folders.iter().rev() {
         remove_if_empty(&decode(site, folder))?;
     }
-    for folder in [site.dispatchers(), backup_dir(site)] {
-        absent_is_fine(fs::remove_dir_all(&folder)).map_err(HookError::io(&folder))?;
+    let dispatchers = site.dispatchers();
+    absent_is_fine(fs::remove_dir_all(&dispatchers)).map_err(HookError::io(&dispatchers))?;
+    let backup = backup_dir(site);
+    if done.iter().any(|done| matches!(done, Undone::TakenOut(_) | Undone::Left(_))) && backup.is_dir() {
+        // What somebody has changed since may not hold what was there before.
+        done.push(Undone::BackupKept(backup));
+    } else {
+        absent_is_fine(fs::remove_dir_all(&backup)).map_err(HookError::io(&backup))?;
     }
     Node::Absent.write(&Manifest::path(site))?;
     remove_if_empty(&site.own_dir())?;
@@ -103,6 +112,11 @@ fn undo_keys(site: &Site, manifest: &Manifest) -> Result<Vec<Undone>, HookError>
 fn undo_key(site: &Site, record: &ConfigRecord) -> Result<bool, HookError> {
     let now = site.git.config_local(&record.key)?;
     let ours = |value: &&String| record.after.contains(value) && !record.before.contains(value);
+    if now.is_empty() && !record.before.is_empty() {
+        // A change that was cut off had taken the user's values out and put nothing in.
+        record.before.iter().try_for_each(|value| site.git.config_append(&record.key, value))?;
+        return Ok(true);
+    }
     if !now.iter().any(|value| ours(&value)) {
         return Ok(false);
     }
