@@ -62,8 +62,13 @@ pub fn undo(site: &Site) -> Result<Vec<Undone>, HookError> {
     let Some(manifest) = Manifest::read(site)? else { return Ok(Vec::new()) };
     // First the settings: a dispatcher must not go while git is still pointed at it.
     let mut done = undo_config(site, &manifest)?;
+    let mut superseded = false;
     for record in &manifest.files {
-        done.extend(undo_file(site, record)?);
+        let undone = undo_file(site, record)?;
+        if matches!(undone, Some(Undone::TakenOut(_) | Undone::Left(_))) {
+            superseded |= is_disabled(&record.before.restore(site)?);
+        }
+        done.extend(undone);
     }
     for folder in manifest.folders.iter().rev() {
         remove_if_empty(&decode(site, folder))?;
@@ -71,8 +76,8 @@ pub fn undo(site: &Site) -> Result<Vec<Undone>, HookError> {
     let dispatchers = site.dispatchers();
     absent_is_fine(fs::remove_dir_all(&dispatchers)).map_err(HookError::io(&dispatchers))?;
     let backup = backup_dir(site);
-    if done.iter().any(|done| matches!(done, Undone::TakenOut(_) | Undone::Left(_))) && backup.is_dir() {
-        // What somebody has changed since may not hold what was there before.
+    if superseded {
+        // Ours stood in for a hook that git ignored, and somebody has changed ours since: what was there is only here.
         done.push(Undone::BackupKept(backup));
     } else {
         absent_is_fine(fs::remove_dir_all(&backup)).map_err(HookError::io(&backup))?;
@@ -80,6 +85,11 @@ pub fn undo(site: &Site) -> Result<Vec<Undone>, HookError> {
     Node::Absent.write(&Manifest::path(site))?;
     remove_if_empty(&site.own_dir())?;
     Ok(done)
+}
+
+/// Whether git takes the file for no hook.
+fn is_disabled(node: &Node) -> bool {
+    matches!(node, Node::File { mode, .. } if mode & 0o111 == 0)
 }
 
 fn undo_config(site: &Site, manifest: &Manifest) -> Result<Vec<Undone>, HookError> {
