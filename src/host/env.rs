@@ -7,7 +7,7 @@ use super::process::Ancestor;
 use crate::base::{oid::Oid, world::Time};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     ffi::{OsStr, OsString},
     fmt::Write,
     path::{Path, PathBuf},
@@ -100,7 +100,7 @@ impl Env {
     pub fn read() -> Env {
         let dir = std::env::current_dir().unwrap_or_default();
         // One walk through all variables, where each look-up would be another: agents set hundreds.
-        let all: HashMap<OsString, OsString> = std::env::vars_os().collect();
+        let all: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let merging = all.keys().filter_map(|name| merging(name.to_str()?)).collect();
         Env { merging, ..Env::from_lookup(&dir, |name| all.get(OsStr::new(name)).cloned()) }
     }
