@@ -6,7 +6,12 @@
 use super::process::Ancestor;
 use crate::base::{oid::Oid, world::Time};
 use sha2::{Digest, Sha256};
-use std::{ffi::OsString, fmt::Write, path::Path, path::PathBuf};
+use std::{
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 /// What we take from the environment, as it was when the process started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,8 +99,10 @@ impl Env {
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
     pub fn read() -> Env {
         let dir = std::env::current_dir().unwrap_or_default();
-        let merging = std::env::vars_os().filter_map(|(name, _)| merging(name.to_str()?)).collect();
-        Env { merging, ..Env::from_lookup(&dir, |name| std::env::var_os(name)) }
+        // One walk through all variables, where each look-up would be another: agents set hundreds.
+        let all: HashMap<OsString, OsString> = std::env::vars_os().collect();
+        let merging = all.keys().filter_map(|name| merging(name.to_str()?)).collect();
+        Env { merging, ..Env::from_lookup(&dir, |name| all.get(OsStr::new(name)).cloned()) }
     }
 
     /// An environment given as a function from name to value, for a process in `dir`.

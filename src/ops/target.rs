@@ -198,13 +198,14 @@ fn nested_repository(root: &Path, inside: &Path) -> Option<PathBuf> {
 
 /// `path` with its folders resolved as the file system does, as far as they exist, and its last name kept.
 fn physical(path: &Path) -> PathBuf {
-    // The folder that it is in most often exists and is named without `..`: then that is one question to the system
-    // instead of one for each folder on the way.
-    if let (Some(folder), Some(name)) = (path.parent(), path.file_name())
-        && !path.components().any(|component| component == Component::ParentDir)
-        && let Ok(real) = std::fs::canonicalize(folder)
-    {
-        return real.join(name);
+    // Without `..` that is the innermost folder that exists, resolved, and then the rest. Most often it is the first
+    // that is asked about, instead of each from the root of the file system.
+    if !path.components().any(|component| component == Component::ParentDir) {
+        for folder in path.ancestors().skip(1) {
+            if let (Ok(real), Ok(rest)) = (std::fs::canonicalize(folder), path.strip_prefix(folder)) {
+                return real.join(rest);
+            }
+        }
     }
     let mut real = PathBuf::new();
     let components: Vec<Component<'_>> = path.components().collect();

@@ -56,6 +56,7 @@ pub fn run(report: &mut Report) {
     report.note("aio.fsync=false, after git gc");
     for repo in [&few, &many, &rival.repo] {
         repo.git(&["gc", "-q"]);
+        repo.age();
     }
     compare(report, &few_claims, &many_claims, &rival);
 }

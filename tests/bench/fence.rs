@@ -1,7 +1,7 @@
 //! What the fence adds to `git commit`.
 
 use crate::{
-    machine::{Machine, Repo, claimed, file},
+    machine::{Machine, Repo, file},
     measure::{Report, Subject, in_pairs},
 };
 use std::{fs, process::Command};
@@ -17,15 +17,19 @@ pub fn run(report: &mut Report) {
     let machine = Machine::new();
     report.note("1,000 staged files in an index of 5,000, 1,000 claims");
 
+    let mixed = stage(&machine, "mixed");
+    let (committer, other) = (mixed.register("codex"), mixed.register("claude"));
+    mixed.claim_all(&committer, (0..CLAIMS / 5).map(|nth| staged(nth * 5)));
+    mixed.claim_all(&other, (0..CLAIMS - CLAIMS / 5).map(|nth| file(nth * (TRACKED / STAGED) + 1, TRACKED)));
+    let name = "git commit, a fifth of it claimed, others hold its neighbours";
+    measure(report, name, &mixed, &committer, Some(20.0));
+
     let own = stage(&machine, "own");
     let committer = own.register("codex");
     own.claim_all(&committer, (0..CLAIMS).map(staged));
-    measure(report, "git commit of what the committer holds, with the fence / without", &own, &committer);
-
-    let others = stage(&machine, "others");
-    let (committer, holder) = (others.register("codex"), others.register("claude"));
-    others.claim_all(&holder, (0..CLAIMS).map(|nth| format!("other/{}", claimed(nth, CLAIMS))));
-    measure(report, "git commit of what nobody holds, with the fence / without", &others, &committer);
+    measure(report, "git commit, every file of it claimed by itself", &own, &committer, None);
+    own.git(&["gc", "-q"]);
+    measure(report, "the same after git gc", &own, &committer, None);
 }
 
 /// A repository with changes to some of its files in the index.
@@ -48,7 +52,7 @@ fn staged(nth: usize) -> String {
     file(nth * (TRACKED / STAGED), TRACKED)
 }
 
-fn measure(report: &mut Report, name: &str, repo: &Repo, committer: &str) {
+fn measure(report: &mut Report, name: &str, repo: &Repo, committer: &str, most: Option<f64>) {
     let commit = |args: &[&str]| -> Command {
         let mut command = repo.git_command(args);
         command.args(["commit", "-q", "-m", "change"]).env("AIO_INSTANCE", committer);
@@ -66,7 +70,7 @@ fn measure(report: &mut Report, name: &str, repo: &Repo, committer: &str) {
             after: &mut undo.clone(),
         },
     );
-    report.difference(name, &pairs, Some(20.0));
+    report.difference(&format!("{name}: with the fence / without"), &pairs, most);
 }
 
 #[cfg(unix)]

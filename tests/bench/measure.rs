@@ -34,7 +34,7 @@ pub struct Pairs {
 impl Report {
     /// A new one; `pairs` as the command line says.
     pub fn new(pairs: Option<usize>) -> Self {
-        println!("{:<74} {:>17}   {:<16} target", "", "median", "p10 to p90");
+        println!("{:<78} {:>21}   {:<16} target", "", "median", "p10 to p90");
         Report { pairs, missed: Vec::new() }
     }
 
@@ -81,7 +81,7 @@ impl Report {
 
     /// Something that holds or doesn't.
     pub fn fact(&mut self, name: &str, holds: bool) {
-        println!("  {name:<72} {:>17}   {:<16} {}", "", "", verdict(holds));
+        println!("  {name:<76} {:>21}   {:<16} {}", "", "", verdict(holds));
         if !holds {
             self.missed.push(name.to_owned());
         }
@@ -104,7 +104,7 @@ impl Report {
             }
             format!("{words} {}", verdict(value <= most))
         });
-        println!("  {name:<68} {measured:>21}   {between:<16} {target}");
+        println!("  {name:<76} {measured:>21}   {between:<16} {target}");
     }
 }
 
