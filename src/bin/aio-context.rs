@@ -1,5 +1,7 @@
-//! The program; all of it is in the library.
+//! `git-aio` by another name.
+
+mod launch;
 
 fn main() -> std::process::ExitCode {
-    git_aio::cli::main()
+    launch::run_program(Some("context"))
 }

@@ -159,10 +159,13 @@ impl<'r> Batch<'r> {
 
     /// Writes again what is not where it was written. Until the ref points at them our objects are garbage to a git
     /// that tidies up beside us: `git prune` removes them, and `git gc` moves them to a pack of garbage, which a
-    /// `git repack` that began before the ref moved is about to remove. So being in a pack proves nothing.
-    pub(super) fn restore_missing(&self, durable: bool) -> Result<(), StoreError> {
+    /// `git repack` that began before the ref moved is about to remove. So being in a pack proves nothing. Whether there
+    /// was anything to write.
+    pub(super) fn restore_missing(&self, durable: bool) -> Result<bool, StoreError> {
         let is_gone = |id: &ObjectId| !self.repository.objects.loose.path(id).exists();
-        self.write_these(&self.objects.iter().filter(|(id, _)| is_gone(id)).collect::<Vec<_>>(), durable)
+        let gone: Vec<_> = self.objects.iter().filter(|(id, _)| is_gone(id)).collect();
+        self.write_these(&gone, durable)?;
+        Ok(!gone.is_empty())
     }
 
     fn write_these(&self, objects: &[&(ObjectId, Object)], durable: bool) -> Result<(), StoreError> {

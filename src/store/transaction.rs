@@ -81,6 +81,9 @@ pub(super) enum Descent {
     Cut,
 }
 
+/// How often a ref is moved again because its objects were tidied away before it.
+const TRIES: u32 = 4;
+
 /// A change that is decided but not yet made.
 #[must_use = "nothing happens until it is committed"]
 pub struct Transaction<'s, 'r> {
@@ -181,7 +184,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
         &self,
         durability: Durability,
         observe: &dyn Fn(WriteStep),
-        move_ref: impl FnOnce(&Oid, &RefLogLine) -> Result<(), RefError>,
+        move_ref: impl Fn(&Oid, &RefLogLine) -> Result<(), RefError>,
     ) -> Result<Committed, StoreError> {
         let durable = durability == Durability::Synced;
         self.batch.write(durable)?;
@@ -192,7 +195,15 @@ impl<'s, 'r> Transaction<'s, 'r> {
             RefLogLine { who: format!("{name} <{email}>"), seconds: self.seconds, message: self.subject.clone() };
         let oid: Oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
         observe(WriteStep::RefAboutToMove);
-        move_ref(&oid, &line)?;
+        let mut moved = move_ref(&oid, &line);
+        for _ in 0..TRIES {
+            // Where git moves the ref it looks for the object first, which another git may just have tidied away.
+            if !matches!(moved, Err(RefError::Failed { .. })) || !self.batch.restore_missing(durable)? {
+                break;
+            }
+            moved = move_ref(&oid, &line);
+        }
+        moved?;
         observe(WriteStep::RefMoved);
         self.batch.restore_missing(durable)?;
         Ok(Committed { oid, seq: self.seq })
