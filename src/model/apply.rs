@@ -195,7 +195,8 @@ fn grant(applied: &mut Applied, token: u64, op: &Op, me: &InstanceId, want: &Wan
     let renewed = match mine {
         Some(held) if held.mode == want.mode => {
             let renewed = Claim {
-                until: want.until,
+                // Said again without a time it keeps the one it has.
+                until: want.until.or(held.until),
                 // What somebody asked for stays asked for when a fence sees it again.
                 origin: if want.origin == super::claim::Origin::Explicit { want.origin } else { held.origin },
                 why: want.why.clone().or_else(|| held.why.clone()),
@@ -208,6 +209,7 @@ fn grant(applied: &mut Applied, token: u64, op: &Op, me: &InstanceId, want: &Wan
             renewed
         }
         held => Claim {
+            why: want.why.clone().or_else(|| held.as_ref().and_then(|held| held.why.clone())),
             id: held.map_or_else(|| want.id.clone(), |held| held.id),
             scope: want.scope.clone(),
             mode: want.mode,
@@ -217,7 +219,6 @@ fn grant(applied: &mut Applied, token: u64, op: &Op, me: &InstanceId, want: &Wan
             grant: op.id.clone(),
             since: op.at,
             until: want.until,
-            why: want.why.clone(),
         },
     };
     applied.changes.push(Change::PutClaim(renewed.clone()));

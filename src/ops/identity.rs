@@ -70,7 +70,9 @@ impl Session {
                     || process.is_some() && seen.live.agent && seen.live.process.as_ref() == process
             };
             let inside = ancestors.iter().take_while(|ancestor| ancestor.agent.is_none());
-            let found = newest(&census, is_it).or_else(|| registered(&census, inside));
+            // A session that nobody has registered is nobody's, whatever is registered in the shell around it.
+            let around = || if session.is_some() { None } else { registered(&census, inside) };
+            let found = newest(&census, is_it).or_else(around);
             return Ok(found.map_or_else(|| Who::Stranger { tool, session }, Who::Instance));
         }
         if let Some(id) = registered(&census, ancestors.iter()) {

@@ -60,9 +60,8 @@ impl Repository {
 
     fn log_entry(&self, oid: &Oid) -> Result<(Entry, Option<Oid>), StoreError> {
         let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
-        let commit = self
-            .look(|gix| gix.find_commit(id))
-            .map_err(|error| StoreError::Tip(format!("commit {oid}: {error:#}")))?;
+        let commit =
+            self.look(|gix| gix.find_commit(id)).map_err(|error| StoreError::Tip(format!("commit {oid}: {error}")))?;
         let decoded = commit.decode().map_err(StoreError::tip)?;
         let none_of_ours = || StoreError::Tip(format!("commit {oid} is none of git-aio"));
         let trailers = Trailers::parse(decoded.message).ok_or_else(none_of_ours)?;

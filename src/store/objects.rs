@@ -82,7 +82,7 @@ impl Repository {
     }
 
     fn packed(&self, id: ObjectId, limit: usize) -> Result<(Kind, Vec<u8>), Unreadable> {
-        let broken = |error: gix::Error| Unreadable::Broken(format!("{error:#}"));
+        let broken = |error: gix::Error| Unreadable::Broken(format!("{error}"));
         let size = self.look(|gix| gix.find_header(id)).map_err(broken)?.size();
         if size > limit as u64 {
             return Err(too_large(size, limit));

@@ -201,7 +201,7 @@ fn check_format(gix: &gix::Repository) -> Result<(), String> {
 }
 
 fn explain(error: &gix::Error, dir: PathBuf) -> OpenError {
-    let reason = format!("{error:#}");
+    let reason = format!("{error}");
     if error.is_not_found()
         || reason.contains("Could not find a git repository")
         || reason.contains("no git repository")

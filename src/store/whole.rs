@@ -67,14 +67,14 @@ impl<'r> Inspector<'r> {
     fn object(&self, id: ObjectId, kind: Kind) -> Result<Vec<u8>, StoreError> {
         let repository = self.repository;
         let lost = |reason: String| StoreError::Tip(format!("{kind} {id}: {reason}"));
-        let header = repository.look(|gix| gix.find_header(id)).map_err(|error| lost(format!("{error:#}")))?;
+        let header = repository.look(|gix| gix.find_header(id)).map_err(|error| lost(format!("{error}")))?;
         if header.kind() != kind {
             return Err(lost(format!("it is a {}", header.kind())));
         }
         if header.size() > layout::MAX_LISTING as u64 {
             return if kind == Kind::Blob { Ok(Vec::new()) } else { Err(lost("it is too large".into())) };
         }
-        let object = repository.look(|gix| gix.find_object(id)).map_err(|error| lost(format!("{error:#}")))?;
+        let object = repository.look(|gix| gix.find_object(id)).map_err(|error| lost(format!("{error}")))?;
         let data = object.detach().data;
         let name = gix::objs::compute_hash(repository.gix.object_hash(), kind, &data)
             .map_err(|error| lost(error.to_string()))?;
@@ -118,9 +118,8 @@ impl Repository {
     pub(super) fn link(&self, oid: &Oid) -> Result<(Trailers, Option<Oid>), StoreError> {
         let wrong = |reason: &str| StoreError::Tip(format!("commit {oid} {reason}"));
         let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
-        let commit = self
-            .look(|gix| gix.find_commit(id))
-            .map_err(|error| StoreError::Tip(format!("commit {oid}: {error:#}")))?;
+        let commit =
+            self.look(|gix| gix.find_commit(id)).map_err(|error| StoreError::Tip(format!("commit {oid}: {error}")))?;
         let decoded = commit.decode().map_err(StoreError::tip)?;
         let trailers = Trailers::parse(decoded.message).ok_or_else(|| wrong("is none of git-aio"))?;
         let mut parents = decoded.parents();

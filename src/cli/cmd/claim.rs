@@ -54,6 +54,15 @@ impl Args {
         }
         let terms = Terms { shared: self.shared, ttl, why: self.why, wait: self.wait };
         let (kind, words) = kind_and_targets(self.words)?;
+        if let (Some(_), Some(time)) = (terms.wait, words.last().and_then(|word| word.to_str()))
+            && duration(time).is_ok()
+            && words.len() > 1
+        {
+            return Err(usage(
+                format!("'{time}' reads like how long to wait, and stands where a target does"),
+                format!("write --wait={time}; a file of that name is written ./{time}"),
+            ));
+        }
         let session = cx.session()?.owning(kind, &words)?;
         session.heal_fence();
         let targets = words.iter().map(|word| session.target(kind, word)).collect::<Result<Vec<_>, _>>()?;

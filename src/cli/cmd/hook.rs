@@ -44,6 +44,9 @@ impl Args {
     }
 }
 
+const WAYS_ON: &str =
+    "unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`";
+
 const BYPASS: &str =
     "AIO_BYPASS=1 git commit … goes round this fence and is recorded; --no-verify goes round all hooks";
 
@@ -81,8 +84,8 @@ fn tell(cx: &Context, session: &Session, verdict: &Verdict) {
         cx.ui.error(&format!("{BAD}{first}{BAD:#}{words}"), None);
     }
     more(cx, verdict.refused.len());
-    let hint =
-        "unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`";
+    let unclaimed = verdict.refused.iter().all(|objection| matches!(objection, Objection::Unclaimed(_)));
+    let hint = if unclaimed { "claim what you change first: git aio claim <path>" } else { WAYS_ON };
     cx.ui.error("commit refused", Some(hint));
 }
 
