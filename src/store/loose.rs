@@ -33,6 +33,10 @@ const TRIES: u32 = 16;
 /// The largest object that is written without compressing it: with it, a file is still a block of most disks.
 const STORED: usize = 4000;
 
+/// The largest tree that is written so. Most of a tree are names of objects, which nothing compresses, and the folder
+/// of the folders of claims is read by whoever meets a claim.
+const STORED_TREE: usize = 32 * 1024;
+
 /// Why an object that is there can't be had.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
@@ -55,6 +59,11 @@ pub(super) struct Loose {
 impl Loose {
     pub(super) fn new(folder: PathBuf, level: Compression) -> Self {
         Loose { folder, inflate: RefCell::new(None), deflate: RefCell::new(None), level, written: Cell::new(0) }
+    }
+
+    /// The same folder, for another thread.
+    pub(super) fn another(&self) -> Self {
+        Loose::new(self.folder.clone(), self.level)
     }
 
     /// Where an object is, if it is a loose one.
@@ -109,7 +118,8 @@ impl Loose {
 
     /// Writes the object `id` to a file that is not yet where it belongs.
     pub(super) fn stage(&self, id: &ObjectId, kind: Kind, bytes: &[u8]) -> io::Result<Staged> {
-        let packed = if bytes.len() <= STORED { stored(kind, bytes) } else { self.deflated(kind, bytes)? };
+        let most = if kind == Kind::Tree { STORED_TREE } else { STORED };
+        let packed = if bytes.len() <= most { stored(kind, bytes) } else { self.deflated(kind, bytes)? };
         let path = self.path(id);
         let folder = path.parent().unwrap_or(&self.folder);
         let (file, part) = self.create_part(folder)?;
@@ -213,6 +223,7 @@ fn with_header(kind: Kind, bytes: &[u8]) -> Vec<u8> {
 /// when it packs them.
 fn stored(kind: Kind, bytes: &[u8]) -> Vec<u8> {
     let whole = with_header(kind, bytes);
+    // Neither limit is more than a block can say.
     let length = (whole.len() as u16).to_le_bytes();
     let (mut sum, mut sums) = (1u64, 0u64);
     for byte in &whole {
@@ -238,13 +249,13 @@ mod tests {
         (folder, loose)
     }
 
-    fn id(bytes: &[u8]) -> ObjectId {
-        gix::objs::compute_hash(gix::hash::Kind::Sha1, Kind::Blob, bytes).expect("a name")
+    fn id(kind: Kind, bytes: &[u8]) -> ObjectId {
+        gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, bytes).expect("a name")
     }
 
-    fn write(loose: &Loose, bytes: &[u8]) -> ObjectId {
-        let id = id(bytes);
-        loose.stage(&id, Kind::Blob, bytes).expect("written").publish().expect("there");
+    fn write(loose: &Loose, kind: Kind, bytes: &[u8]) -> ObjectId {
+        let id = id(kind, bytes);
+        loose.stage(&id, kind, bytes).expect("written").publish().expect("there");
         id
     }
 
@@ -252,20 +263,21 @@ mod tests {
     fn what_is_written_is_read_by_us_and_by_gix_at_any_size() {
         let (folder, loose) = loose();
         let theirs = gix::odb::loose::Store::at(folder.path(), gix::hash::Kind::Sha1);
-        for size in [0, 1, 900, 1000, 1024, STORED, STORED + 1, 70_000, 300_000] {
+        for size in [0, 1, 900, 1000, 1024, STORED, STORED + 1, STORED_TREE, STORED_TREE + 1, 70_000, 300_000] {
             // Hard to compress, and easy.
             let mut seed = 7u32;
             let noise = std::iter::repeat_with(|| {
                 seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 (seed >> 24) as u8
             });
-            for bytes in [noise.take(size).collect::<Vec<u8>>(), vec![b'x'; size]] {
-                let id = write(&loose, &bytes);
-                let (kind, read) = loose.read(&id, size).expect("readable").expect("there");
-                assert!(kind == Kind::Blob && read == bytes, "{size} bytes");
+            let contents = [noise.take(size).collect::<Vec<u8>>(), vec![b'x'; size]];
+            for (bytes, kind) in contents.iter().flat_map(|bytes| [(bytes, Kind::Blob), (bytes, Kind::Tree)]) {
+                let id = write(&loose, kind, bytes);
+                let (found, read) = loose.read(&id, size).expect("readable").expect("there");
+                assert!(found == kind && read == *bytes, "a {kind} of {size} bytes");
                 let mut buffer = Vec::new();
                 let read = theirs.try_find(&id, &mut buffer).expect("readable").expect("there");
-                assert!(read.kind == Kind::Blob && read.data == bytes, "{size} bytes by gix");
+                assert!(read.kind == kind && read.data == bytes, "a {kind} of {size} bytes, by gix");
             }
         }
     }
@@ -274,7 +286,7 @@ mod tests {
     fn what_is_too_large_broken_or_missing_is_told_apart() {
         let (_folder, loose) = loose();
         for size in [STORED, 100_000] {
-            let id = write(&loose, &vec![b'x'; size]);
+            let id = write(&loose, Kind::Blob, &vec![b'x'; size]);
             let error = loose.read(&id, size - 1).expect_err("too large");
             assert!(matches!(error, Unreadable::TooLarge { size: told, .. } if told == size as u64), "{error}");
             let path = loose.path(&id);
@@ -291,7 +303,7 @@ mod tests {
     #[test]
     fn what_is_not_published_leaves_nothing() {
         let (folder, loose) = loose();
-        drop(loose.stage(&id(b"x"), Kind::Blob, b"x").expect("written"));
+        drop(loose.stage(&id(Kind::Blob, b"x"), Kind::Blob, b"x").expect("written"));
         let left: Vec<_> = fs::read_dir(folder.path()).expect("readable").flatten().collect();
         let left = left.iter().flat_map(|dir| fs::read_dir(dir.path()).expect("readable"));
         assert_eq!(left.count(), 0);

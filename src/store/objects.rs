@@ -26,6 +26,9 @@ const REMEMBERED: usize = 4 * 1024 * 1024;
 /// How many objects are written together: as many files are open, and as many threads wait for the disk.
 const AT_ONCE: usize = 32;
 
+/// For how many objects it pays to start a thread.
+const WORTH_A_THREAD: usize = 64;
+
 /// The objects of a repository. Their names are those of their content, so what was read once stays right: a command
 /// comes by the same trees again and again, and by what it wrote itself.
 pub(super) struct Objects {
@@ -79,6 +82,36 @@ impl Repository {
         let object = Object { kind, bytes: bytes.into() };
         self.objects.remember(id, object.clone());
         Ok(object)
+    }
+
+    /// Reads many objects at once and remembers them, on as many threads as there are processors: most of the time
+    /// that a thousand small files take is the system opening them. Whatever can't be read so is left to
+    /// [`object`](Self::object), which says why, or finds it in a pack.
+    pub(super) fn warm(&self, ids: impl Iterator<Item = ObjectId>) {
+        let known = self.objects.known.borrow();
+        let wanted: Vec<ObjectId> = ids.filter(|id| !known.contains_key(id)).collect();
+        drop(known);
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(wanted.len() / WORTH_A_THREAD);
+        if threads < 2 {
+            return;
+        }
+        let read = |loose: Loose, ids: &[ObjectId]| -> Vec<_> {
+            let found = ids.iter().map(|id| (*id, loose.read(id, layout::MAX_RECORD)));
+            found.filter_map(|(id, found)| Some((id, found.ok()??))).collect()
+        };
+        let shares = wanted.chunks(wanted.len().div_ceil(threads));
+        let found: Vec<_> = thread::scope(|scope| {
+            let start = |share| {
+                let loose = self.objects.loose.another();
+                thread::Builder::new().spawn_scoped(scope, move || read(loose, share))
+            };
+            // All have to be started before the first is waited for.
+            let started: Vec<_> = shares.filter_map(|share| start(share).ok()).collect();
+            started.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
+        });
+        for (id, (kind, bytes)) in found {
+            self.objects.remember(id, Object { kind, bytes: bytes.into() });
+        }
     }
 
     fn packed(&self, id: ObjectId, limit: usize) -> Result<(Kind, Vec<u8>), Unreadable> {

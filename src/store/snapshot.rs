@@ -32,7 +32,11 @@ use gix::{
     ObjectId,
     objs::{CommitRef, Kind, TreeRefIter, tree::EntryKind},
 };
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
 /// The store as one commit left it.
 pub struct Snapshot<'r> {
@@ -163,13 +167,8 @@ impl Snapshot<'_> {
         // By components, so that all that share a folder stand together, also `a` and `a/b` with `a-b` among them.
         let slash = |byte: &u8| *byte == b'/';
         paths.sort_unstable_by(|a, b| a.split(slash).cmp(b.split(slash)));
-        let mut found = Vec::new();
-        let folder = layout::index_folder(&Scope::File(RepoPath::root()), self.folds_case());
-        if let Some(tree) = self.index_root()? {
-            let paths: Vec<&[u8]> = paths.iter().map(|path| &path[..]).collect();
-            self.filed_over(&mut folder.clone(), tree, &paths, &mut found)?;
-        }
-        Ok(found)
+        let paths: Vec<&[u8]> = paths.iter().map(|path| &path[..]).collect();
+        self.index_root()?.map_or(Ok(Vec::new()), |root| self.filed_over(root, &paths))
     }
 
     /// Ids of claims in force that begin with `prefix`.
@@ -374,31 +373,48 @@ impl<'r> Snapshot<'r> {
         Ok(())
     }
 
-    /// The claims filed in a folder of the index and on the way from there to each of `paths`, sorted by their components. All of
-    /// them walk down together: each folder is looked up once, and one that doesn't exist rules out what is in it.
-    fn filed_over(
-        &self,
-        folder: &mut TreePath,
-        tree: ObjectId,
-        paths: &[&[u8]],
-        found: &mut Vec<Claim>,
-    ) -> Result<(), StoreError> {
-        self.filed_in(folder, tree, found)?;
-        let mut rest = paths;
-        while let Some(first) = rest.first() {
-            let name = first.split(|byte| *byte == b'/').next().unwrap_or_default();
-            let alike = |path: &[u8]| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
-            let (here, others) = rest.split_at(rest.iter().take_while(|path| alike(path)).count());
-            rest = others;
-            if name.is_empty() {
-                continue;
+    /// The claims filed in the folder `root` of the index and on the way from there to each of `paths`, sorted by
+    /// their components. All of them walk down together, level by level: each folder is looked up once, one that
+    /// doesn't exist rules out what is in it, and what a level needs is read at once.
+    fn filed_over(&self, root: ObjectId, paths: &[&[u8]]) -> Result<Vec<Claim>, StoreError> {
+        let mut entries = Vec::new();
+        let mut level = vec![(layout::index(), root, paths.to_vec())];
+        while !level.is_empty() {
+            self.repository.warm(level.iter().map(|(_, tree, _)| *tree));
+            let mut next = Vec::new();
+            for (folder, tree, paths) in level {
+                let filed = self.entries(tree)?.into_iter().filter(|entry| entry.name.starts_with(b"@"));
+                entries.extend(filed.map(|entry| (folder.clone(), entry)));
+                let mut rest = &paths[..];
+                while let Some(first) = rest.first() {
+                    let name = first.split(|byte| *byte == b'/').next().unwrap_or_default();
+                    let below = |path: &[u8]| path.strip_prefix(name).is_some_and(|p| p.is_empty() || p[0] == b'/');
+                    let (here, others) = rest.split_at(rest.iter().take_while(|path| below(path)).count().max(1));
+                    rest = others;
+                    let component = layout::index_component(name);
+                    if !name.is_empty()
+                        && let Some(tree) = self.index_in(tree, &component)?
+                    {
+                        let inside = here.iter().filter_map(|path| path.get(name.len() + 1..)).collect();
+                        next.push(([&folder[..], &[component]].concat(), tree, inside));
+                    }
+                }
             }
-            folder.push(layout::index_component(name));
-            if let Some(below) = folder.last().map(|name| self.index_in(tree, name)).transpose()?.flatten() {
-                let below_name: Vec<&[u8]> = here.iter().filter_map(|path| path.get(name.len() + 1..)).collect();
-                self.filed_over(folder, below, &below_name, found)?;
-            }
-            folder.pop();
+            level = next;
+        }
+        self.warm_records(&entries)?;
+        entries.iter().map(|(folder, entry)| self.filed(folder, entry)).collect()
+    }
+
+    /// Reads what [`filed`](Self::filed) needs of many entries at once.
+    fn warm_records(&self, entries: &[(TreePath, Entry)]) -> Result<(), StoreError> {
+        self.repository.warm(entries.iter().map(|(_, entry)| entry.oid));
+        if entries.len() > 1
+            && let Some(claims) = self.tree_at(&[b"claims".to_vec()])?
+        {
+            let used: HashSet<Option<&[u8]>> = entries.iter().map(|(_, entry)| entry.name.get(1..3)).collect();
+            let fans = self.entries(claims)?.into_iter().filter(|fan| used.contains(&Some(&fan.name)));
+            self.repository.warm(fans.map(|fan| fan.oid));
         }
         Ok(())
     }
