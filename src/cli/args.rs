@@ -53,6 +53,7 @@ pub(super) enum Command {
     Release(cmd::release::Args),
     Context(cmd::context::Args),
     Handoff(cmd::handoff::Args),
+    Sync(cmd::sync::Args),
     Log(cmd::log::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

@@ -107,6 +107,8 @@ fn tell(error: &anyhow::Error) -> Told {
         Error::NotFound { hint, .. } => ("not-found", Exit::NotFound, hint.clone()),
         Error::NotAllowed { hint, .. } => ("not-allowed", Exit::Conflict, hint.clone()),
         Error::HandoffSettled(_) => ("settled", Exit::Conflict, None),
+        Error::NotConfirmed { hint, .. } => ("not-confirmed", Exit::NotConfirmed, hint.clone()),
+        Error::Busy(_) => ("busy", Exit::Busy, Some("try again".to_owned())),
         Error::Contended(_) => ("busy", Exit::Busy, None),
         Error::Open(error) => return tell_open(error),
         Error::Store(error) => return tell_store(error),

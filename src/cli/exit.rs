@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Held by another.
     Conflict = 3,
+    /// The hub could not be reached or did not take it.
+    NotConfirmed = 7,
     /// No such record, or no registered instance.
     NotFound = 8,
     /// Busy, try again.

@@ -10,7 +10,7 @@ use crate::{
         claim::Claim as ModelClaim, handoff::Handoff as ModelHandoff, instance::Instance as ModelInstance,
         note::Note as ModelNote,
     },
-    ops::{Held, instance::Known, log::Entry},
+    ops::{Held, instance::Known, log::Entry, sync::Synced},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -31,6 +31,21 @@ pub struct Instance {
     last_seen: String,
     worktree: Option<String>,
     parent: Option<String>,
+}
+
+/// A claim that another clone was granted first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LostClaim {
+    kind: String,
+    target: String,
+    /// The instance that lost it
+    loser: String,
+    /// Who has it: an instance, or an open handoff
+    holder: Option<String>,
+    /// What that one has
+    holds: Option<String>,
+    token: Option<u64>,
+    since: Option<String>,
 }
 
 /// What an instance is doing.
@@ -193,6 +208,19 @@ answer!(
         damaged: Vec<Damage>,
         /// `null`: this store is not shared with other clones
         hub: Option<Hub>,
+    }
+);
+answer!(
+    /// sync
+    SyncAnswer {
+        /// How many operations of this clone the hub has taken
+        pushed: u64,
+        /// How many operations of other clones came
+        received: u64,
+        /// Claims of this clone that others were granted first
+        lost: Vec<LostClaim>,
+        /// The commit of `refs/aio/state`
+        tip: Option<String>,
     }
 );
 answer!(
@@ -419,6 +447,7 @@ pub fn schemas() -> serde_json::Value {
         ("handoffs", schema::<HandoffsAnswer>(), "handoff list"),
         ("log", schema::<LogAnswer>(), "log"),
         ("doctor", schema::<DoctorAnswer>(), "doctor"),
+        ("sync", schema::<SyncAnswer>(), "sync"),
         ("dump", schema::<Dump>(), "doctor --dump"),
         ("init", schema::<InitAnswer>(), "init"),
         ("demo", schema::<DemoAnswer>(), "demo"),
@@ -433,4 +462,20 @@ pub fn schemas() -> serde_json::Value {
 /// The schema of what is written; not of what could be read as such, which need not have every key.
 fn schema<T: JsonSchema>() -> schemars::Schema {
     schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
+}
+
+impl SyncAnswer {
+    /// Of a sync.
+    pub fn of(synced: &Synced) -> Self {
+        let lost = synced.lost.iter().map(|(loser, ended)| LostClaim {
+            kind: ended.claim.scope.kind().into(),
+            target: ended.claim.scope.target(),
+            loser: loser.to_string(),
+            holder: ended.rival.as_ref().map(|rival| rival.holder.to_string()),
+            holds: ended.rival.as_ref().map(|rival| rival.scope.to_string()),
+            token: ended.rival.as_ref().map(|rival| rival.token),
+            since: ended.rival.as_ref().map(|rival| rfc3339(rival.since)),
+        });
+        SyncAnswer::new(synced.pushed, synced.received, lost.collect(), synced.tip.as_ref().map(ToString::to_string))
+    }
 }

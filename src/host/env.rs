@@ -22,6 +22,8 @@ pub struct Env {
     pub bypass: bool,
     /// `AIO_PROBE`: `doctor` tries a fence out and wants to be told that it fired.
     pub probe: Option<String>,
+    /// `GIT_SSH_COMMAND`: how git calls ssh.
+    pub ssh_command: Option<String>,
     /// `GIT_DIR`, absolute.
     pub git_dir: Option<PathBuf>,
     /// `GIT_WORK_TREE`, absolute.
@@ -114,6 +116,7 @@ impl Env {
             instance: text("AIO_INSTANCE"),
             bypass: set("AIO_BYPASS").is_some_and(|value| value != "0"),
             probe: text("AIO_PROBE"),
+            ssh_command: text("GIT_SSH_COMMAND"),
             git_dir: path("GIT_DIR"),
             git_work_tree: path("GIT_WORK_TREE"),
             git_index_file: path("GIT_INDEX_FILE"),

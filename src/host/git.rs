@@ -152,6 +152,12 @@ impl Git {
 
     /// Runs a command to its end, for callers who judge for themselves how it ended.
     pub(super) fn output(&self, args: &[OsString]) -> Result<Output, GitError> {
+        let output = self.command(args).output();
+        output.map_err(|source| GitError::NotStarted { dir: self.dir.clone(), source })
+    }
+
+    /// The command, not yet run.
+    pub(super) fn command(&self, args: &[OsString]) -> Command {
         #[expect(clippy::disallowed_methods, reason = "the one place that starts git")]
         let mut command = Command::new("git");
         for name in TIES {
@@ -160,7 +166,7 @@ impl Git {
         command.args(args).current_dir(&self.dir).stdin(Stdio::null());
         command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0");
         command.envs(self.vars.iter().map(|(name, value)| (name, value)));
-        command.output().map_err(|source| GitError::NotStarted { dir: self.dir.clone(), source })
+        command
     }
 
     /// The commit at HEAD, or `None` before the first one.

@@ -3,10 +3,12 @@
 //! The only layer that starts processes or reads the environment. It knows no rule of coordination (what a claim is,
 //! when somebody is stale), prints nothing, and never touches git's objects: those are `store`'s.
 
+mod bounded;
 pub mod env;
 pub mod fault;
 pub mod git;
 pub mod hooks;
+pub mod hub;
 pub mod live;
 pub mod process;
 pub mod recognise;

@@ -9,7 +9,7 @@ use super::{
     handoff::{Handoff, HandoffState, Settled},
     instance::Instance,
     note::Note,
-    op::{Action, Departure, Eviction, Op, Settlement, Want},
+    op::{Action, Departure, Eviction, Loss, Op, Settlement, Want},
     overlap::Overlap,
     scope::Scope,
     view::View,
@@ -107,7 +107,7 @@ pub fn apply<V: View>(view: &V, op: &Op) -> Result<Outcome, V::Error> {
             Ok(done([Change::PutInstance(me)]))
         }),
         Action::End(departures) => end(view, op, departures),
-        Action::Claim { wants, evict } => with_actor(view, op, |me| claim(view, op, &me.id, wants, evict)),
+        Action::Claim { wants, evict, lost } => with_actor(view, op, |me| claim(view, op, &me.id, wants, evict, lost)),
         Action::Release { claims, ended, forced } => release(view, op, claims, ended, forced.as_deref()),
         Action::Note(note) => Ok(done([Change::PutNote(note.clone())])),
         Action::Handoff { handoff, claims } => with_actor(view, op, |me| hand_off(view, &me.id, handoff, claims)),
@@ -115,14 +115,14 @@ pub fn apply<V: View>(view: &V, op: &Op) -> Result<Outcome, V::Error> {
             with_actor(view, op, |me| settle(view, op, &me.id, handoff, *how, claims))
         }
         // What these record is the commit itself.
-        Action::Bypass { .. } | Action::Repair { .. } => Ok(Ok(Applied::default())),
+        Action::Bypass { .. } | Action::Repair { .. } | Action::Compact | Action::Recover => Ok(Ok(Applied::default())),
     }
 }
 
 impl Action {
     /// Whether the operation is worth a commit even if it changes no record, because the log is its purpose.
     pub fn is_for_the_log(&self) -> bool {
-        matches!(self, Action::Bypass { .. } | Action::Repair { .. })
+        matches!(self, Action::Bypass { .. } | Action::Repair { .. } | Action::Compact | Action::Recover)
     }
 }
 
@@ -142,7 +142,14 @@ fn with_actor<V: View>(
     }
 }
 
-fn claim<V: View>(view: &V, op: &Op, me: &InstanceId, wants: &[Want], evict: &[Eviction]) -> Result<Outcome, V::Error> {
+pub(super) fn claim<V: View>(
+    view: &V,
+    op: &Op,
+    me: &InstanceId,
+    wants: &[Want],
+    evict: &[Eviction],
+    lost: &[Loss],
+) -> Result<Outcome, V::Error> {
     let mut applied = Applied::default();
     let mut conflicts = Vec::new();
     for (at, want) in wants.iter().enumerate() {
@@ -170,7 +177,34 @@ fn claim<V: View>(view: &V, op: &Op, me: &InstanceId, wants: &[Want], evict: &[E
         return Ok(Err(Refusal::Held(conflicts)));
     }
     forget_regained(view, me, &mut applied)?;
+    applied.changes.extend(lost.iter().map(|loss| Change::PutEnded(me.clone(), as_ended(loss, view.seq() + 1, op, me))));
     Ok(Ok(applied))
+}
+
+/// What the loser of a claim is told, as if it had held it for a moment.
+fn as_ended(loss: &Loss, token: u64, op: &Op, me: &InstanceId) -> Ended {
+    let Loss { want, rival } = loss;
+    let by = match &rival.holder {
+        Holder::Instance(by) => Some(by.clone()),
+        Holder::Handoff(_) => None,
+    };
+    let claim = granted_anew(want, want.id.clone(), token, op, me);
+    Ended { claim, reason: EndReason::Lost, at: op.at, by, why: None, rival: Some(rival.clone()) }
+}
+
+fn granted_anew(want: &Want, id: ClaimId, token: u64, op: &Op, me: &InstanceId) -> Claim {
+    Claim {
+        id,
+        scope: want.scope.clone(),
+        mode: want.mode,
+        origin: want.origin,
+        holder: Holder::Instance(me.clone()),
+        token,
+        grant: op.id.clone(),
+        since: op.at,
+        until: want.until,
+        why: want.why.clone(),
+    }
 }
 
 fn evictable(claim: &Claim, evict: &[Eviction]) -> Option<EndReason> {
@@ -181,7 +215,7 @@ fn evict_claim(applied: &mut Applied, op: &Op, claim: Claim, reason: EndReason) 
     if applied.evicted.iter().any(|e| e.claim.id == claim.id) {
         return;
     }
-    let ended = Ended { claim: claim.clone(), reason, at: op.at, by: op.by.clone(), why: None };
+    let ended = Ended { claim: claim.clone(), reason, at: op.at, by: op.by.clone(), why: None, rival: None };
     if let Holder::Instance(holder) = &claim.holder {
         applied.changes.push(Change::PutEnded(holder.clone(), ended.clone()));
     }
@@ -208,18 +242,11 @@ fn grant(applied: &mut Applied, token: u64, op: &Op, me: &InstanceId, want: &Wan
             }
             renewed
         }
-        held => Claim {
-            why: want.why.clone().or_else(|| held.as_ref().and_then(|held| held.why.clone())),
-            id: held.map_or_else(|| want.id.clone(), |held| held.id),
-            scope: want.scope.clone(),
-            mode: want.mode,
-            origin: want.origin,
-            holder: Holder::Instance(me.clone()),
-            token,
-            grant: op.id.clone(),
-            since: op.at,
-            until: want.until,
-        },
+        held => {
+            let why = held.as_ref().and_then(|held| held.why.clone());
+            let anew = granted_anew(want, held.map_or_else(|| want.id.clone(), |held| held.id), token, op, me);
+            Claim { why: anew.why.clone().or(why), ..anew }
+        }
     };
     applied.changes.push(Change::PutClaim(renewed.clone()));
     applied.granted.push(renewed);
@@ -257,7 +284,7 @@ fn release<V: View>(
             (Some(why), Holder::Instance(holder)) => {
                 let reason = EndReason::Forced;
                 let ended =
-                    Ended { claim: claim.clone(), reason, at: op.at, by: op.by.clone(), why: Some(why.to_owned()) };
+                    Ended { claim: claim.clone(), reason, at: op.at, by: op.by.clone(), why: Some(why.to_owned()), rival: None };
                 applied.changes.push(Change::PutEnded(holder.clone(), ended.clone()));
                 applied.evicted.push(ended);
             }

@@ -83,6 +83,21 @@ pub struct Ended {
     pub by: Option<InstanceId>,
     /// What that one said.
     pub why: Option<String>,
+    /// The claim that was there first, where the hub decided.
+    pub rival: Option<Rival>,
+}
+
+/// The claim to which another was lost, as it stood then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    /// Who holds it.
+    pub holder: Holder,
+    /// What it covers.
+    pub scope: Scope,
+    /// Its fencing token.
+    pub token: u64,
+    /// When it was granted.
+    pub since: Time,
 }
 
 /// Why a claim ended without its holder's doing.
@@ -108,6 +123,11 @@ impl Claim {
     /// The name of this grant.
     pub fn grant_ref(&self) -> GrantRef {
         GrantRef { claim: self.id.clone(), grant: self.grant.clone() }
+    }
+
+    /// The claim, as the one who lost to it is told.
+    pub fn as_rival(&self) -> Rival {
+        Rival { holder: self.holder.clone(), scope: self.scope.clone(), token: self.token, since: self.since }
     }
 
     /// Whether the time of the claim was up at `now`.

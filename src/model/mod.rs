@@ -11,5 +11,6 @@ pub mod liveness;
 pub mod note;
 pub mod op;
 pub mod overlap;
+pub mod replay;
 pub mod scope;
 pub mod view;

@@ -4,7 +4,7 @@
 //! [`apply`](super::apply::apply) is a pure function and every clone that replays it comes to the same result.
 
 use super::{
-    claim::{EndReason, GrantRef, Mode, Origin},
+    claim::{EndReason, GrantRef, Mode, Origin, Rival},
     handoff::Handoff,
     instance::{Instance, Task},
     note::Note,
@@ -51,6 +51,8 @@ pub enum Action {
         wants: Vec<Want>,
         /// Claims that may be ended where they are in the way.
         evict: Vec<Eviction>,
+        /// What one clone had granted and the hub did not, since somebody else was there first.
+        lost: Vec<Loss>,
     },
     /// Gives claims back, or ends another's.
     Release {
@@ -88,6 +90,10 @@ pub enum Action {
         /// How many there were.
         count: u64,
     },
+    /// Begins a new epoch: the history before it is let go of, the state stays.
+    Compact,
+    /// Begins a new epoch after the hub lost what it had taken.
+    Recover,
     /// Records that the store was mended; the tree of the commit is the mended state.
     Repair {
         /// What was done.
@@ -121,6 +127,15 @@ pub struct Want {
     pub until: Option<Time>,
     /// Why, in words.
     pub why: Option<String>,
+}
+
+/// A scope that was granted in one clone, and lost when the hub was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// What was wanted.
+    pub want: Want,
+    /// Who has it.
+    pub rival: Rival,
 }
 
 /// A claim that may be ended, because it was seen that its holder is gone or its time is up.
@@ -169,6 +184,8 @@ impl Action {
             Action::Handoff { .. } => "handoff",
             Action::Settle { how, .. } => how.as_str(),
             Action::Bypass { .. } => "bypass",
+            Action::Compact => "compact",
+            Action::Recover => "recover",
             Action::Repair { .. } => "repair",
         }
     }

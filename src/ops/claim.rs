@@ -110,7 +110,7 @@ impl Session {
                 before.extend(near.iter().filter(|claim| claim.is_held_by(me)).map(|claim| claim.grant.clone()));
                 evict.extend(self.evictions(&near, me, snapshot)?);
             }
-            Ok(Some(Action::Claim { wants: wants.clone(), evict }))
+            Ok(Some(Action::Claim { wants: wants.clone(), evict, lost: Vec::new() }))
         })?;
         let snapshot = self.snapshot()?;
         let grant = |claim: &Claim| {

@@ -46,6 +46,17 @@ pub enum Error {
     /// The handoff is past that.
     #[error("{} is {} already{}", .0.id, .0.state.as_str(), settled_by(.0))]
     HandoffSettled(Box<Handoff>),
+    /// The hub did not confirm it.
+    #[error("{message}")]
+    NotConfirmed {
+        /// Why not.
+        message: String,
+        /// The way on.
+        hint: Option<String>,
+    },
+    /// Somebody else is at it.
+    #[error("{0}")]
+    Busy(String),
     /// Somebody was always quicker.
     #[error("the store changed {0} times while this was tried; try again")]
     Contended(u32),
@@ -87,6 +98,11 @@ impl Error {
 
     pub(super) fn not_found(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Error::NotFound { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    pub(super) fn not_confirmed(message: impl Into<String>) -> Self {
+        let hint = "nothing is lost: `git aio sync` tries again";
+        Error::NotConfirmed { message: message.into(), hint: Some(hint.into()) }
     }
 
     pub(super) fn not_allowed(message: impl Into<String>, hint: impl Into<String>) -> Self {

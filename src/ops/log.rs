@@ -58,7 +58,7 @@ impl<'a> Touching<'a> {
 
     fn touches(&mut self, op: &Op) -> bool {
         match &op.action {
-            Action::Claim { wants, evict } => {
+            Action::Claim { wants, evict, .. } => {
                 let mut any = evict.iter().any(|e| self.claims.contains(e.claim.claim.as_str()));
                 for want in wants.iter().filter(|want| self.file.with(&want.scope)) {
                     self.claims.insert(want.id.to_string());
@@ -77,7 +77,12 @@ impl<'a> Touching<'a> {
             }
             Action::Note(note) => note.paths.iter().any(|p| p.is_within(self.path) || self.path.is_within(p)),
             Action::Bypass { paths, .. } => paths.iter().any(|p| p.is_within(self.path)),
-            Action::Create { .. } | Action::Register(_) | Action::SetTask(_) | Action::Repair { .. } => false,
+            Action::Create { .. }
+            | Action::Register(_)
+            | Action::SetTask(_)
+            | Action::Repair { .. }
+            | Action::Compact
+            | Action::Recover => false,
         }
     }
 }

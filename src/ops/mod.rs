@@ -19,6 +19,7 @@ mod session;
 mod settings;
 mod standing;
 pub mod status;
+pub mod sync;
 mod target;
 mod transact;
 
@@ -27,7 +28,7 @@ pub use error::{Error, Held, OpenError, StoreError};
 pub use identity::Who;
 pub use notice::Notice;
 pub use session::Session;
-pub use settings::{Guard, PersonGuard, RequireClaim, Settings};
+pub use settings::{Confirm, Guard, PushOffline, PersonGuard, RequireClaim, Settings};
 pub use target::{Kind, Target};
 
 /// The time now, for those who have no session.

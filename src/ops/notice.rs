@@ -11,6 +11,8 @@ pub enum Notice {
     Revived(InstanceId),
     /// A claim of the one who asks ended without its doing.
     Lost(Box<Ended>),
+    /// An instance of another clone drew the same id first.
+    Clash(InstanceId),
     /// The repository had no store, and now has one. There is no fence before `init`.
     StoreCreated,
     /// The commit fence had been removed by another tool, and is back.

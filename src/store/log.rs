@@ -21,6 +21,8 @@ pub(super) struct Trailers {
     pub(super) op_id: OpId,
     pub(super) seq: u64,
     pub(super) epoch: u64,
+    /// The tip that this commit cut off, where it begins an epoch.
+    pub(super) cut_from: Option<Oid>,
 }
 
 /// One operation as the log shows it.
@@ -96,6 +98,7 @@ impl Trailers {
         // A number that no history comes to was not written by us, and would leave no room for the next.
         let number = |key| value(key)?.parse().ok().filter(|number: &u64| *number < 1 << 48);
         Some(Trailers {
+            cut_from: value("Aio-Prev").and_then(|oid| oid.parse().ok()),
             op_id: value("Aio-Op-Id")?.parse().ok()?,
             seq: number("Aio-Seq")?,
             epoch: number("Aio-Epoch")?,
@@ -104,11 +107,18 @@ impl Trailers {
 }
 
 /// The message of the commit that `op` becomes: a line for people, the operation, the trailers.
-pub(super) fn message(op: &Op, applied: &Applied, seq: u64, epoch: u64) -> Result<String, StoreError> {
+pub(super) fn message(
+    op: &Op,
+    applied: &Applied,
+    seq: u64,
+    epoch: u64,
+    cut_from: Option<&Oid>,
+) -> Result<String, StoreError> {
     let body = wire::encode_op(op).map_err(|error| StoreError::Write(error.to_string()))?;
     let by = op.by.as_ref().map(|by| format!("Aio-Instance: {by}\n")).unwrap_or_default();
+    let cut_from = cut_from.map(|tip| format!("Aio-Prev: {tip}\n")).unwrap_or_default();
     Ok(format!(
-        "{}\n\n{body}\n\nAio-Op: {}\nAio-Op-Id: {}\nAio-Seq: {seq}\nAio-Epoch: {epoch}\n{by}",
+        "{}\n\n{body}\n\nAio-Op: {}\nAio-Op-Id: {}\nAio-Seq: {seq}\nAio-Epoch: {epoch}\n{cut_from}{by}",
         subject(op, applied),
         op.action.verb(),
         op.id,
@@ -144,6 +154,8 @@ pub(super) fn subject(op: &Op, applied: &Applied) -> String {
         Action::Settle { handoff, .. } => handoff.to_string(),
         Action::Bypass { fence, count, .. } => format!("{fence} with {count} paths"),
         Action::Repair { summary } => summary.join("; "),
+        Action::Compact => "the history before this".into(),
+        Action::Recover => "what the hub had lost".into(),
     };
     let by = op.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     format!("{}: {}{by}", op.action.verb(), text::one_line(&what, 120))

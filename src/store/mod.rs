@@ -2,6 +2,7 @@
 //!
 //! The only layer that names gix. It does not spawn, print or read the environment.
 
+mod divergence;
 mod error;
 mod find;
 pub mod layout;
@@ -20,6 +21,7 @@ mod turn;
 mod whole;
 mod wire;
 
+pub use divergence::{Divergence, Link};
 pub use error::StoreError;
 pub use refs::FileRefs;
 pub use repair::{Found, History, LostOp, WayBack, shortened};

@@ -187,7 +187,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
         let mut batch = Batch::new(snapshot.repository);
         let tree = mended_tree(snapshot, survey, op, history, &mut batch)?;
         let descent = if history == History::Cut { Descent::Cut } else { Descent::Continued };
-        Transaction::with_tree(snapshot, op, &Applied::default(), batch, tree, descent)
+        Transaction::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, 0)
     }
 
     /// Makes the change in place of what was `found` in the ref, which may be no state at all.
@@ -238,7 +238,7 @@ fn mended_tree(
             let why =
                 format!("it contradicted the earlier claim of {} on {}", contest.stands.holder, contest.stands.scope);
             let ended =
-                Ended { claim: falls.clone(), reason: EndReason::Lost, at: op.at, by: op.by.clone(), why: Some(why) };
+                Ended { claim: falls.clone(), reason: EndReason::Lost, at: op.at, by: op.by.clone(), why: Some(why), rival: None };
             edit.change(&Change::PutEnded(holder, ended))?;
         }
     }

@@ -81,6 +81,11 @@ impl Repository {
         }
     }
 
+    /// The state before there was any.
+    pub fn empty_snapshot(&self) -> Snapshot<'_> {
+        Snapshot::new(self, None)
+    }
+
     /// The state that commit `oid` made.
     ///
     /// # Errors
@@ -109,6 +114,11 @@ impl Snapshot<'_> {
     /// Whether there is a store at all.
     pub fn exists(&self) -> bool {
         self.tip.is_some()
+    }
+
+    /// The project that the store belongs to.
+    pub fn domain(&self) -> &str {
+        &self.meta.domain
     }
 
     /// The commit.

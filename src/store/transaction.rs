@@ -5,7 +5,7 @@
 //! loses nothing. A transaction that is dropped has not happened.
 
 use super::{
-    Snapshot,
+    Repository, Snapshot,
     error::StoreError,
     layout,
     log::message,
@@ -16,6 +16,7 @@ use crate::{
     base::{
         oid::Oid,
         refs::{RefError, RefLogLine, RefStorage},
+        world::Time,
     },
     model::{
         apply::{Applied, Change},
@@ -77,8 +78,10 @@ impl WriteStep {
 pub(super) enum Descent {
     /// It does.
     Continued,
-    /// It begins a new epoch: the history before it can't be walked.
+    /// It begins a new epoch: the history before it can't be walked, or is let go of.
     Cut,
+    /// It does, and begins a new epoch all the same: whoever knew another history of this one has to start from here.
+    Renewed,
 }
 
 /// How often a ref is moved again because its objects were tidied away before it.
@@ -113,7 +116,28 @@ impl<'s, 'r> Transaction<'s, 'r> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
         let tree = write_tree(snapshot, &applied.changes, &mut batch)?;
-        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued)
+        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, 0)
+    }
+
+    /// Prepares the beginning of a new epoch with the state of `snapshot`: where `keeps_history` is false, all before
+    /// it is let go of. Its number is above `floor`, so that no token is given twice.
+    ///
+    /// # Errors
+    /// When the store is not ours to write.
+    pub fn new_epoch(
+        snapshot: &'s Snapshot<'r>,
+        op: &Op,
+        keeps_history: bool,
+        floor: u64,
+    ) -> Result<Self, StoreError> {
+        snapshot.check_writable()?;
+        let mut batch = Batch::new(snapshot.repository);
+        let epoch = snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + 1;
+        let mut edit = Edit::new(snapshot, &mut batch)?;
+        edit.put(&layout::meta(), &Meta { epoch, ..snapshot.meta.clone() })?;
+        let tree = edit.finish()?;
+        let descent = if keeps_history { Descent::Renewed } else { Descent::Cut };
+        Self::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, floor)
     }
 
     /// As [`new`](Self::new), with a whole tree that somebody else has made.
@@ -124,13 +148,15 @@ impl<'s, 'r> Transaction<'s, 'r> {
         mut batch: Batch<'r>,
         tree: ObjectId,
         descent: Descent,
+        floor: u64,
     ) -> Result<Self, StoreError> {
-        let seq = snapshot.seq() + 1;
+        let seq = snapshot.seq().max(floor) + 1;
         let epoch = match op.action {
             Action::Create { .. } => 1,
-            _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + u64::from(descent == Descent::Cut),
+            _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + u64::from(descent != Descent::Continued),
         };
-        let message = message(op, applied, seq, epoch)?;
+        let cut_from = snapshot.oid().filter(|_| descent == Descent::Cut);
+        let message = message(op, applied, seq, epoch, cut_from)?;
         if message.len() > layout::MAX_MESSAGE {
             // Readers refuse what is larger: it would be the last operation of this store.
             let (what, limit) = ("the operation".into(), layout::MAX_MESSAGE);
@@ -139,7 +165,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
         let subject = message.lines().next().unwrap_or_default().to_owned();
         let parent = snapshot
             .oid()
-            .filter(|_| descent == Descent::Continued)
+            .filter(|_| descent != Descent::Cut)
             .map(|oid| ObjectId::from_hex(oid.as_str().as_bytes()));
         let (name, email) =
             snapshot.repository.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
@@ -162,6 +188,15 @@ impl<'s, 'r> Transaction<'s, 'r> {
         };
         let commit = batch.add_object(&commit)?;
         Ok(Transaction { snapshot, batch, commit, subject, seconds, seq })
+    }
+
+    /// Writes the change without moving any ref to it.
+    ///
+    /// # Errors
+    /// When the objects can't be written.
+    pub fn write(self, durability: Durability) -> Result<Committed, StoreError> {
+        self.batch.write(durability == Durability::Synced)?;
+        Ok(Committed { oid: self.commit.to_string().parse().map_err(StoreError::tip)?, seq: self.seq })
     }
 
     /// Makes the change: all of it, or none.
@@ -190,9 +225,8 @@ impl<'s, 'r> Transaction<'s, 'r> {
         self.batch.write(durable)?;
         observe(WriteStep::ObjectsWritten);
         let repository = self.snapshot.repository;
-        let (name, email) = repository.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
         let line =
-            RefLogLine { who: format!("{name} <{email}>"), seconds: self.seconds, message: self.subject.clone() };
+            RefLogLine { who: repository.committer(), seconds: self.seconds, message: self.subject.clone() };
         let oid: Oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
         observe(WriteStep::RefAboutToMove);
         let mut moved = move_ref(&oid, &line);
@@ -207,6 +241,30 @@ impl<'s, 'r> Transaction<'s, 'r> {
         observe(WriteStep::RefMoved);
         self.batch.restore_missing(durable)?;
         Ok(Committed { oid, seq: self.seq })
+    }
+}
+
+impl Repository {
+    /// Moves `refs/aio/state` to `tip`, a commit that is there already, if it still is what was `expected`.
+    ///
+    /// # Errors
+    /// [`RefError::Moved`](crate::base::refs::RefError::Moved) when somebody else was first. In any case of failure it
+    /// has not moved.
+    pub fn adopt(
+        &self,
+        refs: &dyn RefStorage,
+        expected: Option<&Oid>,
+        tip: &Oid,
+        why: &str,
+        at: Time,
+    ) -> Result<(), StoreError> {
+        let line = RefLogLine { who: self.committer(), seconds: at.timestamp(), message: why.to_owned() };
+        Ok(refs.compare_and_swap(layout::STATE, expected, tip, &line)?)
+    }
+
+    fn committer(&self) -> String {
+        let (name, email) = self.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
+        format!("{name} <{email}>")
     }
 }
 

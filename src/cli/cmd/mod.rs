@@ -17,6 +17,7 @@ pub(super) mod register;
 pub(super) mod release;
 pub(super) mod schema;
 pub(super) mod status;
+pub(super) mod sync;
 pub(super) mod task;
 pub(super) mod unregister;
 pub(super) mod whoami;
@@ -78,6 +79,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Release(args) => args.run(cx),
         Command::Context(args) => args.run(cx),
         Command::Handoff(args) => args.run(cx),
+        Command::Sync(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
         Command::Doctor(args) => args.run(cx),
         Command::Hook(args) => args.run(cx),
@@ -111,6 +113,10 @@ impl Context {
                 Notice::Registered(id) => self.ui.say(format!("registered as {id}")),
                 Notice::Revived(id) => self.ui.say(format!("registered again as {id}, which had ended")),
                 Notice::Lost(ended) => self.ui.warn(format::lost(&ended, session.now())),
+                Notice::Clash(id) => self.ui.warn(format!(
+                    "another clone registered {id} in the same second and was first: what was done here as {id} is void; \
+                     register anew"
+                )),
                 Notice::StoreCreated => {
                     self.ui.say("began a store in refs/aio/state; `git aio init` adds the fence at the commit");
                 }

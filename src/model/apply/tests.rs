@@ -144,7 +144,7 @@ fn want(n: u64, scope: &Scope, mode: Mode) -> Want {
 }
 
 fn claim_one(n: u64, scope: &Scope) -> Action {
-    Action::Claim { wants: vec![want(n, scope, Mode::Exclusive)], evict: Vec::new() }
+    Action::Claim { wants: vec![want(n, scope, Mode::Exclusive)], evict: Vec::new(), lost: Vec::new() }
 }
 
 fn handoff(n: u64, from: usize) -> Handoff {
@@ -216,7 +216,7 @@ fn action(state: &Memory, by: usize, n: u64, what: &Try, scopes: &[Scope]) -> Op
             let others = state.claims.values().filter(|c| *evict && c.holder != holder);
             let others = others.filter(|claim| matches!(claim.holder, Holder::Instance(_)));
             let evict = others.map(|c| Eviction { claim: c.grant_ref(), reason: EndReason::Stale }).collect();
-            Action::Claim { wants, evict }
+            Action::Claim { wants, evict, lost: Vec::new() }
         }
         Try::Release { nth } => {
             let mine = state.held_by(&holder);
@@ -265,7 +265,7 @@ fn all_or_none() {
     let mut state = Memory::with_instances(2);
     state.act(0, claim_one(1, &file("src/a.rs"))).expect("free");
     let wants = ["a", "src/a.rs"].map(|path| want(path.len() as u64, &file(path), Mode::Exclusive)).into();
-    let refused = state.act(1, Action::Claim { wants, evict: Vec::new() });
+    let refused = state.act(1, Action::Claim { wants, evict: Vec::new(), lost: Vec::new() });
     assert!(matches!(refused, Err(Refusal::Held(conflicts)) if conflicts.len() == 1));
     assert_eq!(state.claims.len(), 1);
 }
@@ -277,12 +277,12 @@ fn a_takeover_has_a_higher_token_and_is_remembered_until_settled() {
     let first = state.act(0, claim_one(1, &scope)).expect("free").granted.remove(0);
     let evict = vec![Eviction { claim: first.grant_ref(), reason: EndReason::Stale }];
     let wants = vec![want(2, &scope, Mode::Exclusive)];
-    let second = state.act(1, Action::Claim { wants, evict: evict.clone() }).expect("evicted");
+    let second = state.act(1, Action::Claim { wants, evict: evict.clone(), lost: Vec::new() }).expect("evicted");
     assert!(second.granted[0].token > first.token);
     assert_eq!(state.ended.len(), 1);
     // The name of a grant that is gone evicts nothing.
     let wants = vec![want(3, &scope, Mode::Exclusive)];
-    assert!(matches!(state.act(0, Action::Claim { wants, evict }), Err(Refusal::Held(_))));
+    assert!(matches!(state.act(0, Action::Claim { wants, evict, lost: Vec::new() }), Err(Refusal::Held(_))));
     let release = Action::Release { claims: vec![second.granted[0].grant_ref()], ended: Vec::new(), forced: None };
     state.act(1, release).expect("its own");
     state.act(0, claim_one(4, &scope)).expect("free again");

@@ -3,7 +3,7 @@
 use super::{
     Wire,
     record::{
-        WireHandoff, WireInstance, WireNote, WireTask, decode_paths, encode_paths, end_reason, mode, origin, parse,
+        WireHandoff, WireInstance, WireNote, WireRival, WireTask, decode_paths, encode_paths, end_reason, mode, origin, parse,
         parse_opt, scope, word,
     },
 };
@@ -11,7 +11,7 @@ use crate::{
     base::{id::OpId, world::Time},
     model::{
         claim::GrantRef,
-        op::{Action, Departure, Eviction, Op, Settlement, Want},
+        op::{Action, Departure, Eviction, Loss, Op, Settlement, Want},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -32,12 +32,19 @@ enum WireAction {
     Register { instance: WireInstance },
     Task { task: Option<WireTask> },
     End { departures: Vec<WireDeparture> },
-    Claim { wants: Vec<WireWant>, evict: Vec<WireEviction> },
+    Claim {
+        wants: Vec<WireWant>,
+        evict: Vec<WireEviction>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lost: Vec<WireLoss>,
+    },
     Release { claims: Vec<WireGrant>, ended: Vec<String>, forced: Option<String> },
     Note { note: WireNote },
     Handoff { handoff: Box<WireHandoff>, claims: Vec<WireGrant> },
     Settle { handoff: String, how: String, claims: Vec<WireGrant> },
     Bypass { fence: String, paths: Vec<String>, count: u64 },
+    Compact,
+    Recover,
     Repair { summary: Vec<String> },
 }
 
@@ -61,6 +68,12 @@ struct WireEviction {
 }
 
 #[derive(Serialize, Deserialize)]
+struct WireLoss {
+    want: WireWant,
+    rival: WireRival,
+}
+
+#[derive(Serialize, Deserialize)]
 struct WireWant {
     id: String,
     kind: String,
@@ -80,11 +93,15 @@ pub(in crate::store) fn encode(op: &Op) -> Result<String, serde_json::Error> {
         Action::Register(instance) => WireAction::Register { instance: WireInstance::from_model(instance) },
         Action::SetTask(task) => WireAction::Task { task: task.as_ref().map(WireTask::from_model) },
         Action::End(gone) => WireAction::End { departures: gone.iter().map(departure).collect() },
-        Action::Claim { wants, evict } => WireAction::Claim {
+        Action::Claim { wants, evict, lost } => WireAction::Claim {
             wants: wants.iter().map(want).collect(),
             evict: evict
                 .iter()
                 .map(|e| WireEviction { claim: grant(&e.claim), reason: e.reason.as_str().into() })
+                .collect(),
+            lost: lost
+                .iter()
+                .map(|loss| WireLoss { want: want(&loss.want), rival: WireRival::from_model(&loss.rival) })
                 .collect(),
         },
         Action::Release { claims, ended, forced } => WireAction::Release {
@@ -102,6 +119,8 @@ pub(in crate::store) fn encode(op: &Op) -> Result<String, serde_json::Error> {
         Action::Bypass { fence, paths, count } => {
             WireAction::Bypass { fence: fence.clone(), paths: encode_paths(paths), count: *count }
         }
+        Action::Compact => WireAction::Compact,
+        Action::Recover => WireAction::Recover,
         Action::Repair { summary } => WireAction::Repair { summary: summary.clone() },
     };
     let by = op.by.as_ref().map(ToString::to_string);
@@ -119,9 +138,10 @@ pub(in crate::store) fn decode(text: &str) -> Result<Op, String> {
         WireAction::End { departures } => Action::End(all(departures, |d| {
             Ok(Departure { instance: parse(d.instance)?, claims: all(d.claims, ungrant)?, stale: d.stale })
         })?),
-        WireAction::Claim { wants, evict } => Action::Claim {
+        WireAction::Claim { wants, evict, lost } => Action::Claim {
             wants: all(wants, unwant)?,
             evict: all(evict, |e| Ok(Eviction { claim: ungrant(e.claim)?, reason: end_reason(&e.reason)? }))?,
+            lost: all(lost, |l| Ok(Loss { want: unwant(l.want)?, rival: l.rival.into_model()? }))?,
         },
         WireAction::Release { claims, ended, forced } => {
             Action::Release { claims: all(claims, ungrant)?, ended: all(ended, parse)?, forced }
@@ -136,6 +156,8 @@ pub(in crate::store) fn decode(text: &str) -> Result<Op, String> {
             Action::Settle { handoff: parse(handoff)?, how, claims: all(claims, ungrant)? }
         }
         WireAction::Bypass { fence, paths, count } => Action::Bypass { fence, paths: decode_paths(&paths)?, count },
+        WireAction::Compact => Action::Compact,
+        WireAction::Recover => Action::Recover,
         WireAction::Repair { summary } => Action::Repair { summary },
     };
     Ok(Op { id: parse::<OpId>(wire.id)?, at: wire.at, by: parse_opt(wire.by)?, action })

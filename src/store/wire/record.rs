@@ -9,7 +9,7 @@ use crate::{
         world::Time,
     },
     model::{
-        claim::{Claim, EndReason, Ended, Holder, Mode, Origin},
+        claim::{Claim, EndReason, Ended, Holder, Mode, Origin, Rival},
         handoff::{Document, Handoff, HandoffState, Settled, WorkTreeMark},
         instance::{Instance, Task},
         note::{Category, Note},
@@ -157,6 +157,39 @@ pub(in crate::store) struct WireEnded {
     at: Time,
     by: Option<String>,
     why: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rival: Option<WireRival>,
+}
+
+/// Whoever was first, beside a claim that was lost.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WireRival {
+    holder: String,
+    kind: String,
+    target: String,
+    token: u64,
+    since: Time,
+}
+
+impl WireRival {
+    pub(super) fn from_model(rival: &Rival) -> Self {
+        WireRival {
+            holder: rival.holder.to_string(),
+            kind: rival.scope.kind().into(),
+            target: rival.scope.target(),
+            token: rival.token,
+            since: rival.since,
+        }
+    }
+
+    pub(super) fn into_model(self) -> Result<Rival, String> {
+        Ok(Rival {
+            holder: holder(self.holder)?,
+            scope: scope(&self.kind, &self.target)?,
+            token: self.token,
+            since: self.since,
+        })
+    }
 }
 
 impl Wire<Ended> for WireEnded {
@@ -168,6 +201,7 @@ impl Wire<Ended> for WireEnded {
             at: e.at,
             by: e.by.as_ref().map(ToString::to_string),
             why: e.why.clone(),
+            rival: e.rival.as_ref().map(WireRival::from_model),
         }
     }
 
@@ -178,6 +212,7 @@ impl Wire<Ended> for WireEnded {
             at: self.at,
             by: parse_opt(self.by)?,
             why: self.why,
+            rival: self.rival.map(WireRival::into_model).transpose()?,
         })
     }
 }

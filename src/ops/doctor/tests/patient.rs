@@ -61,7 +61,7 @@ impl Patient {
         let id = format!("{:016x}", self.number() + 0x7b30).parse().expect("an id");
         let scope = Scope::parse(kind, target).expect("a scope");
         let want = Want { id, scope, mode: Mode::Exclusive, origin: Origin::Explicit, until: None, why: None };
-        self.act(by, Action::Claim { wants: vec![want], evict: vec![] });
+        self.act(by, Action::Claim { wants: vec![want], evict: vec![], lost: vec![] });
     }
 
     pub(super) fn number(&self) -> u64 {

@@ -1,0 +1,52 @@
+use super::Context;
+use crate::{
+    cli::{exit::Exit, format, json::SyncAnswer},
+    ops::sync::Phase,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Duration;
+
+/// Bring the operations of this clone and of the others into one order, through the hub
+///
+/// Fetches what the other clones did, does again on top of it what this one did meanwhile, and pushes the result; where
+/// somebody was quicker, again. A claim that another clone was granted first is lost: its holder is told, and the fence
+/// refuses its commits on that path. The hub is the remote that `aio.remote` names; without one nothing is ever sent.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The hub: a remote, or a URL [default: aio.remote]
+    #[arg(long, value_name = "R")]
+    remote: Option<String>,
+}
+
+impl Args {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        let session = cx.session()?;
+        let bar = if cx.ui.is_watched() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}").unwrap_or(ProgressStyle::default_spinner()));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let result = session.sync(self.remote.as_deref(), &mut |phase| {
+            bar.set_message(match phase {
+                Phase::Waiting => "waiting for another sync of this clone".to_owned(),
+                Phase::Fetching => "fetching".to_owned(),
+                Phase::Pushing(count) => format!("pushing {}", format::count(count as usize, "operation")),
+                Phase::Retrying(tried) => format!("somebody was quicker ({tried})"),
+            });
+        });
+        bar.finish_and_clear();
+        let synced = result?;
+        cx.tell_notices(&session);
+        cx.ui.answer(
+            || SyncAnswer::of(&synced),
+            |out| {
+                match (synced.pushed, synced.received) {
+                    (0, 0) => writeln!(out, "nothing new")?,
+                    (pushed, received) => {
+                        writeln!(out, "pushed {}, received {}", format::count(pushed as usize, "operation"), received)?;
+                    }
+                }
+                synced.lost.iter().try_for_each(|(_, ended)| writeln!(out, "lost {}", format::lost(ended, session.now())))
+            },
+        )?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,126 @@
+//! A process that is given so long and no longer, with all that it starts.
+
+use process_wrap::std::{ChildWrapper, CommandWrap};
+use std::{
+    io::{self, Read},
+    process::{Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How often a process is asked whether it has ended, at first and at most.
+const ASK: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(10));
+
+/// How long the rest of what an ended process said is waited for: something that it left behind may keep its output
+/// open, as the master of shared ssh connections does.
+const REST: Duration = Duration::from_millis(200);
+
+/// Most bytes of output that are kept.
+const KEPT: u64 = 1024 * 1024;
+
+/// What came of a process.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// How it ended; `None` when its time was up and it was ended.
+    pub(super) status: Option<ExitStatus>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+}
+
+/// Runs `command`, and ends it and whatever it started when `limit` is over. It can't read from a terminal.
+pub(super) fn run(mut command: Command, limit: Duration) -> io::Result<Ran> {
+    let deadline = Instant::now() + limit;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut wrapped = CommandWrap::from(command);
+    #[cfg(unix)]
+    wrapped.wrap(process_wrap::std::ProcessGroup::leader());
+    #[cfg(windows)]
+    wrapped.wrap(process_wrap::std::JobObject);
+    let mut child = wrapped.spawn()?;
+    let (ended, has_ended) = mpsc::channel();
+    let stdout = child.stdout().take().map(|out| collect(out, ended.clone()));
+    let stderr = child.stderr().take().map(|out| collect(out, ended));
+    let status = wait(&mut *child, deadline)?;
+    let rest = Instant::now() + REST;
+    for _ in 0..2 {
+        let _ = has_ended.recv_timeout(rest.saturating_duration_since(Instant::now()));
+    }
+    let taken = |collected: Option<Arc<Mutex<Vec<u8>>>>| {
+        collected.and_then(|bytes| bytes.lock().map(|mut bytes| std::mem::take(&mut *bytes)).ok()).unwrap_or_default()
+    };
+    Ok(Ran { status, stdout: taken(stdout), stderr: taken(stderr) })
+}
+
+fn wait(child: &mut dyn ChildWrapper, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    let mut pause = ASK.0;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            child.kill()?;
+            return Ok(None);
+        }
+        thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
+        pause = (pause * 2).min(ASK.1);
+    }
+}
+
+/// Reads to the end on a thread of its own, so that the process never waits for us.
+fn collect(mut from: impl Read + Send + 'static, ended: mpsc::Sender<()>) -> Arc<Mutex<Vec<u8>>> {
+    let collected = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&collected);
+    thread::spawn(move || {
+        let mut buffer = [0; 8 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if let Ok(mut into) = into.lock()
+                && (into.len() as u64) < KEPT
+            {
+                into.extend_from_slice(&buffer[..count]);
+            }
+        }
+        let _ = ended.send(());
+    });
+    collected
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "a test of what runs processes")]
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn what_it_says_and_how_it_ends_is_told() {
+        let ran = run(sh("echo out; echo err >&2; exit 3"), Duration::from_secs(10)).expect("run");
+        assert_eq!((ran.status.and_then(|s| s.code()), &ran.stdout[..], &ran.stderr[..]), (Some(3), &b"out\n"[..], &b"err\n"[..]));
+    }
+
+    #[test]
+    fn a_process_that_takes_too_long_is_ended_with_what_it_started() {
+        let began = Instant::now();
+        let ran = run(sh("sleep 60 & echo $!; wait"), Duration::from_millis(300)).expect("run");
+        assert!(ran.status.is_none() && began.elapsed() < Duration::from_secs(30));
+        let child = String::from_utf8_lossy(&ran.stdout).trim().to_owned();
+        // The children of a group that was ended are gone, or about to be collected by init.
+        let gone = || run(sh(&format!("ps -o stat= -p {child} | grep -qv Z")), Duration::from_secs(10)).expect("run");
+        assert!((0..100).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            gone().status.is_some_and(|status| !status.success())
+        }));
+    }
+
+    #[test]
+    fn what_is_left_behind_holding_the_output_is_not_waited_for() {
+        let began = Instant::now();
+        let ran = run(sh("sleep 2 & echo done"), Duration::from_secs(10)).expect("run");
+        assert_eq!(ran.stdout, b"done\n");
+        assert!(ran.status.is_some() && began.elapsed() < Duration::from_millis(1500));
+    }
+}

@@ -1,0 +1,245 @@
+//! The hub: the repository that decides, reached by the user's own `git fetch` and `git push`.
+//!
+//! Never forced but where a lease is named, never with hooks, prompts or side effects (tags, FETCH_HEAD, gc,
+//! submodules), and never longer than we are ready to wait. What a server says in words is for people; decisions rest
+//! on the machine-readable answer for each ref, since the words differ from host to host.
+
+pub mod memory;
+
+use super::{bounded, git::Git};
+use crate::base::oid::Oid;
+use std::{
+    ffi::OsString,
+    io,
+    time::{Duration, Instant},
+};
+
+/// Where the refs of ours are on the hub, unless it takes branches only.
+pub const PREFIX: &str = "refs/aio";
+
+/// The hub.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    git: Git,
+    remote: String,
+    place: String,
+    prefix: String,
+    deadline: Instant,
+}
+
+/// What is to be changed on the hub.
+#[derive(Debug, Clone)]
+pub struct Update {
+    /// The new value; `None` to delete.
+    pub new: Option<Oid>,
+    /// The ref, by its name on the hub.
+    pub name: String,
+    /// Where set, the ref is moved wherever to, provided that it has this value now (`Some(None)`: that there is
+    /// none). Otherwise it is only moved forward.
+    pub lease: Option<Option<Oid>>,
+}
+
+/// What the hub made of an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is so now.
+    Taken,
+    /// It is not, and why, in words. Somebody else may have been quicker.
+    Refused(String),
+}
+
+/// Why the hub gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// It could not be reached, or did not let us in.
+    #[error("the hub {remote} can't be reached: {reason}")]
+    Unreachable {
+        /// The hub.
+        remote: String,
+        /// What git said.
+        reason: String,
+    },
+    /// It took longer than we wait.
+    #[error("the hub {remote} did not answer within {} s", .limit.as_secs())]
+    TimedOut {
+        /// The hub.
+        remote: String,
+        /// How long that is.
+        limit: Duration,
+    },
+    /// git could not be started.
+    #[error("git can't be started")]
+    NotStarted(#[from] io::Error),
+}
+
+impl Hub {
+    /// The hub that `remote` names, a remote of this repository or a URL, with its refs below `prefix`. What is
+    /// fetched from it is kept below `refs/aio-sync/<place>`. All that is done with it has to be done by `deadline`.
+    pub fn new(git: Git, remote: &str, place: &str, prefix: &str, deadline: Instant) -> Hub {
+        Hub { git, remote: remote.into(), place: place.into(), prefix: prefix.trim_end_matches('/').into(), deadline }
+    }
+
+    /// The ref `name` of ours (`state`) on the hub.
+    pub fn shared(&self, name: &str) -> String {
+        format!("{}/{name}", self.prefix)
+    }
+
+    /// The ref of the presence of one clone on the hub.
+    pub fn presence(&self, clone: &str) -> String {
+        format!("{}-presence/{clone}", self.prefix)
+    }
+
+    /// The local ref that has what `name` was when last fetched.
+    pub fn tracking(&self, name: &str) -> String {
+        format!("refs/aio-sync/{}/{name}", self.place)
+    }
+
+    /// Brings what the hub has to the tracking refs, and removes those of what it no longer has. `tips` are commits
+    /// of ours that it may have: their dates are so old that a negotiation would come to them last.
+    ///
+    /// # Errors
+    /// When it can't be reached in time.
+    pub fn fetch(&self, tips: &[Oid]) -> Result<(), HubError> {
+        let mut args: Vec<String> = [
+            "fetch",
+            "--quiet",
+            "--prune",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--no-show-forced-updates",
+            "--refmap=",
+        ]
+        .map(String::from)
+        .into();
+        args.extend(tips.iter().map(|tip| format!("--negotiation-tip={tip}")));
+        let here = format!("refs/aio-sync/{}", self.place);
+        args.extend([
+            "--end-of-options".into(),
+            self.remote.clone(),
+            format!("+{}/*:{here}/*", self.prefix),
+            format!("+{}-presence/*:{here}/presence/*", self.prefix),
+        ]);
+        let ran = self.run(args)?;
+        match ran.status {
+            Some(status) if status.success() => Ok(()),
+            Some(_) => Err(self.unreachable(&ran.stderr)),
+            None => Err(self.timed_out()),
+        }
+    }
+
+    /// Asks for all `updates` in one push; the answers are in their order.
+    ///
+    /// # Errors
+    /// When there is no answer: they may have been made, or not.
+    pub fn push(&self, updates: &[Update]) -> Result<Vec<Answer>, HubError> {
+        let mut args: Vec<String> =
+            ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-signed"]
+                .map(String::from)
+                .into();
+        for update in updates {
+            if let Some(expected) = &update.lease {
+                let expected = expected.as_ref().map_or("", Oid::as_str);
+                args.push(format!("--force-with-lease={}:{expected}", update.name));
+            }
+        }
+        args.extend(["--end-of-options".into(), self.remote.clone()]);
+        args.extend(updates.iter().map(|update| format!("{}:{}", update.new.as_ref().map_or("", Oid::as_str), update.name)));
+        let ran = self.run(args)?;
+        if ran.status.is_none() {
+            return Err(self.timed_out());
+        }
+        let told = answers(&String::from_utf8_lossy(&ran.stdout));
+        let answer = |update: &Update| told.iter().find(|(name, _)| *name == update.name).map(|(_, a)| a.clone());
+        let answered: Option<Vec<Answer>> = updates.iter().map(answer).collect();
+        answered.ok_or_else(|| self.unreachable(&ran.stderr))
+    }
+
+    fn run(&self, args: Vec<String>) -> Result<bounded::Ran, HubError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        // The user's hooks are for the user's own pushes.
+        let mut settings = vec![format!("core.hooksPath={}", if cfg!(windows) { "NUL" } else { "/dev/null" })];
+        if !self.remote.contains([':', '/', '\\', '=']) {
+            // A mirror takes no single refs.
+            settings.push(format!("remote.{}.mirror=false", self.remote));
+        }
+        let settings = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]);
+        let args: Vec<OsString> = settings.chain(args).map(OsString::from).collect();
+        let command = self.git.command(&args);
+        Ok(bounded::run(command, left)?)
+    }
+
+    fn unreachable(&self, stderr: &[u8]) -> HubError {
+        let said = String::from_utf8_lossy(stderr);
+        let line = |line: &&str| !line.trim().is_empty() && !line.starts_with("hint:");
+        let reason = said.lines().filter(line).take(3).collect::<Vec<_>>().join("; ");
+        HubError::Unreachable { remote: self.name(), reason: without_secrets(&reason) }
+    }
+
+    fn timed_out(&self) -> HubError {
+        HubError::TimedOut { remote: self.name(), limit: self.deadline.saturating_duration_since(Instant::now()) }
+    }
+
+    /// The hub by name, for people.
+    pub fn name(&self) -> String {
+        without_secrets(&self.remote)
+    }
+}
+
+/// The answers of `git push --porcelain`, one line a ref: a sign, `from:to`, what happened, divided by tabs.
+fn answers(out: &str) -> Vec<(String, Answer)> {
+    let answer = |line: &str| {
+        let mut parts = line.splitn(3, '\t');
+        let (sign, refs, said) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
+        let to = refs.split_once(':')?.1.to_owned();
+        match sign {
+            " " | "+" | "-" | "*" | "=" => Some((to, Answer::Taken)),
+            "!" => Some((to, Answer::Refused(said.to_owned()))),
+            _ => None,
+        }
+    };
+    out.lines().filter_map(answer).collect()
+}
+
+/// A URL or message without the user names and passwords of the URLs in it.
+pub fn without_secrets(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        clean.push_str(before);
+        let end = after.find(|c: char| c == '/' || c.is_whitespace() || c == '\'' || c == '"').unwrap_or(after.len());
+        let host = after[..end].rfind('@').map_or(0, |at| at + 1);
+        rest = &after[host..];
+    }
+    clean.push_str(rest);
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ref_has_its_answer_whatever_the_words() {
+        let out = "To /hub\n \tabc:refs/aio/state\t1..2\n=\tabc:refs/a\t[up to date]\n!\tx:refs/b\t[rejected] (fetch first)\n\
+                   !\ty:refs/c\t[remote rejected] (failed to update ref)\n-\t:refs/d\t[deleted]\nDone\n";
+        let refused = |words: &str| Answer::Refused(words.into());
+        let expected = [
+            ("refs/aio/state", Answer::Taken),
+            ("refs/a", Answer::Taken),
+            ("refs/b", refused("[rejected] (fetch first)")),
+            ("refs/c", refused("[remote rejected] (failed to update ref)")),
+            ("refs/d", Answer::Taken),
+        ];
+        assert_eq!(answers(out), expected.map(|(name, answer)| (name.to_owned(), answer)));
+    }
+
+    #[test]
+    fn no_secret_of_a_url_is_told() {
+        assert_eq!(without_secrets("https://me:pw@host/x.git: no"), "https://host/x.git: no");
+        assert_eq!(without_secrets("fatal: 'ssh://git@h/a' and https://t0ken@h2/b"), "fatal: 'ssh://h/a' and https://h2/b");
+        assert_eq!(without_secrets("git@host:x.git"), "git@host:x.git");
+    }
+}

@@ -1,0 +1,183 @@
+//! Doing an operation again on the state of the hub, after it was done on one that the hub had moved past.
+//!
+//! The hub's order decides, and nothing else: no clock, no priority. What an operation says about a claim that somebody
+//! else was granted first is dropped from it, and its maker is told; the rest of it stands. What comes out is an
+//! operation of the same id that [`apply`](super::apply::apply) accepts, so that everybody who meets it later comes to
+//! the same state.
+
+use super::{
+    apply::{self, Refusal},
+    claim::{Claim, GrantRef, Holder},
+    handoff::HandoffState,
+    instance::Instance,
+    op::{Action, Departure, Eviction, Loss, Op, Settlement, Want},
+    scope::Scope,
+    view::View,
+};
+use crate::base::id::{HandoffId, InstanceId};
+
+/// What is left of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    /// This, to be applied; first the registration of its actor, where that is gone.
+    Op {
+        /// An instance that the hub found stale, and that goes on.
+        revive: Option<Box<Instance>>,
+        /// The operation, without what was lost.
+        op: Box<Op>,
+    },
+    /// Nothing: it is done already, or has no meaning there.
+    Nothing,
+    /// Nothing, since its actor is somebody else there: two clones drew the same id, and the other was first.
+    Clash(InstanceId),
+}
+
+/// What is left of `op`, which was done on the state `was`, when it is done on the state `view` instead.
+///
+/// # Errors
+/// What either view says when it can't answer.
+pub fn replay<V: View, W: View<Error = V::Error>>(view: &V, op: &Op, was: &W) -> Result<Replayed, V::Error> {
+    let mut revive = None;
+    if let Some(by) = &op.by {
+        let known = match &op.action {
+            Action::Register(instance) if instance.id == *by => Some(instance.clone()),
+            _ => was.instance(by)?,
+        };
+        match (known, view.instance(by)?) {
+            (Some(known), Some(there)) if !is_same(&known, &there) => return Ok(Replayed::Clash(by.clone())),
+            (Some(known), None) if needs_actor(&op.action) => revive = Some(Box::new(known)),
+            _ => {}
+        }
+    }
+    let action = match &op.action {
+        Action::Create { .. } | Action::Compact | Action::Recover => return Ok(Replayed::Nothing),
+        Action::Claim { wants, evict, lost } => claim(view, op, wants, evict, lost)?,
+        Action::Release { claims, ended, forced } => {
+            let by = op.by.clone().map(Holder::Instance).filter(|_| forced.is_none());
+            let claims = still_held(view, claims, by.as_ref())?;
+            Action::Release { claims, ended: ended.clone(), forced: forced.clone() }
+        }
+        Action::End(departures) => Action::End(departing(view, was, departures)?),
+        Action::Handoff { handoff, claims } => {
+            if view.handoff(&handoff.id)?.is_some() {
+                return Ok(Replayed::Nothing);
+            }
+            let by = op.by.clone().map(Holder::Instance);
+            Action::Handoff { handoff: handoff.clone(), claims: still_held(view, claims, by.as_ref())? }
+        }
+        Action::Settle { handoff, how, claims } => match settle(view, was, handoff, *how, claims)? {
+            Some(action) => action,
+            None => return Ok(Replayed::Nothing),
+        },
+        Action::Register(_)
+        | Action::SetTask(_)
+        | Action::Note(_)
+        | Action::Bypass { .. }
+        | Action::Repair { .. } => op.action.clone(),
+    };
+    Ok(Replayed::Op { revive, op: Box::new(Op { action, ..op.clone() }) })
+}
+
+fn is_same(a: &Instance, b: &Instance) -> bool {
+    (&a.clone, a.since) == (&b.clone, b.since)
+}
+
+fn needs_actor(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::SetTask(_) | Action::Claim { .. } | Action::Handoff { .. } | Action::Settle { .. }
+    )
+}
+
+/// The claim, without the scopes that somebody else has by now.
+fn claim<V: View>(
+    view: &V,
+    op: &Op,
+    wants: &[Want],
+    evict: &[Eviction],
+    lost: &[Loss],
+) -> Result<Action, V::Error> {
+    let Some(me) = &op.by else { return Ok(op.action.clone()) };
+    let conflicts = match apply::claim(view, op, me, wants, evict, &[])? {
+        Err(Refusal::Held(conflicts)) => conflicts,
+        _ => Vec::new(),
+    };
+    let rival = |scope: &Scope| conflicts.iter().find(|conflict| conflict.scope == *scope).map(|c| c.claim.as_rival());
+    let told = if conflicts.is_empty() { Vec::new() } else { view.ended(me)? };
+    let (mut kept, mut lost) = (Vec::new(), lost.to_vec());
+    for want in wants {
+        match rival(&want.scope) {
+            // One that is renewed after it was lost is not lost again.
+            Some(_) if told.iter().any(|ended| ended.rival.is_some() && ended.claim.scope == want.scope) => {}
+            Some(rival) => lost.push(Loss { want: want.clone(), rival }),
+            None => kept.push(want.clone()),
+        }
+    }
+    Ok(Action::Claim { wants: kept, evict: evict.to_vec(), lost })
+}
+
+fn still_held<V: View>(view: &V, claims: &[GrantRef], by: Option<&Holder>) -> Result<Vec<GrantRef>, V::Error> {
+    let mut held = Vec::new();
+    for grant in claims {
+        let claim = granted(view, grant)?;
+        if claim.is_some_and(|claim| by.is_none_or(|by| claim.holder == *by)) {
+            held.push(grant.clone());
+        }
+    }
+    Ok(held)
+}
+
+fn granted<V: View>(view: &V, grant: &GrantRef) -> Result<Option<Claim>, V::Error> {
+    Ok(view.claim(&grant.claim)?.filter(|claim| claim.grant == grant.grant))
+}
+
+fn departing<V: View, W: View<Error = V::Error>>(
+    view: &V,
+    was: &W,
+    departures: &[Departure],
+) -> Result<Vec<Departure>, V::Error> {
+    let mut departing = Vec::new();
+    for departure in departures {
+        let (known, there) = (was.instance(&departure.instance)?, view.instance(&departure.instance)?);
+        if known.zip(there).is_some_and(|(known, there)| is_same(&known, &there)) {
+            let holder = Holder::Instance(departure.instance.clone());
+            let claims = still_held(view, &departure.claims, Some(&holder))?;
+            departing.push(Departure { claims, ..departure.clone() });
+        }
+    }
+    Ok(departing)
+}
+
+/// A settlement holds if nobody was quicker. To accept what somebody else has accepted is to lose the claims of it.
+fn settle<V: View, W: View<Error = V::Error>>(
+    view: &V,
+    was: &W,
+    id: &HandoffId,
+    how: Settlement,
+    claims: &[GrantRef],
+) -> Result<Option<Action>, V::Error> {
+    let (Some(before), Some(there)) = (was.handoff(id)?, view.handoff(id)?) else { return Ok(None) };
+    if before.state == there.state {
+        let holder = match &there.state {
+            HandoffState::Accepted(by) => Holder::Instance(by.by.clone()),
+            _ => Holder::Handoff(id.clone()),
+        };
+        let claims = still_held(view, claims, Some(&holder))?;
+        return Ok(Some(Action::Settle { handoff: id.clone(), how, claims }));
+    }
+    if how != Settlement::Accept {
+        return Ok(None);
+    }
+    let mut lost = Vec::new();
+    for grant in claims {
+        let (Some(claim), there) = (granted(was, grant)?, view.claim(&grant.claim)?) else { continue };
+        let rival = there.map_or_else(|| claim.as_rival(), |there| there.as_rival());
+        lost.push(Loss { want: wanted(claim), rival });
+    }
+    Ok((!lost.is_empty()).then_some(Action::Claim { wants: Vec::new(), evict: Vec::new(), lost }))
+}
+
+fn wanted(claim: Claim) -> Want {
+    let Claim { id, scope, mode, origin, until, why, .. } = claim;
+    Want { id, scope, mode, origin, until, why }
+}

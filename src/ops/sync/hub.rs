@@ -1,0 +1,116 @@
+//! Which hub there is, and what it has confirmed.
+
+use crate::{
+    base::{id::InstanceId, oid::Oid},
+    host::hub::{Hub, memory::{Memory, MemoryFile}},
+    model::{claim::{Claim, Holder}, view::View},
+    ops::{Error, Session},
+    store::Snapshot,
+};
+use std::time::Instant;
+
+/// Whether a claim is sure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is: the hub has it, or there is no hub to ask.
+    Confirmed,
+    /// It was granted in this clone and the hub has not been asked: another clone may turn out to have been first.
+    Tentative,
+}
+
+/// The hub as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ops) struct HubName {
+    /// What git is told: the name of a remote, or a URL.
+    pub(in crate::ops) remote: String,
+    /// The folder of its tracking refs below `refs/aio-sync`, and the name of what is remembered of it.
+    pub(in crate::ops) place: String,
+}
+
+/// What this clone knows of what the hub has.
+pub(in crate::ops) struct Confirmed {
+    /// The number of the newest operation that is known to be there.
+    through: u64,
+}
+
+impl Session {
+    /// The hub, if one is named.
+    pub(in crate::ops) fn hub_name(&self) -> Option<HubName> {
+        self.settings.remote.as_deref().map(|remote| self.place_of(remote))
+    }
+
+    /// The hub that `remote` names; without it, the one that the configuration does.
+    pub(super) fn hub_named(&self, remote: Option<&str>) -> Result<HubName, Error> {
+        let named = remote.map(|remote| self.place_of(remote)).or_else(|| self.hub_name());
+        named.ok_or_else(|| {
+            Error::usage("no hub is named, so there is nothing to sync with", "name one with `git config aio.remote <remote>`, or `git aio sync --remote <remote>`")
+        })
+    }
+
+    fn place_of(&self, remote: &str) -> HubName {
+        let url = self.repository.config(&format!("remote.{remote}.url"));
+        // A remote that is pushed to elsewhere than it is fetched from can't decide: what is pushed has to be seen.
+        let pushed_to = self.repository.config(&format!("remote.{remote}.pushurl"));
+        let place = match url {
+            Some(_) => remote.to_owned(),
+            None => crate::host::env::session_digest("url", remote).replace(':', "-"),
+        };
+        HubName { remote: pushed_to.unwrap_or_else(|| remote.to_owned()), place }
+    }
+
+    pub(super) fn hub(&self, name: &HubName, deadline: Instant) -> Hub {
+        let git = self.bare_git().with("GIT_SSH_COMMAND", self.ssh_command());
+        Hub::new(git, &name.remote, &name.place, &self.settings.ref_prefix, deadline)
+    }
+
+    /// How git is to call ssh: as the user has it, but so that it fails where it would ask for a password.
+    fn ssh_command(&self) -> String {
+        let command = self.env.ssh_command.clone().or_else(|| self.repository.config("core.sshCommand"));
+        match command {
+            None => "ssh -o BatchMode=yes".to_owned(),
+            Some(command) => match command.split_whitespace().next() {
+                Some(program) if program.rsplit('/').next() == Some("ssh") => format!("{command} -o BatchMode=yes"),
+                _ => command,
+            },
+        }
+    }
+
+    pub(in crate::ops) fn memory_file(&self, name: &HubName) -> MemoryFile {
+        MemoryFile::new(self.repository.common_dir(), &name.place)
+    }
+
+    /// What is known to be confirmed of `snapshot`; `None` where there is no hub.
+    pub(in crate::ops) fn confirmed(&self, snapshot: &Snapshot<'_>) -> Option<Confirmed> {
+        let name = self.hub_name()?;
+        let memory = self.memory_file(&name).read();
+        Some(Confirmed { through: self.confirmed_through(&name, &memory, snapshot) })
+    }
+
+    fn confirmed_through(&self, name: &HubName, memory: &Memory, snapshot: &Snapshot<'_>) -> u64 {
+        let known = memory.base.as_ref().map_or(0, |base| base.seq);
+        // What the user fetched by hand counts too, where it is ours or before it.
+        let tracking = format!("refs/aio-sync/{}/state", name.place);
+        let (Some(tip), Ok(Some(fetched))) = (snapshot.oid(), self.refs().read(&tracking)) else { return known };
+        if memory.base.as_ref().is_some_and(|base| base.oid == fetched.as_str()) {
+            return known;
+        }
+        let seq = |oid: &Oid| self.repository.chain_link(oid).map_or(0, |link| link.seq);
+        if self.repository.descends(tip, &fetched).unwrap_or(false) { known.max(seq(&fetched)) } else { known }
+    }
+
+    /// Whether `holder` works in this clone.
+    fn is_ours(&self, holder: &InstanceId, snapshot: &Snapshot<'_>) -> bool {
+        let instance = snapshot.instance(holder).ok().flatten();
+        instance.is_none_or(|instance| self.clone_id().is_ok_and(|here| *here == instance.clone))
+    }
+
+    /// Whether `claim` is sure.
+    pub(in crate::ops) fn standing(&self, claim: &Claim, confirmed: Option<&Confirmed>, snapshot: &Snapshot<'_>) -> Standing {
+        let Some(Confirmed { through }) = confirmed else { return Standing::Confirmed };
+        let ours = match &claim.holder {
+            Holder::Instance(id) => self.is_ours(id, snapshot),
+            Holder::Handoff(_) => true,
+        };
+        if claim.token > *through && ours { Standing::Tentative } else { Standing::Confirmed }
+    }
+}

@@ -1,0 +1,112 @@
+//! How two chains of ours relate: where they part, what each has that the other hasn't.
+//!
+//! Both are linear and number their commits, so they are walked down side by side, whichever is ahead: the cost is how
+//! far they are apart, not how long they are.
+
+use super::{Repository, error::StoreError, log::Trailers};
+use crate::{
+    base::{id::OpId, oid::Oid},
+    model::op::Op,
+};
+use std::collections::HashSet;
+
+/// A commit of a chain: where it stands, and what was before it.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The commit.
+    pub oid: Oid,
+    /// Its number, the fencing token of what it granted.
+    pub seq: u64,
+    /// How often the chain had been cut before it.
+    pub epoch: u64,
+    /// The commit before it; `None` for the first one, and the first after a cut.
+    pub parent: Option<Oid>,
+    /// The tip that was cut off, in the first commit of an epoch.
+    pub cut_from: Option<Oid>,
+    op_id: OpId,
+}
+
+/// How one chain relates to another.
+#[derive(Debug, Clone, Default)]
+pub struct Divergence {
+    /// The operations of the first that the second lacks, oldest first.
+    pub ours: Vec<Oid>,
+    /// How many operations of the second the first lacks.
+    pub theirs: u64,
+    /// The newest commit that both have.
+    pub common: Option<Oid>,
+}
+
+impl Repository {
+    /// The commit `oid` of a chain.
+    ///
+    /// # Errors
+    /// When it is missing or none of ours.
+    pub fn chain_link(&self, oid: &Oid) -> Result<Link, StoreError> {
+        let (trailers, parent) = self.link(oid)?;
+        let Trailers { op_id, seq, epoch, cut_from } = trailers;
+        Ok(Link { oid: oid.clone(), seq, epoch, parent, cut_from, op_id })
+    }
+
+    /// Whether `old` is `new` or before it, on the same chain.
+    ///
+    /// # Errors
+    /// When a commit between them can't be read.
+    pub fn descends(&self, new: &Oid, old: &Oid) -> Result<bool, StoreError> {
+        let seq = self.chain_link(old)?.seq;
+        let mut at = self.chain_link(new)?;
+        while at.seq > seq {
+            let Some(parent) = &at.parent else { return Ok(false) };
+            at = self.chain_link(parent)?;
+        }
+        Ok(at.oid == *old)
+    }
+
+    /// What `ours` has that `theirs` hasn't. Where `theirs` was cut since, what `ours` has up to and including `base`
+    /// is known there.
+    ///
+    /// # Errors
+    /// When a commit of either can't be read.
+    pub fn divergence(&self, ours: &Oid, theirs: &Oid, base: Option<&Oid>) -> Result<Divergence, StoreError> {
+        let (mut here, mut there) = (Some(self.chain_link(ours)?), Some(self.chain_link(theirs)?));
+        let (mut pending, mut known, mut count) = (Vec::new(), HashSet::new(), 0);
+        let common = loop {
+            match (&here, &there) {
+                (Some(a), Some(b)) if a.oid == b.oid => break Some(a.oid.clone()),
+                (Some(a), Some(b)) if a.seq >= b.seq => {
+                    let next = self.parent_of(a)?;
+                    pending.extend(std::mem::replace(&mut here, next));
+                }
+                (Some(_) | None, Some(b)) => {
+                    known.insert(b.op_id.clone());
+                    count += 1;
+                    there = self.parent_of(b)?;
+                }
+                // What was cut off was known to whoever cut it.
+                (Some(a), None) if base == Some(&a.oid) => break None,
+                (Some(a), None) => {
+                    let next = self.parent_of(a)?;
+                    pending.extend(std::mem::replace(&mut here, next));
+                }
+                (None, None) => break None,
+            }
+        };
+        pending.retain(|link| !known.contains(&link.op_id));
+        Ok(Divergence { ours: pending.into_iter().rev().map(|link| link.oid).collect(), theirs: count, common })
+    }
+
+    fn parent_of(&self, link: &Link) -> Result<Option<Link>, StoreError> {
+        link.parent.as_ref().map(|parent| self.chain_link(parent)).transpose()
+    }
+
+    /// The operation that the commit `oid` records.
+    ///
+    /// # Errors
+    /// When the commit can't be read. `None` where the operation is one of a newer git-aio.
+    pub fn operation(&self, oid: &Oid) -> Result<Option<Op>, StoreError> {
+        match self.log(oid).next() {
+            Some(entry) => Ok(entry?.op),
+            None => Ok(None),
+        }
+    }
+}
