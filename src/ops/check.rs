@@ -48,6 +48,7 @@ impl Session {
     /// When the store can't be trusted on the way to one of them.
     pub fn check(&self, targets: &[Target]) -> Result<(u64, Vec<Checked>), Error> {
         let snapshot = self.snapshot()?;
+        self.warn_of_lost_store(&snapshot)?;
         // Who asks takes longer to find out than anything else here, so only where the answer depends on it.
         let mut asker = if snapshot.has_ended()? { Some(self.asking(&snapshot)?) } else { None };
         let mut checked = Vec::with_capacity(targets.len());
@@ -101,6 +102,7 @@ impl Session {
     /// As for [`check`](Self::check).
     pub fn check_paths(&self, paths: &[RepoPath]) -> Result<(u64, Vec<Checked>), Error> {
         let snapshot = self.snapshot()?;
+        self.warn_of_lost_store(&snapshot)?;
         let who = self.asking(&snapshot)?;
         let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), &snapshot)?;
         let ended = self.losses(who.instance(), &snapshot)?;

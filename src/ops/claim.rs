@@ -102,7 +102,7 @@ impl Session {
     fn claim_now(&self, me: &InstanceId, targets: &[Target], terms: &Terms) -> Result<Granted, Error> {
         let wants: Vec<Want> = targets.iter().map(|target| self.want(me, target, terms)).collect();
         let mut before = Vec::new();
-        let performed = self.perform(Some(me), |snapshot| {
+        let applied = self.perform(Some(me), |snapshot| {
             let mut evict = Vec::new();
             before.clear();
             for want in &wants {
@@ -123,8 +123,8 @@ impl Session {
                 claim: claim.clone(),
             })
         };
-        let claims = performed.applied.granted.iter().map(grant).collect::<Result<_, Error>>()?;
-        Ok(Granted { claims, taken_over: performed.applied.evicted })
+        let claims = applied.granted.iter().map(grant).collect::<Result<_, Error>>()?;
+        Ok(Granted { claims, taken_over: applied.evicted })
     }
 
     fn want(&self, me: &InstanceId, target: &Target, terms: &Terms) -> Want {

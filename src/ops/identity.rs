@@ -102,8 +102,10 @@ impl Session {
                 return Ok(id);
             }
         };
-        let snapshot = self.snapshot()?;
-        self.revive(&id, &snapshot)?;
+        let mut snapshot = self.snapshot()?;
+        if snapshot.instance(&id)?.is_none() && self.revive(&id)? {
+            snapshot = self.snapshot()?;
+        }
         self.heard_of(&id);
         self.tell_losses(&id, &snapshot);
         Ok(id)
@@ -223,12 +225,9 @@ impl Session {
         Ok(registered(&census, outside))
     }
 
-    /// Registers an instance again, under the same id, that had ended.
-    fn revive(&self, id: &InstanceId, snapshot: &Snapshot<'_>) -> Result<(), Error> {
-        if snapshot.instance(id)?.is_some() {
-            return Ok(());
-        }
-        let Some(Seen { mut live, .. }) = self.seen(id) else { return Ok(()) };
+    /// Registers an instance again, under the same id, that had ended. Whether it is one that once was here.
+    pub(super) fn revive(&self, id: &InstanceId) -> Result<bool, Error> {
+        let Some(Seen { mut live, .. }) = self.seen(id) else { return Ok(false) };
         live.ended = None;
         let instance = Instance {
             id: id.clone(),
@@ -243,7 +242,7 @@ impl Session {
         self.live.write(id, &live, self.now()).map_err(Error::file("can't record the instance"))?;
         self.perform(Some(id), |_| Ok(Some(Action::Register(instance.clone()))))?;
         self.notice(Notice::Revived(id.clone()));
-        Ok(())
+        Ok(true)
     }
 
     /// Every command is a sign of life. One that can't be recorded is no reason to fail.
@@ -273,7 +272,7 @@ impl Session {
         Some(Live { agent: process.is_some(), process, ..live.clone() })
     }
 
-    fn tell_losses(&self, id: &InstanceId, snapshot: &Snapshot<'_>) {
+    pub(super) fn tell_losses(&self, id: &InstanceId, snapshot: &Snapshot<'_>) {
         for ended in self.losses(Some(id), snapshot).unwrap_or_default() {
             self.notice(Notice::Lost(Box::new(ended)));
         }

@@ -99,7 +99,7 @@ impl Session {
             return Ok((known, Vec::new()));
         }
         let id = known.instance.id.clone();
-        let performed = self.perform(Some(&id), |snapshot| {
+        let applied = self.perform(Some(&id), |snapshot| {
             let claims = snapshot.claims()?.0;
             Ok(Some(Action::End(vec![departure(id.clone(), &claims, false)])))
         })?;
@@ -108,7 +108,7 @@ impl Session {
             seen.live.ended = Some(now);
             self.live.write(&id, &seen.live, now).map_err(Error::file("can't record the end"))?;
         }
-        let released = performed.applied.released.into_iter().map(|claim| claim.id).collect();
+        let released = applied.released.into_iter().map(|claim| claim.id).collect();
         Ok((Known { presence: Presence::Ended, ..known }, released))
     }
 

@@ -13,6 +13,8 @@ pub enum Notice {
     Lost(Box<Ended>),
     /// The repository had no store, and now has one. There is no fence before `init`.
     StoreCreated,
+    /// There was a store, and its ref is gone.
+    StoreGone,
     /// The commit fence had been removed by another tool, and is back.
     FenceHealed(String),
     /// The commit fence is gone, and could not be put back.

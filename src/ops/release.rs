@@ -96,13 +96,13 @@ impl Session {
         mut choose: impl FnMut(&Snapshot<'_>) -> Result<Chosen, Error>,
     ) -> Result<Released, Error> {
         let mut settled = Vec::new();
-        let performed = self.perform(Some(me), |snapshot| {
+        let applied = self.perform(Some(me), |snapshot| {
             let Chosen { claims, ended } = choose(snapshot)?;
             settled.clone_from(&ended);
             let nothing = claims.is_empty() && ended.is_empty();
             Ok((!nothing).then(|| Action::Release { claims, ended, forced: forced.clone() }))
         })?;
-        Ok(Released { claims: performed.applied.released, settled })
+        Ok(Released { claims: applied.released, settled })
     }
 
     /// Finds the claim that `prefix` means: one in force that `owner` holds (anybody's, if `None`), or a lost one.

@@ -7,7 +7,7 @@ use crate::{
         claim::{Claim, Ended, Holder},
         handoff::{Handoff, HandoffState},
     },
-    store::{Damage, Snapshot},
+    store::Damage,
 };
 
 /// The state at one moment.
@@ -41,6 +41,7 @@ impl Session {
     pub fn status(&self) -> Result<Status, Error> {
         use crate::model::view::View as _;
         let snapshot = self.snapshot()?;
+        self.warn_of_lost_store(&snapshot)?;
         let me = self.asking(&snapshot)?.instance().cloned();
         let (mut instances, mut damaged) = snapshot.instances()?;
         instances.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
@@ -51,7 +52,7 @@ impl Session {
         handoffs.retain(|handoff| handoff.state == HandoffState::Open);
         handoffs.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
-        let claims = seen(claims, &instances, me.as_ref(), &snapshot);
+        let claims = seen(claims, &instances, me.as_ref());
         let lost = self.losses(me.as_ref(), &snapshot)?;
         Ok(Status {
             me,
@@ -67,7 +68,7 @@ impl Session {
     }
 }
 
-fn seen(mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>, _snapshot: &Snapshot<'_>) -> Vec<Seen> {
+fn seen(mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>) -> Vec<Seen> {
     let mut ids: Vec<String> = claims.iter().map(|claim| claim.id.to_string()).collect();
     ids.sort();
     claims.sort_by(|a, b| (a.scope.target(), &a.id).cmp(&(b.scope.target(), &b.id)));

@@ -114,6 +114,10 @@ impl Context {
                 Notice::StoreCreated => {
                     self.ui.say("began a store in refs/aio/state; `git aio init` adds the fence at the commit");
                 }
+                Notice::StoreGone => self.ui.warn(
+                    "refs/aio/state is gone, and no claim is known: `git aio doctor --repair` brings back what is \
+                     left of it, and where nothing is, `git aio init` begins anew",
+                ),
                 Notice::FenceHealed(why) => {
                     self.ui.warn(format!("the fence at the commit was gone and is back: {why}"))
                 }
