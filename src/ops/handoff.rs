@@ -81,8 +81,10 @@ impl Session {
         match take {
             Take::None => Ok(Vec::new()),
             Take::All => {
-                let all = snapshot.claims_of(&Holder::Instance(me.clone()))?;
-                Ok(all.into_iter().filter(|claim| !matches!(claim.scope, Scope::Task(_))).collect())
+                let mut all = snapshot.claims_of(&Holder::Instance(me.clone()))?;
+                all.retain(|claim| !matches!(claim.scope, Scope::Task(_)));
+                all.sort_by_cached_key(Claim::place);
+                Ok(all)
             }
             Take::Some(ids) => ids.iter().map(|id| self.own_claim(id, me, snapshot)).collect(),
         }
@@ -151,6 +153,7 @@ impl Session {
         for id in &handoff.claims {
             claims.extend(snapshot.claim(id)?);
         }
+        claims.sort_by_cached_key(Claim::place);
         Ok(Shown { handoff, claims })
     }
 
@@ -177,8 +180,7 @@ impl Session {
     /// Accepts a handoff: its claims become the acceptor's, in the same operation.
     ///
     /// # Errors
-    /// When it is meant for somebody else or lacks work that only its maker's tree has (both unless `force`), and when
-    /// it is not open.
+    /// When it is meant for another tool (unless `force`), and when it is not open.
     pub fn accept(&self, prefix: &str, force: bool) -> Result<Shown, Error> {
         let snapshot = self.snapshot()?;
         let handoff = self.find(prefix, &snapshot)?;

@@ -13,7 +13,7 @@ use crate::{
         text,
     },
     host::{
-        env::{innermost, session_digest},
+        env::{innermost, session_digest, variables_of},
         live::{Live, Seen},
         process::{self, Ancestor},
     },
@@ -126,7 +126,25 @@ impl Session {
 
     /// Whether an agent runs this command, registered or not.
     pub fn is_inside_agent(&self, who: &Who) -> bool {
-        !who.is_person() || self.agent_above(&process::ancestors(self.env.top)).is_some()
+        self.taken_for_agent(who).is_some()
+    }
+
+    /// What shows that an agent runs this command, in words; `None` where a person does.
+    pub(super) fn taken_for_agent(&self, who: &Who) -> Option<String> {
+        let ancestors = process::ancestors(self.env.top);
+        let inside = self.agent_above(&ancestors).map(|agent| match agent {
+            (tool, _, Some(process)) => format!("this runs inside {tool}, the process {}", process.pid),
+            (tool, _, None) => {
+                let variables = variables_of(tool.as_str()).join(" or ");
+                format!("this runs inside {tool}, as {variables} in the environment tells")
+            }
+        });
+        let named = |id: &InstanceId| match (&self.acting_as, &self.env.instance) {
+            (Some(_), _) => format!("you act as {id} by --as"),
+            (None, Some(_)) => format!("AIO_INSTANCE says that you are {id}"),
+            (None, None) => format!("the shell that this runs in is registered as {id}"),
+        };
+        inside.or_else(|| who.instance().filter(|_| !who.is_person()).map(named))
     }
 
     fn named(&self, named: &str, snapshot: &Snapshot<'_>) -> Result<InstanceId, Error> {

@@ -71,7 +71,7 @@ impl Session {
 fn seen(mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>) -> Vec<Seen> {
     let mut ids: Vec<String> = claims.iter().map(|claim| claim.id.to_string()).collect();
     ids.sort();
-    claims.sort_by(|a, b| (a.scope.target(), &a.id).cmp(&(b.scope.target(), &b.id)));
+    claims.sort_by_cached_key(Claim::place);
     let presence = |holder: &Holder| match holder {
         Holder::Instance(id) => known.iter().find(|k| k.instance.id == *id).map(|k| k.presence),
         Holder::Handoff(_) => None,

@@ -7,6 +7,7 @@ use crate::{
 };
 use std::{
     ffi::OsStr,
+    fs::Metadata,
     path::{Component, Path, PathBuf},
 };
 
@@ -160,6 +161,11 @@ impl Session {
         RepoPath::from_bytes(&components.join(&b'/')).map_err(invalid)
     }
 
+    /// What is at a path of the repository in this work tree, itself and not what it links to.
+    pub(super) fn on_disk(&self, path: &RepoPath) -> Option<Metadata> {
+        self.repository.work_tree()?.join(os_path(path.as_bytes())?).symlink_metadata().ok()
+    }
+
     /// The same file in another worktree of this repository: a path there is the same path here.
     fn in_sibling_worktree(&self, real: &Path) -> Option<(PathBuf, PathBuf)> {
         let existing = real.ancestors().skip(1).find(|folder| folder.is_dir())?;
@@ -237,6 +243,18 @@ fn os_bytes(text: &OsStr) -> &[u8] {
 #[cfg(not(unix))]
 fn os_bytes(text: &OsStr) -> &[u8] {
     text.as_encoded_bytes()
+}
+
+/// The reverse of [`os_bytes`].
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
+fn os_path(bytes: &[u8]) -> Option<&Path> {
+    Some(Path::new(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes)))
+}
+
+#[cfg(not(unix))]
+fn os_path(bytes: &[u8]) -> Option<&Path> {
+    std::str::from_utf8(bytes).ok().map(Path::new)
 }
 
 fn invalid(error: impl std::fmt::Display) -> Error {

@@ -126,6 +126,7 @@ fn a_handoff_is_made_accepted_and_done() {
     let (claude, codex) = (repo.register("claude"), repo.register("codex"));
     repo.aio_at(TEN, &claude, &["claim", "src/auth/"]);
     repo.aio_at(TEN, &claude, &["claim", "task", "T-1"]);
+    repo.aio_at(TEN, &codex, &["heartbeat"]);
     let made = repo.turns(TEN, &[(&claude, &["handoff", "new", "finish the login"]), (&claude, &["status"])]);
     assert_snapshot!(made.replace("seen 0s ago", "seen now"), @r#"
     claude-1$ git aio handoff new finish the login

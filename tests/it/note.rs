@@ -109,6 +109,23 @@ fn notes_are_found_by_path_by_words_and_by_time() {
 }
 
 #[test]
+fn a_handoff_of_a_pattern_is_found_by_what_the_pattern_covers() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    repo.ok_as(&claude, &["claim", "src/**/*.test.ts"]);
+    repo.ok_as(&claude, &["handoff", "new", "the tests"]);
+    let found = |path: &str| {
+        let found = repo.json_as("", &["context", "get", "handoff", "--for", path]);
+        found["handoffs"].as_array().unwrap().len()
+    };
+    assert_eq!(found("src/deep/x.test.ts"), 1);
+    assert_eq!(found("src/deep/not-yet.test.ts"), 1);
+    assert_eq!(found("src/deep"), 1, "a folder, with what is in it");
+    assert_eq!((found("src/main.rs"), found("README.md")), (0, 0));
+}
+
+#[test]
 fn all_of_it_is_exported_as_markdown() {
     let env = TestEnvironment::new();
     let (repo, other) = (env.repo(), env.repo_with("other", Refs::Files, "sha1", &[]));
