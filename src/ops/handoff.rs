@@ -1,6 +1,6 @@
 //! Handoffs: made, shown, accepted, declined, done.
 
-use super::{Error, Session, Who};
+use super::{Error, Notice, Session, Who};
 use crate::{
     base::{
         id::{ClaimId, HandoffId, InstanceId, Tool},
@@ -49,11 +49,20 @@ impl Session {
         if document.title.trim().is_empty() {
             return Err(Error::usage("the handoff has no title", "say in a few words what is handed on"));
         }
+        if document.title.contains(['\n', '\r']) {
+            return Err(Error::usage(
+                "the title of the handoff has several lines",
+                "say in one what is handed on, and the rest as its context",
+            ));
+        }
         if document.len() > MAX_DOCUMENT {
             let message = format!("the document has {} bytes; {MAX_DOCUMENT} is the most", document.len());
             return Err(Error::usage(message, "put the rest into a file of the repository and name it"));
         }
         let me = self.acting()?;
+        if let Some(to) = to.as_ref().filter(|to| !self.has_seen(to)) {
+            self.notice(Notice::NobodyOf(to.clone()));
+        }
         let tree = self.work_tree_mark()?;
         let id = HandoffId::random(self.random());
         let at = self.now();
@@ -77,6 +86,12 @@ impl Session {
         made.ok_or_else(|| Error::not_found("the handoff was not made", "try again"))
     }
 
+    /// Whether there is or was an instance of `tool` here.
+    fn has_seen(&self, tool: &Tool) -> bool {
+        let census = self.live.all().unwrap_or_default().instances;
+        census.iter().any(|(id, _)| id.tool() == tool.as_str())
+    }
+
     fn taken(&self, take: &Take, me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<Vec<Claim>, Error> {
         match take {
             Take::None => Ok(Vec::new()),
@@ -86,7 +101,16 @@ impl Session {
                 all.sort_by_cached_key(Claim::place);
                 Ok(all)
             }
-            Take::Some(ids) => ids.iter().map(|id| self.own_claim(id, me, snapshot)).collect(),
+            Take::Some(ids) => {
+                let mut named = Vec::new();
+                for id in ids {
+                    let claim = self.own_claim(id, me, snapshot)?;
+                    if !named.contains(&claim) {
+                        named.push(claim);
+                    }
+                }
+                Ok(named)
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Error, Session};
 use crate::{
     base::{path::RepoPath, text},
     model::scope::{Pattern, Scope},
+    store::Tracked,
 };
 use std::{
     ffi::OsStr,
@@ -71,14 +72,30 @@ impl Session {
             Kind::Pattern => Scope::Pattern(self.pattern(typed)?),
             Kind::Task => Scope::parse("task", &typed.to_string_lossy()).map_err(invalid)?,
         };
-        if matches!(&scope, Scope::File(path) if path.is_root()) {
+        if let Scope::File(path) = &scope {
+            self.check_is_no_folder(path)?;
+        }
+        let slashless = !typed.to_string_lossy().trim_end_matches('/').contains('/');
+        Ok(Target { any_depth: kind == Kind::Pattern && slashless, scope })
+    }
+
+    /// Refuses a folder that was called a file: the files in it would not be covered.
+    fn check_is_no_folder(&self, path: &RepoPath) -> Result<(), Error> {
+        if path.is_root() {
             return Err(Error::usage(
                 "the root of the repository is a folder, not a file",
                 "claim the root with `git aio claim directory .`",
             ));
         }
-        let slashless = !typed.to_string_lossy().trim_end_matches('/').contains('/');
-        Ok(Target { any_depth: kind == Kind::Pattern && slashless, scope })
+        let is_folder = self.on_disk(path).is_some_and(|found| found.is_dir());
+        if is_folder && self.repository.tracked(path)? == Tracked::Folder {
+            let path = text::one_line(&path.to_string(), 200);
+            return Err(Error::usage(
+                format!("{path} is a folder, not a file"),
+                format!("claim it with `git aio claim directory {path}`"),
+            ));
+        }
+        Ok(())
     }
 
     /// Folder where it ends in a slash or is one, pattern where it has a glob's characters and is no file, else file.

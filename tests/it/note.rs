@@ -133,7 +133,7 @@ fn all_of_it_is_exported_as_markdown() {
     for args in [
         &["context", "warning", "# not a heading\n> nor a quotation\n```\nnor code", "--to", "codex"][..],
         &["context", "decision", "JWT over sessions", "--path", "src/auth/", "--path", "a`b"],
-        &["handoff", "new", "go on\n## Decisions", "--context", "much to do"],
+        &["handoff", "new", "go on", "--context", "much to do\n## Decisions"],
     ] {
         assert_eq!(repo.aio_at(TEN, &claude, args).code, 0, "{args:?}");
     }
@@ -162,9 +162,9 @@ fn all_of_it_is_exported_as_markdown() {
     **2026-03-01T10:00:00Z by claude-1, open** (`handoff-HEX`)
 
     > go on
-    > ## Decisions
     >
     > much to do
+    > ## Decisions
     ");
     assert_eq!(other.ok(&["context", "export", "../demo"]), repo.ok(&["context", "export"]));
     let empty = run_named(&other, "aio-context", &["export"]);
