@@ -54,19 +54,10 @@ pub struct Grant {
     pub held_before: bool,
     /// How much of the repository it covers; `None` where it is one file, or a task.
     pub coverage: Option<Coverage>,
-    /// Set for a file that was not held before and that git doesn't know yet: whether it is there at all.
-    pub untracked: Option<Untracked>,
+    /// Whether it is a file that is neither there nor known to git.
+    pub absent: bool,
     /// Whether the pattern was typed without a slash, and so matches at any depth.
     pub any_depth: bool,
-}
-
-/// A claimed file that git doesn't know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Untracked {
-    /// It is there.
-    OnDisk,
-    /// It is not there.
-    Absent,
 }
 
 /// A moment of waiting, for progress.
@@ -134,7 +125,7 @@ impl Session {
                 short_id: snapshot.short_claim_id(&claim.id),
                 held_before,
                 coverage: self.coverage(&claim.scope, &snapshot)?,
-                untracked: if held_before { None } else { self.untracked(&claim.scope, &snapshot)? },
+                absent: !held_before && self.is_absent(&claim.scope)?,
                 any_depth: target.is_some_and(|target| target.any_depth),
                 claim: claim.clone(),
             })
@@ -155,19 +146,14 @@ impl Session {
         }
     }
 
-    fn untracked(&self, scope: &Scope, snapshot: &Snapshot<'_>) -> Result<Option<Untracked>, Error> {
-        let Scope::File(path) = scope else { return Ok(None) };
-        if self.repository.work_tree().is_none() {
-            return Ok(None);
+    /// Whether a file is neither there nor known to git. Only of one that is not there git is asked: its index may be
+    /// large, and is read whole.
+    fn is_absent(&self, scope: &Scope) -> Result<bool, Error> {
+        let Scope::File(path) = scope else { return Ok(false) };
+        if self.repository.work_tree().is_none() || self.on_disk(path).is_some() {
+            return Ok(false);
         }
-        let on_disk = self.on_disk(path).is_some();
-        // Where case is folded the index may have what is there by another name.
-        let tracked = on_disk && snapshot.folds_case() || self.repository.tracked(path)? == Tracked::Entry;
-        Ok(match (tracked, on_disk) {
-            (true, _) => None,
-            (false, true) => Some(Untracked::OnDisk),
-            (false, false) => Some(Untracked::Absent),
-        })
+        Ok(self.repository.tracked(path)? != Tracked::Entry)
     }
 
     fn coverage(&self, scope: &Scope, snapshot: &Snapshot<'_>) -> Result<Option<Coverage>, Error> {

@@ -119,7 +119,6 @@ fn what_looks_like_a_slip_is_asked_about_or_told() {
     $ git aio claim notes.txt README.md
     claimed HEX  notes.txt (file)
     claimed HEX  README.md (file)
-    ! notes.txt is not tracked yet
     $ git aio claim notes.txt
     already yours HEX  notes.txt (file)
     $ git aio claim README.md --why  

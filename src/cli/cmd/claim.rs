@@ -9,7 +9,7 @@ use crate::{
     },
     ops::{
         Session, Target,
-        claim::{Grant, Granted, Terms, Untracked, Waiting},
+        claim::{Grant, Granted, Terms, Waiting},
     },
 };
 use chrono::TimeDelta;
@@ -112,10 +112,8 @@ fn remark(cx: &Context, grant: &Grant) {
     if grant.any_depth {
         cx.ui.say(format!("a pattern without a slash matches at any depth: {target}"));
     }
-    match grant.untracked {
-        Some(Untracked::OnDisk) => cx.ui.say(format!("{target} is not tracked yet")),
-        Some(Untracked::Absent) => cx.ui.say(format!("{target} does not exist yet")),
-        None => {}
+    if grant.absent {
+        cx.ui.say(format!("{target} does not exist yet"));
     }
     if let Some(coverage) = grant.coverage {
         if coverage.covered * 2 > coverage.tracked {
