@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// shuts everybody else out until it is released, and a fence at the commit keeps it. All of it is kept in refs of the
 /// repository itself.
 #[derive(Debug, Parser)]
-#[command(name = "git-aio", bin_name = "git aio", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "git-aio", bin_name = "git aio", version, max_term_width = 100)]
 pub struct Args {
     /// What all commands take
     #[command(flatten)]

@@ -59,7 +59,10 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, now: Time) -> ExitCode {
             hint: told.hint,
             conflicts: held.iter().map(Conflict::new).collect(),
         });
-        let _ = ui.answer(|| answer, |_| Ok(()));
+        if let Err(unwritten) = ui.answer(|| answer, |_| Ok(())) {
+            ui.error(&format!("error: {}", text::block(&format!("{error:#}"), MAX)), None);
+            ui.error(&text::block(&format!("{unwritten:#}"), MAX), None);
+        }
     } else {
         // What is said of may be anybody's words: a path, a name, a line of a record.
         let message =

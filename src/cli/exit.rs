@@ -10,7 +10,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// Wrong use, or an invalid file.
     Usage = 2,
-    /// Held by another.
+    /// Held by another, settled already, or not allowed to the one who asks.
     Conflict = 3,
     /// The hub could not be reached or did not take it.
     NotConfirmed = 7,

@@ -141,7 +141,8 @@ pub(crate) fn seen(seen: &Seen, now: Time) -> String {
         return format!("{what}, which you held and lost: claim or release it first");
     }
     let holder = if seen.mine { "you".to_owned() } else { format!("{}{presence}", claim.holder) };
-    format!("{what} by {holder}{}", terms(claim, now))
+    let fallen = if seen.fallen.is_some() { "; the next claim takes it over" } else { "" };
+    format!("{what} by {holder}{}{fallen}", terms(claim, now))
 }
 
 /// An instance: `codex-1707084123-a3f2 live, seen 3s ago: "port the parser" [T-1]`.

@@ -10,7 +10,7 @@ use crate::{
         claim::Claim as ModelClaim, handoff::Handoff as ModelHandoff, instance::Instance as ModelInstance,
         note::Note as ModelNote,
     },
-    ops::{Held, instance::Known, log::Entry, sync::Synced},
+    ops::{Held, check::Seen, instance::Known, log::Entry, sync::Synced},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -69,7 +69,7 @@ pub struct Claim {
     /// An instance, or an open handoff
     holder: String,
     token: u64,
-    /// `held`, `tentative` or `lost`
+    /// `held`, `tentative` or `lost`; `expired` or `stale` where the next claim takes it over
     state: String,
     since: String,
     until: Option<String>,
@@ -365,6 +365,16 @@ impl Claim {
         Claim { state: "lost".into(), ..Claim::new(claim) }
     }
 
+    /// A claim as somebody else sees it.
+    pub(super) fn seen(seen: &Seen) -> Self {
+        let state = match seen.fallen {
+            _ if seen.lost => "lost",
+            Some(reason) => reason.as_str(),
+            None => "held",
+        };
+        Claim { state: state.into(), ..Claim::new(&seen.claim) }
+    }
+
     pub(super) fn covering(self, covers: Option<Coverage>) -> Self {
         Claim { covers, ..self }
     }
@@ -456,7 +466,8 @@ pub fn schemas() -> serde_json::Value {
     let answers = answers.into_iter().map(|(name, schema, commands)| {
         (name.to_owned(), serde_json::json!({ "commands": commands, "schema": schema }))
     });
-    serde_json::json!({ "schema": SCHEMA, "answers": answers.collect::<serde_json::Map<_, _>>() })
+    let dialect = "https://json-schema.org/draft/2020-12/schema";
+    serde_json::json!({ "$schema": dialect, "schema": SCHEMA, "answers": answers.collect::<serde_json::Map<_, _>>() })
 }
 
 /// The schema of what is written; not of what could be read as such, which need not have every key.

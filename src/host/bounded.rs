@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn what_it_says_and_how_it_ends_is_told() {
         let ran = run(sh("echo out; echo err >&2; exit 3"), Duration::from_secs(10)).expect("run");
-        assert_eq!((ran.status.and_then(|s| s.code()), &ran.stdout[..], &ran.stderr[..]), (Some(3), &b"out\n"[..], &b"err\n"[..]));
+        assert_eq!(
+            (ran.status.and_then(|s| s.code()), &ran.stdout[..], &ran.stderr[..]),
+            (Some(3), &b"out\n"[..], &b"err\n"[..])
+        );
     }
 
     #[test]

@@ -96,6 +96,12 @@ const AGENTS: &[Traces] = &[
     Traces { tool: "goose", sessions: &["AGENT_SESSION_ID"], marker: ("GOOSE_TERMINAL", None) },
 ];
 
+/// The variables by which an agent CLI is known to be there.
+pub fn variables_of(tool: &str) -> Vec<&'static str> {
+    let traces = AGENTS.iter().filter(|traces| traces.tool == tool);
+    traces.flat_map(|traces| traces.sessions.iter().copied().chain([traces.marker.0])).collect()
+}
+
 impl Env {
     /// The environment of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]

@@ -145,7 +145,9 @@ impl Hub {
             }
         }
         args.extend(["--end-of-options".into(), self.remote.clone()]);
-        args.extend(updates.iter().map(|update| format!("{}:{}", update.new.as_ref().map_or("", Oid::as_str), update.name)));
+        args.extend(
+            updates.iter().map(|update| format!("{}:{}", update.new.as_ref().map_or("", Oid::as_str), update.name)),
+        );
         let ran = self.run(args)?;
         if ran.status.is_none() {
             return Err(self.timed_out());
@@ -239,7 +241,10 @@ mod tests {
     #[test]
     fn no_secret_of_a_url_is_told() {
         assert_eq!(without_secrets("https://me:pw@host/x.git: no"), "https://host/x.git: no");
-        assert_eq!(without_secrets("fatal: 'ssh://git@h/a' and https://t0ken@h2/b"), "fatal: 'ssh://h/a' and https://h2/b");
+        assert_eq!(
+            without_secrets("fatal: 'ssh://git@h/a' and https://t0ken@h2/b"),
+            "fatal: 'ssh://h/a' and https://h2/b"
+        );
         assert_eq!(without_secrets("git@host:x.git"), "git@host:x.git");
     }
 }

@@ -177,7 +177,9 @@ pub(super) fn claim<V: View>(
         return Ok(Err(Refusal::Held(conflicts)));
     }
     forget_regained(view, me, &mut applied)?;
-    applied.changes.extend(lost.iter().map(|loss| Change::PutEnded(me.clone(), as_ended(loss, view.seq() + 1, op, me))));
+    applied
+        .changes
+        .extend(lost.iter().map(|loss| Change::PutEnded(me.clone(), as_ended(loss, view.seq() + 1, op, me))));
     Ok(Ok(applied))
 }
 
@@ -283,8 +285,14 @@ fn release<V: View>(
         match (forced, &claim.holder) {
             (Some(why), Holder::Instance(holder)) => {
                 let reason = EndReason::Forced;
-                let ended =
-                    Ended { claim: claim.clone(), reason, at: op.at, by: op.by.clone(), why: Some(why.to_owned()), rival: None };
+                let ended = Ended {
+                    claim: claim.clone(),
+                    reason,
+                    at: op.at,
+                    by: op.by.clone(),
+                    why: Some(why.to_owned()),
+                    rival: None,
+                };
                 applied.changes.push(Change::PutEnded(holder.clone(), ended.clone()));
                 applied.evicted.push(ended);
             }

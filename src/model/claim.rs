@@ -130,6 +130,11 @@ impl Claim {
         Rival { holder: self.holder.clone(), scope: self.scope.clone(), token: self.token, since: self.since }
     }
 
+    /// Where it stands in a list: by what it covers, and of several on the same by their grants.
+    pub fn place(&self) -> (String, u64, ClaimId) {
+        (self.scope.target(), self.token, self.id.clone())
+    }
+
     /// Whether the time of the claim was up at `now`.
     pub fn is_expired(&self, now: Time) -> bool {
         self.until.is_some_and(|until| until <= now)

@@ -14,7 +14,7 @@ pub struct Observed {
     /// The agent process it is tied to. A shell or a script is not one, and does not count: neither its life nor its
     /// end says anything of the agent.
     pub agent: Option<Aliveness>,
-    /// Its last sign of life.
+    /// Its last sign of life. It lies in the future where a clock was ahead or has been put back since.
     pub last_seen: Time,
 }
 
@@ -43,7 +43,9 @@ pub enum Presence {
 impl Observed {
     /// Whether the instance is there at `now`. Never answers [`Presence::Ended`]: an ended one is not observed.
     pub fn judge(&self, now: Time, patience: Patience) -> Presence {
-        let silence = now.signed_duration_since(self.last_seen);
+        // By the observer's clock, and whichever way it differs: a beat from the future must not count for longer than
+        // one that has just been.
+        let silence = now.signed_duration_since(self.last_seen).abs();
         let at_most_idle = if silence > patience.idle_after { Presence::Idle } else { Presence::Live };
         if self.elsewhere || self.person {
             return at_most_idle;
@@ -98,6 +100,14 @@ mod tests {
             assert_eq!(after(5, agent), Presence::Live);
             assert_eq!(after(6, agent), Presence::Stale);
         }
+    }
+
+    #[test]
+    fn a_beat_from_the_future_is_believed_no_further_than_one_from_the_past() {
+        assert_eq!(after(-1, None), Presence::Live);
+        assert_eq!(after(-6, None), Presence::Stale);
+        assert_eq!(after(-60 * 24 * 365, Some(Aliveness::Unknown)), Presence::Stale);
+        assert_eq!(after(-60 * 24 * 365, Some(Aliveness::Alive)), Presence::Idle);
     }
 
     #[test]

@@ -69,11 +69,9 @@ pub fn replay<V: View, W: View<Error = V::Error>>(view: &V, op: &Op, was: &W) ->
             Some(action) => action,
             None => return Ok(Replayed::Nothing),
         },
-        Action::Register(_)
-        | Action::SetTask(_)
-        | Action::Note(_)
-        | Action::Bypass { .. }
-        | Action::Repair { .. } => op.action.clone(),
+        Action::Register(_) | Action::SetTask(_) | Action::Note(_) | Action::Bypass { .. } | Action::Repair { .. } => {
+            op.action.clone()
+        }
     };
     Ok(Replayed::Op { revive, op: Box::new(Op { action, ..op.clone() }) })
 }
@@ -83,20 +81,11 @@ fn is_same(a: &Instance, b: &Instance) -> bool {
 }
 
 fn needs_actor(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::SetTask(_) | Action::Claim { .. } | Action::Handoff { .. } | Action::Settle { .. }
-    )
+    matches!(action, Action::SetTask(_) | Action::Claim { .. } | Action::Handoff { .. } | Action::Settle { .. })
 }
 
 /// The claim, without the scopes that somebody else has by now.
-fn claim<V: View>(
-    view: &V,
-    op: &Op,
-    wants: &[Want],
-    evict: &[Eviction],
-    lost: &[Loss],
-) -> Result<Action, V::Error> {
+fn claim<V: View>(view: &V, op: &Op, wants: &[Want], evict: &[Eviction], lost: &[Loss]) -> Result<Action, V::Error> {
     let Some(me) = &op.by else { return Ok(op.action.clone()) };
     let conflicts = match apply::claim(view, op, me, wants, evict, &[])? {
         Err(Refusal::Held(conflicts)) => conflicts,

@@ -99,7 +99,8 @@ impl Scope {
     ///
     /// That is the same as whether the scope overlaps with that one file, and costs as much: to ask one scope about
     /// many paths, keep an [`Overlap`](super::overlap::Overlap).
-    pub fn covers(&self, path: &RepoPath, fold: bool) -> bool {
+    #[cfg(test)]
+    pub(super) fn covers(&self, path: &RepoPath, fold: bool) -> bool {
         super::overlap::overlaps(self, &Scope::File(path.clone()), fold)
     }
 }

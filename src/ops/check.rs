@@ -4,7 +4,7 @@ use super::{Error, Session, Target, Who};
 use crate::{
     base::path::RepoPath,
     model::{
-        claim::{Claim, Mode},
+        claim::{Claim, EndReason, Mode},
         guard::{self, Matter},
         liveness::Presence,
         overlap::Overlap,
@@ -37,6 +37,8 @@ pub struct Seen {
     pub presence: Option<Presence>,
     /// Whether the asker holds it.
     pub mine: bool,
+    /// Why it binds nobody any more, if it doesn't: the next claim takes it over.
+    pub fallen: Option<EndReason>,
     /// Whether the asker held it, lost it, and has not settled that.
     pub lost: bool,
 }
@@ -48,6 +50,7 @@ impl Session {
     /// When the store can't be trusted on the way to one of them.
     pub fn check(&self, targets: &[Target]) -> Result<(u64, Vec<Checked>), Error> {
         let snapshot = self.snapshot()?;
+        self.warn_of_lost_store(&snapshot)?;
         // Who asks takes longer to find out than anything else here, so only where the answer depends on it.
         let mut asker = if snapshot.has_ended()? { Some(self.asking(&snapshot)?) } else { None };
         let mut checked = Vec::with_capacity(targets.len());
@@ -76,10 +79,11 @@ impl Session {
         let newest = claims.iter().filter(|claim| is_mine(claim)).map(|claim| claim.token).max();
         for claim in claims {
             let mine = is_mine(&claim);
-            if !(mine || sharing && claim.mode == Mode::Shared) && self.binds(&claim, snapshot)? {
+            let fallen = if mine { None } else { self.fallen(&claim, snapshot)? };
+            if !(mine || sharing && claim.mode == Mode::Shared || fallen.is_some()) {
                 checked.available = false;
             }
-            checked.claims.push(self.seen_claim(claim, mine, false, snapshot));
+            checked.claims.push(Seen { fallen, ..self.seen_claim(claim, mine, false, snapshot) });
         }
         for ended in self.losses(me, snapshot)?.into_iter().filter(|ended| overlap.with(&ended.claim.scope)) {
             if newest.is_none_or(|newest| newest < ended.claim.token) {
@@ -92,7 +96,7 @@ impl Session {
 
     fn seen_claim(&self, claim: Claim, mine: bool, lost: bool, snapshot: &Snapshot<'_>) -> Seen {
         let short_id = snapshot.short_claim_id(&claim.id);
-        Seen { short_id, presence: self.presence_of(&claim.holder, snapshot), mine, lost, claim }
+        Seen { short_id, presence: self.presence_of(&claim.holder, snapshot), mine, fallen: None, lost, claim }
     }
 
     /// Which of `paths` the one who asks may not change, as the fence at the commit will say.
@@ -101,6 +105,7 @@ impl Session {
     /// As for [`check`](Self::check).
     pub fn check_paths(&self, paths: &[RepoPath]) -> Result<(u64, Vec<Checked>), Error> {
         let snapshot = self.snapshot()?;
+        self.warn_of_lost_store(&snapshot)?;
         let who = self.asking(&snapshot)?;
         let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), &snapshot)?;
         let ended = self.losses(who.instance(), &snapshot)?;

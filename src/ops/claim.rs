@@ -10,7 +10,7 @@ use crate::{
         scope::Scope,
         view::View,
     },
-    store::{Coverage, Snapshot},
+    store::{Coverage, Snapshot, Tracked},
 };
 use chrono::TimeDelta;
 use std::time::{Duration, Instant};
@@ -54,6 +54,8 @@ pub struct Grant {
     pub held_before: bool,
     /// How much of the repository it covers; `None` where it is one file, or a task.
     pub coverage: Option<Coverage>,
+    /// Whether it is a file that is neither there nor known to git.
+    pub absent: bool,
     /// Whether the pattern was typed without a slash, and so matches at any depth.
     pub any_depth: bool,
 }
@@ -78,6 +80,9 @@ impl Session {
         terms: &Terms,
         mut progress: impl FnMut(&Waiting<'_>),
     ) -> Result<Granted, Error> {
+        if terms.why.as_ref().is_some_and(|why| why.trim().is_empty()) {
+            return Err(Error::usage("the reason is empty", "say why, or leave --why out"));
+        }
         if terms.why.as_ref().is_some_and(|why| why.len() > MAX_WHY) {
             return Err(Error::usage(
                 format!("the reason is longer than {MAX_WHY} bytes"),
@@ -102,7 +107,7 @@ impl Session {
     fn claim_now(&self, me: &InstanceId, targets: &[Target], terms: &Terms) -> Result<Granted, Error> {
         let wants: Vec<Want> = targets.iter().map(|target| self.want(me, target, terms)).collect();
         let mut before = Vec::new();
-        let performed = self.perform(Some(me), |snapshot| {
+        let applied = self.perform(Some(me), |snapshot| {
             let mut evict = Vec::new();
             before.clear();
             for want in &wants {
@@ -115,16 +120,18 @@ impl Session {
         let snapshot = self.snapshot()?;
         let grant = |claim: &Claim| {
             let target = targets.iter().find(|target| target.scope == claim.scope);
+            let held_before = before.contains(&claim.grant);
             Ok(Grant {
                 short_id: snapshot.short_claim_id(&claim.id),
-                held_before: before.contains(&claim.grant),
+                held_before,
                 coverage: self.coverage(&claim.scope, &snapshot)?,
+                absent: !held_before && self.is_absent(&claim.scope)?,
                 any_depth: target.is_some_and(|target| target.any_depth),
                 claim: claim.clone(),
             })
         };
-        let claims = performed.applied.granted.iter().map(grant).collect::<Result<_, Error>>()?;
-        Ok(Granted { claims, taken_over: performed.applied.evicted })
+        let claims = applied.granted.iter().map(grant).collect::<Result<_, Error>>()?;
+        Ok(Granted { claims, taken_over: applied.evicted })
     }
 
     fn want(&self, me: &InstanceId, target: &Target, terms: &Terms) -> Want {
@@ -137,6 +144,16 @@ impl Session {
             until: ttl.map(|ttl| self.now() + ttl),
             why: terms.why.clone(),
         }
+    }
+
+    /// Whether a file is neither there nor known to git. Only of one that is not there git is asked: its index may be
+    /// large, and is read whole.
+    fn is_absent(&self, scope: &Scope) -> Result<bool, Error> {
+        let Scope::File(path) = scope else { return Ok(false) };
+        if self.repository.work_tree().is_none() || self.on_disk(path).is_some() {
+            return Ok(false);
+        }
+        Ok(self.repository.tracked(path)? != Tracked::Entry)
     }
 
     fn coverage(&self, scope: &Scope, snapshot: &Snapshot<'_>) -> Result<Option<Coverage>, Error> {

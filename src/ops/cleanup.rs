@@ -32,7 +32,7 @@ impl Session {
         // Whoever cleans up is not to be found stale for it.
         let me = self.asking(&snapshot)?.instance().cloned();
         let mut ended = Vec::new();
-        let performed = self.perform(me.as_ref(), |snapshot| {
+        let applied = self.perform(me.as_ref(), |snapshot| {
             let claims = snapshot.claims()?.0;
             let departures: Vec<Departure> = self
                 .gone(snapshot)?
@@ -51,7 +51,7 @@ impl Session {
             }
         }
         self.forget_long_ended();
-        let released = performed.applied.released.into_iter().map(|claim| claim.id).collect();
+        let released = applied.released.into_iter().map(|claim| claim.id).collect();
         Ok(Cleaned { ended, released })
     }
 

@@ -155,7 +155,7 @@ fn settled_by(handoff: &Handoff) -> String {
 fn held_message(held: &[Held]) -> String {
     let first = held.first().map_or_else(String::new, |held| {
         let Conflict { scope, claim } = &held.conflict;
-        let by = if *scope == claim.scope { String::new() } else { format!(" as part of {}", claim.scope) };
+        let by = if *scope == claim.scope { String::new() } else { format!(" through {}", claim.scope) };
         format!("{} is held by {}{by}", scope.target(), claim.holder)
     });
     let more = held.len().saturating_sub(1);

@@ -66,6 +66,7 @@ impl Session {
     pub fn guard_commit(&self, fence: Fence) -> Result<Verdict, Error> {
         let snapshot = self.snapshot()?;
         if !snapshot.exists() {
+            self.warn_of_lost_store(&snapshot)?;
             return Ok(Verdict::default());
         }
         if self.env.bypass {

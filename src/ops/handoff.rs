@@ -1,6 +1,6 @@
 //! Handoffs: made, shown, accepted, declined, done.
 
-use super::{Error, Session, Who};
+use super::{Error, Notice, Session, Who};
 use crate::{
     base::{
         id::{ClaimId, HandoffId, InstanceId, Tool},
@@ -49,11 +49,20 @@ impl Session {
         if document.title.trim().is_empty() {
             return Err(Error::usage("the handoff has no title", "say in a few words what is handed on"));
         }
+        if document.title.contains(['\n', '\r']) {
+            return Err(Error::usage(
+                "the title of the handoff has several lines",
+                "say in one what is handed on, and the rest as its context",
+            ));
+        }
         if document.len() > MAX_DOCUMENT {
             let message = format!("the document has {} bytes; {MAX_DOCUMENT} is the most", document.len());
             return Err(Error::usage(message, "put the rest into a file of the repository and name it"));
         }
         let me = self.acting()?;
+        if let Some(to) = to.as_ref().filter(|to| !self.has_seen(to)) {
+            self.notice(Notice::NobodyOf(to.clone()));
+        }
         let tree = self.work_tree_mark()?;
         let id = HandoffId::random(self.random());
         let at = self.now();
@@ -77,14 +86,31 @@ impl Session {
         made.ok_or_else(|| Error::not_found("the handoff was not made", "try again"))
     }
 
+    /// Whether there is or was an instance of `tool` here.
+    fn has_seen(&self, tool: &Tool) -> bool {
+        let census = self.live.all().unwrap_or_default().instances;
+        census.iter().any(|(id, _)| id.tool() == tool.as_str())
+    }
+
     fn taken(&self, take: &Take, me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<Vec<Claim>, Error> {
         match take {
             Take::None => Ok(Vec::new()),
             Take::All => {
-                let all = snapshot.claims_of(&Holder::Instance(me.clone()))?;
-                Ok(all.into_iter().filter(|claim| !matches!(claim.scope, Scope::Task(_))).collect())
+                let mut all = snapshot.claims_of(&Holder::Instance(me.clone()))?;
+                all.retain(|claim| !matches!(claim.scope, Scope::Task(_)));
+                all.sort_by_cached_key(Claim::place);
+                Ok(all)
             }
-            Take::Some(ids) => ids.iter().map(|id| self.own_claim(id, me, snapshot)).collect(),
+            Take::Some(ids) => {
+                let mut named = Vec::new();
+                for id in ids {
+                    let claim = self.own_claim(id, me, snapshot)?;
+                    if !named.contains(&claim) {
+                        named.push(claim);
+                    }
+                }
+                Ok(named)
+            }
         }
     }
 
@@ -151,6 +177,7 @@ impl Session {
         for id in &handoff.claims {
             claims.extend(snapshot.claim(id)?);
         }
+        claims.sort_by_cached_key(Claim::place);
         Ok(Shown { handoff, claims })
     }
 
@@ -177,8 +204,7 @@ impl Session {
     /// Accepts a handoff: its claims become the acceptor's, in the same operation.
     ///
     /// # Errors
-    /// When it is meant for somebody else or lacks work that only its maker's tree has (both unless `force`), and when
-    /// it is not open.
+    /// When it is meant for another tool (unless `force`), and when it is not open.
     pub fn accept(&self, prefix: &str, force: bool) -> Result<Shown, Error> {
         let snapshot = self.snapshot()?;
         let handoff = self.find(prefix, &snapshot)?;

@@ -13,7 +13,7 @@ use crate::{
         text,
     },
     host::{
-        env::{innermost, session_digest},
+        env::{innermost, session_digest, variables_of},
         live::{Live, Seen},
         process::{self, Ancestor},
     },
@@ -102,8 +102,10 @@ impl Session {
                 return Ok(id);
             }
         };
-        let snapshot = self.snapshot()?;
-        self.revive(&id, &snapshot)?;
+        let mut snapshot = self.snapshot()?;
+        if snapshot.instance(&id)?.is_none() && self.revive(&id)? {
+            snapshot = self.snapshot()?;
+        }
         self.heard_of(&id);
         self.tell_losses(&id, &snapshot);
         Ok(id)
@@ -124,7 +126,25 @@ impl Session {
 
     /// Whether an agent runs this command, registered or not.
     pub fn is_inside_agent(&self, who: &Who) -> bool {
-        !who.is_person() || self.agent_above(&process::ancestors(self.env.top)).is_some()
+        self.taken_for_agent(who).is_some()
+    }
+
+    /// What shows that an agent runs this command, in words; `None` where a person does.
+    pub(super) fn taken_for_agent(&self, who: &Who) -> Option<String> {
+        let ancestors = process::ancestors(self.env.top);
+        let inside = self.agent_above(&ancestors).map(|agent| match agent {
+            (tool, _, Some(process)) => format!("this runs inside {tool}, the process {}", process.pid),
+            (tool, _, None) => {
+                let variables = variables_of(tool.as_str()).join(" or ");
+                format!("this runs inside {tool}, as {variables} in the environment tells")
+            }
+        });
+        let named = |id: &InstanceId| match (&self.acting_as, &self.env.instance) {
+            (Some(_), _) => format!("you act as {id} by --as"),
+            (None, Some(_)) => format!("AIO_INSTANCE says that you are {id}"),
+            (None, None) => format!("the shell that this runs in is registered as {id}"),
+        };
+        inside.or_else(|| who.instance().filter(|_| !who.is_person()).map(named))
     }
 
     fn named(&self, named: &str, snapshot: &Snapshot<'_>) -> Result<InstanceId, Error> {
@@ -223,12 +243,9 @@ impl Session {
         Ok(registered(&census, outside))
     }
 
-    /// Registers an instance again, under the same id, that had ended.
-    fn revive(&self, id: &InstanceId, snapshot: &Snapshot<'_>) -> Result<(), Error> {
-        if snapshot.instance(id)?.is_some() {
-            return Ok(());
-        }
-        let Some(Seen { mut live, .. }) = self.seen(id) else { return Ok(()) };
+    /// Registers an instance again, under the same id, that had ended. Whether it is one that once was here.
+    pub(super) fn revive(&self, id: &InstanceId) -> Result<bool, Error> {
+        let Some(Seen { mut live, .. }) = self.seen(id) else { return Ok(false) };
         live.ended = None;
         let instance = Instance {
             id: id.clone(),
@@ -243,7 +260,7 @@ impl Session {
         self.live.write(id, &live, self.now()).map_err(Error::file("can't record the instance"))?;
         self.perform(Some(id), |_| Ok(Some(Action::Register(instance.clone()))))?;
         self.notice(Notice::Revived(id.clone()));
-        Ok(())
+        Ok(true)
     }
 
     /// Every command is a sign of life. One that can't be recorded is no reason to fail.
@@ -273,7 +290,7 @@ impl Session {
         Some(Live { agent: process.is_some(), process, ..live.clone() })
     }
 
-    fn tell_losses(&self, id: &InstanceId, snapshot: &Snapshot<'_>) {
+    pub(super) fn tell_losses(&self, id: &InstanceId, snapshot: &Snapshot<'_>) {
         for ended in self.losses(Some(id), snapshot).unwrap_or_default() {
             self.notice(Notice::Lost(Box::new(ended)));
         }

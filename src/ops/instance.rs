@@ -89,17 +89,18 @@ impl Session {
         self.known(self.instance(&id)?)
     }
 
-    /// Leaves: the instance and its claims are off the register.
+    /// Leaves: the instance and its claims are off the register. The claims that are free for it; `None` if it had left
+    /// before.
     ///
     /// # Errors
     /// When the one who leaves is not registered.
-    pub fn unregister(&self) -> Result<(Known, Vec<ClaimId>), Error> {
+    pub fn unregister(&self) -> Result<(Known, Option<Vec<ClaimId>>), Error> {
         let known = self.whoami()?;
         if known.presence == Presence::Ended {
-            return Ok((known, Vec::new()));
+            return Ok((known, None));
         }
         let id = known.instance.id.clone();
-        let performed = self.perform(Some(&id), |snapshot| {
+        let applied = self.perform(Some(&id), |snapshot| {
             let claims = snapshot.claims()?.0;
             Ok(Some(Action::End(vec![departure(id.clone(), &claims, false)])))
         })?;
@@ -108,8 +109,8 @@ impl Session {
             seen.live.ended = Some(now);
             self.live.write(&id, &seen.live, now).map_err(Error::file("can't record the end"))?;
         }
-        let released = performed.applied.released.into_iter().map(|claim| claim.id).collect();
-        Ok((Known { presence: Presence::Ended, ..known }, released))
+        let released = applied.released.into_iter().map(|claim| claim.id).collect();
+        Ok((Known { presence: Presence::Ended, ..known }, Some(released)))
     }
 
     /// Says what the instance is doing; an empty text says that it does nothing in particular.
@@ -160,6 +161,9 @@ impl Session {
 }
 
 fn checked_task(text: String, id: Option<TaskId>) -> Result<Task, Error> {
+    if text.trim().is_empty() {
+        return Err(Error::usage("the task is empty", "say what it is, or leave it out"));
+    }
     if text.len() > MAX_TASK {
         let message = format!("the task has {} bytes; {MAX_TASK} is the most", text.len());
         return Err(Error::usage(message, "write the rest as a note"));

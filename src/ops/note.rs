@@ -11,6 +11,9 @@ use crate::{
         handoff::Handoff,
         note::{Category, MAX_NOTE, Note},
         op::Action,
+        overlap::Overlap,
+        scope::Scope,
+        view::View as _,
     },
     store::Damage,
 };
@@ -68,17 +71,22 @@ impl Session {
     pub fn context(&self, filter: &Filter) -> Result<Found, Error> {
         let snapshot = self.snapshot()?;
         self.asking(&snapshot)?;
+        let about = filter.path.as_ref().map(|path| {
+            let is_file = self.on_disk(path).is_some_and(|found| !found.is_dir());
+            let scope = if is_file { Scope::File(path.clone()) } else { Scope::Directory(path.clone()) };
+            About(Overlap::new(&scope, snapshot.folds_case()))
+        });
         let mut found = Found::default();
         if !filter.handoffs {
             let (mut notes, damaged) = snapshot.notes()?;
-            notes.retain(|note| filter.takes(note));
+            notes.retain(|note| filter.takes(note, about.as_ref()));
             notes.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
             found.notes = notes;
             found.damaged.extend(damaged);
         }
         if filter.category.is_none() {
             let (mut handoffs, damaged) = snapshot.handoffs()?;
-            handoffs.retain(|handoff| filter.takes_handoff(handoff));
+            handoffs.retain(|handoff| filter.takes_handoff(handoff, about.as_ref()));
             handoffs.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
             found.handoffs = handoffs;
             found.damaged.extend(damaged);
@@ -88,24 +96,24 @@ impl Session {
 }
 
 impl Filter {
-    fn takes(&self, note: &Note) -> bool {
+    fn takes(&self, note: &Note, about: Option<&About>) -> bool {
         self.category.is_none_or(|category| note.category == category)
             && self.since.is_none_or(|since| note.at >= since)
             && self.finds(&[&note.text])
-            && self.path.as_ref().is_none_or(|path| note.paths.is_empty() || note.paths.iter().any(|p| near(p, path)))
+            && about.is_none_or(|about| note.paths.is_empty() || note.paths.iter().any(|path| about.is_near(path)))
     }
 
-    fn takes_handoff(&self, handoff: &Handoff) -> bool {
+    fn takes_handoff(&self, handoff: &Handoff, about: Option<&About>) -> bool {
         let document = &handoff.document;
         let mut texts = vec![&document.title, &document.context, &document.notes];
         texts.extend(&document.requirements);
-        let on_path = |path: &RepoPath| {
-            let files = document.files.iter().filter_map(|file| RepoPath::decode(file).ok());
-            handoff.tree.dirty.iter().cloned().chain(files).any(|file| near(&file, path))
+        let on_path = |about: &About| {
+            handoff.tree.dirty.iter().any(|path| about.is_near(path))
+                || document.files.iter().any(|file| about.may_be_in(file))
         };
         self.since.is_none_or(|since| handoff.at >= since)
             && self.finds(&texts)
-            && self.path.as_ref().is_none_or(|path| document.files.is_empty() || on_path(path))
+            && about.is_none_or(|about| document.files.is_empty() || on_path(about))
     }
 
     fn finds(&self, texts: &[&String]) -> bool {
@@ -115,8 +123,20 @@ impl Filter {
     }
 }
 
-fn near(a: &RepoPath, b: &RepoPath) -> bool {
-    a.is_within(b) || b.is_within(a)
+/// The path that is asked about, with all that lies in it unless it is a file.
+struct About(Overlap);
+
+impl About {
+    /// Whether `path` is the one that is asked about, or one of the two lies in the other.
+    fn is_near(&self, path: &RepoPath) -> bool {
+        self.0.with(&Scope::Directory(path.clone()))
+    }
+
+    /// Whether what a handoff calls a file, which may be a folder or a pattern too, is near it or can cover it.
+    fn may_be_in(&self, file: &str) -> bool {
+        RepoPath::decode(file).is_ok_and(|path| self.is_near(&path))
+            || Scope::parse("pattern", file).is_ok_and(|pattern| self.0.with(&pattern))
+    }
 }
 
 /// A note that can be written: something in it, and not more than readers take.

@@ -1,6 +1,9 @@
 //! Things a command has to tell besides its answer.
 
-use crate::{base::id::InstanceId, model::claim::Ended};
+use crate::{
+    base::id::{InstanceId, Tool},
+    model::claim::Ended,
+};
 
 /// Something the one who runs the command should know.
 #[derive(Debug, Clone)]
@@ -15,10 +18,14 @@ pub enum Notice {
     Clash(InstanceId),
     /// The repository had no store, and now has one. There is no fence before `init`.
     StoreCreated,
+    /// There was a store, and its ref is gone.
+    StoreGone,
     /// The commit fence had been removed by another tool, and is back.
     FenceHealed(String),
     /// The commit fence is gone, and could not be put back.
     FenceMissing(String),
+    /// A handoff is for a tool of which no instance was ever seen here.
+    NobodyOf(Tool),
     /// The targets belong to a repository inside this one, whose store answers.
     NestedRepository(String),
 }

@@ -9,10 +9,14 @@ use crate::{
     model::{
         claim::{Claim, Ended, GrantRef, Holder, MAX_WHY},
         op::Action,
+        overlap::Overlap,
         view::View,
     },
     store::Snapshot,
 };
+
+/// Most claims on a path that are named where an id was meant.
+const MAX_NAMED: usize = 5;
 
 /// What a release came to.
 #[derive(Debug, Clone, Default)]
@@ -29,34 +33,46 @@ struct Chosen {
     ended: Vec<ClaimId>,
 }
 
+/// Whose claims are meant.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    /// Those of the one who asks; nobody's, if that one is not registered.
+    Own(Option<&'a InstanceId>),
+    /// Anybody's.
+    Anybodys,
+}
+
 impl Session {
     /// Gives back own claims, by id or prefix, and lets go of lost ones.
     ///
     /// # Errors
     /// When there is no such claim, or it is another's.
     pub fn release(&self, ids: &[String]) -> Result<Released, Error> {
-        let me = self.acting()?;
-        self.write_release(&me, None, |snapshot| {
-            let mut chosen = Chosen::default();
-            for id in ids {
-                self.choose(id, Some(&me), snapshot, &mut chosen)?;
-            }
-            Ok(chosen)
-        })
+        let snapshot = self.snapshot()?;
+        let who = self.who(&snapshot)?;
+        who.instance().into_iter().for_each(|id| self.heard_of(id));
+        // What can't be is said before anybody is registered for it.
+        self.chosen(ids, Whose::Own(who.instance()), &snapshot)?;
+        let me = self.act_as(who)?;
+        self.write_release(&me, None, |snapshot| self.chosen(ids, Whose::Own(Some(&me)), snapshot))
     }
 
-    /// Gives back all own claims, and lets go of all lost ones.
+    /// Gives back all own claims, and lets go of all lost ones, by path. Who is not registered has none.
     ///
     /// # Errors
     /// When the store can't be read or written.
     pub fn release_all(&self) -> Result<Released, Error> {
-        let me = self.acting()?;
+        let who = self.who(&self.snapshot()?)?;
+        if who.instance().is_none() {
+            return Ok(Released::default());
+        }
+        let me = self.act_as(who)?;
         self.write_release(&me, None, |snapshot| {
-            let claims = snapshot.claims_of(&Holder::Instance(me.clone()))?;
-            let ended = snapshot.ended(&me)?;
+            let mut claims = snapshot.claims_of(&Holder::Instance(me.clone()))?;
+            claims.sort_by_cached_key(Claim::place);
             Ok(Chosen {
                 claims: claims.iter().map(Claim::grant_ref).collect(),
-                ended: ended.into_iter().map(|ended| ended.claim.id).collect(),
+                ended: self.losses(Some(&me), snapshot)?.into_iter().map(|ended| ended.claim.id).collect(),
             })
         })
     }
@@ -66,11 +82,13 @@ impl Session {
     /// # Errors
     /// [`Error::NotAllowed`] inside an agent; when there is no such claim.
     pub fn release_by_force(&self, ids: &[String], why: &str) -> Result<Released, Error> {
-        let who = self.who(&self.snapshot()?)?;
-        if self.is_inside_agent(&who) {
+        let snapshot = self.snapshot()?;
+        let who = self.who(&snapshot)?;
+        if let Some(agent) = self.taken_for_agent(&who) {
             return Err(Error::not_allowed(
-                "only a person may end somebody else's claim",
-                "ask the holder by a handoff, wait for the claim, or work on something else",
+                format!("only a person may end somebody else's claim, and {agent}"),
+                "ask the holder by a handoff, wait for the claim, or work on something else; a person does it from a \
+                 terminal of their own, in which AIO_INSTANCE is not set",
             ));
         }
         if why.trim().is_empty() || why.len() > MAX_WHY {
@@ -79,14 +97,9 @@ impl Session {
                 "say why: the holder will read it",
             ));
         }
-        let me = self.acting()?;
-        self.write_release(&me, Some(why.to_owned()), |snapshot| {
-            let mut chosen = Chosen::default();
-            for id in ids {
-                self.choose(id, None, snapshot, &mut chosen)?;
-            }
-            Ok(chosen)
-        })
+        self.chosen(ids, Whose::Anybodys, &snapshot)?;
+        let me = self.act_as(who)?;
+        self.write_release(&me, Some(why.to_owned()), |snapshot| self.chosen(ids, Whose::Anybodys, snapshot))
     }
 
     fn write_release(
@@ -96,74 +109,116 @@ impl Session {
         mut choose: impl FnMut(&Snapshot<'_>) -> Result<Chosen, Error>,
     ) -> Result<Released, Error> {
         let mut settled = Vec::new();
-        let performed = self.perform(Some(me), |snapshot| {
+        let applied = self.perform(Some(me), |snapshot| {
             let Chosen { claims, ended } = choose(snapshot)?;
             settled.clone_from(&ended);
             let nothing = claims.is_empty() && ended.is_empty();
             Ok((!nothing).then(|| Action::Release { claims, ended, forced: forced.clone() }))
         })?;
-        Ok(Released { claims: performed.applied.released, settled })
+        Ok(Released { claims: applied.released, settled })
     }
 
-    /// Finds the claim that `prefix` means: one in force that `owner` holds (anybody's, if `None`), or a lost one.
+    /// The claims that are meant by `ids`, each once.
+    fn chosen(&self, ids: &[String], whose: Whose<'_>, snapshot: &Snapshot<'_>) -> Result<Chosen, Error> {
+        let mut chosen = Chosen::default();
+        for id in ids {
+            self.choose(id, whose, snapshot, &mut chosen)?;
+        }
+        Ok(chosen)
+    }
+
+    /// Finds the claim that `prefix` means: one in force, or one that the one who asks has lost.
     fn choose(
         &self,
         prefix: &str,
-        owner: Option<&InstanceId>,
+        whose: Whose<'_>,
         snapshot: &Snapshot<'_>,
         chosen: &mut Chosen,
     ) -> Result<(), Error> {
-        let none = || {
-            Error::not_found(
-                format!("no claim {}", text::one_line(prefix, 40)),
-                "`git aio status` shows the claims there are",
-            )
-        };
-        if prefix.is_empty() || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) || prefix.len() > 16 {
-            return Err(none());
+        if prefix.trim().is_empty() {
+            return Err(Error::usage(
+                "the id of the claim is empty",
+                "`git aio status` shows the ids; `all` means all",
+            ));
         }
-        let prefix = prefix.to_ascii_lowercase();
-        let lost: Vec<Ended> = match owner {
-            Some(owner) => snapshot.ended(owner)?,
-            None => Vec::new(),
+        if !prefix.bytes().all(|b| b.is_ascii_hexdigit()) || prefix.len() > 16 {
+            return Err(self.no_claim(prefix, whose, snapshot));
+        }
+        let digits = prefix.to_ascii_lowercase();
+        let lost: Vec<Ended> = match whose {
+            Whose::Own(me) => self.losses(me, snapshot)?,
+            Whose::Anybodys => Vec::new(),
         };
-        let lost = lost.into_iter().map(|ended| ended.claim.id).filter(|id| id.as_str().starts_with(&prefix));
-        let held = snapshot.claims_by_prefix(&prefix)?;
-        let mut all: Vec<ClaimId> = lost.chain(held).collect();
+        let lost = lost.into_iter().map(|ended| ended.claim.id).filter(|id| id.as_str().starts_with(&digits));
+        let mut all: Vec<ClaimId> = lost.chain(snapshot.claims_by_prefix(&digits)?).collect();
+        all.sort();
         all.dedup();
         match all.as_slice() {
-            [] => Err(none()),
-            [id] => self.choose_one(id, owner, snapshot, chosen),
+            [] => Err(self.no_claim(prefix, whose, snapshot)),
+            [id] => choose_one(id, whose, snapshot, chosen),
             several => Err(Error::usage(
-                format!("{prefix} is the beginning of {} claims", several.len()),
+                format!("{digits} is the beginning of {} claims", several.len()),
                 "give more digits of the one you mean",
             )),
         }
     }
 
-    fn choose_one(
-        &self,
-        id: &ClaimId,
-        owner: Option<&InstanceId>,
-        snapshot: &Snapshot<'_>,
-        chosen: &mut Chosen,
-    ) -> Result<(), Error> {
-        match (snapshot.claim(id)?, owner) {
-            (None, _) => chosen.ended.push(id.clone()),
-            (Some(claim), Some(owner)) if !claim.is_held_by(owner) => {
-                return Err(Error::not_allowed(
-                    format!("the claim {} on {} is held by {}", id, claim.scope.target(), claim.holder),
-                    "wait for it, claim something narrower, or ask its holder by a handoff",
-                ));
+    /// That there is no such claim; and if a path was given instead of an id, which claims are on it.
+    fn no_claim(&self, typed: &str, whose: Whose<'_>, snapshot: &Snapshot<'_>) -> Error {
+        let hint = match self.claims_on(typed, snapshot).as_deref() {
+            None | Some([]) => "`git aio status` shows the claims there are".to_owned(),
+            Some(claims) => {
+                let named = claims.iter().map(|claim| {
+                    let id = snapshot.short_claim_id(&claim.id);
+                    let holder = match whose {
+                        Whose::Own(Some(me)) if claim.is_held_by(me) => "you".to_owned(),
+                        _ => claim.holder.to_string(),
+                    };
+                    format!("{id} on {}, held by {holder}", text::one_line(&claim.scope.to_string(), 200))
+                });
+                let named: Vec<String> = named.collect();
+                format!("claims are named by their ids, and that path is covered by {}", named.join("; "))
             }
-            (Some(claim), _) if matches!(claim.holder, Holder::Handoff(_)) => {
-                return Err(Error::not_allowed(
-                    format!("the claim {id} belongs to the open {}", claim.holder),
-                    "settle the handoff: accept, decline or done",
-                ));
-            }
-            (Some(claim), _) => chosen.claims.push(claim.grant_ref()),
-        }
-        Ok(())
+        };
+        Error::not_found(format!("no claim {}", text::one_line(typed, 40)), hint)
     }
+
+    /// The claims that cover a path, if it is one.
+    fn claims_on(&self, typed: &str, snapshot: &Snapshot<'_>) -> Option<Vec<Claim>> {
+        let scope = self.target(None, typed.as_ref()).ok()?.scope;
+        let overlap = Overlap::new(&scope, snapshot.folds_case());
+        let mut claims = snapshot.claims_near(&scope).ok()?;
+        claims.retain(|claim| overlap.with(&claim.scope));
+        claims.sort_by_cached_key(Claim::place);
+        claims.truncate(MAX_NAMED);
+        Some(claims)
+    }
+}
+
+fn choose_one(id: &ClaimId, whose: Whose<'_>, snapshot: &Snapshot<'_>, chosen: &mut Chosen) -> Result<(), Error> {
+    let Some(claim) = snapshot.claim(id)? else {
+        if !chosen.ended.contains(id) {
+            chosen.ended.push(id.clone());
+        }
+        return Ok(());
+    };
+    if let Whose::Own(me) = whose
+        && !me.is_some_and(|me| claim.is_held_by(me))
+    {
+        return Err(Error::not_allowed(
+            format!("the claim {} on {} is held by {}", id, claim.scope.target(), claim.holder),
+            "wait for it, claim something narrower, or ask its holder by a handoff",
+        ));
+    }
+    if matches!(claim.holder, Holder::Handoff(_)) {
+        return Err(Error::not_allowed(
+            format!("the claim {id} belongs to the open {}", claim.holder),
+            "settle the handoff: accept, decline or done",
+        ));
+    }
+    let grant = claim.grant_ref();
+    if !chosen.claims.contains(&grant) {
+        chosen.claims.push(grant);
+    }
+    Ok(())
 }

@@ -146,7 +146,11 @@ fn ref_prefix(repository: &Repository) -> Result<String, Error> {
     };
     match prefix.strip_prefix("refs/") {
         Some(rest) if rest.contains('/') || rest == "aio" => {
-            if rest.split('/').all(fine) { Ok(prefix.to_owned()) } else { Err(invalid("aio.refPrefix", &value, "the beginning of a ref")) }
+            if rest.split('/').all(fine) {
+                Ok(prefix.to_owned())
+            } else {
+                Err(invalid("aio.refPrefix", &value, "the beginning of a ref"))
+            }
         }
         _ => Err(invalid("aio.refPrefix", &value, "a place below refs/, such as refs/heads/aio")),
     }

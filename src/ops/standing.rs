@@ -40,7 +40,7 @@ impl Session {
     }
 
     /// Why a claim need not be respected, if it need not be.
-    fn fallen(&self, claim: &Claim, snapshot: &Snapshot<'_>) -> Result<Option<EndReason>, Error> {
+    pub(super) fn fallen(&self, claim: &Claim, snapshot: &Snapshot<'_>) -> Result<Option<EndReason>, Error> {
         let Holder::Instance(holder) = &claim.holder else { return Ok(None) };
         let instance = snapshot.instance(holder)?;
         let elsewhere = instance.is_some_and(|i| self.clone_id().map_or(true, |here| *here != i.clone));

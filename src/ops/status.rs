@@ -4,10 +4,11 @@ use super::{Error, Session, check::Seen, instance::Known};
 use crate::{
     base::id::InstanceId,
     model::{
-        claim::{Claim, Ended, Holder},
+        claim::{Claim, EndReason, Ended, Holder},
         handoff::{Handoff, HandoffState},
+        liveness::Presence,
     },
-    store::{Damage, Snapshot},
+    store::Damage,
 };
 
 /// The state at one moment.
@@ -41,6 +42,7 @@ impl Session {
     pub fn status(&self) -> Result<Status, Error> {
         use crate::model::view::View as _;
         let snapshot = self.snapshot()?;
+        self.warn_of_lost_store(&snapshot)?;
         let me = self.asking(&snapshot)?.instance().cloned();
         let (mut instances, mut damaged) = snapshot.instances()?;
         instances.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
@@ -51,7 +53,7 @@ impl Session {
         handoffs.retain(|handoff| handoff.state == HandoffState::Open);
         handoffs.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
-        let claims = seen(claims, &instances, me.as_ref(), &snapshot);
+        let claims = self.listed(claims, &instances, me.as_ref());
         let lost = self.losses(me.as_ref(), &snapshot)?;
         Ok(Status {
             me,
@@ -67,24 +69,36 @@ impl Session {
     }
 }
 
-fn seen(mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>, _snapshot: &Snapshot<'_>) -> Vec<Seen> {
-    let mut ids: Vec<String> = claims.iter().map(|claim| claim.id.to_string()).collect();
-    ids.sort();
-    claims.sort_by(|a, b| (a.scope.target(), &a.id).cmp(&(b.scope.target(), &b.id)));
-    let presence = |holder: &Holder| match holder {
-        Holder::Instance(id) => known.iter().find(|k| k.instance.id == *id).map(|k| k.presence),
-        Holder::Handoff(_) => None,
-    };
-    claims
-        .into_iter()
-        .map(|claim| Seen {
-            short_id: short(claim.id.as_str(), &ids),
-            presence: presence(&claim.holder),
-            lost: false,
-            mine: me.is_some_and(|me| claim.is_held_by(me)),
-            claim,
-        })
-        .collect()
+impl Session {
+    fn listed(&self, mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>) -> Vec<Seen> {
+        let mut ids: Vec<String> = claims.iter().map(|claim| claim.id.to_string()).collect();
+        ids.sort();
+        claims.sort_by_cached_key(Claim::place);
+        let seen = |claim: Claim| {
+            let holder = known.iter().find(|known| claim.is_held_by(&known.instance.id));
+            let mine = me.is_some_and(|me| claim.is_held_by(me));
+            Seen {
+                short_id: short(claim.id.as_str(), &ids),
+                presence: holder.map(|known| known.presence),
+                mine,
+                fallen: if mine { None } else { self.fallen_of(&claim, holder) },
+                lost: false,
+                claim,
+            }
+        };
+        claims.into_iter().map(seen).collect()
+    }
+
+    /// As [`fallen`](Self::fallen), for a claim whose holder has been looked at.
+    fn fallen_of(&self, claim: &Claim, holder: Option<&Known>) -> Option<EndReason> {
+        let elsewhere = holder.is_some_and(|known| self.clone_id().map_or(true, |here| *here != known.instance.clone));
+        match (&claim.holder, holder) {
+            (Holder::Handoff(_), _) => None,
+            _ if !elsewhere && claim.is_expired(self.now()) => Some(EndReason::Expired),
+            (Holder::Instance(_), Some(known)) => (known.presence == Presence::Stale).then_some(EndReason::Stale),
+            (Holder::Instance(_), None) => Some(EndReason::Stale),
+        }
+    }
 }
 
 /// The shortest prefix of `id` that no other of the sorted `ids` has, at least four digits.

@@ -10,10 +10,7 @@ mod hub;
 pub use hub::Standing;
 
 use super::{Error, Session};
-use crate::{
-    base::id::InstanceId,
-    model::claim::Ended,
-};
+use crate::{base::id::InstanceId, model::claim::Ended};
 use std::time::{Duration, Instant};
 
 /// What a sync came to.

@@ -4,9 +4,11 @@ use super::{Error, Session};
 use crate::{
     base::{path::RepoPath, text},
     model::scope::{Pattern, Scope},
+    store::Tracked,
 };
 use std::{
     ffi::OsStr,
+    fs::Metadata,
     path::{Component, Path, PathBuf},
 };
 
@@ -70,14 +72,30 @@ impl Session {
             Kind::Pattern => Scope::Pattern(self.pattern(typed)?),
             Kind::Task => Scope::parse("task", &typed.to_string_lossy()).map_err(invalid)?,
         };
-        if matches!(&scope, Scope::File(path) if path.is_root()) {
+        if let Scope::File(path) = &scope {
+            self.check_is_no_folder(path)?;
+        }
+        let slashless = !typed.to_string_lossy().trim_end_matches('/').contains('/');
+        Ok(Target { any_depth: kind == Kind::Pattern && slashless, scope })
+    }
+
+    /// Refuses a folder that was called a file: the files in it would not be covered.
+    fn check_is_no_folder(&self, path: &RepoPath) -> Result<(), Error> {
+        if path.is_root() {
             return Err(Error::usage(
                 "the root of the repository is a folder, not a file",
                 "claim the root with `git aio claim directory .`",
             ));
         }
-        let slashless = !typed.to_string_lossy().trim_end_matches('/').contains('/');
-        Ok(Target { any_depth: kind == Kind::Pattern && slashless, scope })
+        let is_folder = self.on_disk(path).is_some_and(|found| found.is_dir());
+        if is_folder && self.repository.tracked(path)? == Tracked::Folder {
+            let path = text::one_line(&path.to_string(), 200);
+            return Err(Error::usage(
+                format!("{path} is a folder, not a file"),
+                format!("claim it with `git aio claim directory {path}`"),
+            ));
+        }
+        Ok(())
     }
 
     /// Folder where it ends in a slash or is one, pattern where it has a glob's characters and is no file, else file.
@@ -160,6 +178,11 @@ impl Session {
         RepoPath::from_bytes(&components.join(&b'/')).map_err(invalid)
     }
 
+    /// What is at a path of the repository in this work tree, itself and not what it links to.
+    pub(super) fn on_disk(&self, path: &RepoPath) -> Option<Metadata> {
+        self.repository.work_tree()?.join(os_path(path.as_bytes())?).symlink_metadata().ok()
+    }
+
     /// The same file in another worktree of this repository: a path there is the same path here.
     fn in_sibling_worktree(&self, real: &Path) -> Option<(PathBuf, PathBuf)> {
         let existing = real.ancestors().skip(1).find(|folder| folder.is_dir())?;
@@ -237,6 +260,18 @@ fn os_bytes(text: &OsStr) -> &[u8] {
 #[cfg(not(unix))]
 fn os_bytes(text: &OsStr) -> &[u8] {
     text.as_encoded_bytes()
+}
+
+/// The reverse of [`os_bytes`].
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
+fn os_path(bytes: &[u8]) -> Option<&Path> {
+    Some(Path::new(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes)))
+}
+
+#[cfg(not(unix))]
+fn os_path(bytes: &[u8]) -> Option<&Path> {
+    std::str::from_utf8(bytes).ok().map(Path::new)
 }
 
 fn invalid(error: impl std::fmt::Display) -> Error {

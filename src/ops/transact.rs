@@ -3,27 +3,24 @@
 use super::{Error, Notice, Session};
 use crate::{
     base::id::{Domain, InstanceId, OpId},
-    host::fault,
+    host::{
+        fault,
+        hooks::{FenceState, HOOKS_PATH, fence_state},
+    },
     model::{
-        apply::{Applied, Refusal, apply},
+        apply::{Applied, Outcome, Refusal, apply},
         op::{Action, Op},
     },
-    store::{Snapshot, Transaction},
+    store::{Snapshot, StoreError, Transaction, layout::STATE},
 };
 
 /// How often a decision is made anew because somebody else was quicker.
 const TRIES: u32 = 16;
 
-/// What came of an operation.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Performed {
-    /// What it changed; nothing, if there was nothing to do.
-    pub(super) applied: Applied,
-}
-
 impl Session {
     /// Decides by `plan` on the present state and writes what the rules make of it; where somebody else was quicker,
-    /// decides anew. `None` from the plan means that there is nothing to do.
+    /// decides anew. `None` from the plan means that there is nothing to do. An instance that was taken off the
+    /// register since it was last heard of is put back on it, once.
     ///
     /// # Errors
     /// What the plan says, what the rules refuse, and when the store can't be written.
@@ -31,13 +28,30 @@ impl Session {
         &self,
         by: Option<&InstanceId>,
         mut plan: impl FnMut(&Snapshot<'_>) -> Result<Option<Action>, Error>,
-    ) -> Result<Performed, Error> {
+    ) -> Result<Applied, Error> {
+        let mut decided = self.decide(by, &mut plan)?;
+        if let (Err(Refusal::NotRegistered(Some(gone))), Some(by)) = (&decided, by)
+            && gone == by
+            && self.revive(by)?
+        {
+            self.tell_losses(by, &self.snapshot()?);
+            decided = self.decide(Some(by), &mut plan)?;
+        }
+        decided.map_err(Error::from_refusal)
+    }
+
+    /// As [`perform`](Self::perform), with the refusals that need no look at the state to be told.
+    fn decide(
+        &self,
+        by: Option<&InstanceId>,
+        plan: &mut impl FnMut(&Snapshot<'_>) -> Result<Option<Action>, Error>,
+    ) -> Result<Outcome, Error> {
         let id = OpId::random(self.random());
         let at = self.now();
         let mut turn = self.repository.take_turn();
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
-            let Some(action) = plan(&snapshot)? else { return Ok(Performed::default()) };
+            let Some(action) = plan(&snapshot)? else { return Ok(Ok(Applied::default())) };
             if !snapshot.exists() {
                 if self.create_store(&snapshot)? {
                     self.notice(Notice::StoreCreated);
@@ -46,35 +60,98 @@ impl Session {
             }
             match self.attempt(&snapshot, &Op { id: id.clone(), at, by: by.cloned(), action }) {
                 Err(error) if error.is_moved() => turn.insist(),
-                result => return result,
+                Ok(Err(Refusal::Held(conflicts))) => return Err(self.held(conflicts, &snapshot)),
+                outcome => return outcome,
             }
         }
         Err(Error::Contended(TRIES))
     }
 
-    fn attempt(&self, snapshot: &Snapshot<'_>, op: &Op) -> Result<Performed, Error> {
+    fn attempt(&self, snapshot: &Snapshot<'_>, op: &Op) -> Result<Outcome, Error> {
         let applied = match apply(snapshot, op)? {
             Ok(applied) => applied,
-            Err(Refusal::Held(conflicts)) => return Err(self.held(conflicts, snapshot)),
-            Err(refusal) => return Err(Error::from_refusal(refusal)),
+            refused => return Ok(refused),
         };
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
-            return Ok(Performed { applied });
+            return Ok(Ok(applied));
         }
         Transaction::new(snapshot, op, &applied)?
             .commit(&*self.refs(), self.settings.durability, &|step| fault::at(&self.env, step.as_str()))?;
-        Ok(Performed { applied })
+        Ok(Ok(applied))
     }
 
     /// Begins the store of this repository, which is `empty`. Whether it was us: that somebody else did so first is as
     /// good.
+    ///
+    /// # Errors
+    /// Where there was a store and it is gone: to begin anew would bury what its claims were.
     pub(super) fn create_store(&self, empty: &Snapshot<'_>) -> Result<bool, Error> {
+        if self.lost_store()? {
+            return Err(StoreError::Tip("it is gone, and its reflog shows that it was in use".into()).into());
+        }
         let folds_case = self.repository.config_bool("core.ignorecase")?.unwrap_or(false);
         let action = Action::Create { domain: Domain::random(self.random()), folds_case };
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
         match self.attempt(empty, &op) {
             Err(error) if error.is_moved() => Ok(false),
-            created => created.map(|_| true),
+            created => created?.map(|_| true).map_err(Error::from_refusal),
         }
+    }
+
+    /// Whether there is no store although there was one that somebody used, as the reflog shows.
+    fn lost_store(&self) -> Result<bool, Error> {
+        let refs = self.refs();
+        let Some(last) = refs.history(STATE).map_err(StoreError::from)?.into_iter().next() else { return Ok(false) };
+        // One that had only just begun, perhaps by somebody who was killed at it, held nothing yet.
+        let began = self.repository.log(&last).next().and_then(Result::ok).is_some_and(|entry| entry.seq <= 1);
+        // The line of the reflog is written before the ref moves, and somebody may have made both since we looked.
+        Ok(!began && refs.read(STATE).map_err(StoreError::from)?.is_none())
+    }
+
+    /// Warns where nothing is coordinated any more although it was: the ref is gone and its reflog is not, or `init`
+    /// put the fence up. Where nothing ever was, nothing is said.
+    pub(super) fn warn_of_lost_store(&self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
+        if !snapshot.exists() && (self.lost_store()? || self.is_inited()) {
+            self.notice(Notice::StoreGone);
+        }
+        Ok(())
+    }
+
+    /// Whether `init` put the fence up here.
+    fn is_inited(&self) -> bool {
+        let hooks_path = self.repository.config_path(HOOKS_PATH);
+        self.site().is_some_and(|site| fence_state(&site, hooks_path.as_deref()) != FenceState::NotInited)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        host::scratch::Scratch,
+        model::{
+            instance::{Instance, Task},
+            view::View as _,
+        },
+    };
+
+    #[test]
+    fn one_who_is_cleaned_up_between_a_beat_and_an_act_is_put_back() {
+        let repo = Scratch::new();
+        let session = || Session::open_other(repo.git.dir(), None).expect("a session");
+        let ours = session();
+        let claude: Instance = ours.register_as("claude".parse().expect("a tool"), None, None).expect("registered");
+        let departure = super::super::cleanup::departure(claude.id.clone(), &[], true);
+        session().perform(None, |_| Ok(Some(Action::End(vec![departure.clone()])))).expect("cleaned up");
+
+        let task = Some(Task { text: "go on".into(), id: None });
+        ours.perform(Some(&claude.id), |_| Ok(Some(Action::SetTask(task.clone())))).expect("done");
+        assert!(ours.take_notices().iter().any(|notice| matches!(notice, Notice::Revived(id) if *id == claude.id)));
+        let now = ours.snapshot().expect("read").instance(&claude.id).expect("read").expect("on the register");
+        assert_eq!(now.task, task);
+
+        let stranger = "codex-1700000000-a3f2".parse().expect("an id");
+        let refused = ours.perform(Some(&stranger), |_| Ok(Some(Action::SetTask(None))));
+        assert!(matches!(refused, Err(Error::NotFound { .. })), "who never was here is not put back");
     }
 }

@@ -10,9 +10,11 @@ use crate::{
     },
     model::{
         apply::Applied,
-        op::{Action, Op},
+        claim::{Claim, Mode},
+        op::{Action, Op, Want},
     },
 };
+use chrono::SecondsFormat;
 use gix::{ObjectId, bstr::BStr};
 
 /// What every commit of ours says about itself, beside its operation.
@@ -125,24 +127,47 @@ pub(super) fn message(
     ))
 }
 
+/// What was claimed, and of what was held before what is new about it.
+fn granted(op: &Op, wants: &[Want], claims: &[Claim]) -> String {
+    few(claims.iter().map(|claim| {
+        let (target, kind) = (claim.scope.target(), claim.scope.kind());
+        match wants.iter().find(|want| want.scope == claim.scope) {
+            Some(want) if want.id != claim.id => format!("{target} ({kind}), {}", news(op, want, claim)),
+            _ if claim.mode == Mode::Shared => format!("{target} ({kind}, shared)"),
+            _ => format!("{target} ({kind})"),
+        }
+    }))
+}
+
+fn news(op: &Op, want: &Want, claim: &Claim) -> String {
+    let mode = (claim.grant == op.id).then(|| format!("now {}", claim.mode.as_str()));
+    let until = want.until.map(|until| format!("until {}", until.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    let why = want.why.as_ref().map(|why| format!("for '{why}'"));
+    let news: Vec<String> = [mode, until, why].into_iter().flatten().collect();
+    if news.is_empty() { "held before".to_owned() } else { news.join(", ") }
+}
+
+/// The first three, and how many more there are.
+fn few(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(3);
+    let names = names.take(3).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{names} and {more} more") } else { names }
+}
+
 /// One line for people, such as `claim: src/auth (directory) by codex-1707084123-a3f2`.
 pub(super) fn subject(op: &Op, applied: &Applied) -> String {
-    let targets = |claims: &[crate::model::claim::Claim]| {
-        let names = claims.iter().take(3).map(|c| format!("{} ({})", c.scope.target(), c.scope.kind()));
-        let more = claims.len().saturating_sub(3);
-        let names = names.collect::<Vec<_>>().join(", ");
-        if more > 0 { format!("{names} and {more} more") } else { names }
-    };
+    let target = |claim: &Claim| format!("{} ({})", claim.scope.target(), claim.scope.kind());
+    let targets = |claims: &[Claim]| few(claims.iter().map(target));
     let what = match &op.action {
         Action::Create { domain, .. } => format!("store {}", &domain.as_str()[..8]),
         Action::Register(instance) => format!("{} in {}", instance.id, instance.project),
         Action::SetTask(Some(task)) => task.text.clone(),
         Action::SetTask(None) => "none".into(),
         Action::End(gone) => gone.iter().map(|d| d.instance.to_string()).collect::<Vec<_>>().join(", "),
-        Action::Claim { .. } => {
+        Action::Claim { wants, .. } => {
             let taken: Vec<_> =
                 applied.evicted.iter().map(|e| format!(", taken over from {}", e.claim.holder)).collect();
-            format!("{}{}", targets(&applied.granted), taken.concat())
+            format!("{}{}", granted(op, wants, &applied.granted), taken.concat())
         }
         Action::Release { claims, forced: Some(_), .. } if claims.len() == 1 => {
             format!("{}, ended by force", targets(&applied.released))

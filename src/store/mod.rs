@@ -27,7 +27,7 @@ pub use refs::FileRefs;
 pub use repair::{Found, History, LostOp, WayBack, shortened};
 pub use repository::{Location, OpenError, RefBackend, Repository};
 pub use snapshot::{Damage, Snapshot};
-pub use staged::Coverage;
+pub use staged::{Coverage, Tracked};
 pub use survey::Survey;
 pub use transaction::{Committed, Durability, Transaction, WriteStep};
 pub use turn::Turn;

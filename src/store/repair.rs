@@ -237,8 +237,14 @@ fn mended_tree(
         if let Some(holder) = holder {
             let why =
                 format!("it contradicted the earlier claim of {} on {}", contest.stands.holder, contest.stands.scope);
-            let ended =
-                Ended { claim: falls.clone(), reason: EndReason::Lost, at: op.at, by: op.by.clone(), why: Some(why), rival: None };
+            let ended = Ended {
+                claim: falls.clone(),
+                reason: EndReason::Lost,
+                at: op.at,
+                by: op.by.clone(),
+                why: Some(why),
+                rival: None,
+            };
             edit.change(&Change::PutEnded(holder, ended))?;
         }
     }

@@ -20,6 +20,17 @@ use std::{
 /// What a tree has, by name.
 type Children = BTreeMap<Vec<u8>, (EntryKind, ObjectId)>;
 
+/// What the index has at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracked {
+    /// Nothing.
+    No,
+    /// A file, a link or a submodule.
+    Entry,
+    /// Files below it.
+    Folder,
+}
+
 /// How many tracked files a scope covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Coverage {
@@ -54,6 +65,20 @@ impl Repository {
         }
         let changed = changed.unwrap_or_default();
         changed.iter().map(|path| RepoPath::from_bytes(path).map_err(StoreError::read)).collect()
+    }
+
+    /// What is tracked at `path`.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn tracked(&self, path: &RepoPath) -> Result<Tracked, StoreError> {
+        let index = self.index_at(None)?;
+        let below = [path.as_bytes(), b"/"].concat();
+        Ok(match () {
+            () if index.entry_by_path(path.as_bytes().into()).is_some() => Tracked::Entry,
+            () if index.prefixed_entries(below[..].into()).is_some() => Tracked::Folder,
+            () => Tracked::No,
+        })
     }
 
     /// How many tracked files `covers` says yes to.

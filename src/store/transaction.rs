@@ -124,12 +124,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
     ///
     /// # Errors
     /// When the store is not ours to write.
-    pub fn new_epoch(
-        snapshot: &'s Snapshot<'r>,
-        op: &Op,
-        keeps_history: bool,
-        floor: u64,
-    ) -> Result<Self, StoreError> {
+    pub fn new_epoch(snapshot: &'s Snapshot<'r>, op: &Op, keeps_history: bool, floor: u64) -> Result<Self, StoreError> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
         let epoch = snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + 1;
@@ -163,10 +158,8 @@ impl<'s, 'r> Transaction<'s, 'r> {
             return Err(StoreError::TooLarge { what, size: message.len(), limit });
         }
         let subject = message.lines().next().unwrap_or_default().to_owned();
-        let parent = snapshot
-            .oid()
-            .filter(|_| descent != Descent::Cut)
-            .map(|oid| ObjectId::from_hex(oid.as_str().as_bytes()));
+        let parent =
+            snapshot.oid().filter(|_| descent != Descent::Cut).map(|oid| ObjectId::from_hex(oid.as_str().as_bytes()));
         let (name, email) =
             snapshot.repository.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
         let signature = |seconds| gix::actor::Signature {
@@ -225,8 +218,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
         self.batch.write(durable)?;
         observe(WriteStep::ObjectsWritten);
         let repository = self.snapshot.repository;
-        let line =
-            RefLogLine { who: repository.committer(), seconds: self.seconds, message: self.subject.clone() };
+        let line = RefLogLine { who: repository.committer(), seconds: self.seconds, message: self.subject.clone() };
         let oid: Oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
         observe(WriteStep::RefAboutToMove);
         let mut moved = move_ref(&oid, &line);

@@ -77,6 +77,43 @@ fn a_check_tells_what_is_free_what_is_yours_and_what_is_held() {
 }
 
 #[test]
+fn a_check_tells_what_is_shared_and_what_binds_nobody_any_more() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let [a, b] = ["claude", "codex"].map(|tool| repo.aio_at(TEN, "", &["register", tool]).stdout.trim().to_owned());
+    repo.aio_at(TEN, &a, &["claim", "src/auth/", "--shared"]);
+    repo.aio_at(TEN, &a, &["claim", "README.md", "--ttl", "1m"]);
+    let later = "2026-03-01T10:02:00Z";
+    let gone = "2026-03-01T10:30:00Z";
+    let session = repo.turns(later, &[(&b, &["check", "src/auth/login.rs", "README.md"])])
+        + &repo.turns(gone, &[(&b, &["check", "src/auth/login.rs"])]);
+    assert_snapshot!(session, @r"
+    codex-1$ git aio check src/auth/login.rs README.md
+    shared src/auth/login.rs
+      HEX  src/auth (directory, shared) by claude-2, claimed 2m ago
+    available README.md
+      HEX  README.md (file) by claude-2, claimed 2m ago, expired; the next claim takes it over
+    [exit 3]
+    codex-1$ git aio check src/auth/login.rs
+    available src/auth/login.rs
+      HEX  src/auth (directory, shared) by claude-2 (stale), claimed 30m ago; the next claim takes it over
+    ");
+    let states = |now: &str, command: &[&str], list: &str| -> Vec<String> {
+        let answer = repo.aio_at(now, &b, &[command, &["--json"]].concat()).stdout;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let claims = answer.pointer(list).unwrap().as_array().unwrap().iter();
+        claims
+            .map(|claim| format!("{} {}", claim["mode"].as_str().unwrap(), claim["state"].as_str().unwrap()))
+            .collect()
+    };
+    repo.aio_at(later, &a, &["heartbeat"]);
+    assert_eq!(states(later, &["check", "src/auth"], "/paths/0/claims"), ["shared held"]);
+    assert_eq!(states(later, &["check", "README.md"], "/paths/0/claims"), ["exclusive expired"]);
+    assert_eq!(states(gone, &["check", "src/auth"], "/paths/0/claims"), ["shared stale"]);
+    assert_eq!(states(gone, &["status"], "/claims"), ["exclusive expired", "shared stale"]);
+}
+
+#[test]
 fn the_answer_has_the_same_shape_also_when_it_is_no() {
     let env = TestEnvironment::new();
     let repo = env.repo();

@@ -55,7 +55,7 @@ fn what_is_typed_says_of_which_kind_it_is() {
         (&["odd[1].rs"], "file odd[1].rs"),
         (&["./task"], "file task"),
         (&["./pattern"], "directory pattern"),
-        (&["file", "src/auth"], "file src/auth"),
+        (&["file", "src/auth.rs"], "file src/auth.rs"),
         (&["file", "*.rs"], "file *.rs"),
         (&["directory", "not-yet"], "directory not-yet"),
         (&["dir", "src"], "directory src"),
@@ -65,6 +65,88 @@ fn what_is_typed_says_of_which_kind_it_is() {
         assert_eq!(granted(&repo, &claude, typed), [meant], "{typed:?}");
     }
     assert_eq!(granted(&repo, &claude, &["file", "a", "b"]), ["file a", "file b"]);
+}
+
+#[test]
+fn what_looks_like_a_slip_is_asked_about_or_told() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.write("notes.txt", "not added\n");
+    let claude = repo.register("claude");
+    let session = repo.session(
+        Some(&claude),
+        &[
+            &["claim", "file", "src"],
+            &["claim", "file", "."],
+            &["claim", "fiel", "src/main.rs"],
+            &["claim", "folder", "src"],
+            &["check", "tsk", "T-1"],
+            &["claim", "./fiel", "src/main.rs"],
+            &["claim", "fiel"],
+            &["claim", "notes.txt", "README.md"],
+            &["claim", "notes.txt"],
+            &["claim", "README.md", "--why", " "],
+            &["register", "codex", "--task", ""],
+        ],
+    );
+    assert_snapshot!(session, @r"
+    $ git aio claim file src
+    ! error: src is a folder, not a file
+    ! hint: claim it with `git aio claim directory src`
+    [exit 2]
+    $ git aio claim file .
+    ! error: the root of the repository is a folder, not a file
+    ! hint: claim the root with `git aio claim directory .`
+    [exit 2]
+    $ git aio claim fiel src/main.rs
+    ! error: 'fiel' is no kind of claim; did you mean file?
+    ! hint: write `file`, or ./fiel for a file of that name
+    [exit 2]
+    $ git aio claim folder src
+    ! error: 'folder' is no kind of claim; did you mean directory?
+    ! hint: write `directory`, or ./folder for a file of that name
+    [exit 2]
+    $ git aio check tsk T-1
+    ! error: 'tsk' is no kind of claim; did you mean task?
+    ! hint: write `task`, or ./tsk for a file of that name
+    [exit 2]
+    $ git aio claim ./fiel src/main.rs
+    claimed HEX  fiel (file)
+    claimed HEX  src/main.rs (file)
+    ! fiel does not exist yet
+    $ git aio claim fiel
+    already yours HEX  fiel (file)
+    $ git aio claim notes.txt README.md
+    claimed HEX  notes.txt (file)
+    claimed HEX  README.md (file)
+    $ git aio claim notes.txt
+    already yours HEX  notes.txt (file)
+    $ git aio claim README.md --why  
+    ! error: the reason is empty
+    ! hint: say why, or leave --why out
+    [exit 2]
+    $ git aio register codex --task 
+    ! error: the task is empty
+    ! hint: say what it is, or leave it out
+    [exit 2]
+    ");
+    repo.write("fiel", "a file of that name\n");
+    assert_eq!(granted(&repo, &claude, &["fiel", "README.md"]), ["file fiel", "file README.md"]);
+}
+
+#[test]
+fn an_answer_that_can_not_be_written_does_not_hide_that_the_claim_was_made() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    for (target, json) in [("README.md", ""), ("src/main.rs", "--json")] {
+        let line = format!("git-aio claim {target} {json} >/dev/full");
+        let ended = run(repo.env.command("sh", &repo.dir).args(["-c", &line]).env("AIO_INSTANCE", &claude));
+        assert_eq!(ended.code, 1, "{ended:?}");
+        let told = "error: the claim was made, but the answer could not be written to standard output: ";
+        assert!(ended.stderr.starts_with(told), "{ended:?}");
+    }
+    assert_eq!(held_by(&repo, &claude), ["file README.md", "file src/main.rs"]);
 }
 
 #[test]
@@ -245,11 +327,11 @@ fn several_targets_are_claimed_all_or_none() {
     let env = TestEnvironment::new();
     let repo = env.repo();
     let (claude, codex) = (repo.register("claude"), repo.register("codex"));
-    repo.ok_as(&claude, &["claim", "README.md", "src/auth/"]);
+    repo.aio_at(TEN, &claude, &["claim", "README.md", "src/auth/"]);
     let before = repo.operations();
     let session = repo
         .turns(TEN, &[(&codex, &["claim", "src/main.rs", "README.md", "src/auth/token.rs"]), (&codex, &["status"])]);
-    assert_snapshot!(session.replace("1d ago", "0s ago"), @r"
+    assert_snapshot!(session, @r"
     codex-1$ git aio claim src/main.rs README.md src/auth/token.rs
     ! already claimed: README.md is held by claude-2, claimed 0s ago
     !                  src/auth/token.rs is held by claude-2 through directory src/auth, claimed 0s ago
@@ -376,7 +458,7 @@ fn a_claim_ends_when_its_time_is_up_and_is_renewed_by_claiming_again() {
     assert_snapshot!(session, @r"
     codex-1$ git aio check src/auth/login.rs
     available src/auth/login.rs
-      HEX  src/auth (directory) by claude-2, claimed 7h ago, expired
+      HEX  src/auth (directory) by claude-2, claimed 7h ago, expired; the next claim takes it over
     codex-1$ git aio claim src/auth/login.rs
     claimed HEX  src/auth/login.rs (file)
     ! src/auth: taken over from claude-2, expired

@@ -63,7 +63,7 @@ fn reference() -> String {
 }
 
 fn visible(command: &Command) -> impl Iterator<Item = &Command> {
-    command.get_subcommands().filter(|command| !command.is_hide_set())
+    command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
 }
 
 fn describe(out: &mut String, command: &Command, parent: &str, level: usize) {

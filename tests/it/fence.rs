@@ -1,6 +1,7 @@
 //! The fence at the commit, by real commits.
 
 use crate::env::{Ended, Refs, Repo, TestEnvironment, run};
+use insta::assert_snapshot;
 use std::{
     ffi::OsStr,
     fs::{self, File},
@@ -558,12 +559,59 @@ fn where_git_aio_is_not_installed_commits_pass() {
 }
 
 #[test]
-fn where_there_is_no_store_commits_pass_in_silence() {
+fn where_the_store_was_taken_away_commits_pass_and_that_is_said() {
     let env = TestEnvironment::new();
     let f = Fenced::new(&env);
     f.repo.git(&["update-ref", "-d", "refs/aio/state"]);
     f.repo.write("src/main.rs", "changed\n");
     let end = f.repo.try_git(COMMIT_ALL);
-    assert_eq!((end.code, end.stderr.as_str()), (0, ""));
+    assert_eq!(end.code, 0);
+    assert!(end.stderr.starts_with("warning: refs/aio/state is gone"), "{end:?}");
     assert_ne!(f.repo.try_git(&["rev-parse", "-q", "--verify", "refs/aio/state"]).code, 0, "none was begun");
+}
+
+#[test]
+fn a_store_that_is_gone_is_not_passed_over_in_silence() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.ok(&["init"]);
+    let claude = repo.register("claude");
+    repo.ok_as(&claude, &["claim", "src/"]);
+    fs::remove_file(repo.dir.join(".git/refs/aio/state")).unwrap();
+    repo.write("src/main.rs", "changed\n");
+    repo.git(&["add", "-A"]);
+    let session = repo.session(
+        Some(&claude),
+        &[&["hook", "pre-commit"], &["check", "src/main.rs"], &["claim", "README.md"], &["init"]],
+    );
+    assert_snapshot!(session, @r"
+    $ git aio hook pre-commit
+    ! warning: refs/aio/state is gone, and no claim is known: `git aio doctor --repair` brings back what is left of it, and where nothing is, `git aio init` begins anew
+    $ git aio check src/main.rs
+    available src/main.rs
+    ! warning: refs/aio/state is gone, and no claim is known: `git aio doctor --repair` brings back what is left of it, and where nothing is, `git aio init` begins anew
+    $ git aio claim README.md
+    ! error: refs/aio/state is damaged: it is gone, and its reflog shows that it was in use
+    ! hint: `git aio doctor` says more, and `git aio doctor --repair` mends it
+    [exit 1]
+    $ git aio init
+    ! error: refs/aio/state is damaged: it is gone, and its reflog shows that it was in use
+    ! hint: `git aio doctor` says more, and `git aio doctor --repair` mends it
+    [exit 1]
+    ");
+    assert!(repo.try_git(&["rev-parse", "--verify", "-q", "refs/aio/state"]).code != 0, "nothing is begun anew");
+    repo.ok(&["doctor", "--repair"]);
+    assert!(repo.ok(&["status"]).contains("src (directory)"));
+    assert_eq!(repo.aio_as(&repo.register("codex"), &["hook", "pre-commit"]).code, 3);
+}
+
+#[test]
+fn where_nothing_was_ever_coordinated_the_fence_says_nothing() {
+    for refs in [Refs::Files, Refs::Reftable] {
+        let env = TestEnvironment::new();
+        let repo = env.repo_with("demo", refs, "sha1", &[]);
+        let passed = repo.aio(&["hook", "pre-commit"]);
+        assert_eq!((passed.code, passed.stdout.as_str(), passed.stderr.as_str()), (0, "", ""));
+        repo.register("claude");
+    }
 }

@@ -126,6 +126,7 @@ fn a_handoff_is_made_accepted_and_done() {
     let (claude, codex) = (repo.register("claude"), repo.register("codex"));
     repo.aio_at(TEN, &claude, &["claim", "src/auth/"]);
     repo.aio_at(TEN, &claude, &["claim", "task", "T-1"]);
+    repo.aio_at(TEN, &codex, &["heartbeat"]);
     let made = repo.turns(TEN, &[(&claude, &["handoff", "new", "finish the login"]), (&claude, &["status"])]);
     assert_snapshot!(made.replace("seen 0s ago", "seen now"), @r#"
     claude-1$ git aio handoff new finish the login
@@ -271,6 +272,64 @@ fn a_handoff_takes_what_is_named_or_all_that_is_on_paths() {
 }
 
 #[test]
+fn what_makes_no_good_handoff_is_refused_or_told() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+    let before = repo.operations();
+    for args in [
+        &["go on", "--file", "../../x"][..],
+        &["go on", "--file", "/etc/passwd"],
+        &["go on", "--verify", ""],
+        &["go on", "--requirement", " "],
+        &["go on", "--context", ""],
+        &["go on", "--note", ""],
+        &["go on\nand on"],
+        &["go on", "--to", &codex],
+        &["go on", "--to", "no tool"],
+    ] {
+        let refused = repo.aio_as(&claude, &[&["handoff", "new"], args].concat());
+        assert_eq!(refused.code, 2, "{args:?}: {refused:?}");
+    }
+    assert_eq!(repo.operations(), before);
+    let session = repo.session(
+        Some(&claude),
+        &[
+            &["handoff", "new", "go on", "--to", "codxe"],
+            &["handoff", "new", "go on", "--to", "codex"],
+            &["handoff", "new", "go on", "--to", &codex],
+            &["handoff", "new", "go on\nand on"],
+            &["handoff", "new", "go on", "--verify", ""],
+        ],
+    );
+    assert_snapshot!(session, @r"
+    $ git aio handoff new go on --to codxe
+    made handoff-HEX
+      holding no claims
+    ! no codxe has registered here yet: the first that does can accept it
+    $ git aio handoff new go on --to codex
+    made handoff-HEX
+      holding no claims
+    $ git aio handoff new go on --to codex-1
+    ! error: codex-1 is one instance, and --to names a tool
+    ! hint: give the name that it registered with, such as codex
+    [exit 2]
+    $ git aio handoff new go on
+    and on
+    ! error: the title of the handoff has several lines
+    ! hint: say in one what is handed on, and the rest as its context
+    [exit 2]
+    $ git aio handoff new go on --verify 
+    ! error: the text of --verify is empty
+    ! hint: say something, or leave it out
+    [exit 2]
+    ");
+    let below = Repo { env: &env, dir: repo.dir.join("src/auth") };
+    let made = below.json_as(&claude, &["handoff", "new", "go on", "--file", "login.rs", "--file", "../deep/"]);
+    assert_eq!(made["handoff"]["document"]["files"], json!(["src/auth/login.rs", "src/deep"]));
+}
+
+#[test]
 fn a_handoff_for_another_tool_needs_force() {
     let env = TestEnvironment::new();
     let repo = env.repo();
@@ -353,7 +412,7 @@ fn a_handoff_that_is_none_is_refused() {
     [exit 2]
     claude-1$ git aio handoff new x --to Codex CLI
     ! error: invalid tool name 'Codex CLI': use 1 to 32 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit
-    ! hint: it is the name that the other registers with
+    ! hint: it is the name that the other registers with, such as codex
     [exit 2]
     claude-1$ git aio handoff show handoff-
     ! error: no handoff handoff-
@@ -379,6 +438,7 @@ fn a_handoff_that_is_none_is_refused() {
     !   accept   Go on with a handoff: its claims become yours
     !   decline  Turn a handoff down, or withdraw an own one: its claims go back
     !   done     Say that the task is done: its claims are free
+    !   help     Print this message or the help of the given subcommand(s)
     ! 
     ! Options:
     !   -h, --help  Print help (see more with '--help')

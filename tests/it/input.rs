@@ -64,6 +64,22 @@ fn outside_of_a_repository_every_command_says_so() {
 }
 
 #[test]
+fn help_is_a_command_and_what_is_no_json_is_not_given_as_such() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    assert_eq!(repo.ok(&["help"]), repo.ok(&["--help"]));
+    assert_eq!(repo.ok(&["help", "claim"]), repo.ok(&["claim", "--help"]));
+    assert_eq!(repo.ok(&["help", "handoff", "new"]), repo.ok(&["handoff", "new", "--help"]));
+    for args in [&["completions", "bash", "--json"][..], &["man", "--json"]] {
+        let refused = repo.aio(args);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stdout.contains("\"usage\""), "{refused:?}");
+    }
+    let schema: serde_json::Value = serde_json::from_str(&repo.ok(&["schema", "--json"])).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+}
+
+#[test]
 fn a_repository_of_a_newer_format_is_not_touched() {
     let env = TestEnvironment::new();
     let repo = env.repo();

@@ -73,7 +73,7 @@ fn an_instance_comes_works_and_goes() {
     claude-1 has left
     released 2 claims
     claude-1$ git aio unregister
-    claude-1 has left
+    claude-1 had left before, and holds nothing
     claude-1$ git aio whoami
     claude-1 ended, seen 0s ago
     $ git aio status
@@ -325,7 +325,7 @@ fn a_dead_agent_is_stale_at_once() {
     codex-1 live, seen 0s ago (you)
     codex-1$ git aio check src
     available src
-      HEX  src (directory) by claude-2 (stale), claimed 0s ago
+      HEX  src (directory) by claude-2 (stale), claimed 0s ago; the next claim takes it over
     codex-1$ git aio claim src/
     claimed HEX  src (directory), 4 tracked files
     ! src: taken over from claude-2, stale

@@ -35,7 +35,7 @@ fn every_operation_says_in_a_line_what_was_done_and_by_whom() {
        10 2026-03-01T10:00:00Z claim: README.md (file) by codex-2
         9 2026-03-01T10:00:00Z handoff: handoff-HEX: go on by claude-1
         8 2026-03-01T10:00:00Z note: warning: it bites\nand more by claude-1
-        7 2026-03-01T10:00:00Z claim: a (file) by claude-1
+        7 2026-03-01T10:00:00Z claim: a (file), now shared by claude-1
         6 2026-03-01T10:00:00Z claim: T-1 (task) by claude-1
         5 2026-03-01T10:00:00Z claim: a (file), b (file), c (file) and 1 more by claude-1
         4 2026-03-01T10:00:00Z task: port the parser by claude-1
@@ -80,7 +80,35 @@ fn a_path_has_a_history_of_its_own() {
     assert_eq!(verbs(&["--path", "README.md"]), ["release", "claim"]);
     assert_eq!(verbs(&["--path", "README.md", "-n", "1"]), ["release"]);
     assert_eq!(verbs(&["--path", "docs"]), [""; 0]);
+    let nothing = repo.aio(&["log", "--path", "docs"]);
+    assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", "no operation concerns docs\n"));
     assert_eq!(repo.aio(&["log", "--path", "../outside"]).code, 2);
+}
+
+#[test]
+fn a_claim_that_is_renewed_is_told_with_what_is_new_about_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    for args in [
+        &["claim", "src/"][..],
+        &["claim", "src/", "--shared"],
+        &["claim", "src/", "--shared", "--ttl", "2h"],
+        &["claim", "src/", "--why", "sessions"],
+        &["claim", "src/", "README.md"],
+        &["claim", "docs/", "--shared"],
+    ] {
+        assert_eq!(repo.aio_at(TEN, &claude, args).code, 0, "{args:?}");
+    }
+    assert_snapshot!(repo.turns(TEN, &[(&claude, &["log", "-n", "6"])]), @r"
+    claude-1$ git aio log -n 6
+        8 2026-03-01T10:00:00Z claim: docs (directory, shared) by claude-1
+        7 2026-03-01T10:00:00Z claim: src (directory), held before, README.md (file) by claude-1
+        6 2026-03-01T10:00:00Z claim: src (directory), now exclusive, for 'sessions' by claude-1
+        5 2026-03-01T10:00:00Z claim: src (directory), until 2026-03-01T12:00:00Z by claude-1
+        4 2026-03-01T10:00:00Z claim: src (directory), now shared by claude-1
+        3 2026-03-01T10:00:00Z claim: src (directory) by claude-1
+    ");
 }
 
 #[test]

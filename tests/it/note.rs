@@ -109,6 +109,23 @@ fn notes_are_found_by_path_by_words_and_by_time() {
 }
 
 #[test]
+fn a_handoff_of_a_pattern_is_found_by_what_the_pattern_covers() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    repo.ok_as(&claude, &["claim", "src/**/*.test.ts"]);
+    repo.ok_as(&claude, &["handoff", "new", "the tests"]);
+    let found = |path: &str| {
+        let found = repo.json_as("", &["context", "get", "handoff", "--for", path]);
+        found["handoffs"].as_array().unwrap().len()
+    };
+    assert_eq!(found("src/deep/x.test.ts"), 1);
+    assert_eq!(found("src/deep/not-yet.test.ts"), 1);
+    assert_eq!(found("src/deep"), 1, "a folder, with what is in it");
+    assert_eq!((found("src/main.rs"), found("README.md")), (0, 0));
+}
+
+#[test]
 fn all_of_it_is_exported_as_markdown() {
     let env = TestEnvironment::new();
     let (repo, other) = (env.repo(), env.repo_with("other", Refs::Files, "sha1", &[]));
@@ -116,7 +133,7 @@ fn all_of_it_is_exported_as_markdown() {
     for args in [
         &["context", "warning", "# not a heading\n> nor a quotation\n```\nnor code", "--to", "codex"][..],
         &["context", "decision", "JWT over sessions", "--path", "src/auth/", "--path", "a`b"],
-        &["handoff", "new", "go on\n## Decisions", "--context", "much to do"],
+        &["handoff", "new", "go on", "--context", "much to do\n## Decisions"],
     ] {
         assert_eq!(repo.aio_at(TEN, &claude, args).code, 0, "{args:?}");
     }
@@ -145,9 +162,9 @@ fn all_of_it_is_exported_as_markdown() {
     **2026-03-01T10:00:00Z by claude-1, open** (`handoff-HEX`)
 
     > go on
-    > ## Decisions
     >
     > much to do
+    > ## Decisions
     ");
     assert_eq!(other.ok(&["context", "export", "../demo"]), repo.ok(&["context", "export"]));
     let empty = run_named(&other, "aio-context", &["export"]);

@@ -53,9 +53,9 @@ fn a_claim_is_given_back_by_its_id_or_the_beginning_of_it() {
     ! hint: `git aio status` shows the claims there are
     [exit 8]
     claude-1$ git aio release 
-    ! error: no claim 
-    ! hint: `git aio status` shows the claims there are
-    [exit 8]
+    ! error: the id of the claim is empty
+    ! hint: `git aio status` shows the ids; `all` means all
+    [exit 2]
     claude-1$ git aio release
     ! error: the following required arguments were not provided:
     !   <ID>...
@@ -65,6 +65,62 @@ fn a_claim_is_given_back_by_its_id_or_the_beginning_of_it() {
     ! For more information, try '--help'.
     [exit 2]
     ");
+}
+
+#[test]
+fn a_claim_that_is_named_twice_is_given_back_once() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+    let id = claim(&repo, &claude, "a");
+    assert_eq!(repo.json_as(&claude, &["release", &id, &id[..8]])["released"], json!([id]));
+    let id = claim(&repo, &claude, "a");
+    repo.ok(&["release", &id, "--force", "--why", "so"]);
+    repo.ok_as(&codex, &["claim", "a"]);
+    assert_eq!(repo.json_as(&claude, &["release", &id, &id])["released"], json!([id]), "a lost one as well");
+}
+
+#[test]
+fn a_path_in_place_of_an_id_is_told_which_claims_cover_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+    let id = claim(&repo, &claude, "src/");
+    for (who, held_by) in [(&claude, "you"), (&codex, claude.as_str())] {
+        let refused = repo.aio_as(who, &["release", "src/main.rs"]);
+        assert_eq!(refused.code, 8);
+        let covered = format!("that path is covered by {} on directory src, held by {held_by}\n", &id[..4]);
+        assert!(refused.stderr.ends_with(&covered), "{refused:?}");
+    }
+}
+
+#[test]
+fn all_are_given_back_by_path() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    repo.ok_as(&claude, &["claim", "f/9", "f/1", "f/5", "*.md", "f/3"]);
+    assert_eq!(
+        repo.ok_as(&claude, &["release", "all"]),
+        "released **/*.md (pattern)\nreleased f/1 (file)\nreleased f/3 (file)\nreleased f/5 (file)\nreleased f/9 (file)\n"
+    );
+}
+
+#[test]
+fn who_has_nothing_to_give_back_is_not_registered_for_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    assert_eq!(repo.aio(&["release", "0123456789abcdef"]).code, 8);
+    assert_eq!(repo.ok(&["release", "all"]), "nothing to release\n");
+    assert_eq!(repo.aio(&["release", "0123456789abcdef", "--force", "--why", "so"]).code, 8);
+    assert_ne!(repo.try_git(&["rev-parse", "-q", "--verify", "refs/aio/state"]).code, 0, "nor is a store begun");
+    let claude = repo.register("claude");
+    let id = claim(&repo, &claude, "src/");
+    let before = repo.operations();
+    let refused = repo.aio(&["release", &id]);
+    assert_eq!(refused.code, 3, "{refused:?}");
+    assert!(refused.stderr.contains(&format!("is held by {claude}")), "{refused:?}");
+    assert_eq!(repo.operations(), before);
 }
 
 #[test]
@@ -173,11 +229,19 @@ fn no_agent_may_end_anothers_claim() {
     let by_name = repo.aio_as(&codex, &args);
     assert_eq!(by_name.code, 3);
     assert_snapshot!(repo.steady(&by_name.stderr), @r"
-    error: only a person may end somebody else's claim
-    hint: ask the holder by a handoff, wait for the claim, or work on something else
+    error: only a person may end somebody else's claim, and AIO_INSTANCE says that you are codex-1
+    hint: ask the holder by a handoff, wait for the claim, or work on something else; a person does it from a terminal of their own, in which AIO_INSTANCE is not set
+    ");
+    assert_snapshot!(repo.steady(&repo.aio(&[&args[..], &["--as", &codex]].concat()).stderr), @r"
+    error: only a person may end somebody else's claim, and you act as codex-1 by --as
+    hint: ask the holder by a handoff, wait for the claim, or work on something else; a person does it from a terminal of their own, in which AIO_INSTANCE is not set
     ");
     let by_variable = run(repo.command(&args).env("CLAUDE_CODE_SESSION_ID", "one"));
     assert_eq!(by_variable.code, 3, "{by_variable:?}");
+    assert_snapshot!(by_variable.stderr, @r"
+    error: only a person may end somebody else's claim, and this runs inside claude, as CLAUDE_CODE_SESSION_ID or CLAUDECODE in the environment tells
+    hint: ask the holder by a handoff, wait for the claim, or work on something else; a person does it from a terminal of their own, in which AIO_INSTANCE is not set
+    ");
     let with_marker_alone = run(repo.command(&args).env("GEMINI_CLI", "1"));
     assert_eq!(with_marker_alone.code, 3, "{with_marker_alone:?}");
     let in_disguise = run(repo.command(&args).env("CLAUDECODE", "1").env("AIO_INSTANCE", &person));
@@ -185,13 +249,17 @@ fn no_agent_may_end_anothers_claim() {
 
     let mut agent = Agent::start(&repo, "codex", &[]);
     let line = format!("git aio {} {id} --force --why so", "release");
-    assert_eq!(agent.run(&line).code, 3);
+    let by_process = agent.run(&line);
+    assert_eq!(by_process.code, 3);
+    assert!(by_process.stderr.contains("and this runs inside codex, the process "), "{by_process:?}");
     assert_eq!(agent.run(&format!("AIO_INSTANCE={person} {line}")).code, 3);
     assert_eq!(agent.run(&format!("env -i PATH=\"$PATH\" HOME=\"$HOME\" AIO_TEST_TOP=$AIO_TEST_TOP {line}")).code, 3);
     let mut shell = Agent::start(&repo, "some-shell", &[]);
     shell.ok("aio register gemini");
     let before_shell = repo.operations();
-    assert_eq!(shell.run(&line).code, 3, "a shell that was registered as an agent");
+    let by_shell = shell.run(&line);
+    assert_eq!(by_shell.code, 3, "a shell that was registered as an agent");
+    assert!(by_shell.stderr.contains("the shell that this runs in is registered as gemini-"), "{by_shell:?}");
     assert_eq!(repo.operations(), before_shell);
     assert_eq!(before_shell, before + 1, "only the shell's registration");
     assert!(holders(&repo).contains(&claude));

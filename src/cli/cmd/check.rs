@@ -5,8 +5,9 @@ use crate::{
         exit::Exit,
         format,
         json::{AsOf, CheckAnswer, Checked as CheckedJson, Claim},
-        ui::{BAD, GOOD},
+        ui::{BAD, GOOD, ODD},
     },
+    model::claim::Mode,
     ops::{
         Session,
         check::{Checked, Seen},
@@ -22,7 +23,8 @@ use std::{
 /// Ask whether something may be changed, and who holds it
 ///
 /// Exits with 0 if all of it is available and with 3 if somebody else holds part of it; the answer is the same either
-/// way.
+/// way. What others hold as shared counts as held: only a claim that is shared too is free to join them. What a holder
+/// who is gone still holds, or one whose time is up, is available, since the next claim takes it over.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Optionally file, directory, pattern or task, and then what to ask about
@@ -52,7 +54,7 @@ impl Args {
             let checked = session.check_paths(&paths)?;
             (session, checked)
         } else {
-            let (kind, words) = kind_and_targets(self.words)?;
+            let (kind, words) = kind_and_targets(cx, self.words)?;
             let session = cx.session()?.owning(kind, &words)?;
             let targets = words.iter().map(|word| session.target(kind, word)).collect::<Result<Vec<_>, _>>()?;
             let checked = session.check(&targets)?;
@@ -93,12 +95,12 @@ fn json(checked: &Checked) -> CheckedJson {
     CheckedJson {
         path: checked.scope.target(),
         available: checked.available,
-        claims: checked.claims.iter().map(claim_json).collect(),
+        claims: checked.claims.iter().map(Claim::seen).collect(),
     }
 }
 
-fn claim_json(seen: &Seen) -> Claim {
-    if seen.lost { Claim::lost(&seen.claim) } else { Claim::new(&seen.claim) }
+fn is_shared(seen: &Seen) -> bool {
+    !seen.mine && !seen.lost && seen.claim.mode == Mode::Shared
 }
 
 fn line(out: &mut dyn io::Write, session: &Session, checked: &Checked) -> io::Result<()> {
@@ -108,6 +110,9 @@ fn line(out: &mut dyn io::Write, session: &Session, checked: &Checked) -> io::Re
         (true, claims) if claims.iter().all(|seen| seen.mine) => writeln!(out, "{GOOD}yours{GOOD:#} {target}")?,
         (true, _) => writeln!(out, "{GOOD}available{GOOD:#} {target}")?,
         (false, claims) if claims.iter().all(|seen| seen.lost) => writeln!(out, "{BAD}lost{BAD:#} {target}")?,
+        (false, claims) if claims.iter().all(|seen| seen.fallen.is_some() || is_shared(seen)) => {
+            writeln!(out, "{ODD}shared{ODD:#} {target}")?;
+        }
         (false, _) => writeln!(out, "{BAD}held{BAD:#} {target}")?,
     }
     for seen in &checked.claims {

@@ -1,4 +1,4 @@
-use super::{Context, duration, kind_and_targets};
+use super::{Context, done, duration, kind_and_targets};
 use crate::{
     cli::{
         error::usage,
@@ -16,6 +16,9 @@ use chrono::TimeDelta;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{ffi::OsString, io, time::Duration};
 
+/// How often it is said off a terminal that a claim still waits.
+const TELL_EACH: Duration = Duration::from_secs(30);
+
 /// Claim files, folders, patterns or tasks, all or none
 ///
 /// Nobody else can claim what overlaps, and the fence refuses their commits to it, until you release it. What you hold
@@ -32,7 +35,8 @@ pub(crate) struct Args {
     /// Let others hold overlapping claims that are shared too
     #[arg(long)]
     shared: bool,
-    /// Wait for what somebody else holds, at most this long
+    /// Wait for what somebody else holds, at most this long (10m unless said); if its holder turns out to be gone,
+    /// take it over
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10m",
           value_parser = duration)]
     wait: Option<Duration>,
@@ -53,7 +57,7 @@ impl Args {
             return Err(usage("the time to live is shorter than a second", "write it like 30s, 2h or 1d"));
         }
         let terms = Terms { shared: self.shared, ttl, why: self.why, wait: self.wait };
-        let (kind, words) = kind_and_targets(self.words)?;
+        let (kind, words) = kind_and_targets(cx, self.words)?;
         if let (Some(_), Some(time)) = (terms.wait, words.last().and_then(|word| word.to_str()))
             && duration(time).is_ok()
             && words.len() > 1
@@ -74,7 +78,7 @@ impl Args {
             cx.ui.say(format!("{}: {from}, {}", format::target(&ended.claim.scope.target()), ended.reason.as_str()));
         }
         granted.claims.iter().for_each(|grant| remark(cx, grant));
-        answer(cx, &session, &granted)?;
+        done("the claim was made", answer(cx, &session, &granted))?;
         Ok(Exit::Done)
     }
 }
@@ -88,13 +92,13 @@ fn claim(cx: &Context, session: &Session, targets: &[Target], terms: &Terms) -> 
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
         bar.set_style(style);
     }
-    let mut told = false;
-    let granted = session.claim(targets, terms, |Waiting { held, .. }| {
+    let mut told: Option<Duration> = None;
+    let granted = session.claim(targets, terms, |Waiting { held, waited }| {
         let Some(first) = held.first() else { return };
         let line = format!("waiting: {}", format::held(first, session.now()));
-        if !told && !watched {
+        if !watched && told.is_none_or(|told| *waited >= told + TELL_EACH) {
             cx.ui.say(&line);
-            told = true;
+            told = Some(*waited);
         }
         bar.set_message(line);
         bar.tick();
@@ -107,6 +111,9 @@ fn remark(cx: &Context, grant: &Grant) {
     let target = format::target(&grant.claim.scope.target());
     if grant.any_depth {
         cx.ui.say(format!("a pattern without a slash matches at any depth: {target}"));
+    }
+    if grant.absent {
+        cx.ui.say(format!("{target} does not exist yet"));
     }
     if let Some(coverage) = grant.coverage {
         if coverage.covered * 2 > coverage.tracked {

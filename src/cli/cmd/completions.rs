@@ -14,6 +14,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        cx.refuse_json("completions are a script")?;
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut crate::cli::command(), self.name, &mut script);
         cx.ui.print(&String::from_utf8(script)?)?;

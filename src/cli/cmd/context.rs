@@ -1,8 +1,6 @@
-use super::{Context, message, since};
+use super::{Context, done, message, since, tool};
 use crate::{
-    base::id::{InvalidName, Tool},
     cli::{
-        error::usage,
         exit::Exit,
         format,
         json::{ContextAnswer, Damage, Handoff, HandoffAnswer, Note, NoteAnswer},
@@ -47,7 +45,6 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-
 struct Words {
     /// The words; - reads standard input
     #[arg(value_name = "TEXT", required = true)]
@@ -111,10 +108,11 @@ impl Words {
         let paths = self.path.iter().map(|path| session.repo_path(path)).collect::<Result<_, _>>()?;
         let note = session.note(category, text, paths, to)?;
         cx.tell_notices(&session);
-        cx.ui.answer(
+        let answered = cx.ui.answer(
             || NoteAnswer::new(Note::new(&note)),
             |out| writeln!(out, "noted {} {}", category.as_str(), &note.id.as_str()[..8]),
-        )?;
+        );
+        done("the note was written", answered)?;
         Ok(Exit::Done)
     }
 
@@ -129,10 +127,11 @@ impl Words {
         let document = Document { title, context, files, ..Document::default() };
         let shown = session.hand_off(document, to, &Take::None)?;
         cx.tell_notices(&session);
-        cx.ui.answer(
+        let answered = cx.ui.answer(
             || HandoffAnswer::new(Handoff::new(&shown.handoff)),
             |out| writeln!(out, "left {}", shown.handoff.id),
-        )?;
+        );
+        done("the handoff was left", answered)?;
         Ok(Exit::Done)
     }
 }
@@ -169,11 +168,6 @@ impl Export {
         warn_of_damage(cx, &found);
         Ok(Exit::Done)
     }
-}
-
-fn tool(name: Option<String>) -> anyhow::Result<Option<Tool>> {
-    let tool = name.map(|name| name.parse()).transpose();
-    tool.map_err(|error: InvalidName| usage(error.to_string(), "it is the name that the other registers with"))
 }
 
 fn json(found: &Found) -> ContextAnswer {

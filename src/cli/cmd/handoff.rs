@@ -1,6 +1,5 @@
-use super::{Context, message};
+use super::{Context, done, message, tool};
 use crate::{
-    base::id::InvalidName,
     cli::{
         error::usage,
         exit::Exit,
@@ -118,13 +117,16 @@ impl Args {
 
 impl New {
     fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
-        let to = self.to.map(|to| to.parse()).transpose();
-        let to = to.map_err(|e: InvalidName| usage(e.to_string(), "it is the name that the other registers with"))?;
+        self.refuse_empty_texts()?;
+        let to = tool(self.to)?;
+        // Of a file a path is kept that means the same in every folder.
+        let files = self.file.iter().map(|file| Ok(session.target(None, file.as_ref())?.scope.target()));
+        let files = files.collect::<anyhow::Result<Vec<String>>>()?;
         let take = if self.claim.is_empty() { Take::All } else { Take::Some(self.claim) };
         let document = Document {
             title: self.title,
             context: self.context.map(|context| message(&[context])).transpose()?.unwrap_or_default(),
-            files: self.file,
+            files,
             boundaries: self.boundary,
             requirements: self.requirement,
             patterns: self.pattern,
@@ -134,11 +136,31 @@ impl New {
         let made = session.hand_off(document, to, &take);
         cx.tell_notices(session);
         let shown = made?;
-        answer(cx, &shown, |out| {
+        let answered = answer(cx, &shown, |out| {
             writeln!(out, "made {}", shown.handoff.id)?;
+            if shown.claims.is_empty() {
+                return writeln!(out, "  holding no claims");
+            }
             let held = shown.claims.iter().map(|claim| format::target(&claim.scope.target()));
             held.into_iter().try_for_each(|target| writeln!(out, "  holding {target}"))
-        })
+        });
+        done("the handoff was made", answered)
+    }
+
+    fn refuse_empty_texts(&self) -> anyhow::Result<()> {
+        let given = [
+            ("--boundary", &self.boundary[..]),
+            ("--requirement", &self.requirement),
+            ("--pattern", &self.pattern),
+            ("--verify", &self.verify),
+            ("--file", &self.file),
+            ("--context", self.context.as_slice()),
+            ("--note", self.note.as_slice()),
+        ];
+        match given.into_iter().find(|(_, texts)| texts.iter().any(|text| text.trim().is_empty())) {
+            Some((option, _)) => Err(usage(format!("the text of {option} is empty"), "say something, or leave it out")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -168,13 +190,14 @@ fn settled(
     cx.tell_notices(session);
     let shown = shown?;
     let me = shown.handoff.state.settled().map(|settled| settled.by.clone());
-    answer(cx, &shown, |out| {
+    let answered = answer(cx, &shown, |out| {
         writeln!(out, "{how} {}", shown.handoff.id)?;
         let mine = shown.claims.iter().filter(|claim| me.as_ref().is_some_and(|me| claim.is_held_by(me)));
         mine.into_iter().try_for_each(|claim| {
             writeln!(out, "  you hold {} ({})", format::target(&claim.scope.target()), claim.scope.kind())
         })
-    })
+    });
+    done("the handoff was settled", answered)
 }
 
 fn answer(

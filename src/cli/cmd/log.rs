@@ -27,6 +27,9 @@ impl Args {
         let path = self.path.map(|path| session.repo_path(&path)).transpose()?;
         let entries = session.log(path.as_ref(), self.limit)?;
         cx.tell_notices(&session);
+        if let (Some(path), []) = (&path, entries.as_slice()) {
+            cx.ui.say(format!("no operation concerns {}", format::target(&path.to_string())));
+        }
         cx.ui.answer(
             || LogAnswer::new(entries.iter().map(LogEntry::new).collect()),
             |out| {

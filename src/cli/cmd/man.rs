@@ -12,6 +12,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        cx.refuse_json("manual pages are text")?;
         let command = crate::cli::command();
         match self.folder {
             Some(folder) => clap_mangen::generate_to(command, folder)?,

@@ -30,7 +30,10 @@ use super::{
     ui::Ui,
 };
 use crate::{
-    base::world::Time,
+    base::{
+        id::{InstanceId, InvalidName, Tool},
+        world::Time,
+    },
     ops::{self, Kind, Notice, Session},
 };
 use anyhow::Context as _;
@@ -106,6 +109,11 @@ impl Context {
         }
     }
 
+    /// Refuses `--json` where an answer has another form: a script that parses it must not be left to guess.
+    pub(crate) fn refuse_json(&self, why: &str) -> anyhow::Result<()> {
+        if self.ui.json { Err(usage(format!("{why}, and no JSON"), "leave --json out")) } else { Ok(()) }
+    }
+
     /// Tells what there is to tell besides the answer.
     pub(crate) fn tell_notices(&self, session: &Session) {
         for notice in session.take_notices() {
@@ -120,11 +128,18 @@ impl Context {
                 Notice::StoreCreated => {
                     self.ui.say("began a store in refs/aio/state; `git aio init` adds the fence at the commit");
                 }
+                Notice::StoreGone => self.ui.warn(
+                    "refs/aio/state is gone, and no claim is known: `git aio doctor --repair` brings back what is \
+                     left of it, and where nothing is, `git aio init` begins anew",
+                ),
                 Notice::FenceHealed(why) => {
                     self.ui.warn(format!("the fence at the commit was gone and is back: {why}"))
                 }
                 Notice::FenceMissing(why) => {
                     self.ui.warn(format!("the fence at the commit is gone: {why}; `git aio init` puts it back"));
+                }
+                Notice::NobodyOf(tool) => {
+                    self.ui.say(format!("no {tool} has registered here yet: the first that does can accept it"));
                 }
                 Notice::NestedRepository(root) => {
                     self.ui.say(format!("this belongs to the repository at {}", format::target(&root)));
@@ -136,7 +151,7 @@ impl Context {
 
 /// Splits an optional kind off the targets: `file a b` or just `a b`. A path that is named like a kind is written
 /// `./task`.
-fn kind_and_targets(mut words: Vec<OsString>) -> anyhow::Result<(Option<Kind>, Vec<OsString>)> {
+fn kind_and_targets(cx: &Context, mut words: Vec<OsString>) -> anyhow::Result<(Option<Kind>, Vec<OsString>)> {
     let kind = words.first().and_then(|word| word.to_str()).and_then(|word| match word {
         "file" => Some(Kind::File),
         "directory" | "dir" => Some(Kind::Directory),
@@ -144,7 +159,15 @@ fn kind_and_targets(mut words: Vec<OsString>) -> anyhow::Result<(Option<Kind>, V
         "task" => Some(Kind::Task),
         _ => None,
     });
-    let Some(kind) = kind else { return Ok((None, words)) };
+    let Some(kind) = kind else {
+        return match misspelt_kind(cx, &words) {
+            Some((word, kind)) => Err(usage(
+                format!("'{word}' is no kind of claim; did you mean {kind}?"),
+                format!("write `{kind}`, or ./{word} for a file of that name"),
+            )),
+            None => Ok((None, words)),
+        };
+    };
     let word = words.remove(0);
     if words.is_empty() {
         let word = word.to_string_lossy().into_owned();
@@ -154,6 +177,42 @@ fn kind_and_targets(mut words: Vec<OsString>) -> anyhow::Result<(Option<Kind>, V
         ));
     }
     Ok((Some(kind), words))
+}
+
+/// The first word and the kind it is likely to be a slip of: there is nothing of that name, and targets follow.
+fn misspelt_kind<'w>(cx: &Context, words: &'w [OsString]) -> Option<(&'w str, &'static str)> {
+    let [first, _, ..] = words else { return None };
+    let word = first.to_str().filter(|word| word.bytes().all(|b| b.is_ascii_alphabetic()))?;
+    if cx.dir.join(word).symlink_metadata().is_ok() {
+        return None;
+    }
+    let said = word.to_ascii_lowercase();
+    let slips = |kind: &str| strsim::damerau_levenshtein(&said, kind);
+    // Other words for the same come as they are.
+    let known = [("file", "file"), ("directory", "directory"), ("dir", "directory"), ("folder", "directory")];
+    let known = known.into_iter().chain([("pattern", "pattern"), ("glob", "pattern"), ("task", "task")]);
+    let near = known.filter(|(name, _)| slips(name) <= if name.len() > 4 { 2 } else { 1 });
+    near.min_by_key(|(name, _)| slips(name)).map(|(_, kind)| (word, kind))
+}
+
+/// The answer to a command that has done what it tells of: that it can't be told is a failure, and undoes nothing.
+fn done<T>(what: &'static str, answered: anyhow::Result<T>) -> anyhow::Result<T> {
+    answered.with_context(|| format!("{what}, but the answer could not be written to standard output"))
+}
+
+/// The tool that something is meant for.
+fn tool(name: Option<String>) -> anyhow::Result<Option<Tool>> {
+    let Some(name) = name else { return Ok(None) };
+    if name.parse::<InstanceId>().is_ok() {
+        return Err(usage(
+            format!("{} is one instance, and --to names a tool", format::target(&name)),
+            "give the name that it registered with, such as codex",
+        ));
+    }
+    let tool = name.parse().map_err(|error: InvalidName| {
+        usage(error.to_string(), "it is the name that the other registers with, such as codex")
+    });
+    tool.map(Some)
 }
 
 /// A message given as words, or `-` for standard input.

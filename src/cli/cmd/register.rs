@@ -1,4 +1,4 @@
-use super::Context;
+use super::{Context, done};
 use crate::cli::{
     exit::Exit,
     json::{Instance, InstanceAnswer},
@@ -9,6 +9,10 @@ use std::path::PathBuf;
 ///
 /// The id names the instance: later commands of the same session know it by themselves, others say AIO_INSTANCE=<id>
 /// or --as <id>. An agent session that is registered already keeps its id.
+///
+/// Outside of an agent this binds the shell: whatever is run in it acts as the instance until it unregisters or the
+/// shell ends. AIO_INSTANCE reaches further, to every program that inherits it: an agent started where it is set acts
+/// as that instance and not as itself, so start one with `env -u AIO_INSTANCE`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The kind of program: claude, codex, gemini, amp, or any other name
@@ -29,7 +33,9 @@ impl Args {
         session.heal_fence();
         let known = session.register(tool, self.task)?;
         cx.tell_notices(&session);
-        cx.ui.answer(|| InstanceAnswer::new(Instance::new(&known)), |out| writeln!(out, "{}", known.instance.id))?;
+        let answered =
+            cx.ui.answer(|| InstanceAnswer::new(Instance::new(&known)), |out| writeln!(out, "{}", known.instance.id));
+        done("the instance was registered", answered)?;
         Ok(Exit::Done)
     }
 }

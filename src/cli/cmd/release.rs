@@ -1,4 +1,4 @@
-use super::Context;
+use super::{Context, done};
 use crate::{
     base::id::ClaimId,
     cli::{error::usage, exit::Exit, format, json::ReleaseAnswer},
@@ -32,7 +32,7 @@ impl Args {
         };
         cx.tell_notices(&session);
         let released = released?;
-        cx.ui.answer(
+        let answered = cx.ui.answer(
             || {
                 let ids = released.claims.iter().map(|claim| &claim.id).chain(&released.settled);
                 ReleaseAnswer::new(ids.map(ClaimId::to_string).collect(), Vec::new())
@@ -47,7 +47,8 @@ impl Args {
                 }
                 Ok(())
             },
-        )?;
+        );
+        done("the claims were released", answered)?;
         Ok(Exit::Done)
     }
 }

@@ -34,7 +34,7 @@ fn json(status: &Status) -> StatusAnswer {
         status.me.as_ref().map(ToString::to_string),
         status.project.clone(),
         status.instances.iter().map(Instance::new).collect(),
-        status.claims.iter().map(|seen| Claim::new(&seen.claim)).collect(),
+        status.claims.iter().map(Claim::seen).collect(),
         status.handoffs.iter().map(Handoff::new).collect(),
         status.lost.iter().map(|ended| Claim::lost(&ended.claim)).collect(),
         status.damaged.iter().map(|d| Damage { path: d.path.clone(), reason: d.reason.clone() }).collect(),
@@ -47,7 +47,8 @@ fn human(out: &mut dyn Write, session: &Session, status: &Status) -> io::Result<
     if !status.exists {
         return writeln!(out, "{}: nothing is coordinated here yet; begin with `git aio init`", status.project);
     }
-    writeln!(out, "{BOLD}{}{BOLD:#} {DIM}after {} operations{DIM:#}", status.project, status.seq)?;
+    let operations = format::count(usize::try_from(status.seq).unwrap_or(usize::MAX), "operation");
+    writeln!(out, "{BOLD}{}{BOLD:#} {DIM}after {operations}{DIM:#}", status.project)?;
     for known in &status.instances {
         let me = if status.me.as_ref() == Some(&known.instance.id) { " (you)" } else { "" };
         writeln!(out, "\n{}{me}", format::instance(known, now))?;

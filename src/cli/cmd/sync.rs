@@ -22,7 +22,9 @@ impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let session = cx.session()?;
         let bar = if cx.ui.is_watched() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}").unwrap_or(ProgressStyle::default_spinner()));
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}").unwrap_or(ProgressStyle::default_spinner()),
+        );
         bar.enable_steady_tick(Duration::from_millis(100));
         let result = session.sync(self.remote.as_deref(), &mut |phase| {
             bar.set_message(match phase {
@@ -44,7 +46,10 @@ impl Args {
                         writeln!(out, "pushed {}, received {}", format::count(pushed as usize, "operation"), received)?;
                     }
                 }
-                synced.lost.iter().try_for_each(|(_, ended)| writeln!(out, "lost {}", format::lost(ended, session.now())))
+                synced
+                    .lost
+                    .iter()
+                    .try_for_each(|(_, ended)| writeln!(out, "lost {}", format::lost(ended, session.now())))
             },
         )?;
         Ok(Exit::Done)

@@ -6,6 +6,9 @@ use crate::cli::{
 };
 
 /// Leave: release all claims of this instance and take it off the register
+///
+/// To leave once more is no failure: it exits with 0 and says so. Who never was registered here gets 8. A shell that
+/// was bound to the instance is free for the next.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -17,11 +20,14 @@ impl Args {
         cx.ui.answer(
             || InstanceAnswer::new(Instance::new(&known)),
             |out| {
+                let Some(released) = &released else {
+                    return writeln!(out, "{} had left before, and holds nothing", known.instance.id);
+                };
                 writeln!(out, "{} has left", known.instance.id)?;
-                if !released.is_empty() {
-                    writeln!(out, "released {}", format::count(released.len(), "claim"))?;
+                if released.is_empty() {
+                    return Ok(());
                 }
-                Ok(())
+                writeln!(out, "released {}", format::count(released.len(), "claim"))
             },
         )?;
         Ok(Exit::Done)

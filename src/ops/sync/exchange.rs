@@ -12,14 +12,17 @@ use crate::{
     },
     host::{
         fault,
-        hub::{Answer, Hub, HubError, Update, memory::{Base, Failure, Memory, MemoryFile}},
+        hub::{
+            Answer, Hub, HubError, Update,
+            memory::{Base, Failure, Memory, MemoryFile},
+        },
     },
     model::{
         apply::{Applied, Change, Refusal, apply},
         op::{Action, Op},
         replay::{Replayed, replay},
     },
-    ops::{Error, Notice, Session, transact::Performed},
+    ops::{Error, Notice, Session},
     store::{Snapshot, Transaction, layout},
 };
 use std::{
@@ -107,24 +110,24 @@ impl Session {
 
 impl Exchange<'_> {
     /// Exchanges until the hub has what we have and we what it has, and what is requested with it.
-    pub(in crate::ops) fn run(&mut self, mut request: Option<Request<'_>>) -> Result<Performed, Error> {
+    pub(in crate::ops) fn run(&mut self, mut request: Option<Request<'_>>) -> Result<Applied, Error> {
         let id = OpId::random(self.session.random());
         let at = self.session.now();
         for tried in 1..=TRIES {
             self.synced.tries = tried;
             let theirs = self.fetch()?;
             let mut tip = self.settle(theirs.as_ref())?;
-            let mut performed = Performed::default();
+            let mut applied = Applied::default();
             if let Some(Request { by, plan }) = &mut request {
                 let op = |action| Op { id: id.clone(), at, by: by.cloned(), action };
-                (tip, performed) = self.prepare(tip, op, plan)?;
+                (tip, applied) = self.prepare(tip, op, plan)?;
             }
             self.synced.tip.clone_from(&tip);
             if self.push(tip.as_ref(), theirs.as_ref())? {
                 // What was written locally meanwhile goes on top.
                 let tip = self.settle(tip.as_ref())?;
                 self.synced.tip = tip;
-                return Ok(performed);
+                return Ok(applied);
             }
             if !self.pause(tried) {
                 break;
@@ -138,7 +141,7 @@ impl Exchange<'_> {
     }
 
     /// Remembers what came of it, and lets the next one sync.
-    pub(in crate::ops) fn finish(mut self, result: Result<Performed, Error>) -> Result<(Synced, Performed), Error> {
+    pub(in crate::ops) fn finish(mut self, result: Result<Applied, Error>) -> Result<(Synced, Applied), Error> {
         let now = self.session.now();
         match &result {
             Ok(_) => (self.memory.synced, self.memory.failure) = (Some(now), None),
@@ -148,9 +151,9 @@ impl Exchange<'_> {
             Err(_) => {}
         }
         let kept = self.file.write(&self.memory).map_err(Error::file("can't remember what the hub has"));
-        let performed = result?;
+        let applied = result?;
         kept?;
-        Ok((self.synced, performed))
+        Ok((self.synced, applied))
     }
 
     /// What the hub has now.
@@ -171,11 +174,12 @@ impl Exchange<'_> {
     /// Makes sure that the hub still has all that it took: nothing protects these refs from a forced push.
     fn trust(&self, theirs: Option<&Oid>) -> Result<(), Error> {
         let repository = &self.session.repository;
-        let lost = |what: &str| {
-            Error::NotConfirmed {
-                message: format!("the hub {} {what}", self.hub.name()),
-                hint: Some("find out who did that and why; `git aio sync --recover` gives the hub what it lost from this clone".into()),
-            }
+        let lost = |what: &str| Error::NotConfirmed {
+            message: format!("the hub {} {what}", self.hub.name()),
+            hint: Some(
+                "find out who did that and why; `git aio sync --recover` gives the hub what it lost from this clone"
+                    .into(),
+            ),
         };
         let Some(theirs) = theirs else {
             return if self.memory.base.is_some() { Err(lost("has lost the whole store that it had")) } else { Ok(()) };
@@ -243,7 +247,10 @@ impl Exchange<'_> {
         for oid in &apart.ours {
             let Some(op) = repository.operation(oid)? else {
                 let link = repository.chain_link(oid)?;
-                return Err(Error::usage(format!("the operation {} is one of a newer git-aio", link.seq), "update git-aio"));
+                return Err(Error::usage(
+                    format!("the operation {} is one of a newer git-aio", link.seq),
+                    "update git-aio",
+                ));
             };
             let was = match repository.chain_link(oid)?.parent {
                 Some(parent) => repository.snapshot_at(parent)?,
@@ -284,13 +291,13 @@ impl Exchange<'_> {
         tip: Option<Oid>,
         op: impl FnOnce(Action) -> Op,
         plan: &mut dyn FnMut(&Snapshot<'_>) -> Result<Option<Action>, Error>,
-    ) -> Result<(Option<Oid>, Performed), Error> {
+    ) -> Result<(Option<Oid>, Applied), Error> {
         let session = self.session;
         let view = match &tip {
             Some(tip) => session.repository.snapshot_at(tip.clone())?,
             None => session.repository.empty_snapshot(),
         };
-        let Some(action) = plan(&view)? else { return Ok((tip, Performed::default())) };
+        let Some(action) = plan(&view)? else { return Ok((tip, Applied::default())) };
         let op = op(action);
         let applied = match apply(&view, &op)? {
             Ok(applied) => applied,
@@ -298,10 +305,10 @@ impl Exchange<'_> {
             Err(refusal) => return Err(Error::from_refusal(refusal)),
         };
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
-            return Ok((tip, Performed { applied }));
+            return Ok((tip, applied));
         }
         let written = Transaction::new(&view, &op, &applied)?.write(session.settings.durability)?;
-        Ok((Some(written.oid), Performed { applied }))
+        Ok((Some(written.oid), applied))
     }
 
     /// Offers `tip` to the hub. Whether it was taken.

@@ -2,8 +2,14 @@
 
 use crate::{
     base::{id::InstanceId, oid::Oid},
-    host::hub::{Hub, memory::{Memory, MemoryFile}},
-    model::{claim::{Claim, Holder}, view::View},
+    host::hub::{
+        Hub,
+        memory::{Memory, MemoryFile},
+    },
+    model::{
+        claim::{Claim, Holder},
+        view::View,
+    },
     ops::{Error, Session},
     store::Snapshot,
 };
@@ -43,7 +49,10 @@ impl Session {
     pub(super) fn hub_named(&self, remote: Option<&str>) -> Result<HubName, Error> {
         let named = remote.map(|remote| self.place_of(remote)).or_else(|| self.hub_name());
         named.ok_or_else(|| {
-            Error::usage("no hub is named, so there is nothing to sync with", "name one with `git config aio.remote <remote>`, or `git aio sync --remote <remote>`")
+            Error::usage(
+                "no hub is named, so there is nothing to sync with",
+                "name one with `git config aio.remote <remote>`, or `git aio sync --remote <remote>`",
+            )
         })
     }
 
@@ -105,7 +114,12 @@ impl Session {
     }
 
     /// Whether `claim` is sure.
-    pub(in crate::ops) fn standing(&self, claim: &Claim, confirmed: Option<&Confirmed>, snapshot: &Snapshot<'_>) -> Standing {
+    pub(in crate::ops) fn standing(
+        &self,
+        claim: &Claim,
+        confirmed: Option<&Confirmed>,
+        snapshot: &Snapshot<'_>,
+    ) -> Standing {
         let Some(Confirmed { through }) = confirmed else { return Standing::Confirmed };
         let ours = match &claim.holder {
             Holder::Instance(id) => self.is_ours(id, snapshot),

@@ -3,8 +3,8 @@
 use super::{
     Wire,
     record::{
-        WireHandoff, WireInstance, WireNote, WireRival, WireTask, decode_paths, encode_paths, end_reason, mode, origin, parse,
-        parse_opt, scope, word,
+        WireHandoff, WireInstance, WireNote, WireRival, WireTask, decode_paths, encode_paths, end_reason, mode, origin,
+        parse, parse_opt, scope, word,
     },
 };
 use crate::{
@@ -28,24 +28,52 @@ struct WireOp {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 enum WireAction {
-    Create { domain: String, folds_case: bool },
-    Register { instance: WireInstance },
-    Task { task: Option<WireTask> },
-    End { departures: Vec<WireDeparture> },
+    Create {
+        domain: String,
+        folds_case: bool,
+    },
+    Register {
+        instance: WireInstance,
+    },
+    Task {
+        task: Option<WireTask>,
+    },
+    End {
+        departures: Vec<WireDeparture>,
+    },
     Claim {
         wants: Vec<WireWant>,
         evict: Vec<WireEviction>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lost: Vec<WireLoss>,
     },
-    Release { claims: Vec<WireGrant>, ended: Vec<String>, forced: Option<String> },
-    Note { note: WireNote },
-    Handoff { handoff: Box<WireHandoff>, claims: Vec<WireGrant> },
-    Settle { handoff: String, how: String, claims: Vec<WireGrant> },
-    Bypass { fence: String, paths: Vec<String>, count: u64 },
+    Release {
+        claims: Vec<WireGrant>,
+        ended: Vec<String>,
+        forced: Option<String>,
+    },
+    Note {
+        note: WireNote,
+    },
+    Handoff {
+        handoff: Box<WireHandoff>,
+        claims: Vec<WireGrant>,
+    },
+    Settle {
+        handoff: String,
+        how: String,
+        claims: Vec<WireGrant>,
+    },
+    Bypass {
+        fence: String,
+        paths: Vec<String>,
+        count: u64,
+    },
     Compact,
     Recover,
-    Repair { summary: Vec<String> },
+    Repair {
+        summary: Vec<String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
