@@ -3,6 +3,7 @@
 //! The only layer that starts processes or reads the environment. It knows no rule of coordination (what a claim is,
 //! when somebody is stale), prints nothing, and never touches git's objects: those are `store`'s.
 
+pub mod background;
 mod bounded;
 pub mod env;
 pub mod fault;

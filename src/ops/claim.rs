@@ -1,6 +1,6 @@
 //! Claiming.
 
-use super::{Error, Held, Session, Target};
+use super::{Confirm, Error, Held, Session, Target, sync::Standing};
 use crate::{
     base::id::{ClaimId, InstanceId},
     model::{
@@ -30,6 +30,8 @@ pub struct Terms {
     pub ttl: Option<TimeDelta>,
     /// Why, in words.
     pub why: Option<String>,
+    /// Whether the hub has to confirm it before it counts.
+    pub strict: bool,
     /// How long to wait for what somebody else holds.
     pub wait: Option<Duration>,
 }
@@ -50,6 +52,8 @@ pub struct Grant {
     pub claim: Claim,
     /// Its id, as short as it is unique.
     pub short_id: String,
+    /// Whether it is sure.
+    pub standing: Standing,
     /// Whether it was held before, as it is now.
     pub held_before: bool,
     /// How much of the repository it covers; `None` where it is one file, or a task.
@@ -89,6 +93,9 @@ impl Session {
                 "write a note for the rest",
             ));
         }
+        if terms.strict {
+            self.hub_named(None)?;
+        }
         let me = self.acting()?;
         let began = Instant::now();
         loop {
@@ -107,7 +114,7 @@ impl Session {
     fn claim_now(&self, me: &InstanceId, targets: &[Target], terms: &Terms) -> Result<Granted, Error> {
         let wants: Vec<Want> = targets.iter().map(|target| self.want(me, target, terms)).collect();
         let mut before = Vec::new();
-        let applied = self.perform(Some(me), |snapshot| {
+        let plan = |snapshot: &Snapshot<'_>| {
             let mut evict = Vec::new();
             before.clear();
             for want in &wants {
@@ -116,14 +123,18 @@ impl Session {
                 evict.extend(self.evictions(&near, me, snapshot)?);
             }
             Ok(Some(Action::Claim { wants: wants.clone(), evict, lost: Vec::new() }))
-        })?;
+        };
+        let strict = terms.strict || self.settings.confirm == Confirm::Strict;
+        let applied = if strict { self.perform_confirmed(Some(me), plan)? } else { self.perform(Some(me), plan)? };
         let snapshot = self.snapshot()?;
+        let confirmed = self.confirmed(&snapshot);
         let grant = |claim: &Claim| {
             let target = targets.iter().find(|target| target.scope == claim.scope);
             let held_before = before.contains(&claim.grant);
             Ok(Grant {
                 short_id: snapshot.short_claim_id(&claim.id),
                 held_before,
+                standing: self.standing(claim, confirmed.as_ref(), &snapshot),
                 coverage: self.coverage(&claim.scope, &snapshot)?,
                 absent: !held_before && self.is_absent(&claim.scope)?,
                 any_depth: target.is_some_and(|target| target.any_depth),

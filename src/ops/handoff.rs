@@ -261,11 +261,16 @@ impl Session {
     }
 
     fn settle(&self, me: &InstanceId, id: &HandoffId, how: Settlement) -> Result<Shown, Error> {
-        self.perform(Some(me), |snapshot| {
+        let plan = |snapshot: &Snapshot<'_>| {
             let handoff = snapshot.handoff(id)?;
             let claims = handoff.map(|handoff| moving(&handoff, snapshot)).transpose()?.unwrap_or_default();
             Ok(Some(Action::Settle { handoff: id.clone(), how, claims }))
-        })?;
+        };
+        // Two clones may accept the same one: whom the hub gives it to is told so, and nobody else.
+        match how {
+            Settlement::Accept => self.perform_confirmed(Some(me), plan)?,
+            Settlement::Decline | Settlement::Done => self.perform(Some(me), plan)?,
+        };
         let snapshot = self.snapshot()?;
         let handoff = self.find(id.as_str(), &snapshot)?;
         self.shown(handoff, &snapshot)

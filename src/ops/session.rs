@@ -24,7 +24,7 @@ use crate::{
     store::{Durability, FileRefs, Location, RefBackend, Repository, Snapshot},
 };
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     path::{Path, PathBuf},
 };
 
@@ -42,6 +42,8 @@ pub struct Session {
     pub(super) acting_as: Option<String>,
     pub(super) live: LiveDir,
     clone_id: OnceCell<CloneId>,
+    /// Whether this command has seen to a sync in the background.
+    pub(super) sync_started: Cell<bool>,
     notices: RefCell<Vec<Notice>>,
 }
 
@@ -81,6 +83,7 @@ impl Session {
             dir: dir.to_owned(),
             acting_as,
             clone_id: OnceCell::new(),
+            sync_started: Cell::new(false),
             notices: RefCell::new(Vec::new()),
         })
     }

@@ -4,13 +4,23 @@
 //! between two clones: whoever is second fetches, does its operations again on what the first one pushed, and tries
 //! again. Nobody is asked but the hub, and no clock.
 
+mod background;
 mod exchange;
 mod hub;
 
 pub use hub::Standing;
 
 use super::{Error, Session};
-use crate::{base::id::InstanceId, model::claim::Ended};
+use crate::{
+    base::id::InstanceId,
+    model::{
+        apply::{Applied, Change, Outcome, Refusal},
+        claim::{Claim, Ended, Holder},
+        op::Action,
+        view::View as _,
+    },
+    store::Snapshot,
+};
 use std::time::{Duration, Instant};
 
 /// What a sync came to.
@@ -53,6 +63,64 @@ impl Session {
         let mut exchange = self.exchange(hub, deadline, progress)?;
         let result = exchange.run(None);
         exchange.finish(result).map(|(synced, _)| synced)
+    }
+
+    /// As [`perform`](Self::perform), but what the hub doesn't confirm has not happened: it is decided on what the hub
+    /// has, and pushed before anything is written here. Without a hub the same as that.
+    ///
+    /// # Errors
+    /// As for [`perform`](Self::perform) and [`sync`](Self::sync).
+    pub(super) fn perform_confirmed(
+        &self,
+        by: Option<&InstanceId>,
+        mut plan: impl FnMut(&Snapshot<'_>) -> Result<Option<Action>, Error>,
+    ) -> Result<Applied, Error> {
+        if self.hub_name().is_none() {
+            return self.perform(by, plan);
+        }
+        let mut decided = self.confirm(by, &mut plan)?;
+        if let (Err(Refusal::NotRegistered(Some(gone))), Some(by)) = (&decided, by)
+            && gone == by
+            && self.revive(by)?
+        {
+            decided = self.confirm(Some(by), &mut plan)?;
+        }
+        decided.map_err(Error::from_refusal)
+    }
+
+    /// Whether a change ends what another clone has, which only the hub may decide.
+    pub(super) fn is_for_the_hub(&self, applied: &Applied, snapshot: &Snapshot<'_>) -> Result<bool, Error> {
+        if self.hub_name().is_none() {
+            return Ok(false);
+        }
+        let here = self.clone_id()?;
+        for change in &applied.changes {
+            let whose = match change {
+                Change::DropInstance(id) | Change::PutEnded(id, _) => Some(id.clone()),
+                Change::DropClaim(Claim { holder: Holder::Handoff(id), .. }) => {
+                    snapshot.handoff(id)?.map(|handoff| handoff.from)
+                }
+                _ => None,
+            };
+            let whose = whose.map(|id| snapshot.instance(&id)).transpose()?.flatten();
+            if whose.is_some_and(|whose| whose.clone != *here) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Has the hub decide. A refusal is an outcome.
+    pub(super) fn confirm(
+        &self,
+        by: Option<&InstanceId>,
+        plan: &mut dyn FnMut(&Snapshot<'_>) -> Result<Option<Action>, Error>,
+    ) -> Result<Outcome, Error> {
+        let deadline = Instant::now() + self.settings.sync_timeout;
+        let mut unseen = |_| {};
+        let mut exchange = self.exchange(self.hub_named(None)?, deadline, &mut unseen)?;
+        let result = exchange.run(Some(exchange::Request { by, plan }));
+        exchange.finish(result).map(|(_, outcome)| outcome)
     }
 }
 

@@ -58,26 +58,32 @@ impl Session {
                 }
                 continue;
             }
-            match self.attempt(&snapshot, &Op { id: id.clone(), at, by: by.cloned(), action }) {
+            let op = Op { id: id.clone(), at, by: by.cloned(), action };
+            let applied = match apply(&snapshot, &op)? {
+                Ok(applied) => applied,
+                Err(Refusal::Held(conflicts)) => return Err(self.held(conflicts, &snapshot)),
+                refused => return Ok(refused),
+            };
+            if self.is_for_the_hub(&applied, &snapshot)? {
+                drop(turn);
+                return self.confirm(by, plan);
+            }
+            match self.write(&snapshot, &op, &applied) {
                 Err(error) if error.is_moved() => turn.insist(),
-                Ok(Err(Refusal::Held(conflicts))) => return Err(self.held(conflicts, &snapshot)),
-                outcome => return outcome,
+                written => return written.map(|()| Ok(applied)),
             }
         }
         Err(Error::Contended(TRIES))
     }
 
-    fn attempt(&self, snapshot: &Snapshot<'_>, op: &Op) -> Result<Outcome, Error> {
-        let applied = match apply(snapshot, op)? {
-            Ok(applied) => applied,
-            refused => return Ok(refused),
-        };
+    fn write(&self, snapshot: &Snapshot<'_>, op: &Op, applied: &Applied) -> Result<(), Error> {
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
-            return Ok(Ok(applied));
+            return Ok(());
         }
-        Transaction::new(snapshot, op, &applied)?
+        Transaction::new(snapshot, op, applied)?
             .commit(&*self.refs(), self.settings.durability, &|step| fault::at(&self.env, step.as_str()))?;
-        Ok(Ok(applied))
+        self.sync_soon();
+        Ok(())
     }
 
     /// Begins the store of this repository, which is `empty`. Whether it was us: that somebody else did so first is as
@@ -92,9 +98,10 @@ impl Session {
         let folds_case = self.repository.config_bool("core.ignorecase")?.unwrap_or(false);
         let action = Action::Create { domain: Domain::random(self.random()), folds_case };
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
-        match self.attempt(empty, &op) {
+        let applied = apply(empty, &op)?.map_err(Error::from_refusal)?;
+        match self.write(empty, &op, &applied) {
             Err(error) if error.is_moved() => Ok(false),
-            created => created?.map(|_| true).map_err(Error::from_refusal),
+            created => created.map(|()| true),
         }
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10m",
           value_parser = duration)]
     wait: Option<Duration>,
+    /// Claim it only if the hub confirms it
+    #[arg(long)]
+    strict: bool,
     /// Let it end by itself after this long (a person's claims: 8h)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ttl: Option<Duration>,
@@ -56,7 +59,7 @@ impl Args {
         if ttl.is_some_and(|ttl| ttl < TimeDelta::seconds(1)) {
             return Err(usage("the time to live is shorter than a second", "write it like 30s, 2h or 1d"));
         }
-        let terms = Terms { shared: self.shared, ttl, why: self.why, wait: self.wait };
+        let terms = Terms { shared: self.shared, strict: self.strict, ttl, why: self.why, wait: self.wait };
         let (kind, words) = kind_and_targets(cx, self.words)?;
         if let (Some(_), Some(time)) = (terms.wait, words.last().and_then(|word| word.to_str()))
             && duration(time).is_ok()

@@ -16,11 +16,18 @@ pub(crate) struct Args {
     /// The hub: a remote, or a URL [default: aio.remote]
     #[arg(long, value_name = "R")]
     remote: Option<String>,
+    /// Sync as one that another command started: later, and without a word
+    #[arg(long, hide = true, conflicts_with = "remote")]
+    background: bool,
 }
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let session = cx.session()?;
+        if self.background {
+            // What fails is remembered, and told where somebody reads it.
+            return Ok(session.sync_in_background().map_or(Exit::Failed, |()| Exit::Done));
+        }
         let bar = if cx.ui.is_watched() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         bar.set_style(
             ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}").unwrap_or(ProgressStyle::default_spinner()),

@@ -18,7 +18,7 @@ use crate::{
         },
     },
     model::{
-        apply::{Applied, Change, Refusal, apply},
+        apply::{Applied, Change, Outcome, Refusal, apply},
         op::{Action, Op},
         replay::{Replayed, replay},
     },
@@ -110,7 +110,7 @@ impl Session {
 
 impl Exchange<'_> {
     /// Exchanges until the hub has what we have and we what it has, and what is requested with it.
-    pub(in crate::ops) fn run(&mut self, mut request: Option<Request<'_>>) -> Result<Applied, Error> {
+    pub(in crate::ops) fn run(&mut self, mut request: Option<Request<'_>>) -> Result<Outcome, Error> {
         let id = OpId::random(self.session.random());
         let at = self.session.now();
         for tried in 1..=TRIES {
@@ -120,14 +120,18 @@ impl Exchange<'_> {
             let mut applied = Applied::default();
             if let Some(Request { by, plan }) = &mut request {
                 let op = |action| Op { id: id.clone(), at, by: by.cloned(), action };
-                (tip, applied) = self.prepare(tip, op, plan)?;
+                let (prepared, outcome) = self.prepare(tip, op, plan)?;
+                (tip, applied) = match outcome {
+                    Ok(applied) => (prepared, applied),
+                    refused => return Ok(refused),
+                };
             }
             self.synced.tip.clone_from(&tip);
             if self.push(tip.as_ref(), theirs.as_ref())? {
                 // What was written locally meanwhile goes on top.
                 let tip = self.settle(tip.as_ref())?;
                 self.synced.tip = tip;
-                return Ok(applied);
+                return Ok(Ok(applied));
             }
             if !self.pause(tried) {
                 break;
@@ -141,7 +145,7 @@ impl Exchange<'_> {
     }
 
     /// Remembers what came of it, and lets the next one sync.
-    pub(in crate::ops) fn finish(mut self, result: Result<Applied, Error>) -> Result<(Synced, Applied), Error> {
+    pub(in crate::ops) fn finish(mut self, result: Result<Outcome, Error>) -> Result<(Synced, Outcome), Error> {
         let now = self.session.now();
         match &result {
             Ok(_) => (self.memory.synced, self.memory.failure) = (Some(now), None),
@@ -151,9 +155,9 @@ impl Exchange<'_> {
             Err(_) => {}
         }
         let kept = self.file.write(&self.memory).map_err(Error::file("can't remember what the hub has"));
-        let applied = result?;
+        let outcome = result?;
         kept?;
-        Ok((self.synced, applied))
+        Ok((self.synced, outcome))
     }
 
     /// What the hub has now.
@@ -291,24 +295,24 @@ impl Exchange<'_> {
         tip: Option<Oid>,
         op: impl FnOnce(Action) -> Op,
         plan: &mut dyn FnMut(&Snapshot<'_>) -> Result<Option<Action>, Error>,
-    ) -> Result<(Option<Oid>, Applied), Error> {
+    ) -> Result<(Option<Oid>, Outcome), Error> {
         let session = self.session;
         let view = match &tip {
             Some(tip) => session.repository.snapshot_at(tip.clone())?,
             None => session.repository.empty_snapshot(),
         };
-        let Some(action) = plan(&view)? else { return Ok((tip, Applied::default())) };
+        let Some(action) = plan(&view)? else { return Ok((tip, Ok(Applied::default()))) };
         let op = op(action);
         let applied = match apply(&view, &op)? {
             Ok(applied) => applied,
             Err(Refusal::Held(conflicts)) => return Err(session.held(conflicts, &view)),
-            Err(refusal) => return Err(Error::from_refusal(refusal)),
+            refused => return Ok((tip, refused)),
         };
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
-            return Ok((tip, applied));
+            return Ok((tip, Ok(applied)));
         }
         let written = Transaction::new(&view, &op, &applied)?.write(session.settings.durability)?;
-        Ok((Some(written.oid), applied))
+        Ok((Some(written.oid), Ok(applied)))
     }
 
     /// Offers `tip` to the hub. Whether it was taken.

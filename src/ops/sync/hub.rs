@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// The hub that `remote` names; without it, the one that the configuration does.
-    pub(super) fn hub_named(&self, remote: Option<&str>) -> Result<HubName, Error> {
+    pub(in crate::ops) fn hub_named(&self, remote: Option<&str>) -> Result<HubName, Error> {
         let named = remote.map(|remote| self.place_of(remote)).or_else(|| self.hub_name());
         named.ok_or_else(|| {
             Error::usage(
@@ -95,7 +95,7 @@ impl Session {
         Some(Confirmed { through: self.confirmed_through(&name, &memory, snapshot) })
     }
 
-    fn confirmed_through(&self, name: &HubName, memory: &Memory, snapshot: &Snapshot<'_>) -> u64 {
+    pub(super) fn confirmed_through(&self, name: &HubName, memory: &Memory, snapshot: &Snapshot<'_>) -> u64 {
         let known = memory.base.as_ref().map_or(0, |base| base.seq);
         // What the user fetched by hand counts too, where it is ours or before it.
         let tracking = format!("refs/aio-sync/{}/state", name.place);

@@ -1,0 +1,82 @@
+//! The sync that follows a write by itself: a process that a command leaves behind, and that ends when the hub has
+//! all of it. At most one of a clone at a time, so that a burst of writes is one push; what it fails at is remembered,
+//! and told by `status` and `doctor`.
+
+use super::hub::HubName;
+use crate::{
+    host::background,
+    ops::{Confirm, Error, Session},
+};
+use chrono::TimeDelta;
+use std::{
+    fs::{File, OpenOptions},
+    thread,
+    time::Duration,
+};
+
+/// How long a burst of writes is given to come together.
+const BURST: Duration = Duration::from_millis(100);
+
+/// What the process we start must not take for its own.
+const NOT_INHERITED: &[&str] = &["AIO_INSTANCE", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX"];
+
+impl Session {
+    /// After a write: starts a sync, unless there is one, or none is wanted.
+    pub(in crate::ops) fn sync_soon(&self) {
+        let wanted = self.settings.background_sync && self.settings.confirm != Confirm::Local;
+        let Some(name) = self.hub_name().filter(|_| wanted && !self.sync_started.replace(true)) else { return };
+        // After a failure the next one waits as long as after a success: a hub that is gone is not asked all the time.
+        let failed = self.memory_file(&name).read().failure;
+        if failed.is_some_and(|failure| self.is_within_interval(failure.at)) || self.background_lock().is_none() {
+            return;
+        }
+        // That it can't be started is no reason to fail: the next command will, or the user's own sync.
+        let _ = background::start(self.repository.common_dir(), ["sync", "--background"], NOT_INHERITED);
+    }
+
+    fn is_within_interval(&self, at: crate::base::world::Time) -> bool {
+        let since = self.now().signed_duration_since(at);
+        since >= TimeDelta::zero() && since < self.settings.sync_interval
+    }
+
+    /// Syncs until nothing is pending, alone; without a word.
+    ///
+    /// # Errors
+    /// As for [`sync`](Self::sync).
+    pub fn sync_in_background(&self) -> Result<(), Error> {
+        let Some(name) = self.hub_name() else { return Ok(()) };
+        // Whoever writes after we looked for the last time finds the lock free and starts the next one.
+        while let Some(lock) = self.background_lock() {
+            thread::sleep(self.time_to_next(&name).max(BURST));
+            self.sync(None, &mut |_| {})?;
+            drop(lock);
+            if self.pending(&name)? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn time_to_next(&self, name: &HubName) -> Duration {
+        let Some(pushed) = self.memory_file(name).read().pushed else { return Duration::ZERO };
+        let next = pushed + self.settings.sync_interval;
+        let wait = next.signed_duration_since(self.now()).min(self.settings.sync_interval);
+        wait.to_std().unwrap_or_default()
+    }
+
+    /// How many operations the hub has not been shown.
+    pub(in crate::ops) fn pending(&self, name: &HubName) -> Result<u64, Error> {
+        let snapshot = self.snapshot()?;
+        let through = self.confirmed_through(name, &self.memory_file(name).read(), &snapshot);
+        Ok(crate::model::view::View::seq(&snapshot).saturating_sub(through))
+    }
+
+    /// The lock of the background sync; `None` if there is one at work.
+    fn background_lock(&self) -> Option<File> {
+        let dir = self.repository.common_dir().join("aio");
+        std::fs::create_dir_all(&dir).ok()?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("background.lock")).ok()?;
+        file.try_lock().ok().map(|()| file)
+    }
+}
