@@ -10,7 +10,10 @@ mod tests;
 use super::{Error, Guard, Session, instance::Known};
 use crate::{
     base::id::InstanceId,
-    host::hooks::{FenceState, HOOKS_PATH, fence_state},
+    host::{
+        hooks::{FenceState, HOOKS_PATH, fence_state},
+        live::known_clone_id,
+    },
     model::{
         claim::{Claim, Ended},
         handoff::Handoff,
@@ -200,6 +203,7 @@ impl Session {
 
     fn check_liveness(&self) -> Finding {
         let census = self.live.all().map_err(say)?;
+        known_clone_id(self.repository.common_dir()).map_err(say)?;
         if census.damaged.is_empty() {
             return Ok(format!("{} readable", count(census.instances.len(), "file")));
         }

@@ -73,7 +73,7 @@ impl Session {
         let repository = Repository::open(location)?;
         Ok(Session {
             settings: Settings::read(&repository)?,
-            live: LiveDir::new(repository.common_dir()),
+            live: LiveDir::new(repository.common_dir(), repository.sharing()),
             clock: SystemClock::new(&env),
             entropy: SystemEntropy::new(&env),
             repository,
@@ -143,8 +143,8 @@ impl Session {
         if let Some(id) = self.clone_id.get() {
             return Ok(id);
         }
-        let id = live::clone_id(self.repository.common_dir(), &self.entropy)
-            .map_err(Error::file("can't write to the git directory"))?;
+        let id = live::clone_id(self.repository.common_dir(), self.repository.sharing(), &self.entropy)
+            .map_err(Error::file("the id of this clone can't be had"))?;
         Ok(self.clone_id.get_or_init(|| id))
     }
 
