@@ -157,6 +157,11 @@ impl NoteId {
 }
 
 impl HandoffId {
+    /// The part that tells it from others.
+    pub fn digits(&self) -> &str {
+        self.0.strip_prefix("handoff-").unwrap_or(&self.0)
+    }
+
     /// An id made of 6 random bytes.
     pub fn random(bytes: [u8; 6]) -> Self {
         HandoffId(format!("handoff-{}", hex(&bytes)))

@@ -21,7 +21,7 @@ use crate::{
         note::Note,
         view::View as _,
     },
-    store::{Damage, Snapshot, StoreError, Survey, layout},
+    store::{Damage, Extent, Listing, Snapshot, StoreError, Survey, layout},
 };
 use std::{path::Path, time::Duration};
 
@@ -89,12 +89,12 @@ impl Session {
     /// When the store can't be read.
     pub fn dump(&self) -> Result<Dump, Error> {
         let snapshot = self.snapshot()?;
-        let (mut instances, mut damaged) = snapshot.instances()?;
-        let (mut claims, more) = snapshot.claims()?;
+        let (mut instances, mut damaged) = all(snapshot.instances(Extent::All, |_| true)?);
+        let (mut claims, more) = all(snapshot.claims(Extent::All, |_| true)?);
         damaged.extend(more);
-        let (mut notes, more) = snapshot.notes()?;
+        let (mut notes, more) = all(snapshot.notes(Extent::All, |_| true)?);
         damaged.extend(more);
-        let (mut handoffs, more) = snapshot.handoffs()?;
+        let (mut handoffs, more) = all(snapshot.handoffs(Extent::All, |_| true)?);
         damaged.extend(more);
         instances.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
         claims.sort_by(|a, b| (a.token, &a.id).cmp(&(b.token, &b.id)));
@@ -212,7 +212,7 @@ impl Session {
 
     fn check_instances(&self) -> Finding {
         let snapshot = self.snapshot().map_err(say)?;
-        let (instances, _) = snapshot.instances().map_err(say)?;
+        let instances = snapshot.instances(Extent::All, |_| true).map_err(say)?.records;
         let stale = instances.iter().filter(|instance| self.presence(instance) == Presence::Stale);
         let stale: Vec<String> = stale.map(|instance| instance.id.to_string()).collect();
         let registered = format!("{} registered", instances.len());
@@ -244,6 +244,10 @@ impl Session {
         }
         checks
     }
+}
+
+fn all<M>(listing: Listing<M>) -> (Vec<M>, Vec<Damage>) {
+    (listing.records, listing.damaged)
 }
 
 fn check_tip(snapshot: &Snapshot<'_>) -> Finding {

@@ -12,7 +12,7 @@ use crate::{
         note::{Category, MAX_NOTE, Note},
         op::Action,
     },
-    store::Damage,
+    store::{Damage, Extent},
 };
 
 /// What to look for.
@@ -70,15 +70,14 @@ impl Session {
         self.asking(&snapshot)?;
         let mut found = Found::default();
         if !filter.handoffs {
-            let (mut notes, damaged) = snapshot.notes()?;
-            notes.retain(|note| filter.takes(note));
+            let (mut notes, damaged) = self.listed("notes", snapshot.notes(Extent::Newest, |note| filter.takes(note))?);
             notes.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
             found.notes = notes;
             found.damaged.extend(damaged);
         }
         if filter.category.is_none() {
-            let (mut handoffs, damaged) = snapshot.handoffs()?;
-            handoffs.retain(|handoff| filter.takes_handoff(handoff));
+            let found_here = snapshot.handoffs(Extent::Newest, |handoff| filter.takes_handoff(handoff))?;
+            let (mut handoffs, damaged) = self.listed("handoffs", found_here);
             handoffs.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
             found.handoffs = handoffs;
             found.damaged.extend(damaged);

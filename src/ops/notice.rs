@@ -17,6 +17,13 @@ pub enum Notice {
     FenceHealed(String),
     /// The commit fence is gone, and could not be put back.
     FenceMissing(String),
+    /// There are too many records of a kind to list all. What was left out is older than what wasn't.
+    Unread {
+        /// The kind.
+        what: &'static str,
+        /// How many.
+        count: usize,
+    },
     /// The targets belong to a repository inside this one, whose store answers.
     NestedRepository(String),
 }

@@ -21,7 +21,7 @@ use crate::{
         instance::Instance,
         liveness::{Observed, Presence},
     },
-    store::{Durability, FileRefs, Location, RefBackend, Repository, Snapshot},
+    store::{Damage, Durability, FileRefs, Listing, Location, RefBackend, Repository, Snapshot},
 };
 use std::{
     cell::{OnceCell, RefCell},
@@ -100,6 +100,15 @@ impl Session {
 
     pub(super) fn notice(&self, notice: Notice) {
         self.notices.borrow_mut().push(notice);
+    }
+
+    /// What a listing has, and what of it can't be read. That it was cut is told.
+    pub(super) fn listed<M>(&self, what: &'static str, listing: Listing<M>) -> (Vec<M>, Vec<Damage>) {
+        let Listing { records, damaged, unread } = listing;
+        if unread > 0 {
+            self.notice(Notice::Unread { what, count: unread });
+        }
+        (records, damaged)
     }
 
     /// The time, the same source for everything.

@@ -7,7 +7,7 @@ use crate::{
         claim::{Claim, Ended, Holder},
         handoff::{Handoff, HandoffState},
     },
-    store::{Damage, Snapshot},
+    store::{Damage, Extent, Snapshot},
 };
 
 /// The state at one moment.
@@ -42,13 +42,13 @@ impl Session {
         use crate::model::view::View as _;
         let snapshot = self.snapshot()?;
         let me = self.asking(&snapshot)?.instance().cloned();
-        let (mut instances, mut damaged) = snapshot.instances()?;
+        let (mut instances, mut damaged) = self.listed("instances", snapshot.instances(Extent::Newest, |_| true)?);
         instances.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
-        let (claims, more) = snapshot.claims()?;
+        let (claims, more) = self.listed("claims", snapshot.claims(Extent::Newest, |_| true)?);
         damaged.extend(more);
-        let (mut handoffs, more) = snapshot.handoffs()?;
+        let waits = |handoff: &Handoff| handoff.state == HandoffState::Open;
+        let (mut handoffs, more) = self.listed("handoffs", snapshot.handoffs(Extent::Newest, waits)?);
         damaged.extend(more);
-        handoffs.retain(|handoff| handoff.state == HandoffState::Open);
         handoffs.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
         let claims = seen(claims, &instances, me.as_ref(), &snapshot);

@@ -37,7 +37,7 @@ pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Deepest nesting of JSON in a record.
 pub const MAX_DEPTH: usize = 32;
 
-/// Most bytes of records that are read for one listing.
+/// Most bytes of records in one listing of the newest, and the largest tree or commit that is read.
 pub const MAX_LISTING: usize = 20 * 1024 * 1024;
 
 /// A path in the tree, as its components.

@@ -5,6 +5,7 @@
 mod error;
 mod find;
 pub mod layout;
+mod listing;
 mod lock;
 pub mod log;
 mod loose;
@@ -21,6 +22,7 @@ mod whole;
 mod wire;
 
 pub use error::StoreError;
+pub use listing::{Extent, Listing};
 pub use refs::FileRefs;
 pub use repair::{Found, History, LostOp, WayBack, shortened};
 pub use repository::{Location, OpenError, RefBackend, Repository};

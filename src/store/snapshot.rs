@@ -6,11 +6,11 @@
 //! can't be trusted is an error, since a check that guessed might grant what somebody holds.
 
 use super::{
-    Repository,
+    Extent, Repository,
     error::StoreError,
     layout::{self, TreePath},
     log::Trailers,
-    wire::{self, Meta, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote},
+    wire::{self, Meta, Wire, WireClaim, WireEnded, WireHandoff, WireInstance},
 };
 use crate::{
     base::{
@@ -23,7 +23,6 @@ use crate::{
         claim::{Claim, Ended, Holder},
         handoff::Handoff,
         instance::Instance,
-        note::Note,
         scope::Scope,
         view::View,
     },
@@ -126,29 +125,6 @@ impl Snapshot<'_> {
             return Err(StoreError::Newer { needed: self.meta.min_writer, ours: layout::FORMAT });
         }
         Ok(())
-    }
-
-    /// All claims in force, and the records that can't be read.
-    ///
-    /// # Errors
-    /// When the tree itself can't be read, or there is more of it than is read at once.
-    pub fn claims(&self) -> Result<(Vec<Claim>, Vec<Damage>), StoreError> {
-        self.list::<Claim, WireClaim>("claims")
-    }
-
-    /// All registered instances, and the records that can't be read. Errors as for [`claims`](Self::claims).
-    pub fn instances(&self) -> Result<(Vec<Instance>, Vec<Damage>), StoreError> {
-        self.list::<Instance, WireInstance>("instances")
-    }
-
-    /// All handoffs, and the records that can't be read. Errors as for [`claims`](Self::claims).
-    pub fn handoffs(&self) -> Result<(Vec<Handoff>, Vec<Damage>), StoreError> {
-        self.list::<Handoff, WireHandoff>("handoffs")
-    }
-
-    /// All notes, and the records that can't be read. Errors as for [`claims`](Self::claims).
-    pub fn notes(&self) -> Result<(Vec<Note>, Vec<Damage>), StoreError> {
-        self.list::<Note, WireNote>("notes")
     }
 
     /// The claims that may cover any of `paths`.
@@ -333,37 +309,6 @@ impl<'r> Snapshot<'r> {
         Ok(self.entry_at(path)?.filter(|entry| entry.kind == EntryKind::Tree).map(|entry| entry.oid))
     }
 
-    /// All records below a folder.
-    fn list<M, W: Wire<M>>(&self, folder: &str) -> Result<(Vec<M>, Vec<Damage>), StoreError> {
-        let (mut records, mut damage, mut size) = (Vec::new(), Vec::new(), 0);
-        let Some(root) = self.tree_at(&[folder.into()])? else { return Ok((records, damage)) };
-        let mut open = vec![(folder.to_owned(), root)];
-        while let Some((at, tree)) = open.pop() {
-            for entry in self.entries(tree)? {
-                let path = format!("{at}/{}", String::from_utf8_lossy(&entry.name));
-                if entry.kind == EntryKind::Tree && at == folder {
-                    open.push((path, entry.oid));
-                    continue;
-                }
-                let read = self.blob(&path, &entry).and_then(|bytes| {
-                    size += bytes.len();
-                    wire::parse::<M, W>(&path, &bytes)
-                });
-                match read {
-                    Ok(record) => records.push(record),
-                    Err(StoreError::Damaged { path, reason }) => damage.push(Damage { path, reason }),
-                    Err(error) => return Err(error),
-                }
-                if size > layout::MAX_LISTING {
-                    let reason = format!("more than {} bytes of records", layout::MAX_LISTING);
-                    return Err(StoreError::damaged(folder, reason));
-                }
-            }
-        }
-        damage.sort();
-        Ok((records, damage))
-    }
-
     /// The claims filed in one folder of the index.
     fn filed_in(&self, folder: &[Vec<u8>], tree: ObjectId, found: &mut Vec<Claim>) -> Result<(), StoreError> {
         for entry in self.entries(tree)? {
@@ -497,8 +442,7 @@ impl View for Snapshot<'_> {
     }
 
     fn claims_of(&self, holder: &Holder) -> Result<Vec<Claim>, StoreError> {
-        let (claims, _) = self.claims()?;
-        Ok(claims.into_iter().filter(|claim| claim.holder == *holder).collect())
+        Ok(self.claims(Extent::All, |claim| claim.holder == *holder)?.records)
     }
 
     fn ended(&self, instance: &InstanceId) -> Result<Vec<Ended>, StoreError> {

@@ -120,6 +120,9 @@ impl Context {
                 Notice::FenceMissing(why) => {
                     self.ui.warn(format!("the fence at the commit is gone: {why}; `git aio init` puts it back"));
                 }
+                Notice::Unread { what, count } => {
+                    self.ui.warn(format!("{count} more {what} not read: they are older, and there are too many"));
+                }
                 Notice::NestedRepository(root) => {
                     self.ui.say(format!("this belongs to the repository at {}", format::target(&root)));
                 }
