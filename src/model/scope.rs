@@ -102,6 +102,12 @@ impl Scope {
     pub fn covers(&self, path: &RepoPath, fold: bool) -> bool {
         super::overlap::overlaps(self, &Scope::File(path.clone()), fold)
     }
+
+    /// Whether any of `paths` belongs to the scope.
+    pub fn covers_any(&self, paths: &[RepoPath], fold: bool) -> bool {
+        let overlap = super::overlap::Overlap::new(self, fold);
+        paths.iter().any(|path| overlap.with(&Scope::File(path.clone())))
+    }
 }
 
 impl fmt::Display for Scope {

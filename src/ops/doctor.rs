@@ -101,7 +101,9 @@ impl Session {
         notes.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         handoffs.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let instances = instances.into_iter().map(|instance| self.known(instance)).collect::<Result<_, _>>()?;
-        Ok(Dump { instances, claims, lost: snapshot.all_ended()?, notes, handoffs, damaged })
+        let (lost, more) = all(snapshot.all_losses()?);
+        damaged.extend(more);
+        Ok(Dump { instances, claims, lost, notes, handoffs, damaged })
     }
 
     fn check_git(&self) -> Finding {

@@ -7,7 +7,7 @@ use crate::{
         text,
     },
     model::{
-        claim::{Claim, Ended, GrantRef, Holder, MAX_WHY},
+        claim::{Claim, GrantRef, Holder, MAX_WHY},
         op::Action,
         view::View,
     },
@@ -53,11 +53,7 @@ impl Session {
         let me = self.acting()?;
         self.write_release(&me, None, |snapshot| {
             let claims = snapshot.claims_of(&Holder::Instance(me.clone()))?;
-            let ended = snapshot.ended(&me)?;
-            Ok(Chosen {
-                claims: claims.iter().map(Claim::grant_ref).collect(),
-                ended: ended.into_iter().map(|ended| ended.claim.id).collect(),
-            })
+            Ok(Chosen { claims: claims.iter().map(Claim::grant_ref).collect(), ended: snapshot.lost_ids(&me)? })
         })
     }
 
@@ -123,11 +119,8 @@ impl Session {
             return Err(none());
         }
         let prefix = prefix.to_ascii_lowercase();
-        let lost: Vec<Ended> = match owner {
-            Some(owner) => snapshot.ended(owner)?,
-            None => Vec::new(),
-        };
-        let lost = lost.into_iter().map(|ended| ended.claim.id).filter(|id| id.as_str().starts_with(&prefix));
+        let lost = owner.map_or_else(|| Ok(Vec::new()), |owner| snapshot.lost_ids(owner))?;
+        let lost = lost.into_iter().filter(|id| id.as_str().starts_with(&prefix));
         let held = snapshot.claims_by_prefix(&prefix)?;
         let mut all: Vec<ClaimId> = lost.chain(held).collect();
         all.dedup();

@@ -53,6 +53,9 @@ impl Session {
         let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
         let claims = seen(claims, &instances, me.as_ref(), &snapshot);
         let lost = self.losses(me.as_ref(), &snapshot)?;
+        if let Some(me) = &me {
+            damaged.extend(snapshot.losses(me)?.1.into_iter().map(|illegible| illegible.damage));
+        }
         Ok(Status {
             me,
             project: self.project(),

@@ -55,8 +55,15 @@ pub(super) fn claim(id: &ClaimId) -> TreePath {
     path(["claims", &id.as_str()[..2], &json(id.as_str())])
 }
 
+/// The folder of what an instance lost.
+pub(super) fn ended_of(instance: &InstanceId) -> TreePath {
+    path(["ended", instance.as_str()])
+}
+
 pub(super) fn ended(instance: &InstanceId, claim: &ClaimId) -> TreePath {
-    path(["ended", instance.as_str(), &json(claim.as_str())])
+    let mut at = ended_of(instance);
+    at.push(json(claim.as_str()).into_bytes());
+    at
 }
 
 pub(super) fn note(id: &NoteId, at: Time) -> TreePath {

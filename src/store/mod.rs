@@ -2,6 +2,7 @@
 //!
 //! The only layer that names gix. It does not spawn, print or read the environment.
 
+mod ended;
 mod error;
 mod find;
 pub mod layout;
@@ -21,6 +22,7 @@ mod turn;
 mod whole;
 mod wire;
 
+pub use ended::Illegible;
 pub use error::StoreError;
 pub use listing::{Extent, Listing};
 pub use refs::FileRefs;

@@ -10,7 +10,7 @@ use super::{
     error::StoreError,
     layout::{self, TreePath},
     log::Trailers,
-    wire::{self, Meta, Wire, WireClaim, WireEnded, WireHandoff, WireInstance},
+    wire::{self, Meta, Wire, WireClaim, WireHandoff, WireInstance},
 };
 use crate::{
     base::{
@@ -172,30 +172,6 @@ impl Snapshot<'_> {
             |other: &ClaimId| other.as_str().bytes().zip(id.as_str().bytes()).take_while(|(a, b)| a == b).count();
         let longest = others.iter().filter(|other| *other != id).map(shared).max().unwrap_or(0);
         id.as_str()[..(longest + 1).clamp(4, id.as_str().len())].to_owned()
-    }
-
-    /// Whether anybody lost a claim and has not settled it.
-    ///
-    /// # Errors
-    /// When the tree can't be read.
-    pub fn has_ended(&self) -> Result<bool, StoreError> {
-        Ok(self.tree_at(&[b"ended".to_vec()])?.is_some())
-    }
-
-    /// Every claim that instances lost and have not settled.
-    ///
-    /// # Errors
-    /// When the tree can't be read.
-    pub fn all_ended(&self) -> Result<Vec<(InstanceId, Ended)>, StoreError> {
-        let mut all = Vec::new();
-        let Some(ended) = self.tree_at(&[b"ended".to_vec()])? else { return Ok(all) };
-        for entry in self.entries(ended)? {
-            let Some(instance) = std::str::from_utf8(&entry.name).ok().and_then(|name| name.parse().ok()) else {
-                continue;
-            };
-            all.extend(View::ended(self, &instance)?.into_iter().map(|ended| (instance.clone(), ended)));
-        }
-        Ok(all)
     }
 }
 
@@ -446,14 +422,7 @@ impl View for Snapshot<'_> {
     }
 
     fn ended(&self, instance: &InstanceId) -> Result<Vec<Ended>, StoreError> {
-        let folder = [b"ended".to_vec(), instance.as_str().into()];
-        let Some(tree) = self.tree_at(&folder)? else { return Ok(Vec::new()) };
-        let mut all = Vec::new();
-        for entry in self.entries(tree)? {
-            let path = format!("{}/{}", layout::display(&folder), String::from_utf8_lossy(&entry.name));
-            all.push(wire::parse::<Ended, WireEnded>(&path, &self.blob(&path, &entry)?)?);
-        }
-        Ok(all)
+        Ok(self.losses(instance)?.0)
     }
 
     fn handoff(&self, id: &HandoffId) -> Result<Option<Handoff>, StoreError> {

@@ -367,3 +367,75 @@ fn without_a_name_in_git_a_store_can_still_be_written() {
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(repo.git(&["log", "-1", "--format=%an %cn", "refs/aio/state"]), "git-aio git-aio\n");
 }
+
+/// A store in which claude lost `src/auth/`, and the path of the record that says so.
+fn with_a_loss(env: &TestEnvironment) -> (Repo<'_>, String, String) {
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let id = repo.json_as(&claude, &["claim", "src/auth/"])["claims"][0]["id"].as_str().unwrap().to_owned();
+    repo.ok(&["release", "--force", "--why", "it takes too long", &id]);
+    let path = record(&repo, "ended/");
+    (repo, claude, path)
+}
+
+#[test]
+fn a_corrupt_record_of_a_loss_stops_only_answers_about_what_may_be_lost() {
+    let env = TestEnvironment::new();
+    let (repo, claude, path) = with_a_loss(&env);
+    let text = repo.git(&["show", &format!("refs/aio/state:{path}")]);
+    // What was lost can still be made out.
+    tamper(&repo, &path, &text.replace("\"forced\"", "\"in a way of the future\""));
+    repo.ok_as(&claude, &["claim", "README.md"]);
+    repo.ok_as(&claude, &["check", "README.md", "src/main.rs"]);
+    let refused = repo.aio_as(&claude, &["check", "src/auth/login.rs"]);
+    assert!(refused.code == 1 && refused.stderr.contains("damaged record ended/"), "{refused:?}");
+    assert_eq!(repo.json_as(&claude, &["status"])["damaged"][0]["path"], path.as_str());
+    for (changed, code) in [("README.md", 0), ("src/auth/login.rs", 1)] {
+        repo.write(changed, "changed\n");
+        repo.git(&["add", changed]);
+        let fence = repo.aio_as(&claude, &["hook", "pre-commit"]);
+        assert_eq!(fence.code, code, "{changed}: {fence:?}");
+    }
+
+    // What was lost can't be made out: it may be anything, but claims go on.
+    tamper(&repo, &path, "no json");
+    repo.ok_as(&claude, &["claim", "src/main.rs"]);
+    repo.ok_as(&claude, &["status"]);
+    assert_eq!(repo.aio_as(&claude, &["check", "src/main.rs"]).code, 1);
+    let doctor = repo.aio(&["doctor"]);
+    assert!(doctor.code == 1 && doctor.stdout.contains(&path), "{doctor:?}");
+    let dump: serde_json::Value = serde_json::from_str(&repo.ok(&["doctor", "--dump"])).unwrap();
+    assert_eq!(dump["damaged"][0]["path"], path.as_str());
+    repo.aio(&["doctor", "--repair"]);
+    assert!(record(&repo, "quarantine/").contains("ended%2F"));
+    repo.ok_as(&claude, &["check", "src/main.rs"]);
+}
+
+#[test]
+fn a_corrupt_record_of_a_loss_can_be_let_go_of() {
+    let env = TestEnvironment::new();
+    for all in [true, false] {
+        let (repo, claude, path) = with_a_loss(&env);
+        tamper(&repo, &path, "no json");
+        let id = path.rsplit('/').next().unwrap().trim_end_matches(".json");
+        repo.ok_as(&claude, &["release", if all { "all" } else { id }]);
+        assert_eq!(repo.git(&["ls-tree", "-r", "refs/aio/state", "ended/"]), "");
+        repo.ok_as(&claude, &["check", "src/auth/login.rs"]);
+        fs::remove_dir_all(&repo.dir).unwrap();
+    }
+}
+
+#[test]
+fn a_reason_that_is_too_long_for_a_thousand_records_is_refused() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let paths: Vec<String> = (0..1000).map(|at| format!("far/{at}")).collect();
+    let long = "x".repeat(60 * 1024);
+    let mut args = vec!["claim", "--why", &long];
+    args.extend(paths.iter().map(String::as_str));
+    let before = everything(&repo);
+    let refused = repo.aio_as(&claude, &args);
+    assert!(refused.code == 2 && refused.stderr.contains("longer than 1024 bytes"), "{refused:?}");
+    assert_eq!(everything(&repo), before);
+}
