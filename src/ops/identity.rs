@@ -199,10 +199,18 @@ impl Session {
             tool,
         };
         let done = self.perform(Some(&instance.id), |_| Ok(Some(Action::Register(instance.clone()))));
-        if done.is_err() {
+        if done.is_err() && !self.may_be_registered(&instance.id) {
             let _ = self.live.remove(&instance.id);
         }
         done.map(|_| instance)
+    }
+
+    /// Whether an instance is on the register, or that can't be told.
+    pub(super) fn may_be_registered(&self, id: &InstanceId) -> bool {
+        match self.snapshot() {
+            Ok(snapshot) => snapshot.instance(id).map_or(true, |found| found.is_some()),
+            Err(error) => matches!(error, Error::Store(StoreError::Ref(_))),
+        }
     }
 
     /// Draws an id that nobody in this clone has, and records who it is: an instance on the register that nobody is

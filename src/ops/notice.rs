@@ -11,6 +11,8 @@ pub enum Notice {
     Revived(InstanceId),
     /// A claim of the one who asks ended without its doing.
     Lost(Box<Ended>),
+    /// The change was made, and for this reason it may not last.
+    Doubtful(String),
     /// The repository had no store, and now has one. There is no fence before `init`.
     StoreCreated,
     /// The commit fence had been removed by another tool, and is back.

@@ -8,8 +8,11 @@ use crate::{
         apply::{Applied, Refusal, apply},
         op::{Action, Op},
     },
-    store::{Snapshot, Transaction},
+    store::{Committed, Snapshot, Transaction, WriteStep},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// How often a decision is made anew because somebody else was quicker.
 const TRIES: u32 = 16;
@@ -61,9 +64,15 @@ impl Session {
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
             return Ok(Performed { applied });
         }
-        Transaction::new(snapshot, op, &applied)?
-            .commit(&*self.refs(), self.settings.durability, &|step| fault::at(&self.env, step.as_str()))?;
+        let transaction = Transaction::new(snapshot, op, &applied)?;
+        let observe = |step: WriteStep| fault::at(&self.env, step.as_str());
+        self.made(transaction.commit(&*self.refs(), self.settings.durability, &observe)?);
         Ok(Performed { applied })
+    }
+
+    /// Tells what is not certain about a change that was made.
+    pub(super) fn made(&self, committed: Committed) {
+        committed.doubts.into_iter().for_each(|doubt| self.notice(Notice::Doubtful(doubt)));
     }
 
     /// Begins the store of this repository, which is `empty`. Whether it was us: that somebody else did so first is as

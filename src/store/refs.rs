@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{
         oid::Oid,
-        refs::{RefError, RefLogLine, RefStorage},
+        refs::{RefError, RefLogLine, RefStorage, Swapped},
     },
     disk::{self, Sharing},
 };
@@ -78,7 +78,7 @@ impl RefStorage for FileRefs<'_> {
         expected: Option<&Oid>,
         new: &Oid,
         message: &RefLogLine,
-    ) -> Result<(), RefError> {
+    ) -> Result<Swapped, RefError> {
         let lock = self.lock(name, new)?;
         if self.read(name)?.as_ref() != expected {
             return Err(RefError::Moved { name: name.into() });
@@ -106,7 +106,7 @@ impl RefStorage for FileRefs<'_> {
         Ok(text.lines().rev().filter_map(line).collect())
     }
 
-    fn replace_unreadable(&self, name: &str, new: &Oid, message: &RefLogLine) -> Result<(), RefError> {
+    fn replace_unreadable(&self, name: &str, new: &Oid, message: &RefLogLine) -> Result<Swapped, RefError> {
         let lock = self.lock(name, new)?;
         match self.read(name) {
             Ok(_) => Err(RefError::Moved { name: name.into() }),
@@ -135,7 +135,7 @@ impl FileRefs<'_> {
         old: Option<&Oid>,
         new: &Oid,
         message: &RefLogLine,
-    ) -> Result<(), RefError> {
+    ) -> Result<Swapped, RefError> {
         let failed = |error: io::Error| not_written(name, &error);
         let log = self.repository.common_dir.join("logs").join(name);
         append_log(&log, old, new, message, self.repository.sharing).map_err(failed)?;
@@ -146,10 +146,11 @@ impl FileRefs<'_> {
         })?;
         (self.observe)(WriteStep::RefRenamed);
         drop(lock);
-        if self.durable {
-            self.path(name).parent().map_or(Ok(()), sync_folder).map_err(failed)?;
-        }
-        Ok(())
+        let path = self.path(name);
+        let synced = path.parent().filter(|_| self.durable).map_or(Ok(()), sync_folder);
+        Ok(Swapped {
+            doubt: synced.err().map(|error| format!("the folder of {name} can't be flushed to the disk: {error}")),
+        })
     }
 }
 

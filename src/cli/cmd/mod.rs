@@ -29,7 +29,7 @@ use super::{
     ui::Ui,
 };
 use crate::{
-    base::world::Time,
+    base::{text, world::Time},
     ops::{self, Kind, Notice, Session},
 };
 use anyhow::Context as _;
@@ -111,6 +111,9 @@ impl Context {
                 Notice::Registered(id) => self.ui.say(format!("registered as {id}")),
                 Notice::Revived(id) => self.ui.say(format!("registered again as {id}, which had ended")),
                 Notice::Lost(ended) => self.ui.warn(format::lost(&ended, session.now())),
+                Notice::Doubtful(why) => {
+                    self.ui.warn(format!("this was done, but may not last: {}", text::one_line(&why, 1000)));
+                }
                 Notice::StoreCreated => {
                     self.ui.say("began a store in refs/aio/state; `git aio init` adds the fence at the commit");
                 }
