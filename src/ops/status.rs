@@ -2,12 +2,12 @@
 
 use super::{Error, Session, check::Seen, instance::Known};
 use crate::{
-    base::id::InstanceId,
+    base::id::{ClaimId, InstanceId},
     model::{
         claim::{Claim, Ended, Holder},
         handoff::{Handoff, HandoffState},
     },
-    store::{Damage, Extent, Snapshot},
+    store::{Damage, Extent},
 };
 
 /// The state at one moment.
@@ -51,7 +51,7 @@ impl Session {
         damaged.extend(more);
         handoffs.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
-        let claims = seen(claims, &instances, me.as_ref(), &snapshot);
+        let claims = seen(claims, &instances, me.as_ref());
         let lost = self.losses(me.as_ref(), &snapshot)?;
         if let Some(me) = &me {
             damaged.extend(snapshot.losses(me)?.1.into_iter().map(|illegible| illegible.damage));
@@ -70,9 +70,14 @@ impl Session {
     }
 }
 
-fn seen(mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>, _snapshot: &Snapshot<'_>) -> Vec<Seen> {
-    let mut ids: Vec<String> = claims.iter().map(|claim| claim.id.to_string()).collect();
+fn seen(mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>) -> Vec<Seen> {
+    let mut ids: Vec<ClaimId> = claims.iter().map(|claim| claim.id.clone()).collect();
     ids.sort();
+    // Of all ids in order, those beside it have most in common with one.
+    let short = |id: &ClaimId| {
+        let at = ids.partition_point(|other| other < id);
+        id.short_among(&ids[at.saturating_sub(1)..ids.len().min(at + 2)]).to_owned()
+    };
     claims.sort_by(|a, b| (a.scope.target(), &a.id).cmp(&(b.scope.target(), &b.id)));
     let presence = |holder: &Holder| match holder {
         Holder::Instance(id) => known.iter().find(|k| k.instance.id == *id).map(|k| k.presence),
@@ -81,20 +86,11 @@ fn seen(mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>, _snaps
     claims
         .into_iter()
         .map(|claim| Seen {
-            short_id: short(claim.id.as_str(), &ids),
+            short_id: short(&claim.id),
             presence: presence(&claim.holder),
             lost: false,
             mine: me.is_some_and(|me| claim.is_held_by(me)),
             claim,
         })
         .collect()
-}
-
-/// The shortest prefix of `id` that no other of the sorted `ids` has, at least four digits.
-fn short(id: &str, ids: &[String]) -> String {
-    let at = ids.partition_point(|other| other.as_str() < id);
-    let neighbours = [at.checked_sub(1).and_then(|before| ids.get(before)), ids.get(at + 1)];
-    let shared = |other: &String| other.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
-    let longest = neighbours.into_iter().flatten().map(shared).max().unwrap_or(0);
-    id[..(longest + 1).clamp(4, id.len())].to_owned()
 }

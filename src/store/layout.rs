@@ -19,7 +19,7 @@ use crate::{
         id::{ClaimId, HandoffId, InstanceId, NoteId},
         world::Time,
     },
-    model::scope::Scope,
+    model::scope::{Place, Scope},
 };
 
 /// The only ref with invariants: one linear chain, a commit an operation.
@@ -99,13 +99,9 @@ pub(super) fn index_entry(scope: &Scope, id: &ClaimId, folds_case: bool) -> Tree
 /// The folder of the index where claims of `scope` are filed.
 pub(super) fn index_folder(scope: &Scope, folds_case: bool) -> TreePath {
     let mut at = index();
-    match (scope, scope.anchor()) {
-        (Scope::Task(task), _) => at.extend(path([":tasks", &format!("={task}")])),
-        (_, Some(anchor)) => {
-            let anchor = if folds_case { anchor.folded() } else { anchor };
-            at.extend(anchor.components().map(index_component));
-        }
-        (_, None) => {}
+    match scope.place(folds_case) {
+        Place::Task(task) => at.extend(path([":tasks", &format!("={task}")])),
+        Place::Path(path) => at.extend(path.components().map(index_component)),
     }
     at
 }

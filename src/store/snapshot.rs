@@ -9,7 +9,7 @@ use super::{
     Extent, Repository,
     error::StoreError,
     layout::{self, TreePath},
-    log::Trailers,
+    log::{OurCommit, Trailers},
     wire::{self, Meta, Wire, WireClaim, WireHandoff, WireInstance},
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
 };
 use gix::{
     ObjectId,
-    objs::{CommitRef, Kind, TreeRefIter, tree::EntryKind},
+    objs::{Kind, TreeRefIter, tree::EntryKind},
 };
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -72,7 +72,7 @@ impl Repository {
     pub fn snapshot(&self, refs: &dyn RefStorage) -> Result<Snapshot<'_>, StoreError> {
         match refs.read(layout::STATE)? {
             Some(oid) => self.snapshot_at(oid),
-            None => Ok(Snapshot::new(self, None)),
+            None => Snapshot::new(self, None),
         }
     }
 
@@ -81,21 +81,8 @@ impl Repository {
     /// # Errors
     /// When the commit is missing or is none of ours.
     pub fn snapshot_at(&self, oid: Oid) -> Result<Snapshot<'_>, StoreError> {
-        let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
-        let commit = self.object_of(id, Kind::Commit)?;
-        let decoded = CommitRef::from_bytes(&commit, id.kind()).map_err(StoreError::tip)?;
-        let trailers = Trailers::parse(decoded.message)
-            .ok_or_else(|| StoreError::Tip(format!("commit {oid} is none of git-aio")))?;
-        let tip = Tip { oid, tree: decoded.tree(), trailers };
-        let mut snapshot = Snapshot::new(self, Some(tip));
-        snapshot.meta = snapshot.read_meta()?;
-        Ok(snapshot)
-    }
-}
-
-impl Meta {
-    fn unread() -> Self {
-        Meta { format: 1, min_writer: 1, domain: String::new(), epoch: 0, folds_case: false }
+        let OurCommit { tree, trailers, .. } = self.our_commit(&oid)?;
+        Snapshot::new(self, Some(Tip { oid, tree, trailers }))
     }
 }
 
@@ -140,10 +127,9 @@ impl Snapshot<'_> {
         let slash = |byte: &u8| *byte == b'/';
         paths.sort_unstable_by(|a, b| a.split(slash).cmp(b.split(slash)));
         let mut found = Vec::new();
-        let folder = layout::index_folder(&Scope::File(RepoPath::root()), self.folds_case());
         if let Some(tree) = self.index_root()? {
             let paths: Vec<&[u8]> = paths.iter().map(|path| &path[..]).collect();
-            self.filed_over(&mut folder.clone(), tree, &paths, &mut found)?;
+            self.filed_over(&mut layout::index(), tree, &paths, &mut found)?;
         }
         Ok(found)
     }
@@ -168,17 +154,18 @@ impl Snapshot<'_> {
     /// The shortest prefix of `id` that names no other claim, at least four digits.
     pub fn short_claim_id(&self, id: &ClaimId) -> String {
         let others = self.claims_by_prefix(&id.as_str()[..2]).unwrap_or_default();
-        let shared =
-            |other: &ClaimId| other.as_str().bytes().zip(id.as_str().bytes()).take_while(|(a, b)| a == b).count();
-        let longest = others.iter().filter(|other| *other != id).map(shared).max().unwrap_or(0);
-        id.as_str()[..(longest + 1).clamp(4, id.as_str().len())].to_owned()
+        id.short_among(&others).to_owned()
     }
 }
 
 /// Reading trees and records.
 impl<'r> Snapshot<'r> {
-    fn new(repository: &'r Repository, tip: Option<Tip>) -> Self {
-        Snapshot { repository, tip, meta: Meta::unread(), claim_folders: RefCell::default() }
+    fn new(repository: &'r Repository, tip: Option<Tip>) -> Result<Self, StoreError> {
+        let mut snapshot = Snapshot { repository, tip, meta: Meta::of_none(), claim_folders: RefCell::default() };
+        if snapshot.exists() {
+            snapshot.meta = snapshot.read_meta()?;
+        }
+        Ok(snapshot)
     }
 
     fn read_meta(&self) -> Result<Meta, StoreError> {
