@@ -3,8 +3,7 @@
 //! The rules let no such pair come about. This finds one that damage, or a hand in the store, brought about all the
 //! same, and says which of the two stands.
 
-use super::{claim::Claim, overlap::Overlap, scope::Scope};
-use crate::base::path::RepoPath;
+use super::{claim::Claim, overlap::Overlap, scope::Place};
 use std::collections::HashMap;
 
 /// A claim that overlaps an earlier one of another holder, though not both are shared.
@@ -15,9 +14,6 @@ pub struct Contest {
     /// The one that should have been refused.
     pub falls: Claim,
 }
-
-/// Where a scope is looked for: two that overlap are filed in one place, or one of them above the other.
-type Place = Vec<Vec<u8>>;
 
 /// All claims of `claims` that have to go for the rest to be free of contradiction: the earliest tokens stay. With
 /// `fold`, paths are compared as a case-insensitive file system sees them.
@@ -45,30 +41,21 @@ struct Standing<'c> {
 
 impl<'c> Standing<'c> {
     fn add(&mut self, claim: &'c Claim, fold: bool) {
-        let place = place(&claim.scope, fold);
-        for depth in 0..place.len() {
-            self.below.entry(place[..depth].to_vec()).or_default().push(claim);
+        let place = claim.scope.place(fold);
+        for above in place.above() {
+            self.below.entry(above).or_default().push(claim);
         }
         self.at.entry(place).or_default().push(claim);
     }
 
     fn rival(&self, claim: &Claim, fold: bool) -> Option<&'c Claim> {
-        let place = place(&claim.scope, fold);
+        let place = claim.scope.place(fold);
         let overlap = Overlap::new(&claim.scope, fold);
-        let above = (0..=place.len()).filter_map(|depth| self.at.get(&place[..depth])).flatten();
-        let mut near = above.chain(self.below.get(&place).into_iter().flatten());
+        let above = place.above();
+        let at = above.iter().chain([&place]).filter_map(|place| self.at.get(place)).flatten();
+        let mut near = at.chain(self.below.get(&place).into_iter().flatten());
         let excludes = |other: &Claim| other.holder != claim.holder && !other.mode.admits(claim.mode);
         near.find(|other| excludes(other) && overlap.with(&other.scope)).copied()
-    }
-}
-
-fn place(scope: &Scope, fold: bool) -> Place {
-    let components = |at: RepoPath| at.components().map(|c| [b"=", c].concat()).collect();
-    match (scope, scope.anchor()) {
-        (Scope::Task(id), _) => vec![b":tasks".to_vec(), id.as_str().into()],
-        (_, Some(at)) if fold => components(at.folded()),
-        (_, Some(at)) => components(at),
-        (_, None) => Vec::new(),
     }
 }
 
@@ -77,7 +64,10 @@ mod tests {
     use super::*;
     use crate::{
         base::world::Time,
-        model::claim::{Holder, Mode, Origin},
+        model::{
+            claim::{Holder, Mode, Origin},
+            scope::Scope,
+        },
     };
 
     fn claim(token: u64, holder: &str, kind: &str, target: &str) -> Claim {

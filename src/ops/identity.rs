@@ -17,8 +17,8 @@ use crate::{
         live::{Live, Seen},
         process::{self, Ancestor},
     },
-    model::{claim::Ended, instance::Instance, liveness::Presence, op::Action, view::View},
-    store::Snapshot,
+    model::{claim::Ended, instance::Instance, liveness::Presence, op::Action, scope::Scope, view::View},
+    store::{Snapshot, StoreError},
 };
 
 /// Who runs this command.
@@ -219,10 +219,18 @@ impl Session {
             tool,
         };
         let done = self.perform(Some(&instance.id), |_| Ok(Some(Action::Register(instance.clone()))));
-        if done.is_err() {
+        if done.is_err() && !self.may_be_registered(&instance.id) {
             let _ = self.live.remove(&instance.id);
         }
         done.map(|_| instance)
+    }
+
+    /// Whether an instance is on the register, or that can't be told.
+    pub(super) fn may_be_registered(&self, id: &InstanceId) -> bool {
+        match self.snapshot() {
+            Ok(snapshot) => snapshot.instance(id).map_or(true, |found| found.is_some()),
+            Err(error) => matches!(error, Error::Store(StoreError::Ref(_))),
+        }
     }
 
     /// Draws an id that nobody in this clone has, and records who it is: an instance on the register that nobody is
@@ -301,6 +309,23 @@ impl Session {
         let mut lost = id.map_or_else(|| Ok(Vec::new()), |id| snapshot.ended(id))?;
         lost.sort_by_cached_key(|ended| (ended.at, ended.claim.scope.target()));
         Ok(lost)
+    }
+
+    /// As [`losses`](Self::losses), for one who is about to say of something whether it was lost.
+    ///
+    /// # Errors
+    /// When a record can't be read and is of something that this `concerns`, as far as can be told.
+    pub(super) fn losses_of(
+        &self,
+        id: Option<&InstanceId>,
+        snapshot: &Snapshot<'_>,
+        concerns: impl Fn(&Scope) -> bool,
+    ) -> Result<Vec<Ended>, Error> {
+        let illegible = id.map_or_else(|| Ok(Vec::new()), |id| snapshot.losses(id).map(|(_, illegible)| illegible))?;
+        match illegible.into_iter().find(|illegible| illegible.scope.as_ref().is_none_or(&concerns)) {
+            Some(illegible) => Err(StoreError::from(illegible).into()),
+            None => self.losses(id, snapshot),
+        }
     }
 
     /// Whether the holder of claims may be passed over.

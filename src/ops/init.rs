@@ -146,7 +146,8 @@ impl Session {
     /// The repository as far as its hooks go; `None` where nobody commits.
     pub(super) fn site(&self) -> Option<Site> {
         self.repository.work_tree()?;
-        Some(Site { git: self.git(), common_dir: self.repository.common_dir().to_owned() })
+        let common_dir = self.repository.common_dir().to_owned();
+        Some(Site { git: self.git(), common_dir, sharing: self.repository.sharing() })
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Notice {
     Revived(InstanceId),
     /// A claim of the one who asks ended without its doing.
     Lost(Box<Ended>),
+    /// The change was made, and for this reason it may not last.
+    Doubtful(String),
     /// The repository had no store, and now has one. There is no fence before `init`.
     StoreCreated,
     /// There was a store, and its ref is gone.
@@ -24,6 +26,13 @@ pub enum Notice {
     FenceMissing(String),
     /// A handoff is for a tool of which no instance was ever seen here.
     NobodyOf(Tool),
+    /// There are too many records of a kind to list all. What was left out is older than what wasn't.
+    Unread {
+        /// The kind.
+        what: &'static str,
+        /// How many.
+        count: usize,
+    },
     /// The targets belong to a repository inside this one, whose store answers.
     NestedRepository(String),
 }

@@ -21,7 +21,7 @@ use crate::{
         instance::Instance,
         liveness::{Observed, Presence},
     },
-    store::{Durability, FileRefs, Location, RefBackend, Repository, Snapshot},
+    store::{Damage, Durability, FileRefs, Listing, Location, RefBackend, Repository, Snapshot},
 };
 use std::{
     cell::{OnceCell, RefCell},
@@ -73,7 +73,7 @@ impl Session {
         let repository = Repository::open(location)?;
         Ok(Session {
             settings: Settings::read(&repository)?,
-            live: LiveDir::new(repository.common_dir()),
+            live: LiveDir::new(repository.common_dir(), repository.sharing()),
             clock: SystemClock::new(&env),
             entropy: SystemEntropy::new(&env),
             repository,
@@ -100,6 +100,15 @@ impl Session {
 
     pub(super) fn notice(&self, notice: Notice) {
         self.notices.borrow_mut().push(notice);
+    }
+
+    /// What a listing has, and what of it can't be read. That it was cut is told.
+    pub(super) fn listed<M>(&self, what: &'static str, listing: Listing<M>) -> (Vec<M>, Vec<Damage>) {
+        let Listing { records, damaged, unread } = listing;
+        if unread > 0 {
+            self.notice(Notice::Unread { what, count: unread });
+        }
+        (records, damaged)
     }
 
     /// The time, the same source for everything.
@@ -143,8 +152,8 @@ impl Session {
         if let Some(id) = self.clone_id.get() {
             return Ok(id);
         }
-        let id = live::clone_id(self.repository.common_dir(), &self.entropy)
-            .map_err(Error::file("can't write to the git directory"))?;
+        let id = live::clone_id(self.repository.common_dir(), self.repository.sharing(), &self.entropy)
+            .map_err(Error::file("the id of this clone can't be had"))?;
         Ok(self.clone_id.get_or_init(|| id))
     }
 

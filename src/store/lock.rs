@@ -5,7 +5,10 @@
 //! else did: nobody else's lock, which is empty at first, ever holds the value that a writer of ours has noted.
 
 use super::{Repository, WriteStep};
-use crate::base::oid::Oid;
+use crate::{
+    base::oid::Oid,
+    disk::{self, Sharing},
+};
 use std::{
     ffi::OsString,
     fs::{self, OpenOptions},
@@ -24,6 +27,9 @@ const OLD: Duration = Duration::from_millis(500);
 
 /// The longest wait between two looks at it.
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);
+
+/// The largest file that is read here, in bytes: a lock or a note holds an object name.
+pub(super) const MAX_VALUE: usize = 1024;
 
 /// A ref that is locked, its new value written. Dropped without [`commit`](Self::commit), it is as it was.
 pub(super) struct RefLock {
@@ -67,6 +73,7 @@ impl RefLock {
     ) -> Result<Self, LockError> {
         let text = format!("{value}\n");
         let lock = lock_path(&target);
+        let sharing = repository.sharing;
         let note = repository.turn.get().then(|| Note::replace(repository, &lock, &text, durable)).transpose()?;
         observe(WriteStep::ValueNoted);
         let deadline = Instant::now() + PATIENCE;
@@ -76,15 +83,15 @@ impl RefLock {
                 Some(note) => note.link(&lock).or_else(|error| match error.kind() {
                     ErrorKind::AlreadyExists | ErrorKind::NotFound => Err(error),
                     // A file system that gives a file no second name.
-                    _ => write_new(&lock, &text, durable),
+                    _ => write_new(&lock, &text, durable, sharing),
                 }),
-                None => write_new(&lock, &text, durable),
+                None => write_new(&lock, &text, durable, sharing),
             };
             match made {
                 Ok(()) => return Ok(RefLock { target, lock, value: text.into_bytes(), held: true, _note: note }),
                 // git removes folders of refs as they become empty.
                 Err(error) if error.kind() == ErrorKind::NotFound && Instant::now() < deadline => {
-                    lock.parent().map_or(Ok(()), fs::create_dir_all)?;
+                    lock.parent().map_or(Ok(()), |folder| sharing.make_folders(folder))?;
                 }
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
                 Err(_) if Instant::now() >= deadline => {
@@ -101,7 +108,7 @@ impl RefLock {
 
     /// Makes the new value the ref's. The note of it goes when this is dropped.
     pub(super) fn commit(&mut self) -> io::Result<()> {
-        if fs::read(&self.lock)? != self.value {
+        if disk::read(&self.lock, MAX_VALUE)? != self.value {
             // Two who both believed it was their turn: the lock is now the other's.
             self.held = false;
             return Err(io::Error::new(ErrorKind::AlreadyExists, "the lock of the ref was taken away"));
@@ -139,17 +146,22 @@ impl Note {
     /// needs, and a writer looks once more before the rename whether the lock is still its own.
     fn replace(repository: &Repository, lock: &Path, text: &str, durable: bool) -> io::Result<Note> {
         let note = Note(repository.common_dir.join("aio").join("writing"));
-        if let Ok(noted) = fs::read(&note.0) {
-            if !noted.is_empty() && fs::read(lock).is_ok_and(|held| held == noted) {
+        let noted = disk::read(&note.0, MAX_VALUE);
+        if let Ok(noted) = &noted {
+            let is_theirs = || !noted.is_empty() && disk::read(lock, MAX_VALUE).is_ok_and(|held| held == *noted);
+            if is_theirs() {
                 wait_until_old(lock);
-                if fs::read(lock).is_ok_and(|held| held == noted) {
+                if is_theirs() {
                     let _ = fs::remove_file(lock);
                 }
             }
-            // Never written over: it may be a second name of what is now the ref.
-            fs::remove_file(&note.0)?;
         }
-        write_new(&note.0, text, durable)?;
+        // Never written over: it may be a second name of what is now the ref.
+        match noted {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            _ => fs::remove_file(&note.0)?,
+        }
+        write_new(&note.0, text, durable, repository.sharing)?;
         Ok(note)
     }
 
@@ -175,9 +187,10 @@ fn remove_empty_folders(folder: &Path) -> io::Result<()> {
     fs::remove_dir(folder)
 }
 
-fn write_new(path: &Path, text: &str, durable: bool) -> io::Result<()> {
+fn write_new(path: &Path, text: &str, durable: bool, sharing: Sharing) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| if durable { file.sync_all() } else { Ok(()) });
+    let written = sharing.share(&file).and_then(|()| file.write_all(text.as_bytes()));
+    let written = written.and_then(|()| if durable { file.sync_all() } else { Ok(()) });
     if written.is_err() {
         let _ = fs::remove_file(path);
     }

@@ -2,9 +2,11 @@
 //!
 //! The only layer that names gix. It does not spawn, print or read the environment.
 
+mod ended;
 mod error;
 mod find;
 pub mod layout;
+mod listing;
 mod lock;
 pub mod log;
 mod loose;
@@ -20,7 +22,9 @@ mod turn;
 mod whole;
 mod wire;
 
+pub use ended::Illegible;
 pub use error::StoreError;
+pub use listing::{Extent, Listing};
 pub use refs::FileRefs;
 pub use repair::{Found, History, LostOp, WayBack, shortened};
 pub use repository::{Location, OpenError, RefBackend, Repository};

@@ -1,6 +1,7 @@
 //! The user's repository, opened; what is read of it besides the store is in [`staged`](super::staged).
 
 use super::{error::StoreError, objects::Objects};
+use crate::disk::Sharing;
 use gix::bstr::ByteSlice;
 use std::{
     cell::{Cell, OnceCell},
@@ -12,6 +13,8 @@ pub struct Repository {
     pub(super) gix: gix::Repository,
     pub(super) objects: Objects,
     pub(super) common_dir: PathBuf,
+    /// Who may use what we make in the git directory.
+    pub(super) sharing: Sharing,
     /// Found when it is first asked for: every target of a command asks.
     work_tree: OnceCell<Option<PathBuf>>,
     /// Whether this process holds the write turn, see [`Turn`](super::Turn).
@@ -82,6 +85,7 @@ impl Repository {
             Err(error) => return Err(explain(&error, dir)),
         };
         check_format(&gix).map_err(|reason| OpenError::Unusable { dir: dir.clone(), reason })?;
+        let sharing = sharing(&gix).map_err(|reason| OpenError::Unusable { dir: dir.clone(), reason })?;
         if let Location::Named { work_tree: Some(work_tree), .. } = location {
             gix.set_workdir(work_tree.clone())
                 .map_err(|error| OpenError::Unusable { dir: dir.clone(), reason: error.to_string() })?;
@@ -89,9 +93,10 @@ impl Repository {
         let common_dir = std::fs::canonicalize(gix.common_dir())
             .map_err(|error| OpenError::Unusable { dir, reason: error.to_string() })?;
         Ok(Repository {
-            objects: Objects::new(&gix),
+            objects: Objects::new(&gix, sharing),
             gix,
             common_dir,
+            sharing,
             work_tree: OnceCell::new(),
             turn: Cell::new(false),
         })
@@ -105,6 +110,11 @@ impl Repository {
     /// The git directory of this worktree.
     pub fn git_dir(&self) -> &Path {
         self.gix.git_dir()
+    }
+
+    /// Who may use what is made in the git directory.
+    pub fn sharing(&self) -> Sharing {
+        self.sharing
     }
 
     /// The root of the work tree, unless the repository is bare.
@@ -198,6 +208,19 @@ fn check_format(gix: &gix::Repository) -> Result<(), String> {
         Some(name) => Err(format!("its format has the extension '{name}', which is not known")),
         None => Ok(()),
     }
+}
+
+/// What `core.sharedRepository` says. Like git, only the repository's own file is asked.
+fn sharing(gix: &gix::Repository) -> Result<Sharing, String> {
+    let config = gix.config_snapshot();
+    let sections = config.plumbing().sections_by_name("core").into_iter().flatten();
+    let own = sections.filter(|section| section.meta().source == gix::config::Source::Local);
+    let Some(value) = own.filter_map(|section| section.value_implicit("sharedRepository")).last() else {
+        return Ok(Sharing::Umask);
+    };
+    let value = value.as_ref().map(|value| value.to_str_lossy());
+    Sharing::parse(value.as_deref())
+        .ok_or_else(|| format!("'{}' is no value of core.sharedRepository", value.unwrap_or_default()))
 }
 
 fn explain(error: &gix::Error, dir: PathBuf) -> OpenError {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{
         oid::Oid,
-        refs::{RefError, RefLogLine, RefStorage},
+        refs::{RefError, RefLogLine, RefStorage, Swapped},
     },
     model::{
         apply::{Applied, Change},
@@ -102,6 +102,8 @@ pub struct Committed {
     pub oid: Oid,
     /// Its sequence number.
     pub seq: u64,
+    /// Why it may not last, where it is not as certain as was asked for.
+    pub doubts: Vec<String>,
 }
 
 impl<'s, 'r> Transaction<'s, 'r> {
@@ -168,7 +170,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
     ///
     /// # Errors
     /// [`RefError::Moved`](crate::base::refs::RefError::Moved) when somebody else was first: decide again on what is
-    /// there now. Anything else means that it did not happen either.
+    /// there now. Anything else means that it did not happen either, unless the ref can't be read any more.
     pub fn commit(
         self,
         refs: &dyn RefStorage,
@@ -184,7 +186,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
         &self,
         durability: Durability,
         observe: &dyn Fn(WriteStep),
-        move_ref: impl Fn(&Oid, &RefLogLine) -> Result<(), RefError>,
+        move_ref: impl Fn(&Oid, &RefLogLine) -> Result<Swapped, RefError>,
     ) -> Result<Committed, StoreError> {
         let durable = durability == Durability::Synced;
         self.batch.write(durable)?;
@@ -203,10 +205,14 @@ impl<'s, 'r> Transaction<'s, 'r> {
             }
             moved = move_ref(&oid, &line);
         }
-        moved?;
+        let Swapped { doubt } = moved?;
         observe(WriteStep::RefMoved);
-        self.batch.restore_missing(durable)?;
-        Ok(Committed { oid, seq: self.seq })
+        // From here on it has happened, and to call it failed would have others do it twice or undo it.
+        let mut doubts: Vec<String> = doubt.into_iter().collect();
+        if let Err(error) = self.batch.restore_missing(durable) {
+            doubts.push(format!("objects that a git beside us removed can't be written again: {error}"));
+        }
+        Ok(Committed { oid, seq: self.seq, doubts })
     }
 }
 

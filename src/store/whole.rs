@@ -3,7 +3,12 @@
 //! After a power failure, or in a repository that lost objects, a commit may be there and half of its tree be gone.
 //! Reading a record here and there would not notice; git's own fetch and gc fail on it.
 
-use super::{Repository, Snapshot, error::StoreError, layout, log::Trailers};
+use super::{
+    Repository, Snapshot,
+    error::StoreError,
+    layout,
+    log::{OurCommit, Trailers},
+};
 use crate::{base::oid::Oid, model::view::View};
 use gix::{
     ObjectId,
@@ -116,14 +121,12 @@ impl Snapshot<'_> {
 impl Repository {
     /// What a commit of ours says about itself, and its parent.
     pub(super) fn link(&self, oid: &Oid) -> Result<(Trailers, Option<Oid>), StoreError> {
-        let wrong = |reason: &str| StoreError::Tip(format!("commit {oid} {reason}"));
-        let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
-        let commit =
-            self.look(|gix| gix.find_commit(id)).map_err(|error| StoreError::Tip(format!("commit {oid}: {error}")))?;
-        let decoded = commit.decode().map_err(StoreError::tip)?;
-        let trailers = Trailers::parse(decoded.message).ok_or_else(|| wrong("is none of git-aio"))?;
-        let mut parents = decoded.parents();
-        let parent = parents.next().map(|id| id.to_string().parse().map_err(StoreError::tip)).transpose()?;
-        if parents.next().is_some() { Err(wrong("has more than one parent")) } else { Ok((trailers, parent)) }
+        let OurCommit { trailers, mut parents, .. } = self.our_commit(oid)?;
+        let parent = parents.pop();
+        if parents.is_empty() {
+            Ok((trailers, parent))
+        } else {
+            Err(StoreError::Tip(format!("commit {oid} has more than one parent")))
+        }
     }
 }

@@ -24,6 +24,7 @@ mod managers;
 mod note;
 mod race;
 mod release;
+mod shared;
 mod smoke;
 mod staged;
 mod tidy;

@@ -31,6 +31,7 @@ use super::{
 use crate::{
     base::{
         id::{InstanceId, InvalidName, Tool},
+        text,
         world::Time,
     },
     ops::{self, Kind, Notice, Session},
@@ -119,6 +120,9 @@ impl Context {
                 Notice::Registered(id) => self.ui.say(format!("registered as {id}")),
                 Notice::Revived(id) => self.ui.say(format!("registered again as {id}, which had ended")),
                 Notice::Lost(ended) => self.ui.warn(format::lost(&ended, session.now())),
+                Notice::Doubtful(why) => {
+                    self.ui.warn(format!("this was done, but may not last: {}", text::one_line(&why, 1000)));
+                }
                 Notice::StoreCreated => {
                     self.ui.say("began a store in refs/aio/state; `git aio init` adds the fence at the commit");
                 }
@@ -134,6 +138,9 @@ impl Context {
                 }
                 Notice::NobodyOf(tool) => {
                     self.ui.say(format!("no {tool} has registered here yet: the first that does can accept it"));
+                }
+                Notice::Unread { what, count } => {
+                    self.ui.warn(format!("{count} more {what} not read: they are older, and there are too many"));
                 }
                 Notice::NestedRepository(root) => {
                     self.ui.say(format!("this belongs to the repository at {}", format::target(&root)));

@@ -22,6 +22,7 @@ pub use plan::plan;
 pub use undo::{Undone, undo};
 
 use super::git::{Git, GitError};
+use crate::disk::Sharing;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -37,6 +38,8 @@ pub struct Site {
     pub git: Git,
     /// The git directory that all work trees share.
     pub common_dir: PathBuf,
+    /// Who may use what is made in it.
+    pub sharing: Sharing,
 }
 
 /// What `init` would change. Empty where all is in place.
@@ -174,6 +177,14 @@ impl Site {
             // A relative one is relative to where hooks run: the root of the work tree.
             Some(path) => self.git.dir().join(path),
             None => self.common_dir.join("hooks"),
+        }
+    }
+
+    /// Makes the folder that the file at `path` is to lie in. In the work tree that is nobody's business but the umask's.
+    fn make_folder_of(&self, path: &Path) -> Result<(), HookError> {
+        match path.parent().filter(|folder| folder.starts_with(&self.common_dir)) {
+            Some(folder) => self.sharing.make_folders(folder).map_err(HookError::io(folder)),
+            None => Ok(()),
         }
     }
 

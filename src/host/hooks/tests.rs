@@ -26,7 +26,7 @@ impl Fixture {
         fs::remove_dir_all(repo.path(".git/hooks")).expect("no sample hooks");
         repo.write("file", "1");
         repo.commit("first");
-        let site = Site { git: repo.git.clone(), common_dir: repo.path(".git") };
+        let site = Site { git: repo.git.clone(), common_dir: repo.path(".git"), sharing: Default::default() };
         Fixture { repo, site }
     }
 
@@ -323,9 +323,27 @@ fn one_init_serves_every_linked_work_tree() {
         git.run(["commit", "-q", "--allow-empty", "-m", "x"]).expect("a commit");
         let theirs = configured.map(|_| "theirs pre-commit 0");
         assert_eq!(f.log(), ["ours hook pre-commit"].into_iter().chain(theirs).collect::<Vec<_>>());
-        let site = Site { git, common_dir: f.site.common_dir.clone() };
+        let site = Site { git, ..f.site.clone() };
         assert!(plan(&site).expect("a plan").is_empty());
         assert!(!undo(&site).expect("undone").is_empty(), "any of them can take it back");
         assert_eq!(f.state(), FenceState::NotInited);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_hook_is_told_and_not_waited_for() {
+    let f = Fixture::new();
+    let path = f.repo.path(".git/hooks/pre-commit");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    let _ = fs::remove_file(&path);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("a pipe");
+    let error = plan(&f.site).expect_err("no hook");
+    assert!(
+        matches!(&error, HookError::Io { path: told, source } if *told == path && source.to_string() == "it is no plain file"),
+        "{error:?}"
+    );
+    fs::create_dir_all(f.site.own_dir()).expect("made");
+    rustix::fs::mkfifoat(rustix::fs::CWD, manifest::Manifest::path(&f.site), rustix::fs::Mode::RWXU).expect("a pipe");
+    assert!(matches!(fence_state(&f.site, None), FenceState::Missing { .. }));
 }

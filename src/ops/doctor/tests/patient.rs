@@ -14,6 +14,7 @@ use crate::{
         scope::Scope,
         view::View as _,
     },
+    store::Extent,
 };
 use std::{fs, path::PathBuf};
 
@@ -69,7 +70,8 @@ impl Patient {
     }
 
     pub(super) fn claims(&self) -> Vec<Claim> {
-        let mut claims = self.session().snapshot().expect("a state").claims().expect("claims").0;
+        let mut claims =
+            self.session().snapshot().expect("a state").claims(Extent::All, |_| true).expect("claims").records;
         claims.sort_by_key(|claim| claim.token);
         claims
     }
