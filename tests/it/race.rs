@@ -75,7 +75,7 @@ impl<'e> Arena<'e> {
             assert!(end.stderr.starts_with("already claimed: "), "{}", end.stderr);
             assert!(end.stderr.contains(winner.as_str()), "{winner} won, but: {}", end.stderr);
         }
-        assert_eq!(claims_present(&self.repo), 1, "the winner {winner} for {pair:?}");
+        assert_eq!(holders(&self.repo), [winner.as_str()], "whom the store has for {pair:?}");
         self.repo.ok_as(winner, &["release", "all"]);
     }
 
@@ -87,6 +87,12 @@ impl<'e> Arena<'e> {
 /// How many claims the state has.
 fn claims_present(repo: &Repo<'_>) -> usize {
     repo.git(&["ls-tree", "-r", "--name-only", "refs/aio/state", "claims/"]).lines().count()
+}
+
+/// Who holds the claims of the state: of each record in it, as git shows it.
+fn holders(repo: &Repo<'_>) -> Vec<String> {
+    let lines = repo.try_git(&["grep", "-h", "\"holder\":", "refs/aio/state", "--", "claims/"]).stdout;
+    lines.lines().map(|line| line.split('"').nth(3).unwrap().to_owned()).collect()
 }
 
 /// The history is one line of `operations` after the store began, each with its parent alone and the next number.
@@ -101,15 +107,20 @@ fn assert_linear(repo: &Repo<'_>, operations: usize) {
     assert_eq!(repo.git(&["fsck", "--strict", "--no-dangling"]), "");
 }
 
-/// `few` rounds for each number of racers.
-fn race(refs: Refs, pair: &Pair, few: usize) {
-    let env = TestEnvironment::new();
-    let arena = Arena::new(&env, refs, 32);
+/// `few` rounds for each pair and each number of racers.
+fn race(refs: Refs, pairs: &[Pair], few: usize) {
+    race_in(&TestEnvironment::new(), refs, pairs, few);
+}
+
+fn race_in(env: &TestEnvironment, refs: Refs, pairs: &[Pair], few: usize) {
+    let arena = Arena::new(env, refs, 32);
     let mut granted = 0;
-    for racers in [2, 8, 32] {
-        for _ in 0..rounds(few) {
-            arena.round(pair, racers);
-            granted += 1;
+    for pair in pairs {
+        for racers in [2, 8, 32] {
+            for _ in 0..rounds(few) {
+                arena.round(pair, racers);
+                granted += 1;
+            }
         }
     }
     assert_linear(&arena.repo, 32 + 2 * granted);
@@ -117,45 +128,71 @@ fn race(refs: Refs, pair: &Pair, few: usize) {
 
 #[test]
 fn of_many_who_claim_one_file_one_gets_it() {
-    race(Refs::Files, &PAIRS[0], 20);
+    race(Refs::Files, &PAIRS[0..=0], 20);
 }
 
 #[test]
 fn of_many_who_claim_a_file_or_its_folder_one_gets_it() {
-    race(Refs::Files, &PAIRS[1], 20);
+    race(Refs::Files, &PAIRS[1..=1], 20);
 }
 
 #[test]
 fn of_many_who_claim_a_file_or_a_pattern_over_it_one_gets_it() {
-    race(Refs::Files, &PAIRS[2], 20);
+    race(Refs::Files, &PAIRS[2..=2], 20);
 }
 
 #[test]
 fn of_many_who_claim_a_folder_or_the_one_around_it_one_gets_it() {
-    race(Refs::Files, &PAIRS[3], 20);
+    race(Refs::Files, &PAIRS[3..=3], 20);
 }
 
 #[test]
 fn of_many_who_claim_a_folder_or_a_pattern_into_it_one_gets_it() {
-    race(Refs::Files, &PAIRS[4], 20);
+    race(Refs::Files, &PAIRS[4..=4], 20);
 }
 
 #[test]
 fn of_many_who_claim_patterns_that_share_a_file_one_gets_it() {
-    race(Refs::Files, &PAIRS[5], 20);
+    race(Refs::Files, &PAIRS[5..=5], 20);
 }
 
 #[test]
 fn of_many_who_claim_one_task_one_gets_it() {
-    race(Refs::Files, &PAIRS[6], 20);
+    race(Refs::Files, &PAIRS[6..=6], 20);
+}
+
+/// Turns are for fairness: with nobody taking them (`off`), and with everybody believing that it is theirs (`lying`),
+/// the lock of the ref and the value it is compared with are all there is.
+fn race_without_turns(refs: Refs, turns: &str, few: usize) {
+    let mut env = TestEnvironment::new();
+    env.set("AIO_TEST_TURN", turns);
+    race_in(&env, refs, &PAIRS, few);
+}
+
+#[test]
+fn one_gets_it_where_nobody_takes_turns() {
+    race_without_turns(Refs::Files, "off", 2);
+}
+
+#[test]
+fn one_gets_it_where_everybody_believes_to_have_the_turn() {
+    race_without_turns(Refs::Files, "lying", 2);
+}
+
+#[test]
+fn one_gets_it_in_a_reftable_where_nobody_takes_turns() {
+    race_without_turns(Refs::Reftable, "off", 1);
+}
+
+#[test]
+fn one_gets_it_in_a_reftable_where_everybody_believes_to_have_the_turn() {
+    race_without_turns(Refs::Reftable, "lying", 1);
 }
 
 /// git moves the ref here, which takes longer: 2 rounds for each pair and each number of racers.
 #[test]
 fn one_gets_it_where_refs_are_a_reftable() {
-    for pair in &PAIRS {
-        race(Refs::Reftable, pair, 2);
-    }
+    race(Refs::Reftable, &PAIRS, 2);
 }
 
 #[test]
