@@ -26,5 +26,6 @@ mod race;
 mod release;
 mod smoke;
 mod staged;
+mod terminal;
 mod tidy;
 mod together;
