@@ -1,15 +1,19 @@
 //! Races as races: processes that are let go at the same moment, and beside them a repository that is being tidied.
 //!
-//! `AIO_TEST_CAMPAIGN=1` runs 2,000 rounds where the default run has 20 or fewer, and there only it asks how long an
-//! operation may take: `AIO_TEST_CAMPAIGN=1 cargo test --test it race:: -- --nocapture`.
+//! `AIO_TEST_CAMPAIGN=1` runs 2,000 rounds where the default run has 20 or fewer, and a higher number that many:
+//! `AIO_TEST_CAMPAIGN=1 cargo test --test it race:: -- --nocapture`. There only it asks how long an operation may take,
+//! in `race::others::none_of_a_crowd_waits_for_long`, which wants the machine for itself: no other race runs beside it.
 
 mod others;
 
 use crate::{
     env::{Ended, Refs, Repo, TestEnvironment},
-    together::{beside, together, together_timed},
+    together::{beside, together},
 };
-use std::{thread, time::Duration};
+use std::{
+    sync::{PoisonError, RwLock, RwLockReadGuard},
+    thread,
+};
 
 /// Two targets that overlap, each of them also itself.
 type Pair = [&'static [&'static str]; 2];
@@ -38,19 +42,26 @@ const CHORES: &[&[&[&str]]] = &[
     &[&["pack-refs", "--all"]],
 ];
 
-fn campaign() -> bool {
-    std::env::var_os("AIO_TEST_CAMPAIGN").is_some_and(|value| value == "1")
+/// The rounds of a campaign, if this is one.
+fn campaign() -> Option<usize> {
+    let value = std::env::var("AIO_TEST_CAMPAIGN").ok().filter(|value| !value.is_empty() && value != "0")?;
+    let rounds = value.parse().expect("AIO_TEST_CAMPAIGN is 1, or how many rounds to run");
+    Some(if rounds == 1 { 2_000 } else { rounds })
 }
 
 /// How many rounds to run where the default run has `few`.
 fn rounds(few: usize) -> usize {
-    if campaign() { 2_000 } else { few }
+    campaign().unwrap_or(few)
 }
+
+/// Held by every race, and alone by the one that measures.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 /// A repository and instances in it, registered once for all rounds.
 struct Arena<'e> {
     repo: Repo<'e>,
     instances: Vec<String>,
+    _machine: RwLockReadGuard<'static, ()>,
 }
 
 impl<'e> Arena<'e> {
@@ -66,7 +77,7 @@ impl<'e> Arena<'e> {
             repo.git(&["config", key, value]);
         }
         let instances = (0..instances).map(|_| repo.register("claude")).collect();
-        Arena { repo, instances }
+        Arena { repo, instances, _machine: MACHINE.read().unwrap_or_else(PoisonError::into_inner) }
     }
 
     /// One round: `racers` claim at once, the even ones one target of the pair, the odd ones the other. Exactly one of
@@ -258,15 +269,11 @@ fn of_many_who_claim_different_paths_each_gets_its_own() {
             claim.env("AIO_INSTANCE", &me);
             claim
         });
-        let ends = together_timed(claims.collect());
-        for (end, _) in &ends {
+        for end in together(claims.collect()) {
             assert_eq!(end.code, 0, "{}", end.stderr);
         }
         assert_eq!(claims_present(&repo), RACERS);
         assert_linear(&repo, 1 + RACERS);
-        let worst = ends.iter().map(|(_, time)| *time).max().unwrap_or_default();
-        eprintln!("{RACERS} claims at once on {refs:?}: the slowest took {} ms", worst.as_millis());
-        assert!(!campaign() || worst < Duration::from_secs(2), "the slowest took {worst:?}");
     }
 }
 
@@ -277,7 +284,7 @@ fn a_storm_of_claims_and_releases_loses_nothing() {
     for (refs, few) in [(Refs::Files, 12), (Refs::Reftable, 4)] {
         let env = TestEnvironment::new();
         let arena = Arena::new(&env, refs, WORKERS);
-        let few = if campaign() { 200 } else { few };
+        let few = campaign().map_or(few, |rounds| rounds / 10);
         let (granted, released): (usize, usize) = thread::scope(|scope| {
             let workers: Vec<_> = (0..WORKERS)
                 .map(|nth| (nth, &arena))

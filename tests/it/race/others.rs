@@ -1,13 +1,14 @@
 //! Races for what is not simply free: claims of somebody gone, handoffs, shared claims, names in several spellings.
 
-use super::{Arena, DIRECTORY, FILE, Pair, assert_linear, holders, race_in_arena, rounds};
+use super::{Arena, DIRECTORY, FILE, MACHINE, Pair, assert_linear, campaign, holders, race_in_arena, rounds};
 use crate::{
     env::{Ended, Refs, TestEnvironment},
-    together::together,
+    together::{together, together_timed},
 };
 use serde_json::Value;
 use std::{
     fs::File,
+    sync::PoisonError,
     time::{Duration, SystemTime},
 };
 
@@ -153,4 +154,48 @@ fn one_gets_it_however_it_is_spelled() {
         let arena = Arena::configured(env, refs, 8, &[("core.ignorecase", "true")]);
         race_in_arena(&arena, &SPELLINGS, 1, &[8]);
     });
+}
+
+/// As many as it may be at worst claim a path of their own, over and over, and each of them is timed from the moment at
+/// which all are let go. Only a campaign asks this: it is the machine that answers, and it wants it for itself.
+#[test]
+fn none_of_a_crowd_waits_for_long() {
+    const RACERS: usize = 64;
+    const LIMIT: Duration = Duration::from_secs(2);
+    let Some(rounds) = campaign().map(|rounds| (rounds / 100).max(1)) else {
+        return eprintln!("skipped: how long a crowd waits is asked with AIO_TEST_CAMPAIGN=1");
+    };
+    let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    let mut slow = Vec::new();
+    for (refs, fsync) in
+        [(Refs::Files, "false"), (Refs::Files, "true"), (Refs::Reftable, "false"), (Refs::Reftable, "true")]
+    {
+        let env = TestEnvironment::new();
+        let repo = env.repo_with("arena", refs, "sha1", &[]);
+        repo.git(&["config", "aio.fsync", fsync]);
+        let me = repo.register("claude");
+        let mut times = Vec::new();
+        for round in 0..rounds {
+            let claims = (0..RACERS).map(|nth| {
+                let mut claim = repo.command(&["claim", &format!("src/{round}/{nth}.rs")]);
+                claim.env("AIO_INSTANCE", &me);
+                claim
+            });
+            for (end, time) in together_timed(claims.collect()) {
+                assert_eq!(end.code, 0, "{}", end.stderr);
+                times.push(time);
+            }
+        }
+        assert_linear(&repo, 1 + RACERS * rounds);
+        times.sort();
+        let told = [50, 90, 99, 100].map(|percent| times[(times.len() * percent / 100).saturating_sub(1)].as_millis());
+        let what = format!("{RACERS} claims at once, {rounds} times, {refs:?}, aio.fsync={fsync}");
+        let what = format!(
+            "{what}: half of them took up to {} ms, 90% {}, 99% {}, all {}",
+            told[0], told[1], told[2], told[3]
+        );
+        eprintln!("{what}");
+        slow.extend((times.last() >= Some(&LIMIT)).then_some(what));
+    }
+    assert!(slow.is_empty(), "slower than {LIMIT:?}: {slow:#?}");
 }
