@@ -4,7 +4,7 @@
 //! sessions are kept as digests only.
 
 use super::process::Ancestor;
-use crate::base::{oid::Oid, world::Time};
+use crate::base::{oid::Oid, turn::Turns, world::Time};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
@@ -41,6 +41,8 @@ pub struct Env {
     pub top: Option<u32>,
     /// `AIO_TEST_KILL_AT`, in debug builds: the step at which the process ends as if killed.
     pub kill_at: Option<String>,
+    /// `AIO_TEST_TURN`, in debug builds: `off`, and nobody gets a turn to write; `lying`, and everybody does at once.
+    pub turns: Option<Turns>,
     /// Every agent CLI that left a trace. Nested agents inherit the variables of the outer ones, so there may be
     /// several; [`innermost`] tells which one runs us.
     pub sessions: Vec<AgentSession>,
@@ -129,6 +131,7 @@ impl Env {
             seed: for_tests(&text, "AIO_TEST_SEED"),
             top: for_tests(&text, "AIO_TEST_TOP"),
             kill_at: for_tests(&text, "AIO_TEST_KILL_AT"),
+            turns: for_tests(&text, "AIO_TEST_TURN"),
             sessions: AGENTS.iter().filter_map(|traces| traces.find(&text)).collect(),
         }
     }

@@ -351,6 +351,10 @@ fn registered<'a>(
     mut ancestors: impl Iterator<Item = &'a Ancestor>,
 ) -> Option<InstanceId> {
     ancestors.find_map(|ancestor| {
-        newest(census, |seen| seen.live.ended.is_none() && seen.live.process.as_ref() == Some(&ancestor.mark))
+        let is_tied = |seen: &Seen| seen.live.ended.is_none() && seen.live.process.as_ref() == Some(&ancestor.mark);
+        // An agent whose own process was not seen is tied to the shell that it ran in. It is known by its session; the
+        // shell stays that of who registered there without one.
+        let by_hand = newest(census, |seen| is_tied(seen) && seen.live.session.is_none());
+        by_hand.or_else(|| newest(census, is_tied))
     })
 }

@@ -70,7 +70,7 @@ impl Session {
     }
 
     fn at(location: &Location, dir: &Path, env: Env, acting_as: Option<String>) -> Result<Self, Error> {
-        let repository = Repository::open(location)?;
+        let repository = Repository::open(location)?.with_turns(env.turns.unwrap_or_default());
         Ok(Session {
             settings: Settings::read(&repository)?,
             live: LiveDir::new(repository.common_dir(), repository.sharing()),

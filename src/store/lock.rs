@@ -74,15 +74,16 @@ impl RefLock {
         let text = format!("{value}\n");
         let lock = lock_path(&target);
         let sharing = repository.sharing;
-        let note = repository.turn.get().then(|| Note::replace(repository, &lock, &text, durable)).transpose()?;
+        let note = if repository.turn.get() { Note::replace(repository, &lock, &text, durable)? } else { None };
         observe(WriteStep::ValueNoted);
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
         loop {
             let made = match &note {
-                Some(note) => note.link(&lock).or_else(|error| match error.kind() {
-                    ErrorKind::AlreadyExists | ErrorKind::NotFound => Err(error),
-                    // A file system that gives a file no second name.
+                Some(note) => note.link(&lock, &text).or_else(|error| match error.kind() {
+                    ErrorKind::AlreadyExists => Err(error),
+                    ErrorKind::NotFound if note.says(&text) => Err(error),
+                    // A file system that gives a file no second name, or a note that another writer has replaced.
                     _ => write_new(&lock, &text, durable, sharing),
                 }),
                 None => write_new(&lock, &text, durable, sharing),
@@ -108,10 +109,14 @@ impl RefLock {
 
     /// Makes the new value the ref's. The note of it goes when this is dropped.
     pub(super) fn commit(&mut self) -> io::Result<()> {
-        if disk::read(&self.lock, MAX_VALUE)? != self.value {
-            // Two who both believed it was their turn: the lock is now the other's.
-            self.held = false;
-            return Err(io::Error::new(ErrorKind::AlreadyExists, "the lock of the ref was taken away"));
+        match disk::read(&self.lock, MAX_VALUE) {
+            Ok(held) if held == self.value => {}
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            // Two who both believed it was their turn: the lock is now the other's, or was.
+            _ => {
+                self.held = false;
+                return Err(io::Error::new(ErrorKind::AlreadyExists, "the lock of the ref was taken away"));
+            }
         }
         match fs::rename(&self.lock, &self.target) {
             // A failed git command may leave a folder of that name; git removes it if it is empty, too.
@@ -143,30 +148,50 @@ impl Note {
     /// Proof that the lock is that writer's: it holds the noted value, a name that is random to the bit. Proof that the
     /// writer is gone: whoever writes a note has the turn, and now we have it. Where file locks are granted and mean
     /// nothing (a folder mounted by two machines) that proves nothing, so the lock has to be older than any writer
-    /// needs, and a writer looks once more before the rename whether the lock is still its own.
-    fn replace(repository: &Repository, lock: &Path, text: &str, durable: bool) -> io::Result<Note> {
-        let note = Note(repository.common_dir.join("aio").join("writing"));
-        let noted = disk::read(&note.0, MAX_VALUE);
+    /// needs, and a writer looks once more before the rename whether the lock is still its own. There another writer's
+    /// note may stand in the way of ours: then there is none.
+    fn replace(repository: &Repository, lock: &Path, text: &str, durable: bool) -> io::Result<Option<Note>> {
+        let path = repository.common_dir.join("aio").join("writing");
+        let noted = disk::read(&path, MAX_VALUE);
         if let Ok(noted) = &noted {
-            let is_theirs = || !noted.is_empty() && disk::read(lock, MAX_VALUE).is_ok_and(|held| held == *noted);
-            if is_theirs() {
-                wait_until_old(lock);
-                if is_theirs() {
+            loop {
+                let missing = OLD.saturating_sub(age(lock));
+                let is_its = !noted.is_empty() && disk::read(lock, MAX_VALUE).is_ok_and(|held| held == *noted);
+                if is_its && missing.is_zero() {
                     let _ = fs::remove_file(lock);
                 }
+                if !is_its || missing.is_zero() {
+                    break;
+                }
+                thread::sleep(missing.min(LONGEST_PAUSE));
             }
         }
         // Never written over: it may be a second name of what is now the ref.
-        match noted {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            _ => fs::remove_file(&note.0)?,
+        if !noted.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
-        write_new(&note.0, text, durable, repository.sharing)?;
-        Ok(note)
+        match write_new(&path, text, durable, repository.sharing) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+            written => written.map(|()| Some(Note(path))),
+        }
     }
 
-    fn link(&self, lock: &Path) -> io::Result<()> {
-        fs::hard_link(&self.0, lock)
+    /// Makes the lock as a second name for this note, if it is still this one: the lock holds `text`.
+    fn link(&self, lock: &Path, text: &str) -> io::Result<()> {
+        fs::hard_link(&self.0, lock)?;
+        if disk::read(lock, MAX_VALUE)? == text.as_bytes() {
+            return Ok(());
+        }
+        // Nobody waits behind a lock that no writer knows to be its own.
+        fs::remove_file(lock)?;
+        Err(ErrorKind::InvalidData.into())
+    }
+
+    fn says(&self, text: &str) -> bool {
+        disk::read(&self.0, MAX_VALUE).is_ok_and(|noted| noted == text.as_bytes())
     }
 }
 
@@ -195,11 +220,6 @@ fn write_new(path: &Path, text: &str, durable: bool, sharing: Sharing) -> io::Re
         let _ = fs::remove_file(path);
     }
     written
-}
-
-/// Waits until a file has been there for longer than a living writer needs between locking and renaming.
-fn wait_until_old(path: &Path) {
-    thread::sleep(OLD.saturating_sub(age(path)));
 }
 
 fn lock_path(path: &Path) -> PathBuf {

@@ -8,6 +8,9 @@
 //! A kill leaves either the old value or the new one. It may leave `<ref>.lock`; a later writer of ours removes that
 //! if it can prove whose it was, see [`lock`](super::lock).
 
+#[cfg(test)]
+mod tests;
+
 use super::{
     Repository, WriteStep,
     lock::{LockError, MAX_VALUE, RefLock},

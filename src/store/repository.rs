@@ -1,7 +1,7 @@
 //! The user's repository, opened; what is read of it besides the store is in [`staged`](super::staged).
 
 use super::{error::StoreError, objects::Objects};
-use crate::disk::Sharing;
+use crate::{base::turn::Turns, disk::Sharing};
 use gix::bstr::ByteSlice;
 use std::{
     cell::{Cell, OnceCell},
@@ -19,6 +19,8 @@ pub struct Repository {
     work_tree: OnceCell<Option<PathBuf>>,
     /// Whether this process holds the write turn, see [`Turn`](super::Turn).
     pub(super) turn: Cell<bool>,
+    /// What comes of asking for it.
+    pub(super) turns: Turns,
 }
 
 /// How a repository is found.
@@ -99,7 +101,13 @@ impl Repository {
             sharing,
             work_tree: OnceCell::new(),
             turn: Cell::new(false),
+            turns: Turns::default(),
         })
+    }
+
+    /// The same repository, where asking for a turn to write comes to `turns`.
+    pub fn with_turns(self, turns: Turns) -> Self {
+        Repository { turns, ..self }
     }
 
     /// The git directory that all worktrees of the repository share, absolute and without symlinks.

@@ -8,7 +8,10 @@
 //! of the ref that a killed one left: see [`lock`](super::lock). Without the turn, such a lock is left alone.
 
 use super::Repository;
-use crate::disk::{self, Sharing};
+use crate::{
+    base::turn::Turns,
+    disk::{self, Sharing},
+};
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::Path,
@@ -41,7 +44,12 @@ impl Turn<'_> {
     /// queue moves, and in it he is served, while outside of it he may be overtaken for ever.
     pub fn insist(&mut self) {
         if self.lock.is_none() {
-            self.lock = lock(&self.repository.common_dir.join("aio").join("lock"), self.repository.sharing);
+            let file = self.repository.common_dir.join("aio").join("lock");
+            self.lock = match self.repository.turns {
+                Turns::Taken => lock(&file, self.repository.sharing),
+                Turns::Off => None,
+                Turns::Lying => open(&file, self.repository.sharing),
+            };
             self.repository.turn.set(self.lock.is_some());
         }
     }
@@ -53,11 +61,16 @@ impl Drop for Turn<'_> {
     }
 }
 
-fn lock(path: &Path, sharing: Sharing) -> Option<File> {
+fn open(path: &Path, sharing: Sharing) -> Option<File> {
     sharing.make_folders(path.parent()?).ok()?;
     let file = disk::open(path, OpenOptions::new().create(true).truncate(false).write(true)).ok()?;
     // It may be somebody else's, who has shared it already.
     let _ = sharing.share(&file);
+    Some(file)
+}
+
+fn lock(path: &Path, sharing: Sharing) -> Option<File> {
+    let file = open(path, sharing)?;
     match file.try_lock() {
         Ok(()) => return Some(file),
         Err(TryLockError::WouldBlock) => {}

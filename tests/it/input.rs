@@ -455,3 +455,71 @@ fn a_reason_that_is_too_long_for_a_thousand_records_is_refused() {
     assert!(refused.code == 2 && refused.stderr.contains("longer than 1024 bytes"), "{refused:?}");
     assert_eq!(everything(&repo), before);
 }
+
+/// Each operation is a commit with all of it in its message. A larger one than readers take would be the last.
+#[test]
+fn an_operation_that_would_be_too_large_is_refused_and_the_store_goes_on() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let operations = repo.operations();
+    let targets: Vec<String> = (0..800).map(|nth| format!("new/{nth}.rs")).collect();
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    // Each is written as six characters.
+    let why = "\u{1}".repeat(1024);
+    let refused = repo.aio_as(&claude, &[&["claim", "--why", &why], &targets[..]].concat());
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.starts_with("error: the operation "), "{}", refused.stderr);
+    assert!(refused.stderr.contains("\nhint: make it shorter\n"), "{}", refused.stderr);
+    assert_eq!(repo.operations(), operations, "nothing was written");
+    repo.ok_as(&claude, &[&["claim"], &targets[..]].concat());
+    assert_eq!(repo.operations(), operations + 1);
+}
+
+/// What the index doesn't show may be held all the same: whoever finds it to be incomplete refuses.
+#[test]
+fn a_hole_in_the_index_hides_no_claim() {
+    let blob_at = |path: &'static str| ("a file in place of a folder", Some(path));
+    for (what, blob) in
+        [("no index at all", None), blob_at("paths"), blob_at("paths/=src"), blob_at("paths/=src/=auth")]
+    {
+        let env = TestEnvironment::new();
+        let repo = env.repo();
+        let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+        repo.ok_as(&claude, &["claim", "src/auth/"]);
+        drop_index(&repo, blob);
+        for args in [&["check", "src/auth/login.rs"][..], &["claim", "src/auth/login.rs"], &["claim", "src/"]] {
+            let refused = repo.aio_as(&codex, args);
+            assert_eq!(refused.code, 1, "{what} {blob:?} {args:?} {refused:?}");
+            assert!(refused.stderr.contains("doctor"), "{what} {blob:?}: {refused:?}");
+        }
+        repo.write("src/auth/login.rs", "changed\n");
+        repo.git(&["add", "-A"]);
+        assert_eq!(repo.aio_as(&codex, &["hook", "pre-commit"]).code, 1, "{what} {blob:?}: the fence blocks, too");
+        assert_eq!(repo.aio_as(&codex, &["doctor"]).code, 1, "{what} {blob:?}");
+        let mended = repo.aio(&["doctor", "--repair"]);
+        assert!(mended.stdout.contains("put the index right at paths/=src/=auth/@"), "{what} {blob:?}: {mended:?}");
+        assert_eq!(repo.aio_as(&codex, &["claim", "src/auth/login.rs"]).code, 3, "{what} {blob:?}: it is there again");
+    }
+}
+
+/// Makes a commit like the tip, but without the index of paths, and with a file at `blob` if that is given, the tip.
+fn drop_index(repo: &Repo<'_>, blob: Option<&str>) {
+    let paths = repo.git(&["ls-tree", "-r", "--name-only", "refs/aio/state", "paths/"]);
+    let index = repo.env.path().join("holed-index");
+    let git = |args: &[&str]| {
+        let ended = run(repo.env.command("git", &repo.dir).args(args).env("GIT_INDEX_FILE", &index));
+        assert_eq!(ended.code, 0, "{args:?} {ended:?}");
+        ended.stdout.trim().to_owned()
+    };
+    git(&["read-tree", "refs/aio/state"]);
+    paths.lines().for_each(|path| drop(git(&["update-index", "--force-remove", path])));
+    if let Some(blob) = blob {
+        let meta = git(&["rev-parse", "refs/aio/state:aio.json"]);
+        git(&["update-index", "--add", "--cacheinfo", &format!("100644,{meta},{blob}")]);
+    }
+    let tree = git(&["write-tree"]);
+    let message = git(&["log", "-1", "--format=%B", "refs/aio/state"]);
+    let commit = git(&["commit-tree", &tree, "-p", "refs/aio/state^", "-m", &message]);
+    git(&["update-ref", "refs/aio/state", &commit]);
+}

@@ -27,5 +27,6 @@ mod release;
 mod shared;
 mod smoke;
 mod staged;
+mod terminal;
 mod tidy;
 mod together;

@@ -66,6 +66,10 @@ fn place(site: &Site, dir: &Path) -> Result<Option<Aside>, HookError> {
 }
 
 fn is_ignored(site: &Site, dir: &Path) -> Result<bool, HookError> {
+    // The links are resolved, but for one that leads nowhere: beyond that git tells nothing and fails.
+    if dir.ancestors().any(Path::is_symlink) {
+        return Ok(false);
+    }
     let ls_files = ["--literal-pathspecs", "ls-files", "-z", "--"].map(Path::new);
     if !site.git.run(ls_files.into_iter().chain([dir]))?.is_empty() {
         return Ok(false);

@@ -347,3 +347,60 @@ fn a_pipe_in_the_place_of_a_hook_is_told_and_not_waited_for() {
     rustix::fs::mkfifoat(rustix::fs::CWD, manifest::Manifest::path(&f.site), rustix::fs::Mode::RWXU).expect("a pipe");
     assert!(matches!(fence_state(&f.site, None), FenceState::Missing { .. }));
 }
+
+#[test]
+fn a_hook_is_set_aside_over_no_other() {
+    let f = Fixture::new();
+    f.hook(".git/hooks/pre-commit", "#!/usr/bin/perl\n");
+    f.hook(".git/hooks.before-git-aio/pre-commit", "#!/usr/bin/perl\nanother\n");
+    let before = f.snapshot();
+    match plan(&f.site) {
+        Err(HookError::AlreadyAside { hook, aside }) => {
+            assert!(hook.ends_with(".git/hooks/pre-commit"), "{hook:?}");
+            assert!(aside.ends_with(".git/hooks.before-git-aio/pre-commit"), "{aside:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(f.snapshot(), before);
+    // The same bytes may stand there: a plan that was cut short had put them.
+    f.hook(".git/hooks.before-git-aio/pre-commit", "#!/usr/bin/perl\n");
+    f.init();
+    assert_eq!(f.state(), FenceState::Installed);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_stand_in_superseded_is_kept_when_the_stand_in_stays() {
+    let f = Fixture::new();
+    let off = Node::File { bytes: b"#!/bin/sh\nswitched off\n".to_vec(), mode: 0o640 };
+    let path = f.repo.path(".git/hooks/pre-commit");
+    off.write(&path).expect("a file");
+    f.init();
+    let ours = fs::read_to_string(&path).expect("read");
+    fs::write(&path, format!("{ours}echo mine\n")).expect("written");
+    let done = undo(&f.site).expect("undone");
+    let Some(Undone::BackupKept(backup)) = done.last() else { panic!("{done:?}") };
+    let kept: Vec<_> = fs::read_dir(backup).expect("a folder").map(|kept| kept.expect("an entry").path()).collect();
+    assert!(kept.iter().any(|kept| fs::read(kept).expect("read") == b"#!/bin/sh\nswitched off\n"), "{kept:?}");
+    assert!(fs::read_to_string(&path).expect("read").ends_with("echo mine\n"), "what the user wrote stays");
+    assert_eq!(f.state(), FenceState::NotInited);
+    assert!(undo(&f.site).expect("nothing to undo").is_empty() && backup.exists());
+}
+
+/// A link in a ring is unreadable for everybody, and so is what stands below a file; permissions stop no root.
+#[cfg(unix)]
+#[test]
+fn hooks_in_a_folder_that_can_not_be_read_are_dispatched_to() {
+    for unreadable in ["ring", "ring/hooks", "file"] {
+        let f = Fixture::new();
+        std::os::unix::fs::symlink("ring", f.repo.path("ring")).expect("a link");
+        f.site.git.config_set(HOOKS_PATH, unreadable).expect("set");
+        f.round_trip(&["ours hook pre-commit"]);
+        f.init();
+        f.site.git.config_set(HOOKS_PATH, unreadable).expect("set by another tool");
+        assert!(matches!(f.state(), FenceState::Missing { hook: "pre-commit", .. }), "{unreadable}");
+        f.init();
+        assert_eq!(f.state(), FenceState::Installed, "{unreadable}");
+        assert_eq!(f.commit(), ["ours hook pre-commit"], "{unreadable}");
+    }
+}
