@@ -10,18 +10,20 @@
 
 mod apply;
 mod decoration;
+mod lock;
 mod manifest;
 mod node;
 mod plan;
 mod script;
 mod undo;
 
-pub use apply::apply;
+use apply::apply;
 pub use node::Node;
 pub use plan::plan;
 pub use undo::{Undone, undo};
 
 use super::git::{Git, GitError};
+use lock::Lock;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -129,6 +131,12 @@ pub enum HookError {
         /// The file or setting.
         what: String,
     },
+    /// Somebody else is changing hooks, and doesn't come to an end.
+    #[error("another git-aio is at work on the hooks and holds {}", lock.display())]
+    Busy {
+        /// The file that it holds.
+        lock: PathBuf,
+    },
     /// A hook would have to be set aside where another one was set aside before.
     #[error("{} can't be set aside: {} was set aside before it", hook.display(), aside.display())]
     AlreadyAside {
@@ -183,6 +191,35 @@ impl Site {
 
     fn dispatchers(&self) -> PathBuf {
         self.own_dir().join("hooks")
+    }
+}
+
+/// Puts the fences up, and tells what that took. Of several at once, one does it and the others find it done.
+///
+/// # Errors
+/// When hooks or settings can't be read or written, or somebody else doesn't finish.
+pub fn put_up(site: &Site) -> Result<Plan, HookError> {
+    let _lock = Lock::take(site)?;
+    let plan = plan(site)?;
+    apply(site, &plan)?;
+    Ok(plan)
+}
+
+/// Puts the fences back where they were put up and are missing, and tells how they stand then. Where somebody took them
+/// down meanwhile, they stay down.
+///
+/// # Errors
+/// As for [`put_up`].
+pub fn put_back(site: &Site) -> Result<FenceState, HookError> {
+    let _lock = Lock::take(site)?;
+    // git is asked anew: its settings may be what changed.
+    let state = || Ok(fence_state(site, site.git.config_path(HOOKS_PATH)?.as_deref()));
+    match state()? {
+        FenceState::Missing { .. } => {
+            apply(site, &plan(site)?)?;
+            state()
+        }
+        stands => Ok(stands),
     }
 }
 
