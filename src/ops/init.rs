@@ -145,10 +145,9 @@ impl Session {
         };
         let found = format!("{hook}: {reason}");
         match hooks::put_back(&site) {
-            Ok(FenceState::Installed) => self.notice(Notice::FenceHealed(found)),
-            // Somebody took it down on purpose while we looked.
-            Ok(FenceState::NotInited) => {}
-            Ok(FenceState::Missing { reason, .. }) => self.fence_missing(&found, reason),
+            Ok(Some(FenceState::Installed)) => self.notice(Notice::FenceHealed(found)),
+            Ok(Some(FenceState::Missing { reason, .. })) => self.fence_missing(&found, reason),
+            Ok(Some(FenceState::NotInited) | None) => {}
             Err(error) => self.fence_missing(&found, Error::from(error)),
         }
     }

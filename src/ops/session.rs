@@ -45,18 +45,33 @@ pub struct Session {
     notices: RefCell<Vec<Notice>>,
 }
 
+/// How the settings are read.
+type ReadSettings = fn(&Repository) -> Result<Settings, Error>;
+
 impl Session {
     /// Opens the repository around `dir`, or the one that the environment names.
     ///
     /// # Errors
     /// When there is none, or its configuration can't be understood.
     pub fn open(dir: &Path, acting_as: Option<String>) -> Result<Self, Error> {
+        Self::open_with(dir, acting_as, Settings::read)
+    }
+
+    /// The same, but what can't be understood in its configuration is as if it weren't there.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open_to_look(dir: &Path, acting_as: Option<String>) -> Result<Self, Error> {
+        Self::open_with(dir, acting_as, |repository| Ok(Settings::read_what_can_be(repository).0))
+    }
+
+    fn open_with(dir: &Path, acting_as: Option<String>, read: ReadSettings) -> Result<Self, Error> {
         let env = Env::read();
         let location = match &env.git_dir {
             Some(git_dir) => Location::Named { git_dir: git_dir.clone(), work_tree: env.git_work_tree.clone() },
             None => Location::Around(dir.to_owned()),
         };
-        Self::at(&location, dir, env, acting_as)
+        Self::at(&location, dir, env, acting_as, read)
     }
 
     /// Opens the repository at or around `other`, whatever the environment names.
@@ -66,13 +81,19 @@ impl Session {
     pub fn open_other(other: &Path, acting_as: Option<String>) -> Result<Self, Error> {
         let env = Env { git_dir: None, git_work_tree: None, git_index_file: None, git_common_dir: None, ..Env::read() };
         let other = std::fs::canonicalize(other).map_err(Error::file(format!("can't open {}", other.display())))?;
-        Self::at(&Location::Around(other.clone()), &other, env, acting_as)
+        Self::at(&Location::Around(other.clone()), &other, env, acting_as, Settings::read)
     }
 
-    fn at(location: &Location, dir: &Path, env: Env, acting_as: Option<String>) -> Result<Self, Error> {
-        let repository = Repository::open(location)?;
+    fn at(
+        location: &Location,
+        dir: &Path,
+        env: Env,
+        acting_as: Option<String>,
+        read: ReadSettings,
+    ) -> Result<Self, Error> {
+        let repository = Repository::open_with(location, &env.settings)?;
         Ok(Session {
-            settings: Settings::read(&repository)?,
+            settings: read(&repository)?,
             live: LiveDir::new(repository.common_dir()),
             clock: SystemClock::new(&env),
             entropy: SystemEntropy::new(&env),

@@ -23,7 +23,7 @@ mod wire;
 pub use error::StoreError;
 pub use refs::FileRefs;
 pub use repair::{Found, History, LostOp, WayBack, shortened};
-pub use repository::{Location, OpenError, RefBackend, Repository};
+pub use repository::{Location, OpenError, RefBackend, Repository, SetIn};
 pub use snapshot::{Damage, Snapshot};
 pub use staged::Coverage;
 pub use survey::Survey;

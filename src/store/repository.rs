@@ -51,6 +51,17 @@ pub enum OpenError {
     },
 }
 
+/// Where a setting is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetIn {
+    /// In this file.
+    File(PathBuf),
+    /// By `git -c`.
+    CommandLine,
+    /// By `GIT_CONFIG_COUNT` and what belongs to it.
+    Environment,
+}
+
 /// How a repository keeps its refs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefBackend {
@@ -66,10 +77,19 @@ impl Repository {
     /// # Errors
     /// When there is none, or it is not to be trusted, or its format is unknown.
     pub fn open(location: &Location) -> Result<Self, OpenError> {
+        Self::open_with(location, &[])
+    }
+
+    /// The same, with settings that go before those of all files: each `key=value`, or `key` alone, which is true.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_with(location: &Location, settings: &[String]) -> Result<Self, OpenError> {
         let dir = match location {
             Location::Around(dir) | Location::Named { git_dir: dir, .. } => dir.clone(),
         };
-        let options = || gix::open::Options::default().bail_if_untrusted(true);
+        let options =
+            || gix::open::Options::default().bail_if_untrusted(true).cli_overrides(settings.iter().map(String::as_str));
         let opened = match location {
             Location::Around(dir) => {
                 let options = gix::sec::trust::Mapping { full: options(), reduced: options() };
@@ -146,6 +166,25 @@ impl Repository {
         self.gix.config_snapshot().try_boolean(key).map_err(StoreError::read)
     }
 
+    /// Every key in the sections called `section`, with where it is set, in the order in which git reads them: of one
+    /// key the last counts. A section's own name in quotes is part of the key: `a.b.c`.
+    pub fn settings(&self, section: &str) -> Vec<(String, SetIn)> {
+        let config = self.gix.config_snapshot();
+        let sections = config.plumbing().sections_by_name(section).into_iter().flatten();
+        let keys = sections.flat_map(|found| {
+            let meta = found.meta();
+            let place = match (&meta.path, meta.source) {
+                (Some(path), _) => SetIn::File(path.clone()),
+                (None, gix::config::Source::Cli) => SetIn::CommandLine,
+                (None, _) => SetIn::Environment,
+            };
+            let within = found.header().subsection_name().map_or_else(String::new, |name| format!("{name}."));
+            let names: Vec<String> = found.body().value_names().map(|name| name.to_string()).collect();
+            names.into_iter().map(move |name| (format!("{section}.{within}{name}"), place.clone()))
+        });
+        keys.collect()
+    }
+
     /// `Name <email>` of the user as commits have it, or `None` where git knows none.
     ///
     /// The keys are those of `gix::Repository::author`, which would also find out the local time, and search the
@@ -202,7 +241,9 @@ fn check_format(gix: &gix::Repository) -> Result<(), String> {
 
 fn explain(error: &gix::Error, dir: PathBuf) -> OpenError {
     let reason = format!("{error}");
-    if error.is_not_found()
+    if reason.contains("GIT_CONFIG_") {
+        OpenError::Unusable { dir, reason }
+    } else if error.is_not_found()
         || reason.contains("Could not find a git repository")
         || reason.contains("no git repository")
     {

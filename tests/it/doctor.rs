@@ -64,3 +64,66 @@ fn a_dump_is_one_document() {
     assert_eq!(dump["context"][0]["category"], "warning");
     assert_eq!(dump["context"][0]["text"], "mind \u{202e} this");
 }
+
+/// What a check says, and the word before it.
+fn checked<'t>(told: &'t str, name: &str) -> (&'t str, &'t str) {
+    let mut lines = told.lines().filter_map(|line| line.split_once("  "));
+    let (word, rest) = lines.find(|(_, rest)| rest.trim_start().starts_with(name)).unwrap();
+    (word.trim(), rest.trim_start()[name.len()..].trim_start())
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_is_told_and_keeps_nobody_from_looking() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.ok(&["init"]);
+    repo.git(&["config", "aio.gaurd", "off"]);
+    let told = repo.ok(&["doctor"]);
+    let config = repo.dir.join(".git/config");
+    let unknown = format!("there is no key aio.gaurd, perhaps aio.guard is meant: from {}", config.display());
+    assert_eq!(checked(&told, "settings"), ("odd", unknown.as_str()));
+    repo.git(&["config", "aio.staleAfter", "soon"]);
+    assert_eq!(repo.aio(&["status"]).code, 2);
+    let told = repo.aio(&["doctor"]);
+    assert_eq!((told.code, lines(&told.stdout, "failed").len()), (1, 1), "{}", told.stdout);
+    let bad = format!("aio.staleAfter is 'soon', which is not a duration such as 5m or 2h: from {}", config.display());
+    assert_eq!(checked(&told.stdout, "settings"), ("failed", format!("{bad}; {unknown}").as_str()));
+    let answer: serde_json::Value = serde_json::from_str(&repo.aio(&["doctor", "--json"]).stdout).unwrap();
+    assert_eq!(answer["checks"][2]["ok"], false);
+    assert_eq!(answer["checks"][3]["ok"], true);
+}
+
+#[test]
+fn settings_for_one_command_are_heeded_as_by_git() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.ok(&["init"]);
+    repo.git(&["config", "aio.guard", "off"]);
+    let fence = |args: &[&str]| {
+        let ended = repo.try_git(&[args, &["aio", "doctor"]].concat());
+        checked(&ended.stdout, "fence").1.to_owned()
+    };
+    assert!(fence(&[]).contains("aio.guard is off"));
+    assert!(fence(&["-c", "aio.guard=warn"]).contains("aio.guard is warn"));
+    let bad = repo.try_git(&["-c", "aio.fsync=it's", "aio", "status"]);
+    assert_eq!(bad.code, 2);
+    assert!(bad.stderr.contains("aio.fsync is 'it's', which is not true or false"), "{}", bad.stderr);
+    assert!(bad.stderr.contains("hint: it comes from the command line (git -c)"), "{}", bad.stderr);
+}
+
+#[test]
+fn hooks_that_the_environment_turns_off_are_no_fence_taken_down() {
+    let mut env = TestEnvironment::new();
+    for (name, value) in [("COUNT", "1"), ("KEY_0", "core.hooksPath"), ("VALUE_0", "/dev/null")] {
+        env.set(&format!("GIT_CONFIG_{name}"), value);
+    }
+    let repo = env.repo();
+    repo.ok(&["init"]);
+    let codex = repo.register("codex");
+    let claimed = repo.aio_as(&codex, &["claim", "src/main.rs"]);
+    assert_eq!((claimed.code, claimed.stderr.as_str()), (0, ""));
+    let told = repo.ok(&["doctor"]);
+    let expected = "git's hooks call it; but the environment (GIT_CONFIG_COUNT) sets core.hooksPath, \
+                    which git goes by instead";
+    assert_eq!(checked(&told, "fence"), ("odd", expected));
+}

@@ -90,10 +90,19 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
 impl Context {
     /// The repository around the folder of the command.
     pub(crate) fn session(&self) -> anyhow::Result<Session> {
-        if !self.dir.is_dir() {
-            return Err(usage(format!("{} is no folder", self.dir.display()), "name one that exists with -C"));
+        Ok(Session::open(self.existing_dir()?, self.acting_as.clone())?)
+    }
+
+    /// The same, whatever its configuration says.
+    pub(crate) fn session_to_look(&self) -> anyhow::Result<Session> {
+        Ok(Session::open_to_look(self.existing_dir()?, self.acting_as.clone())?)
+    }
+
+    fn existing_dir(&self) -> anyhow::Result<&Path> {
+        match self.dir.is_dir() {
+            true => Ok(&self.dir),
+            false => Err(usage(format!("{} is no folder", self.dir.display()), "name one that exists with -C")),
         }
-        Ok(Session::open(&self.dir, self.acting_as.clone())?)
     }
 
     /// The repository at or around `project`, or around the folder of the command.

@@ -205,21 +205,22 @@ pub fn put_up(site: &Site) -> Result<Plan, HookError> {
     Ok(plan)
 }
 
-/// Puts the fences back where they were put up and are missing, and tells how they stand then. Where somebody took them
-/// down meanwhile, they stay down.
+/// Puts the fences back where they were put up and are missing, and tells how they stand then; `None` where there was
+/// nothing to put back, after all: somebody else did, or took them down on purpose.
 ///
 /// # Errors
 /// As for [`put_up`].
-pub fn put_back(site: &Site) -> Result<FenceState, HookError> {
+pub fn put_back(site: &Site) -> Result<Option<FenceState>, HookError> {
     let _lock = Lock::take(site)?;
-    // git is asked anew: its settings may be what changed.
+    // git is asked anew, and for what its files say: they may be what changed, and a setting in the environment of this
+    // one command is no fence taken down.
     let state = || Ok(fence_state(site, site.git.config_path(HOOKS_PATH)?.as_deref()));
     match state()? {
         FenceState::Missing { .. } => {
             apply(site, &plan(site)?)?;
-            state()
+            state().map(Some)
         }
-        stands => Ok(stands),
+        FenceState::Installed | FenceState::NotInited => Ok(None),
     }
 }
 

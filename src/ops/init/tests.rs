@@ -117,7 +117,7 @@ fn a_bare_repository_gets_a_store_and_no_fence() {
     assert!(!bare.join("hooks/pre-commit").exists());
     session.heal_fence();
     assert_eq!(notices(&session), [""; 0]);
-    assert!(session.doctor().iter().any(|check| check.name == "fence" && check.ok));
+    assert!(session.doctor().iter().any(|check| check.name == "fence" && check.is_ok()));
 }
 
 #[test]
