@@ -222,18 +222,22 @@ impl Session {
         }
     }
 
-    fn check_reflog(&self) -> Finding {
+    /// Without a reflog a damaged state can be taken back to those before it in the chain only.
+    fn check_reflog(&self) -> Finding<Seen> {
         let refs = self.refs();
         let Some(tip) = refs.read(layout::STATE).map_err(say)? else { return Ok("nothing to remember yet".into()) };
         if self.bare_git().run_unless(1, ["reflog", "exists", layout::STATE]).map_err(say)?.is_none() {
-            return Err("there is none: without it a damaged state can't be taken back".into());
+            return Ok(Seen::odd("there is none; the next operation begins it"));
         }
         let history = refs.history(layout::STATE).map_err(say)?;
-        if history.first() != Some(&tip) {
-            return Err("its newest entry is not the present state; the next operation continues it".into());
+        if history.is_empty() {
+            return Ok(Seen::odd("it remembers nothing; the next operation begins it"));
         }
         match self.repository.broken(&history[..history.len().min(LOOKED_AT)]).len() {
-            0 => Ok(format!("remembers {}", count(history.len(), "state"))),
+            0 if history.first() != Some(&tip) => {
+                Ok(Seen::odd("its newest entry is not the present state; the next operation continues it"))
+            }
+            0 => Ok(format!("remembers {}", count(history.len(), "state")).into()),
             broken => {
                 Err(format!("names {} that can't be read any more, on which `git gc` fails", count(broken, "state")))
             }

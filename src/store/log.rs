@@ -21,6 +21,8 @@ pub(super) struct Trailers {
     pub(super) op_id: OpId,
     pub(super) seq: u64,
     pub(super) epoch: u64,
+    /// Whether it is a repair, whose number may be more than one above that of the commit before it.
+    pub(super) mends: bool,
 }
 
 /// One operation as the log shows it.
@@ -99,6 +101,7 @@ impl Trailers {
             op_id: value("Aio-Op-Id")?.parse().ok()?,
             seq: number("Aio-Seq")?,
             epoch: number("Aio-Epoch")?,
+            mends: value("Aio-Op") == Some("repair"),
         })
     }
 }

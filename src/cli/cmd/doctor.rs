@@ -19,7 +19,7 @@ use std::io::{self, Write};
 ///
 /// With --repair, the store goes back to its last whole state if the present one is damaged, and tells what was lost;
 /// records that can't be read are set aside, the index is made anew, and of claims that contradict each other the
-/// earliest stands. All of that is one operation, which the log shows. The fence is mended by `git aio init`.
+/// earliest stands, unless its holder is not registered. All of that is one operation, which the log shows. The fence is mended by `git aio init`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Mend the store, then look

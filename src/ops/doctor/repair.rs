@@ -103,9 +103,11 @@ impl Session {
         let Diagnosis { found, base, survey, history, remedies } = diagnosis;
         let action = Action::Repair { summary: remedies.clone() };
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
-        Transaction::mending(&base, &survey, &op, history)?.commit_over(
+        let refs = self.refs();
+        let given_out = self.repository.numbers_given_out(&*refs)?;
+        Transaction::mending(&base, &survey, &op, history, given_out)?.commit_over(
             &found,
-            &*self.refs(),
+            &*refs,
             self.settings.durability,
             &|step| fault::at(&self.env, step.as_str()),
         )?;
