@@ -67,6 +67,11 @@ pub(super) fn path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
+/// The folder of this program.
+pub fn own_folder() -> Option<PathBuf> {
+    std::env::current_exe().ok()?.parent().map(Path::to_owned)
+}
+
 /// The trace of one agent CLI in the environment: we run inside it, or inside something that it started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentSession {

@@ -3,7 +3,7 @@
 //! Every check stands for itself: what one finds broken keeps no other from being made. None of them changes anything.
 
 mod fences;
-mod proof;
+pub(super) mod proof;
 mod repair;
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,11 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Error, Notice, Session};
-use crate::host::hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site};
+use super::{Error, Notice, Session, doctor::proof};
+use crate::host::{
+    env,
+    hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site},
+};
 use std::{
     fmt::Display,
     path::{Path, PathBuf},
@@ -111,7 +114,23 @@ impl Session {
         let site = self.site();
         let plan = site.as_ref().map(hooks::put_up).transpose()?;
         let made_store = self.ensure_store()?;
+        if let Some(site) = &site {
+            self.tell_gaps(site)?;
+        }
         Ok(InitPlan::new(site.as_ref().zip(plan.as_ref()), made_store))
+    }
+
+    /// Tells where the fence that was put up doesn't stand all the same.
+    fn tell_gaps(&self, site: &Site) -> Result<(), Error> {
+        for (tree, state) in hooks::unfenced(site)? {
+            if let FenceState::Missing { hook, reason } = state {
+                self.notice(Notice::WorktreeUnfenced(tree.display().to_string(), format!("{hook}: {reason}")));
+            }
+        }
+        if proof::on_path(&site.git).is_err() {
+            self.notice(Notice::NotOnPath(env::own_folder()));
+        }
+        Ok(())
     }
 
     /// Takes down what `init` put up, and tells line by line what was done; nothing, if there was nothing. The store

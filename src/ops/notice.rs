@@ -1,6 +1,7 @@
 //! Things a command has to tell besides its answer.
 
 use crate::{base::id::InstanceId, model::claim::Ended};
+use std::path::PathBuf;
 
 /// Something the one who runs the command should know.
 #[derive(Debug, Clone)]
@@ -17,6 +18,10 @@ pub enum Notice {
     FenceHealed(String),
     /// The commit fence is gone, and could not be put back.
     FenceMissing(String),
+    /// The fence could not be put up in this other worktree, and why.
+    WorktreeUnfenced(String, String),
+    /// Hooks don't find the program; it is here.
+    NotOnPath(Option<PathBuf>),
     /// The targets belong to a repository inside this one, whose store answers.
     NestedRepository(String),
 }

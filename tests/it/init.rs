@@ -1,10 +1,13 @@
 //! Setting a repository up and taking that back, at the terminal.
 
 use crate::{
-    env::{Refs, Repo, TestEnvironment},
+    env::{PROGRAM, Refs, Repo, TestEnvironment, path_without_us, run},
     together::together,
 };
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 #[test]
 fn a_dry_run_shows_a_diff_that_git_takes_and_writes_nothing() {
@@ -143,4 +146,38 @@ fn a_fence_that_is_put_back_beside_an_undo_is_gone_or_was_never_back() {
         assert!(ends.iter().all(|end| !end.stderr.contains("can't be put back")), "{ends:#?}");
         assert_eq!(put_up(&repo), before, "round {round}: {ends:#?}");
     }
+}
+
+#[test]
+fn a_program_that_hooks_will_not_find_is_told() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let inited = run(repo.command(&["init"]).env("PATH", path_without_us())).stderr;
+    let folder = Path::new(PROGRAM).parent().unwrap().display().to_string();
+    let warning =
+        format!("warning: hooks don't find git-aio, and the fence lets everything pass: add {folder} to PATH");
+    assert!(inited.starts_with(&warning), "{inited}");
+}
+
+#[test]
+fn a_worktree_that_can_not_be_fenced_is_named() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.write(".husky/_/.gitignore", "*\n");
+    repo.git(&["config", "core.hooksPath", ".husky/_"]);
+    let linked = env.path().join("linked");
+    repo.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
+    let inited = repo.aio(&["init"]);
+    let named = format!(
+        "warning: the worktree {} has no fence: pre-commit: there is no such hook where git looks for it; \
+         `git aio init` puts it up when it is run there\n",
+        linked.display()
+    );
+    assert_eq!((inited.code, inited.stderr), (0, named));
+    let told = repo.ok(&["doctor"]);
+    assert!(
+        told.contains(&format!("odd     worktrees          no fence before the first claim in {}", linked.display()))
+    );
+    assert_eq!(run(repo.command(&["init"]).current_dir(&linked)).code, 0);
+    assert!(repo.ok(&["doctor"]).contains("ok      worktrees          1 worktree more"));
 }

@@ -129,6 +129,18 @@ impl Context {
                 Notice::FenceMissing(why) => {
                     self.ui.warn(format!("the fence at the commit is gone: {why}; `git aio init` puts it back"));
                 }
+                Notice::WorktreeUnfenced(tree, why) => self.ui.warn(format!(
+                    "the worktree {} has no fence: {why}; `git aio init` puts it up when it is run there",
+                    format::target(&tree)
+                )),
+                Notice::NotOnPath(folder) => {
+                    let folder = folder.map_or_else(|| "its folder".into(), |folder| folder.display().to_string());
+                    self.ui.warn(format!(
+                        "hooks don't find git-aio, and the fence lets everything pass: add {} to PATH where your shell \
+                         and your agents are started",
+                        format::target(&folder)
+                    ));
+                }
                 Notice::NestedRepository(root) => {
                     self.ui.say(format!("this belongs to the repository at {}", format::target(&root)));
                 }

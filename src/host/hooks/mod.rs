@@ -185,6 +185,13 @@ impl Site {
         }
     }
 
+    /// The same repository in its other work trees.
+    fn others(&self) -> Result<Vec<Site>, HookError> {
+        let trees = self.git.other_work_trees()?;
+        let site = |tree| Site { git: self.git.clone().in_work_tree(tree), common_dir: self.common_dir.clone() };
+        Ok(trees.into_iter().map(site).collect())
+    }
+
     fn own_dir(&self) -> PathBuf {
         self.common_dir.join("aio")
     }
@@ -222,6 +229,22 @@ pub fn put_back(site: &Site) -> Result<Option<FenceState>, HookError> {
         }
         FenceState::Installed | FenceState::NotInited => Ok(None),
     }
+}
+
+/// Other work trees in which git doesn't run our fences, though they were put up: each with the hook and the reason. A
+/// relative folder of hooks is one in each work tree.
+///
+/// # Errors
+/// When git fails.
+pub fn unfenced(site: &Site) -> Result<Vec<(PathBuf, FenceState)>, HookError> {
+    let mut found = Vec::new();
+    for other in site.others()? {
+        let state = fence_state(&other, other.git.config_path(HOOKS_PATH)?.as_deref());
+        if matches!(state, FenceState::Missing { .. }) {
+            found.push((other.git.dir().to_owned(), state));
+        }
+    }
+    Ok(found)
 }
 
 /// Whether git runs our fences, given the effective value of `core.hooksPath`. It reads a few files and starts nothing.

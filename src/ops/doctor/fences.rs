@@ -1,9 +1,9 @@
 //! Whether the fences stand, and whether git comes to them.
 
-use super::{Check, Seen, Session, check, proof};
+use super::{Check, Seen, Session, check, count, failed, proof, some};
 use crate::{
     base::id::ClaimId,
-    host::hooks::{FenceState, HOOKS_PATH, fence_state},
+    host::hooks::{FenceState, HOOKS_PATH, Site, fence_state, unfenced},
     ops::{Guard, settings::place},
     store::SetIn,
 };
@@ -30,7 +30,9 @@ impl Session {
             Some(place) => Seen::odd(format!("{stands}; but {place} sets {HOOKS_PATH}, which git goes by instead")),
             None => stands.into(),
         });
-        let mut checks = vec![check("fence", installed), check("path", proof::on_path(&site.git))];
+        let mut checks = vec![check("fence", installed)];
+        checks.extend(check_worktrees(&site));
+        checks.push(check("path", proof::on_path(&site.git)));
         for hook in ["pre-commit", "pre-merge-commit"] {
             let nonce = ClaimId::random(self.random()).to_string();
             checks.push(check(hook, proof::fires(&site.git, hook, &nonce)));
@@ -45,4 +47,25 @@ impl Session {
             self.repository.settings(section).into_iter().filter(|(key, _)| key.eq_ignore_ascii_case(HOOKS_PATH));
         set.find(|(_, set_in)| !matches!(set_in, SetIn::File(_))).map(|(_, set_in)| place(&set_in))
     }
+}
+
+/// Whether the fence stands in the other worktrees too, if there are any.
+fn check_worktrees(site: &Site) -> Option<Check> {
+    let others = match site.git.other_work_trees() {
+        Ok(others) if others.is_empty() => return None,
+        Ok(others) => others.len(),
+        Err(error) => return Some(failed("worktrees", error.to_string())),
+    };
+    let without: Vec<String> = match unfenced(site) {
+        Ok(without) => without.iter().map(|(tree, _)| tree.display().to_string()).collect(),
+        Err(error) => return Some(failed("worktrees", error.to_string())),
+    };
+    let seen = match without.len() {
+        0 => Seen::from(format!("{} more, and git's hooks are the same there", count(others, "worktree"))),
+        _ => Seen::odd(format!(
+            "no fence before the first claim in {}; `git aio init` puts it up when it is run there",
+            some(without)
+        )),
+    };
+    Some(check("worktrees", Ok(seen)))
 }
