@@ -68,7 +68,9 @@ impl Session {
     fn open_with(dir: &Path, acting_as: Option<String>, read: ReadSettings) -> Result<Self, Error> {
         let env = Env::read();
         let location = match &env.git_dir {
-            Some(git_dir) => Location::Named { git_dir: git_dir.clone(), work_tree: env.git_work_tree.clone() },
+            Some(git_dir) => {
+                Location::Named { git_dir: git_dir.clone(), work_tree: env.git_work_tree.clone(), dir: dir.to_owned() }
+            }
             None => Location::Around(dir.to_owned()),
         };
         Self::at(&location, dir, env, acting_as, read)

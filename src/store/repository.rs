@@ -29,6 +29,8 @@ pub enum Location {
         git_dir: PathBuf,
         /// `GIT_WORK_TREE`.
         work_tree: Option<PathBuf>,
+        /// The folder of the command, which is the root of the work tree where nothing says otherwise.
+        dir: PathBuf,
     },
 }
 
@@ -86,7 +88,7 @@ impl Repository {
     /// As for [`open`](Self::open).
     pub fn open_with(location: &Location, settings: &[String]) -> Result<Self, OpenError> {
         let dir = match location {
-            Location::Around(dir) | Location::Named { git_dir: dir, .. } => dir.clone(),
+            Location::Around(found) | Location::Named { git_dir: found, .. } => found.clone(),
         };
         let options =
             || gix::open::Options::default().bail_if_untrusted(true).cli_overrides(settings.iter().map(String::as_str));
@@ -102,8 +104,8 @@ impl Repository {
             Err(error) => return Err(explain(&error, dir)),
         };
         check_format(&gix).map_err(|reason| OpenError::Unusable { dir: dir.clone(), reason })?;
-        if let Location::Named { work_tree: Some(work_tree), .. } = location {
-            gix.set_workdir(work_tree.clone())
+        if let Some(work_tree) = named_work_tree(location, &gix) {
+            gix.set_workdir(work_tree.to_owned())
                 .map_err(|error| OpenError::Unusable { dir: dir.clone(), reason: error.to_string() })?;
         }
         let common_dir = std::fs::canonicalize(gix.common_dir())
@@ -197,6 +199,18 @@ impl Repository {
             first(&["author.email", "user.email", "gitoxide.user.emailFallback", "gitoxide.author.emailFallback"])?;
         Some((presentable(&name)?, presentable(&email)?))
     }
+}
+
+/// The work tree where the git directory was named: the one that was named too, else that of `core.worktree`, which gix
+/// finds, else the folder of the command; none in a bare repository. A linked worktree shares those two settings with the
+/// main one, and they aren't about it.
+fn named_work_tree<'l>(location: &'l Location, gix: &gix::Repository) -> Option<&'l Path> {
+    let Location::Named { work_tree, dir, .. } = location else { return None };
+    let config = gix.config_snapshot();
+    let is_linked = gix.git_dir() != gix.common_dir();
+    let elsewhere = config.boolean("core.bare") == Some(true) || config.string("core.worktree").is_some();
+    let here = (is_linked || !elsewhere).then_some(dir.as_path());
+    work_tree.as_deref().or(here)
 }
 
 /// A name or address as git would write it: without the signs that end one in a commit, and without the crud around
