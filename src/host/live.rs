@@ -160,16 +160,22 @@ fn readable() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// The id of this clone, made when it is first asked for. Of several who ask at once all get the same one.
-pub fn clone_id(common_dir: &Path, entropy: &impl Entropy) -> io::Result<CloneId> {
+/// The id of this clone. Where there is none yet it becomes what is `remembered`, or a new one is made. Of several who
+/// ask at once all get the same one.
+pub fn clone_id(
+    common_dir: &Path,
+    remembered: impl FnOnce() -> Option<CloneId>,
+    entropy: &impl Entropy,
+) -> io::Result<CloneId> {
     let path = common_dir.join("aio").join("clone");
     if let Some(id) = read_clone_id(&path)? {
         return Ok(id);
     }
+    let id = remembered().unwrap_or_else(|| CloneId::random(entropy.bytes()));
     let dir = common_dir.join("aio");
     fs::create_dir_all(&dir)?;
     let mut file = readable().prefix(".clone-").tempfile_in(&dir)?;
-    writeln!(file, "{}", CloneId::random(entropy.bytes()))?;
+    writeln!(file, "{id}")?;
     // Flushed, because others will know us by it for ever.
     file.as_file().sync_all()?;
     match file.persist_noclobber(&path) {
@@ -323,7 +329,7 @@ mod tests {
     fn all_who_ask_at_once_get_one_clone_id() {
         let root = tempfile::tempdir().expect("a folder");
         let ids: BTreeSet<CloneId> = thread::scope(|scope| {
-            let ask = || clone_id(root.path(), &SystemEntropy::default()).expect("an id");
+            let ask = || clone_id(root.path(), || None, &SystemEntropy::default()).expect("an id");
             let askers: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
             askers.into_iter().map(|asker| asker.join().expect("no panic")).collect()
         });
@@ -336,6 +342,6 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir(root.path().join("aio")).expect("a folder");
         fs::write(root.path().join("aio/clone"), "").expect("written");
-        assert!(clone_id(root.path(), &SystemEntropy::default()).is_err());
+        assert!(clone_id(root.path(), || None, &SystemEntropy::default()).is_err());
     }
 }

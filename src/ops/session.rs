@@ -4,6 +4,7 @@ use super::{Error, Notice, Settings};
 use crate::{
     base::{
         id::{CloneId, InstanceId},
+        oid::Oid,
         process::Aliveness,
         refs::RefStorage,
         world::{Clock, Entropy, Time},
@@ -20,11 +21,13 @@ use crate::{
     model::{
         instance::Instance,
         liveness::{Observed, Presence},
+        op::Action,
     },
-    store::{Durability, FileRefs, Location, RefBackend, Repository, Snapshot},
+    store::{Durability, FileRefs, Location, RefBackend, Repository, Snapshot, layout},
 };
 use std::{
     cell::{OnceCell, RefCell},
+    collections::HashMap,
     path::{Path, PathBuf},
 };
 
@@ -166,9 +169,25 @@ impl Session {
         if let Some(id) = self.clone_id.get() {
             return Ok(id);
         }
-        let id = live::clone_id(self.repository.common_dir(), &self.entropy)
+        let id = live::clone_id(self.repository.common_dir(), || self.remembered_clone_id(), &self.entropy)
             .map_err(Error::file("can't write to the git directory"))?;
         Ok(self.clone_id.get_or_init(|| id))
+    }
+
+    /// The id that this clone had, if its folder of ours was lost: that of the last instance whose registration the
+    /// reflog remembers. What came from another clone came with other lines, or with none.
+    fn remembered_clone_id(&self) -> Option<CloneId> {
+        let refs = self.refs();
+        let lines: HashMap<Oid, Option<String>> = refs.told_history(layout::STATE).ok()?.into_iter().collect();
+        let tip = refs.read(layout::STATE).ok()?.filter(|_| !lines.is_empty())?;
+        let ours = self.repository.log(&tip).map_while(Result::ok).filter(|entry| {
+            let line = lines.get(&entry.oid);
+            line.is_some_and(|line| line.as_ref().is_none_or(|line| *line == entry.subject))
+        });
+        ours.filter_map(|entry| entry.op).find_map(|op| match op.action {
+            Action::Register(instance) => Some(instance.clone),
+            _ => None,
+        })
     }
 
     /// Whether an instance is there.

@@ -28,6 +28,8 @@ pub(super) struct Trailers {
 /// One operation as the log shows it.
 #[derive(Debug, Clone)]
 pub struct Entry {
+    /// Its commit.
+    pub oid: Oid,
     /// The fencing token of what it granted.
     pub seq: u64,
     /// The word for what it did.
@@ -73,6 +75,7 @@ impl Repository {
         let op = lines.find(|line| line.starts_with('{')).and_then(|line| wire::decode_op(line).ok());
         let seconds = decoded.author().ok().and_then(|a| a.time().ok()).map_or(0, |time| time.seconds);
         let entry = Entry {
+            oid: oid.clone(),
             seq: trailers.seq,
             verb: subject.split(':').next().unwrap_or_default().to_owned(),
             op_id: trailers.op_id,

@@ -1,6 +1,6 @@
 //! Looking and mending, at the terminal.
 
-use crate::env::TestEnvironment;
+use crate::env::{Refs, Repo, TestEnvironment};
 use std::fs;
 
 fn lines<'t>(text: &'t str, word: &str) -> Vec<&'t str> {
@@ -126,4 +126,47 @@ fn hooks_that_the_environment_turns_off_are_no_fence_taken_down() {
     let expected = "git's hooks call it; but the environment (GIT_CONFIG_COUNT) sets core.hooksPath, \
                     which git goes by instead";
     assert_eq!(checked(&told, "fence"), ("odd", expected));
+}
+
+#[test]
+fn a_clone_that_lost_its_folder_knows_its_own_instances_by_the_reflog() {
+    let env = TestEnvironment::new();
+    for refs in [Refs::Files, Refs::Reftable] {
+        let repo = env.repo_with(&format!("{refs:?}"), refs, "sha1", &[("a", "1\n")]);
+        let codex = repo.register("codex");
+        repo.ok_as(&codex, &["claim", "a"]);
+        let id = fs::read(repo.dir.join(".git/aio/clone")).unwrap();
+        fs::remove_dir_all(repo.dir.join(".git/aio")).unwrap();
+        let told = repo.aio(&["doctor"]).stdout;
+        let (word, instances) = checked(&told, "instances");
+        assert_eq!(word, "odd", "{told}");
+        assert!(instances.starts_with("1 registered; with no file in aio/live"), "{instances}");
+        assert_eq!(fs::read(repo.dir.join(".git/aio/clone")).unwrap(), id);
+        let claude = repo.register("claude");
+        assert_eq!(repo.aio_as(&claude, &["claim", "a"]).code, 3, "it registered a moment ago");
+        let later = "2099-01-01T00:00:00Z";
+        assert_eq!(repo.aio_at(later, &claude, &["claim", "a"]).code, 0, "it doesn't live for ever");
+    }
+}
+
+#[test]
+fn instances_of_another_clone_are_named_apart() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let codex = repo.register("codex");
+    repo.ok_as(&codex, &["claim", "src/main.rs"]);
+    repo.git(&["clone", "-q", ".", "../other"]);
+    let other = Repo { env: &env, dir: env.path().join("other") };
+    other.git(&["-c", "core.logAllRefUpdates=always", "fetch", "-q", "origin", "refs/aio/state:refs/aio/state"]);
+    let claude = other.register("claude");
+    let told = other.aio(&["doctor"]).stdout;
+    let apart = "1 registered; of other clones, which are not judged from here; \
+                 `git aio release --force` ends their claims: ";
+    assert_eq!(checked(&told, "instances"), ("odd", format!("{apart}{codex}").as_str()));
+    assert_eq!(other.aio_at("2099-01-01T00:00:00Z", &claude, &["claim", "src/main.rs"]).code, 3);
+    let lost = other.dir.join(".git/aio");
+    fs::remove_dir_all(&lost).unwrap();
+    fs::remove_file(other.dir.join(".git/logs/refs/aio/state")).unwrap();
+    let told = other.aio(&["doctor"]).stdout;
+    assert!(checked(&told, "instances").1.starts_with("0 registered; of other clones"), "{told}");
 }
