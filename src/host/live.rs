@@ -174,19 +174,26 @@ fn clone_file(common_dir: &Path) -> PathBuf {
     common_dir.join("aio").join("clone")
 }
 
-/// The id of this clone, made when it is first asked for. Of several who ask at once all get the same one.
+/// The id of this clone. Where there is none yet it becomes what is `remembered`, or a new one is made. Of several who
+/// ask at once all get the same one.
 ///
 /// What is there and is no id is not replaced: all who are registered here would count as of another clone from then
 /// on, and nobody would ever find them gone. Whether that is better is for a person to say.
-pub fn clone_id(common_dir: &Path, sharing: Sharing, entropy: &impl Entropy) -> io::Result<CloneId> {
+pub fn clone_id(
+    common_dir: &Path,
+    sharing: Sharing,
+    remembered: impl FnOnce() -> Option<CloneId>,
+    entropy: &impl Entropy,
+) -> io::Result<CloneId> {
     if let Some(id) = known_clone_id(common_dir)? {
         return Ok(id);
     }
+    let id = remembered().unwrap_or_else(|| CloneId::random(entropy.bytes()));
     let path = clone_file(common_dir);
     let dir = path.parent().unwrap_or(common_dir);
     sharing.make_folders(dir)?;
     let mut file = readable().prefix(".clone-").tempfile_in(dir)?;
-    writeln!(file, "{}", CloneId::random(entropy.bytes()))?;
+    writeln!(file, "{id}")?;
     sharing.share(file.as_file())?;
     // Flushed, because others will know us by it for ever.
     file.as_file().sync_all()?;
@@ -350,7 +357,7 @@ mod tests {
     fn all_who_ask_at_once_get_one_clone_id() {
         let root = tempfile::tempdir().expect("a folder");
         let ids: BTreeSet<CloneId> = thread::scope(|scope| {
-            let ask = || clone_id(root.path(), Sharing::Umask, &SystemEntropy::default()).expect("an id");
+            let ask = || clone_id(root.path(), Sharing::Umask, || None, &SystemEntropy::default()).expect("an id");
             let askers: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
             askers.into_iter().map(|asker| asker.join().expect("no panic")).collect()
         });
@@ -365,7 +372,7 @@ mod tests {
         let path = clone_file(root.path());
         for junk in [&b""[..], b"no id\n", b"\xff", &[b'a'; 2 * MAX_FILE]] {
             fs::write(&path, junk).expect("written");
-            let error = clone_id(root.path(), Sharing::Umask, &SystemEntropy::default()).expect_err("no id");
+            let error = clone_id(root.path(), Sharing::Umask, || None, &SystemEntropy::default()).expect_err("no id");
             assert!(error.to_string().contains("aio/clone: it "), "{error}");
             assert_eq!(fs::read(&path).expect("there"), junk);
         }
@@ -383,6 +390,6 @@ mod tests {
         assert!(dir.read(&id).is_err());
         assert!(dir.beat(&id, at("2024-02-05T00:00:00Z")).is_err());
         assert_eq!(dir.all().expect("read").damaged, [id.as_str()]);
-        assert!(clone_id(root.path(), Sharing::Umask, &SystemEntropy::default()).is_err());
+        assert!(clone_id(root.path(), Sharing::Umask, || None, &SystemEntropy::default()).is_err());
     }
 }

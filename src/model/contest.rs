@@ -3,23 +3,36 @@
 //! The rules let no such pair come about. This finds one that damage, or a hand in the store, brought about all the
 //! same, and says which of the two stands.
 
-use super::{claim::Claim, overlap::Overlap, scope::Place};
+use super::{
+    claim::{Claim, Holder},
+    overlap::Overlap,
+    scope::Place,
+};
 use std::collections::HashMap;
 
 /// A claim that overlaps an earlier one of another holder, though not both are shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contest {
-    /// The one that was granted first, and stands.
+    /// The one that stands: somebody is behind it, and it was granted first.
     pub stands: Claim,
-    /// The one that should have been refused.
+    /// The one that has to go.
     pub falls: Claim,
 }
 
-/// All claims of `claims` that have to go for the rest to be free of contradiction: the earliest tokens stay. With
-/// `fold`, paths are compared as a case-insensitive file system sees them.
-pub fn contests(claims: &[Claim], fold: bool) -> Vec<Contest> {
+impl Contest {
+    /// The one that stands, in words that follow on "contradicts".
+    pub fn rival(&self) -> String {
+        let earlier = if self.stands.token < self.falls.token { "the earlier claim" } else { "the claim" };
+        format!("{earlier} of {} on {}", self.stands.holder, self.stands.scope)
+    }
+}
+
+/// All claims of `claims` that have to go for the rest to be free of contradiction. First go those whose holder
+/// `is_there` says no to, then those with the higher tokens. With `fold`, paths are compared as a case-insensitive file
+/// system sees them.
+pub fn contests(claims: &[Claim], fold: bool, is_there: impl Fn(&Holder) -> bool) -> Vec<Contest> {
     let mut in_order: Vec<&Claim> = claims.iter().collect();
-    in_order.sort_by(|a, b| (a.token, &a.id).cmp(&(b.token, &b.id)));
+    in_order.sort_by_cached_key(|claim| (!is_there(&claim.holder), claim.token, claim.id.clone()));
     let mut standing = Standing::default();
     let mut contests = Vec::new();
     for claim in in_order {
@@ -65,7 +78,7 @@ mod tests {
     use crate::{
         base::world::Time,
         model::{
-            claim::{Holder, Mode, Origin},
+            claim::{Mode, Origin},
             scope::Scope,
         },
     };
@@ -86,7 +99,7 @@ mod tests {
     }
 
     fn falling(claims: &[Claim]) -> Vec<(u64, u64)> {
-        contests(claims, false).iter().map(|c| (c.stands.token, c.falls.token)).collect()
+        contests(claims, false, |_| true).iter().map(|c| (c.stands.token, c.falls.token)).collect()
     }
 
     #[test]
@@ -103,6 +116,18 @@ mod tests {
         assert_eq!(falling(&claims), expected);
         claims.reverse();
         assert_eq!(falling(&claims), expected);
+    }
+
+    #[test]
+    fn a_claim_with_nobody_behind_it_gives_way() {
+        let claims = [
+            claim(1, "amp", "directory", "src"),
+            claim(2, "codex", "file", "src/a"),
+            claim(3, "gemini", "file", "src/a"),
+        ];
+        let found = contests(&claims, false, |holder| holder != &claims[0].holder);
+        let found: Vec<_> = found.iter().map(|c| (c.stands.token, c.falls.token)).collect();
+        assert_eq!(found, [(2, 3), (2, 1)]);
     }
 
     #[test]
@@ -128,7 +153,7 @@ mod tests {
     #[test]
     fn case_counts_unless_it_is_folded() {
         let claims = [claim(1, "a", "file", "Src/X"), claim(2, "b", "file", "src/x")];
-        assert_eq!(contests(&claims, false), []);
-        assert_eq!(contests(&claims, true).len(), 1);
+        assert_eq!(contests(&claims, false, |_| true), []);
+        assert_eq!(contests(&claims, true, |_| true).len(), 1);
     }
 }

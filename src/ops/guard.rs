@@ -153,11 +153,13 @@ impl Session {
             parents.extend(self.env.merging.iter().cloned());
         }
         let index = self.env.git_index_file.as_deref();
-        match self.repository.staged(index, &parents) {
+        let staged = match self.repository.staged(index, &parents) {
             // An index of a kind that we can't read, git can.
-            Err(_) => self.staged_by_git(&parents),
-            Ok(staged) => Ok(staged),
-        }
+            Err(_) => self.staged_by_git(&parents)?,
+            Ok(staged) => staged,
+        };
+        // What was committed elsewhere may be spelled in another way than git does here.
+        Ok(if self.composes() { staged.iter().map(RepoPath::composed).collect() } else { staged })
     }
 
     fn head(&self) -> Result<Option<Oid>, Error> {

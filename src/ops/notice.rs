@@ -4,6 +4,7 @@ use crate::{
     base::id::{InstanceId, Tool},
     model::claim::Ended,
 };
+use std::path::PathBuf;
 
 /// Something the one who runs the command should know.
 #[derive(Debug, Clone)]
@@ -33,6 +34,10 @@ pub enum Notice {
         /// How many.
         count: usize,
     },
+    /// The fence could not be put up in this other worktree, and why.
+    WorktreeUnfenced(String, String),
+    /// Hooks don't find the program; it is here.
+    NotOnPath(Option<PathBuf>),
     /// The targets belong to a repository inside this one, whose store answers.
     NestedRepository(String),
 }

@@ -27,11 +27,15 @@ pub(super) struct Trailers {
     pub(super) op_id: OpId,
     pub(super) seq: u64,
     pub(super) epoch: u64,
+    /// Whether it is a repair, whose number may be more than one above that of the commit before it.
+    pub(super) mends: bool,
 }
 
 /// One operation as the log shows it.
 #[derive(Debug, Clone)]
 pub struct Entry {
+    /// Its commit.
+    pub oid: Oid,
     /// The fencing token of what it granted.
     pub seq: u64,
     /// The word for what it did.
@@ -71,6 +75,7 @@ impl Repository {
         let op = lines.find(|line| line.starts_with('{')).and_then(|line| wire::decode_op(line).ok());
         let written = || Time::from_timestamp(author_seconds, 0).unwrap_or_default();
         let entry = Entry {
+            oid: oid.clone(),
             seq: trailers.seq,
             verb: subject.split(':').next().unwrap_or_default().to_owned(),
             op_id: trailers.op_id,
@@ -128,6 +133,7 @@ impl Trailers {
             op_id: value("Aio-Op-Id")?.parse().ok()?,
             seq: number("Aio-Seq")?,
             epoch: number("Aio-Epoch")?,
+            mends: value("Aio-Op") == Some("repair"),
         })
     }
 }

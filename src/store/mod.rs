@@ -27,7 +27,7 @@ pub use error::StoreError;
 pub use listing::{Extent, Listing};
 pub use refs::FileRefs;
 pub use repair::{Found, History, LostOp, WayBack, shortened};
-pub use repository::{Location, OpenError, RefBackend, Repository};
+pub use repository::{Location, OpenError, RefBackend, Repository, SetIn};
 pub use snapshot::{Damage, Snapshot};
 pub use staged::{Coverage, Tracked};
 pub use survey::Survey;

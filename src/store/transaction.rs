@@ -115,10 +115,10 @@ impl<'s, 'r> Transaction<'s, 'r> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
         let tree = write_tree(snapshot, &applied.changes, &mut batch)?;
-        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued)
+        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, snapshot.seq() + 1)
     }
 
-    /// As [`new`](Self::new), with a whole tree that somebody else has made.
+    /// As [`new`](Self::new), with a whole tree that somebody else has made, and a number.
     pub(super) fn with_tree(
         snapshot: &'s Snapshot<'r>,
         op: &Op,
@@ -126,8 +126,8 @@ impl<'s, 'r> Transaction<'s, 'r> {
         mut batch: Batch<'r>,
         tree: ObjectId,
         descent: Descent,
+        seq: u64,
     ) -> Result<Self, StoreError> {
-        let seq = snapshot.seq() + 1;
         let epoch = match op.action {
             Action::Create { .. } => 1,
             _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + u64::from(descent == Descent::Cut),

@@ -96,23 +96,29 @@ impl Snapshot<'_> {
         self.tip.as_ref().map_or(Ok(()), |tip| Inspector::new(self.repository).tree(tip.tree))
     }
 
-    /// Walks the commits back to the first one. Each is ours, has one parent at most, and follows on that by one.
+    /// Walks the commits back to the first one. Each is ours, has one parent at most, and follows on that by one. Only a
+    /// repair may leave numbers out: those that were given to operations which it took back.
     ///
     /// # Errors
     /// Says where the way ends.
     pub fn chain(&self) -> Result<Chain, StoreError> {
         let Some(tip) = &self.tip else { return Ok(Chain { length: 0, epoch: 0 }) };
         let (mut next, mut expected, mut length) = (Some(tip.oid.clone()), self.seq(), 0);
+        let mut leaves_out = false;
         while let Some(oid) = next {
             let (trailers, parent) = self.repository.link(&oid)?;
-            if trailers.seq != expected {
+            if trailers.seq > expected || trailers.seq < expected && !leaves_out {
                 let reason = format!("commit {oid} has the number {}, and {expected} is due", trailers.seq);
                 return Err(StoreError::Tip(reason));
             }
             if parent.is_none() && trailers.seq > 1 && trailers.epoch < 2 {
-                return Err(StoreError::Tip(format!("commit {oid} has the number {expected}, and none before it")));
+                return Err(StoreError::Tip(format!(
+                    "commit {oid} has the number {}, and none before it",
+                    trailers.seq
+                )));
             }
-            (next, expected, length) = (parent, expected.saturating_sub(1), length + 1);
+            (next, expected, length) = (parent, trailers.seq.saturating_sub(1), length + 1);
+            leaves_out = trailers.mends;
         }
         Ok(Chain { length, epoch: tip.trailers.epoch })
     }

@@ -380,7 +380,7 @@ fn how_long_silence_is_taken_for_life_can_be_set() {
     assert_snapshot!(repo.session(Some(&codex), &[&["status"]]), @r"
     $ git aio status
     ! error: the configuration key aio.staleAfter is 'soon', which is not a duration such as 5m or 2h
-    ! hint: change it with `git config aio.staleAfter <value>`
+    ! hint: change it with `git config aio.staleAfter <value>`; it is set in ~/demo/.git/config
     [exit 2]
     ");
 }

@@ -7,6 +7,7 @@
 mod agent;
 mod check;
 mod claim;
+mod completions;
 mod demo;
 mod docs;
 mod doctor;

@@ -11,7 +11,7 @@ use std::path::Path;
 ///
 /// It refuses where a file or setting is no longer as the plan saw it. The record is written first: after a crash an
 /// undo restores everything, and another plan completes it. A plan that is empty leaves the record that `init` was here.
-pub fn apply(site: &Site, plan: &Plan) -> Result<(), HookError> {
+pub(super) fn apply(site: &Site, plan: &Plan) -> Result<(), HookError> {
     let recorded = Manifest::read(site)?;
     if plan.is_empty() && recorded.is_some() {
         return Ok(());

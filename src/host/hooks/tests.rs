@@ -45,8 +45,8 @@ impl Fixture {
     fn snapshot(&self) -> BTreeMap<PathBuf, Node> {
         let mut found = BTreeMap::new();
         collect(self.repo.git.dir(), &mut found);
-        let changing =
-            ["objects", "index", "logs", "refs", "COMMIT_EDITMSG"].map(|name| self.repo.path(".git").join(name));
+        let changing = ["objects", "index", "logs", "refs", "worktrees", "COMMIT_EDITMSG"]
+            .map(|name| self.repo.path(".git").join(name));
         found.retain(|path, _| !changing.iter().any(|changing| path.starts_with(changing)));
         found
     }
@@ -402,5 +402,33 @@ fn hooks_in_a_folder_that_can_not_be_read_are_dispatched_to() {
         f.init();
         assert_eq!(f.state(), FenceState::Installed, "{unreadable}");
         assert_eq!(f.commit(), ["ours hook pre-commit"], "{unreadable}");
+    }
+}
+
+#[test]
+fn every_work_tree_with_hooks_of_its_own_is_fenced_or_named() {
+    for ignored_everywhere in [true, false] {
+        let f = Fixture::new();
+        f.repo.write(if ignored_everywhere { ".gitignore" } else { ".husky/_/.gitignore" }, "_\n*\n");
+        f.hook(".husky/_/pre-commit", &format!("#!/usr/bin/env sh\n{LOG}"));
+        f.site.git.run(["add", "-f", ".gitignore"]).ok();
+        f.site.git.run(["commit", "-q", "--allow-empty", "-m", "x"]).expect("a commit");
+        f.site.git.config_set(HOOKS_PATH, ".husky/_").expect("set");
+        let other = f.repo.outside().join("other");
+        f.repo.git.run(["worktree", "add", "-q", other.to_str().expect("text")]).expect("a work tree");
+        let site = Site { git: f.repo.git.clone().in_work_tree(&other), ..f.site.clone() };
+        let before = f.snapshot();
+        f.init();
+        let unfenced = || unfenced(&f.site).expect("looked").into_iter().map(|(tree, _)| tree).collect::<Vec<_>>();
+        assert_eq!(unfenced(), if ignored_everywhere { vec![] } else { vec![other.clone()] });
+        put_up(&site).expect("put up");
+        assert_eq!(unfenced(), [""; 0].map(PathBuf::from));
+        f.log();
+        site.git.run(["commit", "-q", "--allow-empty", "-m", "x"]).expect("a commit");
+        assert_eq!(f.log(), ["ours hook pre-commit"]);
+        assert!(plan(&f.site).expect("a plan").is_empty());
+        undo(&f.site).expect("undone");
+        assert_eq!(f.snapshot(), before);
+        assert!(!other.join(".husky/_/pre-commit").exists());
     }
 }

@@ -130,7 +130,7 @@ impl Patient {
 
     /// The names of the checks that fail, but for those of the fence.
     pub(super) fn complaints(&self) -> Vec<&'static str> {
-        let failed = self.session().doctor().into_iter().filter(|check| !check.ok).map(|check| check.name);
+        let failed = self.session().doctor().into_iter().filter(|check| !check.is_ok()).map(|check| check.name);
         failed.filter(|name| SOUND.contains(name)).collect()
     }
 
