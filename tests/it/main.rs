@@ -7,6 +7,7 @@
 mod agent;
 mod check;
 mod claim;
+mod completions;
 mod demo;
 mod docs;
 mod doctor;
@@ -25,7 +26,9 @@ mod managers;
 mod note;
 mod race;
 mod release;
+mod shared;
 mod smoke;
 mod staged;
+mod terminal;
 mod tidy;
 mod together;
