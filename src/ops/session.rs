@@ -26,6 +26,7 @@ use crate::{
 use std::{
     cell::{Cell, OnceCell, RefCell},
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 /// One command in one repository.
@@ -42,8 +43,8 @@ pub struct Session {
     pub(super) acting_as: Option<String>,
     pub(super) live: LiveDir,
     clone_id: OnceCell<CloneId>,
-    /// Whether this command has seen to a sync in the background.
-    pub(super) sync_started: Cell<bool>,
+    /// When this command last saw to a sync in the background.
+    pub(super) sync_started: Cell<Option<Instant>>,
     notices: RefCell<Vec<Notice>>,
 }
 
@@ -83,7 +84,7 @@ impl Session {
             dir: dir.to_owned(),
             acting_as,
             clone_id: OnceCell::new(),
-            sync_started: Cell::new(false),
+            sync_started: Cell::new(None),
             notices: RefCell::new(Vec::new()),
         })
     }
