@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 /// Configuration, with its defaults filled in.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `aio.staleAfter`, `aio.idleAfter`: how long silence is taken for life.
+    /// `aio.staleAfter`, `aio.idleAfter`, `aio.staleElsewhere`: how long silence is taken for life.
     pub patience: Patience,
     /// `aio.fsync`: whether a write waits for the disk.
     pub durability: Durability,
@@ -30,6 +30,8 @@ pub struct Settings {
     pub background_sync: bool,
     /// `aio.syncInterval`: how long the background syncs wait between two pushes.
     pub sync_interval: TimeDelta,
+    /// `aio.presenceInterval`: how often at most the hub is told who is here.
+    pub presence_interval: TimeDelta,
     /// `aio.syncTimeout`: how long the hub is waited for.
     pub sync_timeout: std::time::Duration,
     /// `aio.pushOffline`: what the fence at the push does when the hub can't be reached.
@@ -107,6 +109,7 @@ impl Settings {
             patience: Patience {
                 stale_after: duration(repository, "aio.staleAfter")?.unwrap_or(TimeDelta::minutes(5)),
                 idle_after: duration(repository, "aio.idleAfter")?.unwrap_or(TimeDelta::hours(2)),
+                stale_elsewhere: duration(repository, "aio.staleElsewhere")?.unwrap_or(TimeDelta::minutes(30)),
             },
             durability: if fsync.unwrap_or(true) { Durability::Synced } else { Durability::Unsynced },
             guard: [Guard::Block, Guard::Warn, Guard::Off][word("aio.guard", &["block", "warn", "off"])?.unwrap_or(0)],
@@ -119,6 +122,7 @@ impl Settings {
                 [word("aio.confirm", &["local", "lazy", "strict"])?.unwrap_or(1)],
             background_sync: boolean(repository, "aio.backgroundSync")?.unwrap_or(true),
             sync_interval: duration(repository, "aio.syncInterval")?.unwrap_or(TimeDelta::seconds(10)),
+            presence_interval: duration(repository, "aio.presenceInterval")?.unwrap_or(TimeDelta::minutes(3)),
             sync_timeout: duration(repository, "aio.syncTimeout")?
                 .and_then(|d| d.to_std().ok())
                 .unwrap_or(std::time::Duration::from_secs(30)),

@@ -7,8 +7,11 @@
 mod background;
 mod exchange;
 mod hub;
+mod presence;
+mod watch;
 
 pub use hub::Standing;
+pub(in crate::ops) use watch::Watching;
 
 use super::{Error, Session};
 use crate::{

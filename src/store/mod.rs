@@ -10,6 +10,7 @@ mod lock;
 pub mod log;
 mod loose;
 mod objects;
+mod presence;
 mod refs;
 mod repair;
 mod repository;
@@ -23,6 +24,7 @@ mod wire;
 
 pub use divergence::{Divergence, Link};
 pub use error::StoreError;
+pub use presence::{ClonePresence, MOST_NAMED};
 pub use refs::FileRefs;
 pub use repair::{Found, History, LostOp, WayBack, shortened};
 pub use repository::{Location, OpenError, RefBackend, Repository};

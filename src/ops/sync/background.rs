@@ -37,6 +37,15 @@ impl Session {
         self.sync_started.set(Some(Instant::now()));
     }
 
+    /// After a sign of life: starts a sync where the hub is due to be told who is here.
+    pub(in crate::ops) fn tell_presence_soon(&self) {
+        let wanted = self.settings.background_sync && self.settings.confirm != Confirm::Local;
+        let Some(name) = self.hub_name().filter(|_| wanted) else { return };
+        if self.is_presence_due(self.memory_file(&name).read().told.as_ref()) {
+            self.sync_soon();
+        }
+    }
+
     fn is_within_interval(&self, at: crate::base::world::Time) -> bool {
         let since = self.now().signed_duration_since(at);
         since >= TimeDelta::zero() && since < self.settings.sync_interval

@@ -13,7 +13,7 @@ use crate::{
     host::{
         fault,
         hub::{
-            Answer, Hub, HubError, Update,
+            Hub, HubError, Update,
             memory::{Base, Failure, Memory, MemoryFile},
         },
     },
@@ -51,10 +51,10 @@ pub(in crate::ops) struct Request<'p> {
 
 /// An exchange under way. It holds the lock of the clone's syncs.
 pub(in crate::ops) struct Exchange<'s> {
-    session: &'s Session,
-    hub: Hub,
+    pub(super) session: &'s Session,
+    pub(super) hub: Hub,
     file: MemoryFile,
-    memory: Memory,
+    pub(super) memory: Memory,
     deadline: Instant,
     synced: Synced,
     progress: &'s mut dyn FnMut(Phase),
@@ -172,6 +172,7 @@ impl Exchange<'_> {
         fault::at(&self.session.env, "sync-fetched");
         let theirs = refs.read(&tracking).map_err(crate::store::StoreError::from)?;
         self.trust(theirs.as_ref())?;
+        self.look(theirs.as_ref())?;
         Ok(theirs)
     }
 
@@ -320,6 +321,7 @@ impl Exchange<'_> {
         let Some(tip) = tip else { return Ok(true) };
         if Some(tip) == theirs {
             self.remember(tip)?;
+            self.tell_presence(tip);
             return Ok(true);
         }
         let link = self.session.repository.chain_link(tip)?;
@@ -328,9 +330,9 @@ impl Exchange<'_> {
         (self.progress)(Phase::Pushing(count));
         fault::at(&self.session.env, "sync-about-to-push");
         let update = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease: None };
-        let answers = self.hub.push(&[update]).map_err(unclear)?;
+        let taken = self.push_with_presence(update, tip).map_err(unclear)?;
         fault::at(&self.session.env, "sync-pushed");
-        if answers.first() != Some(&Answer::Taken) {
+        if !taken {
             return Ok(false);
         }
         self.synced.pushed += count;
