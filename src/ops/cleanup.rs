@@ -23,27 +23,17 @@ pub struct Cleaned {
 }
 
 impl Session {
-    /// Ends all instances of this clone that are stale, with their claims.
+    /// Ends all instances that are stale, with their claims: those of this clone, and after them those of others, which
+    /// only the hub may end.
     ///
     /// # Errors
-    /// When the store can't be read or written.
+    /// When the store can't be read or written, and when the hub does not confirm the end of those of other clones.
     pub fn cleanup(&self) -> Result<Cleaned, Error> {
         let snapshot = self.snapshot()?;
         // Whoever cleans up is not to be found stale for it.
         let me = self.asking(&snapshot)?.instance().cloned();
-        let mut ended = Vec::new();
-        let applied = self.perform(me.as_ref(), |snapshot| {
-            let claims = snapshot.claims()?.0;
-            let departures: Vec<Departure> = self
-                .gone(snapshot)?
-                .into_iter()
-                .filter(|id| Some(id) != me.as_ref())
-                .map(|id| departure(id, &claims, true))
-                .collect();
-            ended = departures.iter().map(|departure| departure.instance.clone()).collect();
-            Ok((!departures.is_empty()).then_some(Action::End(departures)))
-        })?;
-        for id in &ended {
+        let mut cleaned = self.end_gone(me.as_ref(), false)?;
+        for id in &cleaned.ended {
             if let Some(mut seen) = self.seen(id) {
                 // Its last sign of life stays what it was: from then on it is counted how long it is remembered.
                 seen.live.ended = Some(self.now());
@@ -51,15 +41,41 @@ impl Session {
             }
         }
         self.forget_long_ended();
-        let released = applied.released.into_iter().map(|claim| claim.id).collect();
-        Ok(Cleaned { ended, released })
+        let elsewhere = self.end_gone(me.as_ref(), true).map_err(|error| match error {
+            Error::NotConfirmed { message, hint } if !cleaned.ended.is_empty() => {
+                let message =
+                    format!("what was stale in this clone has ended, what is so in others has not: {message}");
+                Error::NotConfirmed { message, hint }
+            }
+            error => error,
+        })?;
+        cleaned.ended.extend(elsewhere.ended);
+        cleaned.released.extend(elsewhere.released);
+        Ok(cleaned)
     }
 
-    /// The instances of this clone that are stale.
-    fn gone(&self, snapshot: &crate::store::Snapshot<'_>) -> Result<Vec<InstanceId>, Error> {
+    /// Ends the stale instances of other clones or of this one.
+    fn end_gone(&self, me: Option<&InstanceId>, elsewhere: bool) -> Result<Cleaned, Error> {
+        let mut ended = Vec::new();
+        let applied = self.perform(me, |snapshot| {
+            let claims = snapshot.claims()?.0;
+            let departures: Vec<Departure> = self
+                .gone(elsewhere, snapshot)?
+                .into_iter()
+                .filter(|id| Some(id) != me)
+                .map(|id| departure(id, &claims, true))
+                .collect();
+            ended = departures.iter().map(|departure| departure.instance.clone()).collect();
+            Ok((!departures.is_empty()).then_some(Action::End(departures)))
+        })?;
+        Ok(Cleaned { ended, released: applied.released.into_iter().map(|claim| claim.id).collect() })
+    }
+
+    /// The stale instances of other clones or of this one.
+    fn gone(&self, elsewhere: bool, snapshot: &crate::store::Snapshot<'_>) -> Result<Vec<InstanceId>, Error> {
         let mut gone = Vec::new();
         for instance in snapshot.instances()?.0 {
-            if self.is_gone(&instance.id, snapshot)? {
+            if self.is_elsewhere(&instance) == elsewhere && self.is_gone(&instance.id, snapshot)? {
                 gone.push(instance.id);
             }
         }
