@@ -86,12 +86,21 @@ impl Session {
 }
 
 impl Exchange<'_> {
-    /// After a fetch, which brought `theirs`: notes what has changed of the other clones, and what has not.
-    pub(super) fn look(&mut self, theirs: Option<&Oid>) -> Result<(), Error> {
+    /// After a fetch, which brought `theirs`: notes what has changed of the other clones, and what has not. What can't
+    /// be read shows nothing, and is no reason not to sync.
+    pub(super) fn look(&mut self, theirs: Option<&Oid>) {
+        if let Ok(watch) = self.seen(theirs) {
+            let now = watch.looked;
+            self.session.watching.replace(Some(Rc::new(Watching { watch: watch.clone(), now })));
+            self.memory.watch = watch;
+        }
+    }
+
+    fn seen(&self, theirs: Option<&Oid>) -> Result<Watch, Error> {
         let session = self.session;
         let moment = session.moment();
         let at = moment.at;
-        let mut watch = std::mem::take(&mut self.memory.watch);
+        let mut watch = self.memory.watch.clone();
         if watch.boot != moment.boot || at < watch.looked {
             // Nothing that was counted before the machine was started says how long ago that is.
             watch = Watch { boot: moment.boot, since: at, through: watch.through, ..Watch::default() };
@@ -103,7 +112,7 @@ impl Exchange<'_> {
             for instance in snapshot.instances()?.0.into_iter().filter(|instance| session.is_elsewhere(instance)) {
                 others.entry(instance.clone).or_default().insert(instance.id);
             }
-            let news = News::since(&mut watch, session.repository.log(theirs), &others, &snapshot)?;
+            let news = News::since(&mut watch, session.repository.log(theirs), &others, &snapshot);
             let mut before = std::mem::take(&mut watch.clones);
             for (clone, registered) in others {
                 let before = before.remove(clone.as_str());
@@ -116,9 +125,7 @@ impl Exchange<'_> {
                 watch.clones.insert(clone.to_string(), sighted(before, &sight, &registered, at));
             }
         }
-        session.watching.replace(Some(Rc::new(Watching { watch: watch.clone(), now: at })));
-        self.memory.watch = watch;
-        Ok(())
+        Ok(watch)
     }
 
     fn presence_of(&self, clone: &CloneId) -> Option<Oid> {
@@ -142,7 +149,7 @@ impl News {
         log: impl Iterator<Item = Result<Entry, StoreError>>,
         others: &HashMap<CloneId, BTreeSet<InstanceId>>,
         snapshot: &Snapshot<'_>,
-    ) -> Result<News, Error> {
+    ) -> News {
         let mut news = News::default();
         let (from, at) = (std::mem::replace(&mut watch.through, snapshot.seq()), watch.looked);
         let clone_of: HashMap<&InstanceId, &CloneId> =
@@ -150,21 +157,22 @@ impl News {
         // Who looks for the first time sees what there is, and nothing come about.
         let mut all_seen = from > 0;
         if from > 0 && from < snapshot.seq() {
-            all_seen = false;
-            for entry in log {
-                let Ok(entry) = entry else { break };
-                if entry.seq <= from {
-                    all_seen = true;
+            let (mut joined, mut clear) = (false, true);
+            for entry in log.map_while(Result::ok) {
+                joined = entry.seq <= from;
+                if joined {
                     break;
                 }
-                let Some(op) = entry.op else { break };
-                if matches!(op.action, Action::Compact | Action::Recover | Action::Repair { .. }) {
-                    break;
-                }
+                // What these have granted is not told by themselves.
+                let tells = |op: &Op| !matches!(op.action, Action::Compact | Action::Recover | Action::Repair { .. });
+                clear &= entry.op.as_ref().is_some_and(tells);
+                let Some(op) = entry.op else { continue };
                 let Some((by, clone)) = op.by.as_ref().and_then(|by| Some((by, clone_of.get(by)?))) else { continue };
                 news.acted.insert(by.clone());
                 news.last_of.entry((*clone).clone()).or_insert(entry.seq);
-                for (claim, until) in granted_for_a_time(&op, by, snapshot)? {
+                let granted = granted_for_a_time(&op, by, snapshot);
+                clear &= granted.is_ok();
+                for (claim, until) in granted.unwrap_or_default() {
                     let known = watch.terms.get(claim.id.as_str()).is_some_and(|term| term.until == until);
                     if !known {
                         let term = Term { until, lasts: span(op.at, until), since: at };
@@ -172,13 +180,14 @@ impl News {
                     }
                 }
             }
-            forget_ended(&mut watch.terms, snapshot)?;
+            forget_ended(&mut watch.terms, snapshot);
+            all_seen = joined && clear;
         }
         if !all_seen {
             // Claims may have been granted that nobody showed us: all that are not known count from now.
             watch.since = at;
         }
-        Ok(news)
+        news
     }
 }
 
@@ -203,16 +212,11 @@ fn granted_for_a_time(op: &Op, by: &InstanceId, snapshot: &Snapshot<'_>) -> Resu
     Ok(granted.into_iter().filter_map(|claim| claim.until.map(|until| (claim, until))).collect())
 }
 
-fn forget_ended(terms: &mut BTreeMap<String, Term>, snapshot: &Snapshot<'_>) -> Result<(), Error> {
-    let mut ended = HashSet::new();
-    for (id, term) in &*terms {
-        let claim = id.parse().ok().map(|id| snapshot.claim(&id)).transpose()?.flatten();
-        if claim.is_none_or(|claim| claim.until != Some(term.until)) {
-            ended.insert(id.clone());
-        }
-    }
-    terms.retain(|id, _| !ended.contains(id));
-    Ok(())
+fn forget_ended(terms: &mut BTreeMap<String, Term>, snapshot: &Snapshot<'_>) {
+    terms.retain(|id, term| {
+        let claim = id.parse().ok().and_then(|id| snapshot.claim(&id).ok()?);
+        claim.is_some_and(|claim| claim.until == Some(term.until))
+    });
 }
 
 /// What one look showed of a clone.
