@@ -145,16 +145,17 @@ pub(crate) fn seen(seen: &Seen, now: Time) -> String {
     format!("{what} by {holder}{}{fallen}", terms(claim, now))
 }
 
-/// An instance: `codex-1707084123-a3f2 live, seen 3s ago: "port the parser" [T-1]`.
+/// An instance: `codex-1707084123-a3f2 live elsewhere, seen 3s ago: "port the parser" [T-1]`.
 pub(crate) fn instance(known: &Known, now: Time) -> String {
-    let Known { instance, presence, last_seen } = known;
+    let Known { instance, presence, last_seen, elsewhere } = known;
+    let elsewhere = if *elsewhere { " elsewhere" } else { "" };
     let task = instance.task.as_ref().map(|task| {
         let id = task.id.as_ref().map(|id| format!(" [{id}]")).unwrap_or_default();
         format!(": {}{id}", quoted(&task.text))
     });
     let worktree = instance.worktree.as_ref().map(|name| format!(" in worktree {}", target(name)));
     format!(
-        "{} {}, seen {}{}{}",
+        "{} {}{elsewhere}, seen {}{}{}",
         instance.id,
         presence.as_str(),
         ago(*last_seen, now),

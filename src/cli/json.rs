@@ -27,6 +27,8 @@ pub struct Instance {
     task: Option<Task>,
     /// `live`, `idle`, `stale` or `ended`
     state: String,
+    /// Whether it works in another clone
+    elsewhere: bool,
     since: String,
     last_seen: String,
     worktree: Option<String>,
@@ -347,6 +349,7 @@ impl Instance {
             project: project.clone(),
             task: task.as_ref().map(|t| Task { text: t.text.clone(), id: t.id.as_ref().map(ToString::to_string) }),
             state: known.presence.as_str().into(),
+            elsewhere: known.elsewhere,
             since: rfc3339(*since),
             last_seen: rfc3339(known.last_seen),
             worktree: worktree.clone(),

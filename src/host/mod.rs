@@ -4,6 +4,7 @@
 //! when somebody is stale), prints nothing, and never touches git's objects: those are `store`'s.
 
 pub mod background;
+pub mod boot;
 mod bounded;
 pub mod env;
 pub mod fault;

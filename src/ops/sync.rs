@@ -8,9 +8,12 @@ mod background;
 mod epoch;
 mod exchange;
 mod hub;
+mod presence;
+mod watch;
 
 pub use epoch::Compacted;
 pub use hub::Standing;
+pub(in crate::ops) use watch::Watching;
 
 use super::{Error, Session};
 use crate::{

@@ -24,6 +24,7 @@ mod kill;
 mod log;
 mod managers;
 mod note;
+mod presence;
 mod race;
 mod release;
 mod shared;

@@ -52,9 +52,9 @@ pub(in crate::ops) struct Request<'p> {
 /// An exchange under way. It holds the lock of the clone's syncs.
 pub(in crate::ops) struct Exchange<'s> {
     pub(super) session: &'s Session,
-    hub: Hub,
+    pub(super) hub: Hub,
     file: MemoryFile,
-    memory: Memory,
+    pub(super) memory: Memory,
     deadline: Instant,
     synced: Synced,
     progress: &'s mut dyn FnMut(Phase),
@@ -164,6 +164,7 @@ impl Exchange<'_> {
     fn fetch(&mut self) -> Result<Option<Oid>, Error> {
         let theirs = self.fetch_untrusted()?;
         self.trust(theirs.as_ref())?;
+        self.look(theirs.as_ref());
         Ok(theirs)
     }
 
@@ -325,6 +326,7 @@ impl Exchange<'_> {
         let Some(tip) = tip else { return Ok(true) };
         if Some(tip) == theirs {
             self.remember(tip)?;
+            self.tell_presence(tip);
             return Ok(true);
         }
         let link = self.session.repository.chain_link(tip)?;
@@ -332,9 +334,10 @@ impl Exchange<'_> {
         let count = link.seq.saturating_sub(before.map_or(0, |before| before.seq));
         (self.progress)(Phase::Pushing(count));
         fault::at(&self.session.env, "sync-about-to-push");
-        let answer = self.offer(tip, None)?;
+        let state = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease: None };
+        let taken = self.push_with_presence(state, tip).map_err(unclear)?;
         fault::at(&self.session.env, "sync-pushed");
-        if answer != Answer::Taken {
+        if !taken {
             return Ok(false);
         }
         self.synced.pushed += count;
