@@ -8,9 +8,10 @@ use super::env::Env;
 use crate::base::oid::Oid;
 use std::{
     ffi::{OsStr, OsString},
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    thread,
 };
 
 /// What ties git to one repository or changes its settings, as `git rev-parse --local-env-vars` lists it. Some agents
@@ -148,6 +149,26 @@ impl Git {
             Err(error) if error.code() == Some(none) => Ok(None),
             result => result.map(Some),
         }
+    }
+
+    /// Runs a command to its end, with `input` on its standard input, and returns what it printed.
+    pub(super) fn run_fed<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Result<Vec<u8>, GitError> {
+        let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        let not_started = |source| GitError::NotStarted { dir: self.dir.clone(), source };
+        let mut command = self.command(&args);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().map_err(not_started)?;
+        let stdin = child.stdin.take();
+        // It answers while it is still being asked. That it stops listening is told by how it ends.
+        let output = thread::scope(|scope| {
+            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+            child.wait_with_output().map_err(not_started)
+        })?;
+        if output.status.success() { Ok(output.stdout) } else { Err(failure(&args, &output)) }
     }
 
     /// Runs a command to its end, for callers who judge for themselves how it ended.

@@ -215,6 +215,14 @@ impl Snapshot<'_> {
         Ok(self.tree_at(&[b"ended".to_vec()])?.is_some())
     }
 
+    /// Whether anybody holds anything.
+    ///
+    /// # Errors
+    /// When the tree can't be read.
+    pub fn has_claims(&self) -> Result<bool, StoreError> {
+        Ok(self.tree_at(&[b"claims".to_vec()])?.is_some())
+    }
+
     /// Every claim that instances lost and have not settled.
     ///
     /// # Errors

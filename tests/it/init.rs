@@ -29,6 +29,7 @@ fn init_undone_leaves_the_repository_as_it_was_but_for_the_records() {
 $ git aio init
 write .git/hooks/pre-commit
 write .git/hooks/pre-merge-commit
+write .git/hooks/pre-push
 make the store in refs/aio/state
 $ git aio init
 nothing to do: all is in place
@@ -37,6 +38,7 @@ nothing to do: all is in place
 $ git aio init --undo
 Removed ~/demo/.git/hooks/pre-commit
 Removed ~/demo/.git/hooks/pre-merge-commit
+Removed ~/demo/.git/hooks/pre-push
 ! claims and notes stay in refs/aio/state; docs/storage.md says how they are kept
 $ git aio init --undo
 nothing to take back: init has changed nothing here

@@ -23,6 +23,7 @@ mod kill;
 mod log;
 mod managers;
 mod note;
+mod push;
 mod race;
 mod release;
 mod smoke;

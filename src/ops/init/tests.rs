@@ -47,7 +47,12 @@ fn a_plan_tells_everything_and_changes_nothing() {
     let plan = session(repo.git.dir()).plan_init().expect("a plan");
     assert_eq!(
         plan.words(),
-        ["write .git/hooks/pre-commit", "write .git/hooks/pre-merge-commit", "make the store in refs/aio/state"]
+        [
+            "write .git/hooks/pre-commit",
+            "write .git/hooks/pre-merge-commit",
+            "write .git/hooks/pre-push",
+            "make the store in refs/aio/state"
+        ]
     );
     assert_eq!(plan.files[0].before, Content::Absent);
     assert!(matches!(&plan.files[0].after, Content::File { mode: 0o755, .. }));
@@ -62,7 +67,7 @@ fn a_second_init_has_nothing_to_do_and_an_undo_leaves_the_store() {
     init(repo.git.dir());
     assert_eq!(notices(&session), [""; 0]);
     assert!(session.plan_init().expect("a plan").is_empty());
-    assert_eq!(session.undo_init().expect("undone").len(), 2);
+    assert_eq!(session.undo_init().expect("undone").len(), 3);
     assert_eq!(everything(&repo.path(".git/hooks")), hooks);
     assert!(session.snapshot().expect("read").exists());
     assert_eq!(session.undo_init().expect("undone"), [""; 0]);
