@@ -7,7 +7,7 @@ mod repair;
 #[cfg(test)]
 mod tests;
 
-use super::{Error, Guard, Session, instance::Known};
+use super::{Error, Guard, Session, init::Overwriting, instance::Known};
 use crate::{
     base::id::InstanceId,
     host::hooks::{FenceState, HOOKS_PATH, fence_state},
@@ -75,6 +75,7 @@ impl Session {
             check("locks", self.check_locks()),
             check("liveness", self.check_liveness()),
             check("instances", self.check_instances()),
+            check("refspecs", self.check_refspecs()),
         ]);
         checks.extend(self.check_fences());
         checks
@@ -214,6 +215,13 @@ impl Session {
         let registered = format!("{} registered", instances.len());
         // Nothing is wrong with that: their claims block nobody.
         Ok(if stale.is_empty() { registered } else { format!("{registered}; stale: {}", some(stale)) })
+    }
+
+    fn check_refspecs(&self) -> Finding {
+        match self.overwriting_refspecs().map_err(say)?.as_slice() {
+            [] => Ok("no `git fetch` writes to refs/aio".into()),
+            found => Err(found.iter().map(Overwriting::words).collect::<Vec<_>>().join("; ")),
+        }
     }
 
     fn check_fences(&self) -> Vec<Check> {

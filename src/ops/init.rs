@@ -1,11 +1,23 @@
 //! Putting up the fences and making the store, and taking the fences down again.
 
+mod hub;
 #[cfg(test)]
 mod tests;
+
+pub use hub::Overwriting;
 
 use super::{Error, Notice, Session};
 use crate::host::hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site};
 use std::path::{Path, PathBuf};
+
+/// What is wished for besides the fences and the store.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// The hub: a remote of the repository, a URL, or the path of a repository.
+    pub remote: Option<String>,
+    /// Whether git's own fetches are to fill the tracking refs of the hub.
+    pub fetch_with_git: bool,
+}
 
 /// What `init` would do. Nothing of it is done before [`Session::init`].
 #[must_use = "a plan changes nothing"]
@@ -18,6 +30,10 @@ pub struct InitPlan {
     pub makes_store: bool,
     /// Whether this is a bare repository, in which nobody commits.
     pub bare: bool,
+    /// The one remote there is, where no hub is named.
+    pub possible_hub: Option<String>,
+    /// Settings that are a danger to what was not synced yet.
+    pub overwriting: Vec<Overwriting>,
     hooks: Option<(Site, Plan)>,
 }
 
@@ -72,7 +88,7 @@ impl InitPlan {
     /// What it does, in words.
     pub fn words(&self) -> Vec<String> {
         let files = self.files.iter().map(|edit| edit.words.clone());
-        let settings = self.settings.iter().map(|edit| format!("set {} to {}", edit.key, edit.after.join(", ")));
+        let settings = self.settings.iter().map(SettingEdit::words);
         let store = self.makes_store.then(|| "make the store in refs/aio/state".to_owned());
         files.chain(settings).chain(store).collect()
     }
@@ -82,18 +98,27 @@ impl Session {
     /// What there is to do.
     ///
     /// # Errors
-    /// When hooks or settings can't be read, or the store can't.
-    pub fn plan_init(&self) -> Result<InitPlan, Error> {
+    /// When hooks or settings can't be read, or the store can't; when a wish can't be fulfilled.
+    pub fn plan_init(&self, wishes: &Wishes) -> Result<InitPlan, Error> {
         let makes_store = !self.snapshot()?.exists();
-        let Some(site) = self.site() else {
-            return Ok(InitPlan { files: vec![], settings: vec![], makes_store, bare: true, hooks: None });
-        };
-        let plan = hooks::plan(&site)?;
+        let fenced = self.site();
+        let bare = fenced.is_none();
+        let site = fenced.unwrap_or_else(|| self.bare_site());
+        let mut plan = if bare { Plan::default() } else { hooks::plan(&site)? };
+        plan.config.extend(self.hub_settings(&site, wishes)?);
         let tree = site.git.dir();
         let files = plan.files.iter().map(|change| file_edit(change, tree)).collect();
         let file = short(&site.common_dir.join("config"), tree);
         let settings = plan.config.iter().map(|change| setting_edit(change, &file)).collect();
-        Ok(InitPlan { files, settings, makes_store, bare: false, hooks: Some((site, plan)) })
+        Ok(InitPlan {
+            files,
+            settings,
+            makes_store,
+            bare,
+            possible_hub: self.possible_hub(&site.git, wishes)?,
+            overwriting: self.overwriting_refspecs()?,
+            hooks: (!bare || !plan.is_empty()).then_some((site, plan)),
+        })
     }
 
     /// Does what was planned.
@@ -113,7 +138,7 @@ impl Session {
     /// # Errors
     /// When hooks or settings can't be written.
     pub fn undo_init(&self) -> Result<Vec<String>, Error> {
-        let Some(site) = self.site() else { return Ok(Vec::new()) };
+        let site = self.site().unwrap_or_else(|| self.bare_site());
         Ok(hooks::undo(&site)?.iter().map(ToString::to_string).collect())
     }
 
@@ -147,6 +172,11 @@ impl Session {
     pub(super) fn site(&self) -> Option<Site> {
         self.repository.work_tree()?;
         Some(Site { git: self.git(), common_dir: self.repository.common_dir().to_owned() })
+    }
+
+    /// The same of a bare repository, which has settings, too.
+    fn bare_site(&self) -> Site {
+        Site { git: self.bare_git(), common_dir: self.repository.common_dir().to_owned() }
     }
 }
 
@@ -182,6 +212,15 @@ fn file_edit(change: &FileChange, tree: &Path) -> FileEdit {
 fn setting_edit(change: &ConfigChange, file: &Path) -> SettingEdit {
     let ConfigChange { key, before, after } = change.clone();
     SettingEdit { file: file.to_owned(), key, before, after }
+}
+
+impl SettingEdit {
+    fn words(&self) -> String {
+        match self.after.strip_prefix(self.before.as_slice()) {
+            Some(added) if !self.before.is_empty() => format!("add {} to {}", added.join(", "), self.key),
+            _ => format!("set {} to {}", self.key, self.after.join(", ")),
+        }
+    }
 }
 
 /// A path as its reader would name it.

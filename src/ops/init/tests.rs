@@ -1,4 +1,4 @@
-use super::{Content, Session};
+use super::{Content, Session, Wishes};
 use crate::{
     host::{hooks, scratch::Scratch},
     ops::Notice,
@@ -37,14 +37,14 @@ fn notices(session: &Session) -> Vec<String> {
 
 fn init(dir: &Path) {
     let session = session(dir);
-    session.init(&session.plan_init().expect("a plan")).expect("done");
+    session.init(&session.plan_init(&Wishes::default()).expect("a plan")).expect("done");
 }
 
 #[test]
 fn a_plan_tells_everything_and_changes_nothing() {
     let repo = Scratch::new();
     let before = everything(&repo.path(".git"));
-    let plan = session(repo.git.dir()).plan_init().expect("a plan");
+    let plan = session(repo.git.dir()).plan_init(&Wishes::default()).expect("a plan");
     assert_eq!(
         plan.words(),
         [
@@ -66,7 +66,7 @@ fn a_second_init_has_nothing_to_do_and_an_undo_leaves_the_store() {
     let hooks = everything(&repo.path(".git/hooks"));
     init(repo.git.dir());
     assert_eq!(notices(&session), [""; 0]);
-    assert!(session.plan_init().expect("a plan").is_empty());
+    assert!(session.plan_init(&Wishes::default()).expect("a plan").is_empty());
     assert_eq!(session.undo_init().expect("undone").len(), 3);
     assert_eq!(everything(&repo.path(".git/hooks")), hooks);
     assert!(session.snapshot().expect("read").exists());
@@ -80,7 +80,7 @@ fn a_hook_of_the_users_is_chained_and_settings_are_told() {
     #[cfg(unix)]
     fs::set_permissions(repo.path(".git/hooks/pre-commit"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("executable");
-    let plan = session(repo.git.dir()).plan_init().expect("a plan");
+    let plan = session(repo.git.dir()).plan_init(&Wishes::default()).expect("a plan");
     assert_eq!(plan.words()[0], "put our part into .git/hooks/pre-commit");
     let Content::File { bytes, .. } = &plan.files[0].after else { panic!("a file") };
     assert!(String::from_utf8_lossy(bytes).ends_with("exit 0\n"));
@@ -88,7 +88,7 @@ fn a_hook_of_the_users_is_chained_and_settings_are_told() {
     repo.git.config_set("core.hooksPath", "versioned").expect("set");
     repo.write("versioned/pre-commit", "#!/bin/sh\n");
     repo.git.run(["add", "versioned"]).expect("added");
-    let plan = session(repo.git.dir()).plan_init().expect("a plan");
+    let plan = session(repo.git.dir()).plan_init(&Wishes::default()).expect("a plan");
     assert_eq!(plan.settings[0].key, "core.hooksPath");
     assert_eq!(plan.settings[0].before, ["versioned"]);
     assert_eq!(plan.settings[0].file, Path::new(".git/config"));
@@ -103,7 +103,7 @@ fn a_folder_and_a_linked_worktree_belong_to_the_same_fence() {
     repo.git.run(["worktree", "add", "-q", linked.to_str().expect("text")]).expect("a worktree");
     init(&linked);
     for dir in [&linked, &repo.path("deep/er"), &repo.path("")] {
-        assert!(session(dir).plan_init().expect("a plan").is_empty(), "{}", dir.display());
+        assert!(session(dir).plan_init(&Wishes::default()).expect("a plan").is_empty(), "{}", dir.display());
     }
     assert!(repo.path(".git/hooks/pre-commit").exists());
     session(&repo.path("deep/er")).undo_init().expect("undone");
@@ -116,7 +116,7 @@ fn a_bare_repository_gets_a_store_and_no_fence() {
     let bare = repo.outside().join("bare.git");
     repo.git.run(["init", "-q", "--bare", bare.to_str().expect("text")]).expect("made");
     let session = session(&bare);
-    let plan = session.plan_init().expect("a plan");
+    let plan = session.plan_init(&Wishes::default()).expect("a plan");
     assert!(plan.bare);
     assert_eq!(plan.words(), ["make the store in refs/aio/state"]);
     session.init(&plan).expect("done");

@@ -68,7 +68,9 @@ impl Session {
     }
 
     pub(super) fn hub(&self, name: &HubName, deadline: Instant) -> Hub {
-        let git = self.bare_git().with("GIT_SSH_COMMAND", self.ssh_command());
+        // A URL that is a relative path is so to the root of the work tree.
+        let dir = self.repository.work_tree().unwrap_or_else(|| self.repository.common_dir().to_owned());
+        let git = self.bare_git().in_dir(dir).with("GIT_SSH_COMMAND", self.ssh_command());
         Hub::new(git, &name.remote, &name.place, &self.settings.ref_prefix, deadline)
     }
 
