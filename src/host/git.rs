@@ -8,10 +8,9 @@ use super::env::Env;
 use crate::base::oid::Oid;
 use std::{
     ffi::{OsStr, OsString},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    thread,
 };
 
 /// What ties git to one repository or changes its settings, as `git rev-parse --local-env-vars` lists it. Some agents
@@ -127,6 +126,12 @@ impl Git {
         Git { dir: dir.into(), ..self }
     }
 
+    /// The same, in another work tree of the repository: one that the caller named is left behind.
+    pub fn in_work_tree(mut self, dir: impl Into<PathBuf>) -> Git {
+        self.vars.retain(|(name, _)| !TIES.iter().any(|tie| name == tie));
+        self.in_dir(dir)
+    }
+
     /// The folder it runs in.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -149,26 +154,6 @@ impl Git {
             Err(error) if error.code() == Some(none) => Ok(None),
             result => result.map(Some),
         }
-    }
-
-    /// Runs a command to its end, with `input` on its standard input, and returns what it printed.
-    pub(super) fn run_fed<S: AsRef<OsStr>>(
-        &self,
-        args: impl IntoIterator<Item = S>,
-        input: &[u8],
-    ) -> Result<Vec<u8>, GitError> {
-        let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-        let not_started = |source| GitError::NotStarted { dir: self.dir.clone(), source };
-        let mut command = self.command(&args);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().map_err(not_started)?;
-        let stdin = child.stdin.take();
-        // It answers while it is still being asked. That it stops listening is told by how it ends.
-        let output = thread::scope(|scope| {
-            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
-            child.wait_with_output().map_err(not_started)
-        })?;
-        if output.status.success() { Ok(output.stdout) } else { Err(failure(&args, &output)) }
     }
 
     /// Runs a command to its end, for callers who judge for themselves how it ended.
@@ -255,6 +240,23 @@ impl Git {
         numbers.next().zip(numbers.next()).ok_or_else(|| GitError::Unclear { command: "version".into() })
     }
 
+    /// The folders of the other work trees of the repository, those that are there.
+    pub fn other_work_trees(&self) -> Result<Vec<PathBuf>, GitError> {
+        let here = self.dir.canonicalize().ok();
+        let out = self.run(["worktree", "list", "--porcelain", "-z"])?;
+        let mut trees: Vec<PathBuf> = Vec::new();
+        for line in out.split(|b| *b == 0) {
+            match line.strip_prefix(b"worktree ") {
+                Some(tree) => trees.push(path(tree)),
+                // The repository itself, which has none.
+                None if line == b"bare" => drop(trees.pop()),
+                None => {}
+            }
+        }
+        trees.retain(|tree| tree.canonicalize().is_ok_and(|tree| Some(&tree) != here.as_ref()));
+        Ok(trees)
+    }
+
     /// Runs a hook of the repository, if it has it.
     pub fn hook_run(&self, name: &str, args: &[&OsStr]) -> Result<Vec<u8>, GitError> {
         let mut words: Vec<&OsStr> = ["hook", "run", "--ignore-missing", name, "--"].map(OsStr::new).to_vec();
@@ -263,7 +265,7 @@ impl Git {
     }
 }
 
-fn failure(args: &[OsString], output: &Output) -> GitError {
+pub(super) fn failure(args: &[OsString], output: &Output) -> GitError {
     let command = args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
     GitError::Failed { command, code: output.status.code(), stderr: text(&output.stderr) }
 }

@@ -1,8 +1,14 @@
 //! What commits change, told by git: for those that are about to leave the repository.
 
-use super::git::{Git, GitError};
+use super::git::{Git, GitError, failure};
 use crate::base::oid::Oid;
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+    io::Write as _,
+    process::Stdio,
+    thread,
+};
 
 /// Where commits are known to be already.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +75,22 @@ impl Git {
         let asked: String = commits.iter().map(|commit| format!("{commit}\n")).collect();
         let out = self.run_fed(DIFF, asked.as_bytes())?;
         parse_diff(&out).ok_or_else(|| GitError::Unclear { command: DIFF.join(" ") })
+    }
+
+    /// Runs a command to its end, with `input` on its standard input, and returns what it printed.
+    fn run_fed<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &[u8]) -> Result<Vec<u8>, GitError> {
+        let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        let not_started = |source| GitError::NotStarted { dir: self.dir().to_owned(), source };
+        let mut command = self.command(&args);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().map_err(not_started)?;
+        let stdin = child.stdin.take();
+        // It answers while it is still being asked. That it stops listening is told by how it ends.
+        let output = thread::scope(|scope| {
+            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+            child.wait_with_output().map_err(not_started)
+        })?;
+        if output.status.success() { Ok(output.stdout) } else { Err(failure(&args, &output)) }
     }
 }
 

@@ -6,9 +6,16 @@ mod tests;
 
 pub use hub::Overwriting;
 
-use super::{Error, Notice, Session};
-use crate::host::hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site};
-use std::path::{Path, PathBuf};
+use super::{Error, Notice, Session, doctor::proof};
+use crate::host::{
+    env,
+    git::Git,
+    hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site},
+};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
 /// What is wished for besides the fences and the store.
 #[derive(Debug, Clone, Default)]
@@ -19,8 +26,7 @@ pub struct Wishes {
     pub fetch_with_git: bool,
 }
 
-/// What `init` would do. Nothing of it is done before [`Session::init`].
-#[must_use = "a plan changes nothing"]
+/// What `init` would do, or has done.
 pub struct InitPlan {
     /// Files that change, in the order in which they do.
     pub files: Vec<FileEdit>,
@@ -34,7 +40,6 @@ pub struct InitPlan {
     pub possible_hub: Option<String>,
     /// Settings that are a danger to what was not synced yet.
     pub overwriting: Vec<Overwriting>,
-    hooks: Option<(Site, Plan)>,
 }
 
 /// A file before and after.
@@ -100,36 +105,54 @@ impl Session {
     /// # Errors
     /// When hooks or settings can't be read, or the store can't; when a wish can't be fulfilled.
     pub fn plan_init(&self, wishes: &Wishes) -> Result<InitPlan, Error> {
-        let makes_store = !self.snapshot()?.exists();
-        let fenced = self.site();
-        let bare = fenced.is_none();
-        let site = fenced.unwrap_or_else(|| self.bare_site());
+        let (site, bare) = self.site_or_bare();
+        let wanted = self.hub_settings(wishes)?;
         let mut plan = if bare { Plan::default() } else { hooks::plan(&site)? };
-        plan.config.extend(self.hub_settings(&site, wishes)?);
+        plan.config.extend(hooks::plan_settings(&site, &wanted)?.config);
+        let makes_store = !self.snapshot()?.exists();
+        self.told(&site, &plan, makes_store, bare)
+    }
+
+    /// Does what there is to do, and tells what that was. Of several at once, one does it and the others find it done.
+    ///
+    /// # Errors
+    /// When hooks or settings can't be read or written, or the store can't; when a wish can't be fulfilled.
+    pub fn init(&self, wishes: &Wishes) -> Result<InitPlan, Error> {
+        let (site, bare) = self.site_or_bare();
+        let wanted = self.hub_settings(wishes)?;
+        let mut plan = if bare { Plan::default() } else { hooks::put_up(&site)? };
+        plan.config.extend(hooks::set(&site, &wanted)?.config);
+        let made_store = self.ensure_store()?;
+        if !bare {
+            self.tell_gaps(&site)?;
+        }
+        self.told(&site, &plan, made_store, bare)
+    }
+
+    fn told(&self, site: &Site, plan: &Plan, makes_store: bool, bare: bool) -> Result<InitPlan, Error> {
         let tree = site.git.dir();
-        let files = plan.files.iter().map(|change| file_edit(change, tree)).collect();
         let file = short(&site.common_dir.join("config"), tree);
-        let settings = plan.config.iter().map(|change| setting_edit(change, &file)).collect();
         Ok(InitPlan {
-            files,
-            settings,
+            files: plan.files.iter().map(|change| file_edit(change, tree)).collect(),
+            settings: plan.config.iter().map(|change| setting_edit(change, &file)).collect(),
             makes_store,
             bare,
-            possible_hub: self.possible_hub(&site.git, wishes)?,
+            possible_hub: self.possible_hub(&site.git, plan)?,
             overwriting: self.overwriting_refspecs()?,
-            hooks: (!bare || !plan.is_empty()).then_some((site, plan)),
         })
     }
 
-    /// Does what was planned.
-    ///
-    /// # Errors
-    /// When something is not as it was when it was planned, or can't be written.
-    pub fn init(&self, plan: &InitPlan) -> Result<(), Error> {
-        if let Some((site, plan)) = &plan.hooks {
-            hooks::apply(site, plan)?;
+    /// Tells where the fence that was put up doesn't stand all the same.
+    fn tell_gaps(&self, site: &Site) -> Result<(), Error> {
+        for (tree, state) in hooks::unfenced(site)? {
+            if let FenceState::Missing { hook, reason } = state {
+                self.notice(Notice::WorktreeUnfenced(tree.display().to_string(), format!("{hook}: {reason}")));
+            }
         }
-        self.ensure_store().map(drop)
+        if proof::on_path(&site.git).is_err() {
+            self.notice(Notice::NotOnPath(env::own_folder()));
+        }
+        Ok(())
     }
 
     /// Takes down what `init` put up, and tells line by line what was done; nothing, if there was nothing. The store
@@ -138,7 +161,7 @@ impl Session {
     /// # Errors
     /// When hooks or settings can't be written.
     pub fn undo_init(&self) -> Result<Vec<String>, Error> {
-        let site = self.site().unwrap_or_else(|| self.bare_site());
+        let (site, _) = self.site_or_bare();
         Ok(hooks::undo(&site)?.iter().map(ToString::to_string).collect())
     }
 
@@ -162,34 +185,34 @@ impl Session {
             return;
         };
         let found = format!("{hook}: {reason}");
-        self.notice(match heal(&site) {
-            Ok(()) => Notice::FenceHealed(found),
-            Err(why) => Notice::FenceMissing(format!("{found}; it can't be put back: {why}")),
-        });
+        match hooks::put_back(&site) {
+            Ok(Some(FenceState::Installed)) => self.notice(Notice::FenceHealed(found)),
+            Ok(Some(FenceState::Missing { reason, .. })) => self.fence_missing(&found, reason),
+            Ok(Some(FenceState::NotInited) | None) => {}
+            Err(error) => self.fence_missing(&found, Error::from(error)),
+        }
+    }
+
+    fn fence_missing(&self, found: &str, why: impl Display) {
+        self.notice(Notice::FenceMissing(format!("{found}; it can't be put back: {why}")));
     }
 
     /// The repository as far as its hooks go; `None` where nobody commits.
     pub(super) fn site(&self) -> Option<Site> {
         self.repository.work_tree()?;
-        Some(Site { git: self.git(), common_dir: self.repository.common_dir().to_owned() })
+        Some(self.site_of(self.git()))
     }
 
-    /// The same of a bare repository, which has settings, too.
-    fn bare_site(&self) -> Site {
-        Site { git: self.bare_git(), common_dir: self.repository.common_dir().to_owned() }
+    /// The same of a bare repository, which has settings, too; and whether it is one.
+    fn site_or_bare(&self) -> (Site, bool) {
+        match self.site() {
+            Some(site) => (site, false),
+            None => (self.site_of(self.bare_git()), true),
+        }
     }
-}
 
-fn heal(site: &Site) -> Result<(), String> {
-    let tried = hooks::plan(site).and_then(|plan| hooks::apply(site, &plan));
-    // Somebody else may have been at it too: what counts is whether it stands. git is asked anew, since its settings
-    // may be what changed.
-    let hooks_path = site.git.config_path(HOOKS_PATH).map_err(|error| error.to_string())?;
-    match (hooks::fence_state(site, hooks_path.as_deref()), tried) {
-        (FenceState::Installed, _) => Ok(()),
-        (_, Err(error)) => Err(Error::from(error).to_string()),
-        (FenceState::Missing { reason, .. }, Ok(())) => Err(reason.to_owned()),
-        (FenceState::NotInited, Ok(())) => Err("it was taken down meanwhile".to_owned()),
+    fn site_of(&self, git: Git) -> Site {
+        Site { git, common_dir: self.repository.common_dir().to_owned(), sharing: self.repository.sharing() }
     }
 }
 

@@ -42,7 +42,7 @@ impl Args {
             return undo(cx, session.undo_init()?);
         }
         let wishes = Wishes { remote: self.remote, fetch_with_git: self.fetch_with_git };
-        let plan = session.plan_init(&wishes)?;
+        let plan = if self.dry_run { session.plan_init(&wishes)? } else { session.init(&wishes)? };
         plan.overwriting.iter().for_each(|found| cx.ui.warn(found.words()));
         if plan.bare {
             cx.ui.say("this repository is bare: nobody commits in it, so it needs no fence");
@@ -51,7 +51,6 @@ impl Args {
             cx.ui.answer(|| InitAnswer::new(true, plan.words()), |out| show(out, &plan))?;
             return Ok(Exit::Done);
         }
-        session.init(&plan)?;
         cx.tell_notices(&session);
         cx.ui.answer(
             || InitAnswer::new(false, plan.words()),

@@ -18,7 +18,7 @@ use crate::{
     ops::{Error, Guard, PersonGuard, PushOffline, Session, Who},
     store::Snapshot,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The hook.
 const FENCE: &str = "pre-push";
@@ -166,8 +166,8 @@ impl Session {
         // Of losses the fence speaks itself, where they matter.
         let who = self.who(snapshot)?;
         who.instance().into_iter().for_each(|id| self.heard_of(id));
-        let lost = self.lost_by(&who, snapshot)?;
-        if lost.is_empty() && !snapshot.has_claims()? {
+        let losers = self.losers(&who, snapshot)?;
+        if losers.is_empty() && !snapshot.has_claims()? {
             return Ok(());
         }
         let (changed, all) = self.given_away(remote, work)?;
@@ -175,10 +175,15 @@ impl Session {
             verdict.warned.push(PushObjection::Unseen(MOST));
         }
         let paths: Vec<RepoPath> = changed.keys().cloned().collect();
+        let folds_case = snapshot.folds_case();
+        let mut lost = Vec::new();
+        for loser in &losers {
+            let of = self.losses_of(Some(loser), snapshot, |lost| lost.covers_any(&paths, folds_case))?;
+            lost.extend(of.into_iter().map(|ended| (loser.clone(), ended)));
+        }
         let ended: Vec<Ended> = lost.iter().map(|(_, ended)| ended.clone()).collect();
         let claims = snapshot.claims_covering(&paths)?;
         let (own, others) = self.divided(claims, &who, snapshot)?;
-        let folds_case = snapshot.folds_case();
         let mut kept = Vec::new();
         for finding in findings(&paths, &own, &ended, who.instance(), folds_case) {
             let Matter::Lost(ended) = finding.matter else {
@@ -205,24 +210,20 @@ impl Session {
         Ok(())
     }
 
-    /// What `who` lost and has not settled: an instance its own, a person what anybody in this clone did.
-    fn lost_by(&self, who: &Who, snapshot: &Snapshot<'_>) -> Result<Vec<(InstanceId, Ended)>, Error> {
-        let mut lost = match who.instance() {
-            Some(me) if !who.is_person() => {
-                self.losses(Some(me), snapshot)?.into_iter().map(|ended| (me.clone(), ended)).collect()
-            }
-            _ => snapshot.all_ended()?,
-        };
-        if who.is_person() {
-            let mut here = HashMap::new();
-            for (id, _) in &lost {
-                if !here.contains_key(id) {
-                    here.insert(id.clone(), self.works_here(id, snapshot)?);
-                }
-            }
-            lost.retain(|(id, _)| here[id]);
+    /// For whose losses `who` answers, of those who have any: an instance for its own, a person for those of anybody in
+    /// this clone.
+    fn losers(&self, who: &Who, snapshot: &Snapshot<'_>) -> Result<BTreeSet<InstanceId>, Error> {
+        if !who.is_person() {
+            let me = who.instance().cloned().into_iter();
+            return Ok(me.filter(|me| snapshot.lost_ids(me).map_or(true, |lost| !lost.is_empty())).collect());
         }
-        Ok(lost)
+        let mut losers = BTreeSet::new();
+        for loser in snapshot.losers()? {
+            if self.works_here(&loser, snapshot)? {
+                losers.insert(loser);
+            }
+        }
+        Ok(losers)
     }
 
     /// Whether an instance is, or was, one of this clone.

@@ -5,7 +5,7 @@ use crate::{
     base::text,
     host::{
         git::Git,
-        hooks::{ConfigChange, Site},
+        hooks::{Plan, Wanted},
     },
     ops::{Error, Session},
 };
@@ -24,27 +24,24 @@ pub struct Overwriting {
 
 impl Session {
     /// What git's settings have to say for the hub that is wished for.
-    pub(super) fn hub_settings(&self, site: &Site, wishes: &Wishes) -> Result<Vec<ConfigChange>, Error> {
-        let mut changes = Vec::new();
+    pub(super) fn hub_settings(&self, wishes: &Wishes) -> Result<Vec<Wanted>, Error> {
+        let mut wanted = Vec::new();
         let named = wishes.remote.as_deref().map(|given| self.hub_given(given)).transpose()?;
         if let Some(hub) = &named {
-            changes.extend(setting(&site.git, REMOTE.to_owned(), |_| vec![hub.clone()])?);
+            wanted.push(Wanted { key: REMOTE.to_owned(), values: vec![hub.clone()], besides: false });
         }
         if wishes.fetch_with_git {
-            let hub = named.or_else(|| self.settings.remote.clone());
-            let hub = hub.filter(|hub| self.is_remote(hub)).ok_or_else(|| {
+            let hub = named.or_else(|| self.settings.remote.clone()).filter(|hub| self.is_remote(hub));
+            let hub = hub.ok_or_else(|| {
                 Error::usage(
                     "git fetches by itself only from a remote of the repository, and no such hub is named",
                     "name one with --remote; `git remote -v` lists them",
                 )
             })?;
-            let wanted = self.tracking_refspecs(&hub);
-            changes.extend(setting(&site.git, format!("remote.{hub}.fetch"), |before| {
-                let lacking = wanted.iter().filter(|refspec| !before.contains(refspec));
-                before.iter().chain(lacking).cloned().collect()
-            })?);
+            let values = self.tracking_refspecs(&hub).into();
+            wanted.push(Wanted { key: format!("remote.{hub}.fetch"), values, besides: true });
         }
-        Ok(changes)
+        Ok(wanted)
     }
 
     /// The hub as it goes into the settings.
@@ -77,8 +74,8 @@ impl Session {
     }
 
     /// The one remote that could be the hub, where none is named.
-    pub(super) fn possible_hub(&self, git: &Git, wishes: &Wishes) -> Result<Option<String>, Error> {
-        if wishes.remote.is_some() || self.settings.remote.is_some() {
+    pub(super) fn possible_hub(&self, git: &Git, plan: &Plan) -> Result<Option<String>, Error> {
+        if plan.config.iter().any(|change| change.key == REMOTE) || self.settings.remote.is_some() {
             return Ok(None);
         }
         let out = git.run(["remote"])?;
@@ -118,17 +115,6 @@ impl InitPlan {
     pub fn names_hub(&self) -> bool {
         self.settings.iter().any(|edit| edit.key == REMOTE)
     }
-}
-
-/// The change of a setting in the repository's own file, if it is one.
-fn setting(
-    git: &Git,
-    key: String,
-    wanted: impl FnOnce(&[String]) -> Vec<String>,
-) -> Result<Option<ConfigChange>, Error> {
-    let before = git.config_local(&key)?;
-    let after = wanted(&before);
-    Ok((before != after).then_some(ConfigChange { key, before, after }))
 }
 
 /// Whether a fetch by this refspec writes to a ref below `refs/aio/`.
