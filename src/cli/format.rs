@@ -1,7 +1,7 @@
 //! How facts look in a line for people.
 
 use crate::{
-    base::{text, world::Time},
+    base::{id::InstanceId, text, world::Time},
     model::{
         claim::{Claim, EndReason, Ended, Holder, Mode, Origin},
         handoff::Handoff,
@@ -116,17 +116,26 @@ pub(crate) fn held(held: &Held, now: Time) -> String {
 
 /// A claim that ended without its holder's doing, told to the holder.
 pub(crate) fn lost(ended: &Ended, now: Time) -> String {
+    lost_by(None, ended, now)
+}
+
+/// The same, told to another than the holder, where that is given.
+pub(crate) fn lost_by(loser: Option<&InstanceId>, ended: &Ended, now: Time) -> String {
+    let (whose, who) = match loser {
+        None => ("your claim".to_owned(), "you"),
+        Some(loser) => (format!("the claim of {loser}"), "it"),
+    };
     let by = ended.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     let what = target(&ended.claim.scope.target());
     let ago = ago(ended.at, now);
     let how = match ended.reason {
-        EndReason::Stale => format!("was ended {ago}{by}, because you had not been heard of"),
+        EndReason::Stale => format!("was ended {ago}{by}, because {who} had not been heard of"),
         EndReason::Expired => format!("was ended {ago}{by}, because its time was up"),
         EndReason::Forced => format!("was ended {ago}{by}"),
         EndReason::Lost => format!("was lost to another clone {ago}{by}"),
     };
     let why = ended.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
-    format!("your claim on {what} {how}{why}")
+    format!("{whose} on {what} {how}{why}")
 }
 
 /// A claim with its holder, as somebody else sees it.

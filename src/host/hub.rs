@@ -25,6 +25,7 @@ pub struct Hub {
     place: String,
     prefix: String,
     deadline: Instant,
+    limit: Duration,
 }
 
 /// What is to be changed on the hub.
@@ -76,7 +77,14 @@ impl Hub {
     /// The hub that `remote` names, a remote of this repository or a URL, with its refs below `prefix`. What is
     /// fetched from it is kept below `refs/aio-sync/<place>`. All that is done with it has to be done by `deadline`.
     pub fn new(git: Git, remote: &str, place: &str, prefix: &str, deadline: Instant) -> Hub {
-        Hub { git, remote: remote.into(), place: place.into(), prefix: prefix.trim_end_matches('/').into(), deadline }
+        Hub {
+            git,
+            remote: remote.into(),
+            place: place.into(),
+            prefix: prefix.trim_end_matches('/').into(),
+            deadline,
+            limit: deadline.saturating_duration_since(Instant::now()),
+        }
     }
 
     /// The ref `name` of ours (`state`) on the hub.
@@ -108,6 +116,7 @@ impl Hub {
             "--no-write-fetch-head",
             "--no-auto-maintenance",
             "--no-recurse-submodules",
+            "--no-filter",
             "--no-show-forced-updates",
             "--refmap=",
         ]
@@ -161,7 +170,9 @@ impl Hub {
     fn run(&self, args: Vec<String>) -> Result<bounded::Ran, HubError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         // The user's hooks are for the user's own pushes.
-        let mut settings = vec![format!("core.hooksPath={}", if cfg!(windows) { "NUL" } else { "/dev/null" })];
+        let no_hooks = format!("core.hooksPath={}", if cfg!(windows) { "NUL" } else { "/dev/null" });
+        // Nor are options that a server may not know.
+        let mut settings = vec![no_hooks, "push.pushOption=".to_owned()];
         if !self.remote.contains([':', '/', '\\', '=']) {
             // A mirror takes no single refs.
             settings.push(format!("remote.{}.mirror=false", self.remote));
@@ -180,7 +191,7 @@ impl Hub {
     }
 
     fn timed_out(&self) -> HubError {
-        HubError::TimedOut { remote: self.name(), limit: self.deadline.saturating_duration_since(Instant::now()) }
+        HubError::TimedOut { remote: self.name(), limit: self.limit }
     }
 
     /// The hub by name, for people.

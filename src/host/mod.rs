@@ -9,6 +9,7 @@ mod bounded;
 pub mod env;
 pub mod fault;
 pub mod git;
+pub mod history;
 pub mod hooks;
 pub mod hub;
 pub mod live;

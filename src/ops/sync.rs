@@ -5,6 +5,7 @@
 //! again. Nobody is asked but the hub, and no clock.
 
 mod background;
+mod catch_up;
 mod epoch;
 mod exchange;
 mod hub;

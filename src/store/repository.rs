@@ -160,6 +160,11 @@ impl Repository {
         Some(inside.components().next()?.as_os_str().to_string_lossy().into_owned())
     }
 
+    /// Whether the object is here.
+    pub fn has(&self, oid: &crate::base::oid::Oid) -> bool {
+        gix::ObjectId::from_hex(oid.as_str().as_bytes()).is_ok_and(|id| self.gix.has_object(id))
+    }
+
     /// How refs are kept, as `extensions.refStorage` says.
     pub fn ref_backend(&self) -> RefBackend {
         match self.config("extensions.refStorage").as_deref() {

@@ -25,6 +25,7 @@ mod log;
 mod managers;
 mod note;
 mod presence;
+mod push;
 mod race;
 mod release;
 mod shared;

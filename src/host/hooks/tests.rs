@@ -110,7 +110,7 @@ fn acts(plan: &Plan) -> Vec<&Act> {
 fn where_there_is_no_hook_ours_is_written() {
     let f = Fixture::new();
     let plan = f.round_trip(&["ours hook pre-commit"]);
-    assert_eq!(acts(&plan), [&Act::Create, &Act::Create]);
+    assert_eq!(acts(&plan), [&Act::Create; 3]);
     assert!(!f.repo.path(".git/hooks").exists() && !f.repo.path(".git/aio").exists(), "no empty folder is left");
 }
 
@@ -119,7 +119,7 @@ fn a_shell_hook_gets_our_block() {
     let f = Fixture::new();
     f.hook(".git/hooks/pre-commit", &format!("#!/usr/bin/env bash\nset -eu\n{LOG}"));
     let plan = f.round_trip(&["ours hook pre-commit", "theirs pre-commit 0"]);
-    assert_eq!(acts(&plan), [&Act::Chain, &Act::Create]);
+    assert_eq!(acts(&plan), [&Act::Chain, &Act::Create, &Act::Create]);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_hook_in_another_language_runs_after_ours_under_its_own_name() {
         .expect("a script");
     let plan = f.round_trip(&["ours hook pre-commit", "theirs pre-commit 0"]);
     let aside = f.repo.path(".git").canonicalize().expect("there").join("hooks.before-git-aio/pre-commit");
-    assert_eq!(acts(&plan), [&Act::SetAside, &Act::Replace(aside), &Act::Create]);
+    assert_eq!(acts(&plan), [&Act::SetAside, &Act::Replace(aside), &Act::Create, &Act::Create]);
 }
 
 #[cfg(unix)]
@@ -154,7 +154,7 @@ fn a_hook_that_is_switched_off_stays_so() {
     let off = Node::File { bytes: format!("#!/bin/sh\n{LOG}").into_bytes(), mode: 0o640 };
     off.write(&f.repo.path(".git/hooks/pre-commit")).expect("a file");
     let plan = f.round_trip(&["ours hook pre-commit"]);
-    assert_eq!(acts(&plan), [&Act::Supersede, &Act::Create]);
+    assert_eq!(acts(&plan), [&Act::Supersede, &Act::Create, &Act::Create]);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn hooks_that_git_ignores_in_the_work_tree_are_chained() {
     f.hook(".husky/_/pre-commit", &format!("#!/usr/bin/env sh\n{LOG}"));
     f.site.git.config_set(HOOKS_PATH, ".husky/_").expect("set");
     let plan = f.round_trip(&["ours hook pre-commit", "theirs pre-commit 0"]);
-    assert_eq!((acts(&plan), plan.config.len()), (vec![&Act::Chain, &Act::Create], 0));
+    assert_eq!((acts(&plan), plan.config.len()), (vec![&Act::Chain, &Act::Create, &Act::Create], 0));
 }
 
 #[test]
@@ -246,7 +246,10 @@ fn an_undo_keeps_what_the_user_changed_since() {
     f.hook(".git/hooks/pre-commit", &edited);
     f.site.git.config_set("user.name", "Grace").expect("set");
     let done = undo(&f.site).expect("undone");
-    assert!(matches!(&done[..], [Undone::ConfigTakenOut(_), Undone::TakenOut(_), Undone::Removed(_)]), "{done:?}");
+    assert!(
+        matches!(&done[..], [Undone::ConfigTakenOut(_), Undone::TakenOut(_), Undone::Removed(_), Undone::Removed(_)]),
+        "{done:?}"
+    );
     assert_eq!(fs::read_to_string(&path).expect("read"), format!("#!/bin/sh\n{LOG}\n"));
     assert_eq!(f.site.git.config_get("user.name").expect("read").as_deref(), Some("Grace"));
     assert_eq!(f.site.git.config_get_all("log.excludeDecoration").expect("read"), [""; 0]);
@@ -289,6 +292,45 @@ fn an_init_that_was_cut_short_is_undone() {
     fs::remove_file(f.repo.path(".git/hooks/pre-merge-commit")).expect("removed");
     undo(&f.site).expect("undone");
     assert_eq!(f.snapshot(), before);
+}
+
+/// Writes down all that it is told.
+const TOLD: &str = "while read -r local new remote old; do echo \"theirs $1 $local $remote\" >>\"$HOME/log\"; done\n";
+
+/// A hook that goes on with standard input after ours has read it, chained in each of the ways there are.
+#[test]
+fn what_git_tells_a_hook_reaches_ours_and_theirs() {
+    let told = |folder: &str, hook: String| {
+        let f = Fixture::new();
+        let hub = f.repo.outside().join("hub.git");
+        f.repo.git.run(["init", "-q", "--bare", hub.to_str().expect("text")]).expect("a hub");
+        f.repo.git.run(["remote", "add", "hub", hub.to_str().expect("text")]).expect("a remote");
+        let fake = "#!/bin/sh\nwhile read -r local new remote old; do echo \"ours $3 $remote\" >>\"$HOME/log\"; done\n";
+        Node::hook(fake).write(&f.repo.outside().join("bin/git-aio")).expect("a script");
+        f.hook(&format!("{folder}/pre-push"), &hook);
+        if folder != ".git/hooks" {
+            f.site.git.config_set(HOOKS_PATH, folder).expect("set");
+            f.repo.git.run(["add", folder]).expect("versioned");
+        }
+        f.init();
+        f.repo.git.run(["push", "-q", "--no-thin", "hub", "main", "main:two"]).expect("pushed");
+        let log = f.log();
+        // With nothing to push, git tells nothing.
+        f.repo.git.run(["push", "-q", "hub", "main"]).expect("pushed");
+        assert!(f.log().iter().all(|line| !line.starts_with("theirs")), "theirs is not told of a ref without a name");
+        log
+    };
+    let hook = |shell: &str| format!("#!{shell}\n{TOLD}");
+    let expected = [
+        "ours hub refs/heads/main",
+        "ours hub refs/heads/two",
+        "theirs hub refs/heads/main refs/heads/main",
+        "theirs hub refs/heads/main refs/heads/two",
+    ];
+    assert_eq!(told(".git/hooks", hook("/bin/sh")), expected);
+    assert_eq!(told(".git/hooks", hook("/usr/bin/env -S bash -eu")), expected);
+    assert_eq!(told(".git/hooks", hook("/usr/bin/env -S env sh")), expected, "one that is set aside");
+    assert_eq!(told("versioned", hook("/bin/sh")), expected, "one that is dispatched to");
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Session {
         deadline: Instant,
         progress: &'s mut dyn FnMut(Phase),
     ) -> Result<Exchange<'s>, Error> {
-        let lock = self.sync_lock(progress)?;
+        let lock = self.sync_lock(deadline.min(Instant::now() + PATIENCE), progress)?;
         let file = self.memory_file(&name);
         Ok(Exchange {
             session: self,
@@ -83,13 +83,12 @@ impl Session {
         })
     }
 
-    fn sync_lock(&self, progress: &mut dyn FnMut(Phase)) -> Result<File, Error> {
+    fn sync_lock(&self, until: Instant, progress: &mut dyn FnMut(Phase)) -> Result<File, Error> {
         let failed = |source| Error::File { what: "can't lock the sync of this clone".into(), source };
         let dir = self.repository.common_dir().join("aio");
         std::fs::create_dir_all(&dir).map_err(failed)?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("sync.lock"));
         let file = file.map_err(failed)?;
-        let until = Instant::now() + PATIENCE;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -161,7 +160,7 @@ impl Exchange<'_> {
     }
 
     /// What the hub has now.
-    fn fetch(&mut self) -> Result<Option<Oid>, Error> {
+    pub(super) fn fetch(&mut self) -> Result<Option<Oid>, Error> {
         let theirs = self.fetch_untrusted()?;
         self.trust(theirs.as_ref())?;
         self.look(theirs.as_ref());

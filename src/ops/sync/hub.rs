@@ -2,12 +2,9 @@
 
 use crate::{
     base::{id::InstanceId, oid::Oid},
-    host::{
-        git::Git,
-        hub::{
-            Hub,
-            memory::{Memory, MemoryFile},
-        },
+    host::hub::{
+        Hub,
+        memory::{Memory, MemoryFile},
     },
     model::{
         claim::{Claim, Holder},
@@ -71,10 +68,9 @@ impl Session {
     }
 
     pub(super) fn hub(&self, name: &HubName, deadline: Instant) -> Hub {
-        // From the top of the work tree, since that is what git takes a path in place of a URL to be relative to.
-        let common_dir = self.repository.common_dir();
-        let dir = self.repository.work_tree().unwrap_or_else(|| common_dir.to_owned());
-        let git = Git::at(dir).with("GIT_DIR", common_dir).with("GIT_SSH_COMMAND", self.ssh_command());
+        // A URL that is a relative path is so to the root of the work tree.
+        let dir = self.repository.work_tree().unwrap_or_else(|| self.repository.common_dir().to_owned());
+        let git = self.bare_git().in_dir(dir).with("GIT_SSH_COMMAND", self.ssh_command());
         Hub::new(git, &name.remote, &name.place, &self.settings.ref_prefix, deadline)
     }
 
