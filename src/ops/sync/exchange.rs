@@ -154,6 +154,7 @@ impl Exchange<'_> {
             }
             Err(_) => {}
         }
+        fault::at(&self.session.env, "sync-about-to-finish");
         let kept = self.file.write(&self.memory).map_err(Error::file("can't remember what the hub has"));
         let outcome = result?;
         kept?;
@@ -349,6 +350,7 @@ impl Exchange<'_> {
             self.memory.base = Some(base);
             self.file.write(&self.memory).map_err(Error::file("can't remember what the hub has"))?;
         }
+        fault::at(&self.session.env, "sync-remembered");
         Ok(())
     }
 

@@ -1,0 +1,3 @@
+//! Several clones and the hub that decides between them.
+
+mod both;
