@@ -121,15 +121,15 @@ fn claim<V: View, W: View<Error = V::Error>>(
             None => kept.push(want.clone()),
         }
     }
-    // To claim something more is to have been told what was lost of it; but not where that was not known yet, and what
-    // is claimed shuts out less.
+    // To claim something more is to have been told what was lost of it; but not where that could not be known: what is
+    // claimed may shut out less, or be given back before the rest.
     for ended in &news {
-        let weaker = |want: &Want| want.mode != ended.claim.mode && want.mode == Mode::Shared;
+        let same = |want: &Want| {
+            want.scope == ended.claim.scope && (want.mode == ended.claim.mode || want.mode == Mode::Exclusive)
+        };
         let covers = |want: &Want| apply::contains(&want.scope, &ended.claim.scope);
-        if let Some(rival) = &ended.rival
-            && kept.iter().any(|want| covers(want) && weaker(want))
-        {
-            lost.push(Loss { want: wanted(ended.claim.clone()), rival: rival.clone() });
+        if kept.iter().any(covers) && !kept.iter().any(same) {
+            lost.push(Loss { want: wanted(ended.claim.clone()), rival: whoever_ended(ended) });
         }
     }
     Ok(Action::Claim { wants: kept, evict: evict.to_vec(), lost })

@@ -38,9 +38,14 @@ const TRIES: u32 = 32;
 /// others who were quicker.
 const STUCK: u32 = 6;
 
-/// The longest pause before the second try, doubled with each further one up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(40);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How many times as long as a try took the pause before the second one is at most, doubled with each further one up to
+/// [`LONGEST_PAUSE`]. Were it shorter than a try takes, those who collide would again: 8 clones needed 4.5 tries for
+/// each operation with pauses from 40 ms.
+const FIRST_PAUSE: u32 = 2;
+const LONGEST_PAUSE: u32 = 8;
+
+/// The part of the time that is left which a pause may take.
+const SHARE_OF_PAUSE: u32 = 4;
 
 /// How often the local ref is moved again because a local writer was quicker.
 const LOCAL_TRIES: u32 = 16;
@@ -129,6 +134,7 @@ impl Exchange<'_> {
         let mut stuck = (None, 0);
         for tried in 1..=TRIES {
             self.synced.tries = tried;
+            let began = Instant::now();
             let theirs = self.fetch()?;
             let mut tip = self.settle(theirs.as_ref())?;
             let mut applied = Applied::default();
@@ -158,7 +164,7 @@ impl Exchange<'_> {
                     }
                 }
             }
-            if !self.pause(tried) {
+            if !self.pause(tried, began.elapsed()) {
                 break;
             }
         }
@@ -454,18 +460,16 @@ impl Exchange<'_> {
         self.memory.base.as_ref().map_or(0, |base| base.seq)
     }
 
-    /// Waits a little, each one differently long, so that those who collided don't again. `false` when the time is up.
-    fn pause(&mut self, tried: u32) -> bool {
+    /// Waits a little after a try that `took` so long, each one differently, so that those who collided don't again.
+    /// `false` when the time is up.
+    fn pause(&mut self, tried: u32, took: Duration) -> bool {
         (self.progress)(Phase::Retrying(tried));
-        let most = (FIRST_PAUSE * 2u32.saturating_pow(tried - 1)).min(LONGEST_PAUSE);
-        let share = f64::from(u32::from_be_bytes(self.session.random())) / f64::from(u32::MAX);
-        let pause = most.mul_f64(share);
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left <= pause {
-            return false;
-        }
-        thread::sleep(pause);
-        true
+        let times = FIRST_PAUSE.saturating_mul(2u32.saturating_pow(tried - 1)).min(LONGEST_PAUSE);
+        let most = (took * times).min(left / SHARE_OF_PAUSE);
+        let share = f64::from(u32::from_be_bytes(self.session.random())) / f64::from(u32::MAX);
+        thread::sleep(most.mul_f64(share));
+        !left.is_zero()
     }
 }
 
