@@ -223,6 +223,8 @@ answer!(
         lost: Vec<LostClaim>,
         /// The commit of `refs/aio/state`
         tip: Option<String>,
+        /// How often it was tried because others were quicker
+        tries: u32,
     }
 );
 answer!(
@@ -503,6 +505,7 @@ impl SyncAnswer {
             token: ended.rival.as_ref().map(|rival| rival.token),
             since: ended.rival.as_ref().map(|rival| rfc3339(rival.since)),
         });
-        SyncAnswer::new(synced.pushed, synced.received, lost.collect(), synced.tip.as_ref().map(ToString::to_string))
+        let tip = synced.tip.as_ref().map(ToString::to_string);
+        SyncAnswer::new(synced.pushed, synced.received, lost.collect(), tip, synced.tries)
     }
 }

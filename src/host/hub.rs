@@ -24,8 +24,8 @@ pub struct Hub {
     remote: String,
     place: String,
     prefix: String,
-    deadline: Instant,
     limit: Duration,
+    deadline: Instant,
 }
 
 /// What is to be changed on the hub.
@@ -61,7 +61,7 @@ pub enum HubError {
         reason: String,
     },
     /// It took longer than we wait.
-    #[error("the hub {remote} did not answer within {} s", .limit.as_secs())]
+    #[error("the hub {remote} did not answer within {:.0} s", .limit.as_secs_f64())]
     TimedOut {
         /// The hub.
         remote: String,
@@ -77,14 +77,9 @@ impl Hub {
     /// The hub that `remote` names, a remote of this repository or a URL, with its refs below `prefix`. What is
     /// fetched from it is kept below `refs/aio-sync/<place>`. All that is done with it has to be done by `deadline`.
     pub fn new(git: Git, remote: &str, place: &str, prefix: &str, deadline: Instant) -> Hub {
-        Hub {
-            git,
-            remote: remote.into(),
-            place: place.into(),
-            prefix: prefix.trim_end_matches('/').into(),
-            deadline,
-            limit: deadline.saturating_duration_since(Instant::now()),
-        }
+        let limit = deadline.saturating_duration_since(Instant::now());
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        Hub { git, remote: remote.into(), place: place.into(), prefix, limit, deadline }
     }
 
     /// The ref `name` of ours (`state`) on the hub.

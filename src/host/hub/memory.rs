@@ -177,6 +177,13 @@ impl MemoryFile {
         fs::read(&self.path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
+    /// The projects whose stores were synced with any hub of that clone.
+    pub fn domains(common_dir: &Path) -> Vec<String> {
+        let files = fs::read_dir(common_dir.join("aio").join("hub")).into_iter().flatten().flatten();
+        let memories = files.map(|file| MemoryFile { path: file.path() }.read());
+        memories.filter_map(|memory| memory.domain).collect()
+    }
+
     /// Remembers.
     ///
     /// # Errors

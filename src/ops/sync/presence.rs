@@ -62,22 +62,23 @@ impl Exchange<'_> {
         }
     }
 
-    /// Pushes `state`, which is the commit `tip`, and with it who is here, where that is due. Whether the state was
-    /// taken.
-    pub(super) fn push_with_presence(&mut self, state: Update, tip: &Oid) -> Result<bool, HubError> {
+    /// Pushes `state`, which is the commit `tip`, and with it who is here, where that is due. What the hub says of the
+    /// state.
+    pub(super) fn push_with_presence(&mut self, state: Update, tip: &Oid) -> Result<Answer, HubError> {
+        let first = |answers: Vec<Answer>| answers.into_iter().next().unwrap_or(Answer::Refused("no answer".into()));
         let Some(presence) = self.presence_update(tip) else {
-            return Ok(self.hub.push(&[state])?.first() == Some(&Answer::Taken));
+            return self.hub.push(&[state]).map(first);
         };
         match self.hub.push(&[state.clone(), presence]) {
             Ok(answers) => {
                 self.note_presence(answers.get(1), None);
-                Ok(answers.first() == Some(&Answer::Taken))
+                Ok(first(answers))
             }
             // It may have hung up over this very ref. What it took nonetheless it answers to be up to date.
             Err(error @ HubError::Unreachable { .. }) => {
-                let taken = self.hub.push(&[state])?.first() == Some(&Answer::Taken);
+                let answer = self.hub.push(&[state]).map(first)?;
                 self.note_presence(None, Some(&error));
-                Ok(taken)
+                Ok(answer)
             }
             Err(error) => Err(error),
         }
