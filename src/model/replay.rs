@@ -96,7 +96,7 @@ fn claim<V: View, W: View<Error = V::Error>>(
     lost: &[Loss],
 ) -> Result<Action, V::Error> {
     let Some(me) = &op.by else { return Ok(op.action.clone()) };
-    let conflicts = match apply::claim(view, op, me, wants, evict, &[])? {
+    let conflicts = match apply::claim::claim(view, op, me, wants, evict, &[])? {
         Err(Refusal::Held(conflicts)) => conflicts,
         _ => Vec::new(),
     };
@@ -127,7 +127,7 @@ fn claim<V: View, W: View<Error = V::Error>>(
         let same = |want: &Want| {
             want.scope == ended.claim.scope && (want.mode == ended.claim.mode || want.mode == Mode::Exclusive)
         };
-        let covers = |want: &Want| apply::contains(&want.scope, &ended.claim.scope);
+        let covers = |want: &Want| apply::claim::contains(&want.scope, &ended.claim.scope);
         if kept.iter().any(covers) && !kept.iter().any(same) {
             lost.push(Loss { want: wanted(ended.claim.clone()), rival: whoever_ended(ended) });
         }
