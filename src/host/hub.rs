@@ -25,6 +25,8 @@ pub struct Hub {
     place: String,
     prefix: String,
     deadline: Instant,
+    /// How long there was till the deadline.
+    limit: Duration,
 }
 
 /// What is to be changed on the hub.
@@ -60,7 +62,7 @@ pub enum HubError {
         reason: String,
     },
     /// It took longer than we wait.
-    #[error("the hub {remote} did not answer within {} s", .limit.as_secs())]
+    #[error("the hub {remote} did not answer within {} s", .limit.as_secs_f64().round())]
     TimedOut {
         /// The hub.
         remote: String,
@@ -76,7 +78,9 @@ impl Hub {
     /// The hub that `remote` names, a remote of this repository or a URL, with its refs below `prefix`. What is
     /// fetched from it is kept below `refs/aio-sync/<place>`. All that is done with it has to be done by `deadline`.
     pub fn new(git: Git, remote: &str, place: &str, prefix: &str, deadline: Instant) -> Hub {
-        Hub { git, remote: remote.into(), place: place.into(), prefix: prefix.trim_end_matches('/').into(), deadline }
+        let limit = deadline.saturating_duration_since(Instant::now());
+        let prefix = prefix.trim_end_matches('/').into();
+        Hub { git, remote: remote.into(), place: place.into(), prefix, deadline, limit }
     }
 
     /// The ref `name` of ours (`state`) on the hub.
@@ -174,13 +178,15 @@ impl Hub {
 
     fn unreachable(&self, stderr: &[u8]) -> HubError {
         let said = String::from_utf8_lossy(stderr);
-        let line = |line: &&str| !line.trim().is_empty() && !line.starts_with("hint:");
+        // What git adds on how to get at a repository says nothing of this one.
+        let advice = ["hint:", "Please make sure", "and the repository exists"];
+        let line = |line: &&str| !line.trim().is_empty() && !advice.iter().any(|start| line.starts_with(start));
         let reason = said.lines().filter(line).take(3).collect::<Vec<_>>().join("; ");
         HubError::Unreachable { remote: self.name(), reason: without_secrets(&reason) }
     }
 
     fn timed_out(&self) -> HubError {
-        HubError::TimedOut { remote: self.name(), limit: self.deadline.saturating_duration_since(Instant::now()) }
+        HubError::TimedOut { remote: self.name(), limit: self.limit }
     }
 
     /// The hub by name, for people.

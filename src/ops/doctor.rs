@@ -2,6 +2,7 @@
 //!
 //! Every check stands for itself: what one finds broken keeps no other from being made. None of them changes anything.
 
+mod hub;
 mod proof;
 mod repair;
 #[cfg(test)]
@@ -30,6 +31,9 @@ const LOOKED_AT: usize = 100;
 
 /// How old a lock is before it counts as left behind: longer than any of ours is held.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// How many operations make a history that is worth a cut.
+const LONG: u64 = 20_000;
 
 /// How many findings are named in one line.
 const NAMED: usize = 5;
@@ -76,6 +80,7 @@ impl Session {
             check("liveness", self.check_liveness()),
             check("instances", self.check_instances()),
         ]);
+        checks.extend(self.check_hub());
         checks.extend(self.check_fences());
         checks
     }
@@ -253,7 +258,13 @@ fn check_tip(snapshot: &Snapshot<'_>) -> Finding {
 fn check_history(snapshot: &Snapshot<'_>) -> Finding {
     let chain = snapshot.chain().map_err(say)?;
     let epoch = if chain.epoch > 1 { format!(", cut {} times", chain.epoch - 1) } else { String::new() };
-    Ok(format!("{} in a row{epoch}", count(chain.length as usize, "operation")))
+    Ok(in_a_row(chain.length, &epoch))
+}
+
+/// How long the history is, and from when on it is worth a cut.
+fn in_a_row(length: u64, epoch: &str) -> String {
+    let cut = if length >= LONG { "; `git aio compact` lets go of those that nothing depends on any more" } else { "" };
+    format!("{} in a row{epoch}{cut}", count(length as usize, "operation"))
 }
 
 fn check_survey(survey: &Survey) -> [Check; 3] {

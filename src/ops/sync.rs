@@ -8,7 +8,8 @@ mod background;
 mod exchange;
 mod hub;
 
-pub use hub::Standing;
+pub(super) use hub::Confirmed;
+pub use hub::{HubState, Standing};
 
 use super::{Error, Session};
 use crate::{

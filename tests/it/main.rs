@@ -14,6 +14,7 @@ mod env;
 mod fence;
 mod git;
 mod handoff;
+mod hub_view;
 mod init;
 mod input;
 mod instance;

@@ -5,11 +5,12 @@ use crate::{
         exit::Exit,
         format,
         json::{Claim, ClaimAnswer, Coverage},
-        ui::GOOD,
+        ui::{GOOD, ODD},
     },
     ops::{
         Session, Target,
         claim::{Grant, Granted, Terms, Waiting},
+        sync::Standing,
     },
 };
 use chrono::TimeDelta;
@@ -134,7 +135,9 @@ fn answer(cx: &Context, session: &Session, granted: &Granted) -> anyhow::Result<
             let coverage = |grant: &Grant| {
                 grant.coverage.map(|coverage| Coverage { covered: coverage.covered, tracked: coverage.tracked })
             };
-            ClaimAnswer::new(granted.claims.iter().map(|g| Claim::new(&g.claim).covering(coverage(g))).collect())
+            ClaimAnswer::new(
+                granted.claims.iter().map(|g| Claim::standing(&g.claim, g.standing).covering(coverage(g))).collect(),
+            )
         },
         |out| granted.claims.iter().try_for_each(|grant| line(out, session, grant)),
     )
@@ -144,5 +147,10 @@ fn line(out: &mut dyn io::Write, session: &Session, grant: &Grant) -> io::Result
     let word = if grant.held_before { "already yours" } else { "claimed" };
     let covers = grant.coverage.map(|coverage| format::count(coverage.covered, "tracked file"));
     let claim = format::granted(&grant.claim, &grant.short_id, covers.as_deref(), session.now());
-    writeln!(out, "{GOOD}{word}{GOOD:#} {claim}")
+    let sure = match grant.standing {
+        Standing::Tentative => format!(" {ODD}(tentative: the hub has not confirmed it){ODD:#}"),
+        Standing::Confirmed if session.has_hub() => " (confirmed by the hub)".to_owned(),
+        Standing::Confirmed => String::new(),
+    };
+    writeln!(out, "{GOOD}{word}{GOOD:#} {claim}{sure}")
 }

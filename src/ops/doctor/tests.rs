@@ -2,6 +2,7 @@
 
 mod patient;
 
+use super::in_a_row;
 use crate::{
     host::scratch::Scratch,
     model::{claim::EndReason, view::View as _},
@@ -16,6 +17,12 @@ fn a_sound_store_is_told_to_be_one() {
     assert_eq!(patient.check("records").detail, "4 records readable");
     assert_eq!(patient.check("history").detail, "5 operations in a row");
     patient.assert_sound();
+}
+
+#[test]
+fn a_long_history_is_worth_a_cut() {
+    assert_eq!(in_a_row(19_999, ", cut 1 times"), "19999 operations in a row, cut 1 times");
+    assert!(in_a_row(20_000, "").contains("`git aio compact`"));
 }
 
 #[test]
