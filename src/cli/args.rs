@@ -54,6 +54,7 @@ pub(super) enum Command {
     Context(cmd::context::Args),
     Handoff(cmd::handoff::Args),
     Sync(cmd::sync::Args),
+    Compact(cmd::compact::Args),
     Log(cmd::log::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

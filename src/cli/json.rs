@@ -258,6 +258,16 @@ answer!(
     }
 );
 answer!(
+    /// compact
+    CompactAnswer {
+        /// How many operations were let go of
+        let_go: u64,
+        epoch: u64,
+        /// The commit that begins the epoch
+        tip: String,
+    }
+);
+answer!(
     /// context get, context export
     ContextAnswer { notes: Vec<Note>, handoffs: Vec<Handoff>, damaged: Vec<Damage> }
 );
@@ -558,6 +568,7 @@ pub fn schemas() -> serde_json::Value {
         ("log", schema::<LogAnswer>(), "log"),
         ("doctor", schema::<DoctorAnswer>(), "doctor"),
         ("sync", schema::<SyncAnswer>(), "sync"),
+        ("compact", schema::<CompactAnswer>(), "compact"),
         ("dump", schema::<Dump>(), "doctor --dump"),
         ("init", schema::<InitAnswer>(), "init"),
         ("demo", schema::<DemoAnswer>(), "demo"),

@@ -5,9 +5,11 @@
 //! again. Nobody is asked but the hub, and no clock.
 
 mod background;
+mod epoch;
 mod exchange;
 mod hub;
 
+pub use epoch::Compacted;
 pub(super) use hub::Confirmed;
 pub use hub::{HubState, Standing};
 

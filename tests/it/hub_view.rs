@@ -215,7 +215,7 @@ fn who_loses_a_claim_is_told_to_whom_and_stopped_until_it_is_settled() {
     "#);
     clones.turns(&[(4, &claude, &["release", "all"]), (4, &claude, &["sync"]), (4, &codex, &["sync"])]);
     assert_snapshot!(commit(4), @r"
-    ! src/main.rs: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 4m ago; claim it again or release HEX first
+    ! src/main.rs: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 4m ago; claim or release it first (HEX)
     ! commit refused
     ! hint: unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`
     [exit 1]

@@ -11,6 +11,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod env;
+mod epoch;
 mod fence;
 mod git;
 mod handoff;

@@ -28,6 +28,10 @@ const TELL_EACH: Duration = Duration::from_secs(30);
 /// Without a kind, a path that ends in a slash or is a folder means the folder, one with * ? [ or { a pattern, anything
 /// else a file. A pattern without a slash matches at any depth, as in .gitignore. A path that is named like a kind is
 /// written ./task.
+///
+/// Where a hub is named, a claim is tentative until the hub has confirmed it: another clone may turn out to have been
+/// first. With --strict, or where aio.confirm is strict, the hub is asked at once, and what it doesn't confirm was not
+/// claimed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Optionally file, directory, pattern or task, and then what to claim

@@ -101,7 +101,7 @@ fn describe(objection: &Objection, session: &Session) -> String {
         Objection::Held(_, held) => format::held(held, now),
         Objection::Lost(path, ended) => {
             let (path, lost, id) = (path.to_string(), lost(session, ended), format::lost_id(ended));
-            format!("{}: {lost}; claim it again or release {id} first", format::target(&path))
+            format!("{}: {lost}; claim or release it first ({id})", format::target(&path))
         }
         Objection::Unclaimed(path) => {
             format!("{} is changed but not claimed by you", format::target(&path.to_string()))

@@ -3,6 +3,7 @@
 pub(super) mod check;
 pub(super) mod claim;
 pub(super) mod cleanup;
+pub(super) mod compact;
 pub(super) mod completions;
 pub(super) mod context;
 pub(super) mod demo;
@@ -83,6 +84,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Release(args) => args.run(cx),
         Command::Context(args) => args.run(cx),
         Command::Handoff(args) => args.run(cx),
+        Command::Compact(args) => args.run(cx),
         Command::Sync(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
         Command::Doctor(args) => args.run(cx),

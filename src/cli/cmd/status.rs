@@ -13,6 +13,10 @@ use crate::{
 use std::io::{self, Write};
 
 /// Show who is here, what they hold, and what waits
+///
+/// Where a hub is named, it also shows what the hub has not been sent, when it was last in step, and why the last sync
+/// failed if it did. A claim that the hub has not confirmed is tentative; one that another clone was granted first is
+/// lost.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

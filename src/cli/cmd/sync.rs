@@ -16,8 +16,11 @@ pub(crate) struct Args {
     /// The hub: a remote, or a URL [default: aio.remote]
     #[arg(long, value_name = "R")]
     remote: Option<String>,
+    /// Give the hub what it lost of what it had taken, from what this clone has; for a person who knows what happened
+    #[arg(long)]
+    recover: bool,
     /// Sync as one that another command started: later, and without a word
-    #[arg(long, hide = true, conflicts_with = "remote")]
+    #[arg(long, hide = true, conflicts_with_all = ["remote", "recover"])]
     background: bool,
 }
 
@@ -28,19 +31,10 @@ impl Args {
             // What fails is remembered, and told where somebody reads it.
             return Ok(session.sync_in_background().map_or(Exit::Failed, |()| Exit::Done));
         }
-        let bar = if cx.ui.is_watched() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        bar.set_style(
-            ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}").unwrap_or(ProgressStyle::default_spinner()),
-        );
-        bar.enable_steady_tick(Duration::from_millis(100));
-        let result = session.sync(self.remote.as_deref(), &mut |phase| {
-            bar.set_message(match phase {
-                Phase::Waiting => "waiting for another sync of this clone".to_owned(),
-                Phase::Fetching => "fetching".to_owned(),
-                Phase::Pushing(count) => format!("pushing {}", format::count(count as usize, "operation")),
-                Phase::Retrying(tried) => format!("somebody was quicker, trying again ({tried})"),
-            });
-        });
+        let bar = spinner(cx);
+        let remote = self.remote.as_deref();
+        let progress = &mut |phase| bar.set_message(words(phase));
+        let result = if self.recover { session.recover(remote, progress) } else { session.sync(remote, progress) };
         bar.finish_and_clear();
         cx.tell_notices(&session);
         let synced = result?;
@@ -59,5 +53,27 @@ impl Args {
             },
         )?;
         Ok(Exit::Done)
+    }
+}
+
+/// Progress for whoever is watching.
+pub(super) fn spinner(cx: &Context) -> ProgressBar {
+    if !cx.ui.is_watched() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+pub(super) fn words(phase: Phase) -> String {
+    match phase {
+        Phase::Waiting => "waiting for another sync of this clone".to_owned(),
+        Phase::Fetching => "fetching".to_owned(),
+        Phase::Pushing(count) => format!("pushing {}", format::count(count as usize, "operation")),
+        Phase::Retrying(tried) => format!("somebody was quicker, trying again ({tried})"),
     }
 }

@@ -51,7 +51,7 @@ pub(in crate::ops) struct Request<'p> {
 
 /// An exchange under way. It holds the lock of the clone's syncs.
 pub(in crate::ops) struct Exchange<'s> {
-    session: &'s Session,
+    pub(super) session: &'s Session,
     hub: Hub,
     file: MemoryFile,
     memory: Memory,
@@ -166,6 +166,13 @@ impl Exchange<'_> {
 
     /// What the hub has now.
     fn fetch(&mut self) -> Result<Option<Oid>, Error> {
+        let theirs = self.fetch_untrusted()?;
+        self.trust(theirs.as_ref())?;
+        Ok(theirs)
+    }
+
+    /// What the hub has now, whatever it had before.
+    pub(super) fn fetch_untrusted(&mut self) -> Result<Option<Oid>, Error> {
         (self.progress)(Phase::Fetching);
         let refs = self.session.refs();
         let ours = refs.read(layout::STATE).map_err(crate::store::StoreError::from)?;
@@ -174,13 +181,11 @@ impl Exchange<'_> {
         let tips: Vec<Oid> = ours.into_iter().chain(before).collect();
         self.hub.fetch(&tips).map_err(unreached)?;
         fault::at(&self.session.env, "sync-fetched");
-        let theirs = refs.read(&tracking).map_err(crate::store::StoreError::from)?;
-        self.trust(theirs.as_ref())?;
-        Ok(theirs)
+        Ok(refs.read(&tracking).map_err(crate::store::StoreError::from)?)
     }
 
     /// Makes sure that the hub still has all that it took: nothing protects these refs from a forced push.
-    fn trust(&self, theirs: Option<&Oid>) -> Result<(), Error> {
+    pub(super) fn trust(&self, theirs: Option<&Oid>) -> Result<(), Error> {
         let repository = &self.session.repository;
         let lost = |what: &str| Error::NotConfirmed {
             message: format!("the hub {} {what}", self.hub.name()),
@@ -213,7 +218,7 @@ impl Exchange<'_> {
     }
 
     /// Brings the local chain on top of `theirs`, and tells its tip.
-    fn settle(&mut self, theirs: Option<&Oid>) -> Result<Option<Oid>, Error> {
+    pub(super) fn settle(&mut self, theirs: Option<&Oid>) -> Result<Option<Oid>, Error> {
         let session = self.session;
         let _turn = session.repository.take_turn();
         for _ in 0..LOCAL_TRIES {
@@ -221,7 +226,7 @@ impl Exchange<'_> {
             let ours = refs.read(layout::STATE).map_err(crate::store::StoreError::from)?;
             let (Some(theirs), lost) = (theirs, self.synced.lost.len()) else { return Ok(ours) };
             let (tip, received) = match &ours {
-                Some(ours) => self.replayed(ours, theirs)?,
+                Some(ours) => self.replayed(ours, theirs, self.tip().as_ref())?,
                 None => (theirs.clone(), session.repository.chain_link(theirs)?.seq),
             };
             if Some(&tip) == ours.as_ref() {
@@ -243,11 +248,10 @@ impl Exchange<'_> {
     }
 
     /// The tip of `ours` on top of `theirs`: the very same commits where nothing diverged, else new ones. And how many
-    /// operations are new to us.
-    fn replayed(&mut self, ours: &Oid, theirs: &Oid) -> Result<(Oid, u64), Error> {
+    /// operations are new to us. Where the hub's history was cut, it knows what we have up to `base`.
+    pub(super) fn replayed(&mut self, ours: &Oid, theirs: &Oid, base: Option<&Oid>) -> Result<(Oid, u64), Error> {
         let repository = &self.session.repository;
-        let base = self.memory.base.as_ref().and_then(Base::oid);
-        let apart = repository.divergence(ours, theirs, base.as_ref())?;
+        let apart = repository.divergence(ours, theirs, base)?;
         if apart.common.as_ref() == Some(theirs) {
             return Ok((ours.clone(), 0));
         }
@@ -331,10 +335,9 @@ impl Exchange<'_> {
         let count = link.seq.saturating_sub(before.map_or(0, |before| before.seq));
         (self.progress)(Phase::Pushing(count));
         fault::at(&self.session.env, "sync-about-to-push");
-        let update = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease: None };
-        let answers = self.hub.push(&[update]).map_err(unclear)?;
+        let answer = self.offer(tip, None)?;
         fault::at(&self.session.env, "sync-pushed");
-        if answers.first() != Some(&Answer::Taken) {
+        if answer != Answer::Taken {
             return Ok(false);
         }
         self.synced.pushed += count;
@@ -343,7 +346,7 @@ impl Exchange<'_> {
         Ok(true)
     }
 
-    fn remember(&mut self, tip: &Oid) -> Result<(), Error> {
+    pub(super) fn remember(&mut self, tip: &Oid) -> Result<(), Error> {
         let link = self.session.repository.chain_link(tip)?;
         let base = Base { oid: tip.to_string(), seq: link.seq, epoch: link.epoch };
         if self.memory.domain.is_none() {
@@ -354,6 +357,23 @@ impl Exchange<'_> {
             self.file.write(&self.memory).map_err(Error::file("can't remember what the hub has"))?;
         }
         Ok(())
+    }
+
+    /// Offers a commit to the hub; with a lease it need not be ahead of what is there.
+    pub(super) fn offer(&self, tip: &Oid, lease: Option<Option<Oid>>) -> Result<Answer, Error> {
+        let update = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease };
+        let answers = self.hub.push(&[update]).map_err(unclear)?;
+        Ok(answers.into_iter().next().unwrap_or_else(|| Answer::Refused("no answer".into())))
+    }
+
+    /// The newest operation that is here and on the hub.
+    pub(super) fn tip(&self) -> Option<Oid> {
+        self.memory.base.as_ref().and_then(Base::oid)
+    }
+
+    /// The highest number that the hub is known to have given out.
+    pub(super) fn highest(&self) -> u64 {
+        self.memory.base.as_ref().map_or(0, |base| base.seq)
     }
 
     /// Waits a little, each one differently long, so that those who collided don't again. `false` when the time is up.

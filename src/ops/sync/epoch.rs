@@ -1,0 +1,156 @@
+//! Beginning a new epoch: to let go of a long history, or to go on after the hub lost what it had taken.
+
+use super::{Phase, Synced, exchange::Exchange};
+use crate::{
+    base::{id::OpId, oid::Oid},
+    host::{fault, hub::Answer},
+    model::{
+        apply::Outcome,
+        op::{Action, Op},
+        view::View as _,
+    },
+    ops::{Error, Session},
+    store::{StoreError, Transaction, layout},
+};
+use std::time::Instant;
+
+/// How often the local ref is moved again because a local writer was quicker.
+const TRIES: u32 = 16;
+
+/// What a compaction came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compacted {
+    /// How many commits were let go of.
+    pub let_go: u64,
+    /// The epoch that began.
+    pub epoch: u64,
+    /// The commit that begins it.
+    pub tip: Oid,
+}
+
+impl Session {
+    /// Begins a new epoch: the state stays, the history before it is let go of, here and on the hub.
+    ///
+    /// # Errors
+    /// [`Error::NotConfirmed`] when the hub doesn't allow it, and nothing has changed; [`Error::NotFound`] where there
+    /// is no store.
+    pub fn compact(&self, progress: &mut dyn FnMut(Phase)) -> Result<Compacted, Error> {
+        if !self.snapshot()?.exists() {
+            return Err(Error::not_found("there is no store here", "a first claim begins one"));
+        }
+        let Some(name) = self.hub_name() else { return self.compact_here() };
+        let deadline = Instant::now() + self.settings.sync_timeout;
+        let mut exchange = self.exchange(name, deadline, progress)?;
+        let mut compacted = None;
+        let result = exchange.run(None).and_then(|outcome| {
+            compacted = Some(exchange.cut()?);
+            Ok(outcome)
+        });
+        exchange.finish(result).map(drop)?;
+        compacted.ok_or_else(|| Error::not_found("there is no store here", "a first claim begins one"))
+    }
+
+    fn compact_here(&self) -> Result<Compacted, Error> {
+        let mut turn = self.repository.take_turn();
+        for _ in 0..TRIES {
+            let snapshot = self.snapshot()?;
+            let Some(tip) = snapshot.oid().cloned() else { continue };
+            let (written, let_go) = self.write_epoch(&tip, Action::Compact, false, 0)?;
+            let refs = self.refs();
+            match self.repository.adopt(&*refs, Some(&tip), &written, "compact", self.now()).map_err(Error::from) {
+                Ok(()) => {
+                    return Ok(Compacted { let_go, epoch: self.repository.chain_link(&written)?.epoch, tip: written });
+                }
+                Err(error) if error.is_moved() => turn.insist(),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Contended(TRIES))
+    }
+
+    /// Gives the hub what it lost of what it had taken, and begins an epoch, so that every other clone goes on from
+    /// there: what the hub held and this clone doesn't have is pending again where it was done.
+    ///
+    /// # Errors
+    /// When a person is asked to do so: inside an agent it is not allowed. And as for [`sync`](Self::sync).
+    pub fn recover(&self, remote: Option<&str>, progress: &mut dyn FnMut(Phase)) -> Result<Synced, Error> {
+        let who = self.who(&self.snapshot()?)?;
+        if self.is_inside_agent(&who) {
+            return Err(Error::not_allowed(
+                "an agent may not decide that the hub has lost something",
+                "leave `git aio sync --recover` to a person, who can find out what happened to the hub",
+            ));
+        }
+        let deadline = Instant::now() + self.settings.sync_timeout;
+        let mut exchange = self.exchange(self.hub_named(remote)?, deadline, progress)?;
+        let result = exchange.recover();
+        exchange.finish(result).map(|(synced, _)| synced)
+    }
+
+    /// The first commit of a new epoch with the state of `tip`, numbered above `floor`. It is written, and no ref is
+    /// moved. And how many commits were before it.
+    fn write_epoch(&self, tip: &Oid, action: Action, keeps_history: bool, floor: u64) -> Result<(Oid, u64), Error> {
+        let snapshot = self.repository.snapshot_at(tip.clone())?;
+        let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
+        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, floor)?.write(self.settings.durability)?;
+        let length = if keeps_history { 0 } else { snapshot.chain()?.length };
+        Ok((written.oid, length))
+    }
+}
+
+impl Exchange<'_> {
+    /// Cuts the history of the hub, which has just been synced with: the one push that doesn't only go forward.
+    fn cut(&mut self) -> Result<Compacted, Error> {
+        let Some(tip) = self.tip() else {
+            return Err(Error::not_found("there is no store on the hub", "a first claim begins one"));
+        };
+        let (written, let_go) = self.session.write_epoch(&tip, Action::Compact, false, 0)?;
+        fault::at(&self.session.env, "sync-about-to-cut");
+        match self.offer(&written, Some(Some(tip)))? {
+            Answer::Taken => {}
+            Answer::Refused(reason) => {
+                return Err(Error::NotConfirmed {
+                    message: format!("the hub did not take the shorter history: {reason}"),
+                    hint: Some(
+                        "nothing has changed; if it forbids to move refs anywhere but forward, leave it long".into(),
+                    ),
+                });
+            }
+        }
+        fault::at(&self.session.env, "sync-cut");
+        self.settle(Some(&written))?;
+        self.remember(&written)?;
+        Ok(Compacted { let_go, epoch: self.session.repository.chain_link(&written)?.epoch, tip: written })
+    }
+
+    fn recover(&mut self) -> Result<Outcome, Error> {
+        let session = self.session;
+        let theirs = self.fetch_untrusted()?;
+        if self.trust(theirs.as_ref()).is_ok() {
+            return self.run(None);
+        }
+        let refs = session.refs();
+        let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
+        // All that this clone knows, on top of what is left there.
+        let tip = match (&ours, &theirs) {
+            (Some(ours), Some(theirs)) => self.replayed(ours, theirs, None)?.0,
+            (Some(tip), None) | (None, Some(tip)) => tip.clone(),
+            (None, None) => {
+                return Err(Error::not_found("neither this clone nor the hub has a store", "a first claim begins one"));
+            }
+        };
+        let floor =
+            self.highest().max(ours.map_or(Ok(0), |ours| session.repository.snapshot_at(ours).map(|s| s.seq()))?);
+        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor)?;
+        fault::at(&session.env, "sync-about-to-recover");
+        match self.offer(&written, None)? {
+            Answer::Taken => {}
+            Answer::Refused(reason) => {
+                return Err(Error::not_confirmed(format!("the hub did not take what it had lost: {reason}")));
+            }
+        }
+        self.remember(&written)?;
+        self.settle(Some(&written))?;
+        Ok(Ok(Default::default()))
+    }
+}
