@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod cli;
+pub mod disk;
 pub mod host;
 pub mod model;
 pub mod ops;

@@ -149,6 +149,15 @@ impl ClaimId {
     }
 }
 
+impl ClaimId {
+    /// The shortest beginning of this id that none of `others` has, at least four digits. It may be among them.
+    pub fn short_among<'a>(&self, others: impl IntoIterator<Item = &'a ClaimId>) -> &str {
+        let shared = |other: &ClaimId| other.0.bytes().zip(self.0.bytes()).take_while(|(a, b)| a == b).count();
+        let longest = others.into_iter().filter(|other| *other != self).map(shared).max().unwrap_or(0);
+        &self.0[..(longest + 1).clamp(4, self.0.len())]
+    }
+}
+
 impl NoteId {
     /// An id made of 8 random bytes.
     pub fn random(bytes: [u8; 8]) -> Self {
@@ -157,6 +166,11 @@ impl NoteId {
 }
 
 impl HandoffId {
+    /// The part that tells it from others.
+    pub fn digits(&self) -> &str {
+        self.0.strip_prefix("handoff-").unwrap_or(&self.0)
+    }
+
     /// An id made of 6 random bytes.
     pub fn random(bytes: [u8; 6]) -> Self {
         HandoffId(format!("handoff-{}", hex(&bytes)))
@@ -190,4 +204,19 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(out, "{byte:02x}");
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_named_by_as_little_as_tells_it_from_others() {
+        let ids: Vec<ClaimId> = ["0123456789abcdef", "0123456700000000", "0fff000000000000", "0fff000000000001"]
+            .map(|id| id.parse().expect("an id"))
+            .to_vec();
+        let short: Vec<&str> = ids.iter().map(|id| id.short_among(&ids)).collect();
+        assert_eq!(short, ["012345678", "012345670", "0fff000000000000", "0fff000000000001"]);
+        assert_eq!(ids[0].short_among([]), "0123");
+    }
 }

@@ -9,4 +9,5 @@ pub mod path;
 pub mod process;
 pub mod refs;
 pub mod text;
+pub mod turn;
 pub mod world;

@@ -1,6 +1,12 @@
 //! A path inside a repository, in the one form by which two spellings of a file are recognised as the same.
 
 use std::fmt;
+use unicode_normalization::UnicodeNormalization as _;
+
+/// `text` in Unicode's form C: an accent and the letter below it are one character where there is such a one.
+pub fn composed(text: &str) -> String {
+    text.nfc().collect()
+}
 
 /// A path relative to the root of the work tree: components joined by `/`, none of them empty, `.`, `..` or `.git`.
 /// It is bytes, as in git; the empty path is the root itself.
@@ -74,6 +80,15 @@ impl RepoPath {
     /// The same path in the case that a case-insensitive file system would find it by.
     pub fn folded(&self) -> RepoPath {
         RepoPath(fold(&self.0))
+    }
+
+    /// The same path with composed characters (Unicode's form C), as git spells it where `core.precomposeUnicode` is set.
+    /// Bytes that are no text stay as they are.
+    pub fn composed(&self) -> RepoPath {
+        match std::str::from_utf8(&self.0) {
+            Ok(path) => RepoPath(composed(path).into_bytes()),
+            Err(_) => self.clone(),
+        }
     }
 
     /// Text for JSON: UTF-8 stays as it is, other bytes become `%XX`, and so does a `%` that would read as such.

@@ -10,14 +10,14 @@ pub trait RefStorage {
     fn read(&self, name: &str) -> Result<Option<Oid>, RefError>;
 
     /// Moves `name` from `expected` (`None`: it must not exist) to `new`, in one step, and writes the reflog line
-    /// `message`. Anything else in the way leaves the ref as it was.
+    /// `message`. An error leaves the ref as it was; what goes wrong once it has moved is no error but a doubt.
     fn compare_and_swap(
         &self,
         name: &str,
         expected: Option<&Oid>,
         new: &Oid,
         message: &RefLogLine,
-    ) -> Result<(), RefError>;
+    ) -> Result<Swapped, RefError>;
 
     /// The values `name` had, newest first, as far as the reflog remembers.
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError>;
@@ -30,11 +30,18 @@ pub trait RefStorage {
     /// Gives `name` the value `new` where [`read`](Self::read) can't make sense of what is there, as after a power
     /// failure. For repairs only: nothing is compared but that, and a value that can be read is not touched
     /// ([`RefError::Moved`]).
-    fn replace_unreadable(&self, name: &str, new: &Oid, message: &RefLogLine) -> Result<(), RefError> {
+    fn replace_unreadable(&self, name: &str, new: &Oid, message: &RefLogLine) -> Result<Swapped, RefError> {
         let (_, _) = (new, message);
         let reason = "what is there can't be read, and only git itself could mend that".into();
         Err(RefError::Failed { name: name.into(), verb: "written", reason })
     }
+}
+
+/// A ref has its new value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swapped {
+    /// Why it may lose it again in a power failure, where that is so against what was asked for.
+    pub doubt: Option<String>,
 }
 
 /// Who moved a ref, when and why, as the reflog keeps it.

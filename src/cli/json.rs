@@ -339,6 +339,8 @@ pub struct Checked {
 pub struct Check {
     pub(super) name: String,
     pub(super) ok: bool,
+    /// Whether it is not quite as it should be, though nothing fails for it
+    pub(super) warning: bool,
     pub(super) detail: String,
 }
 

@@ -4,7 +4,7 @@
 //! sessions are kept as digests only.
 
 use super::process::Ancestor;
-use crate::base::{oid::Oid, world::Time};
+use crate::base::{oid::Oid, turn::Turns, world::Time};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
@@ -32,6 +32,9 @@ pub struct Env {
     pub git_index_file: Option<PathBuf>,
     /// `GIT_COMMON_DIR`, absolute.
     pub git_common_dir: Option<PathBuf>,
+    /// `GIT_CONFIG_PARAMETERS`, by which `git -c` hands settings on: those that are ours, each `key=value`, or `key` alone,
+    /// which is true.
+    pub settings: Vec<String>,
     /// `GITHEAD_<commit>`: what `git merge` is about to merge. Its hook runs before `MERGE_HEAD` is written.
     pub merging: Vec<Oid>,
     /// `AIO_TEST_NOW`, in debug builds: the time at which the clock stands.
@@ -43,6 +46,8 @@ pub struct Env {
     pub top: Option<u32>,
     /// `AIO_TEST_KILL_AT`, in debug builds: the step at which the process ends as if killed.
     pub kill_at: Option<String>,
+    /// `AIO_TEST_TURN`, in debug builds: `off`, and nobody gets a turn to write; `lying`, and everybody does at once.
+    pub turns: Option<Turns>,
     /// Every agent CLI that left a trace. Nested agents inherit the variables of the outer ones, so there may be
     /// several; [`innermost`] tells which one runs us.
     pub sessions: Vec<AgentSession>,
@@ -64,6 +69,11 @@ pub(super) fn for_stand_ins() -> Vec<(&'static str, OsString)> {
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 pub(super) fn path() -> Option<OsString> {
     std::env::var_os("PATH")
+}
+
+/// The folder of this program.
+pub fn own_folder() -> Option<PathBuf> {
+    std::env::current_exe().ok()?.parent().map(Path::to_owned)
 }
 
 /// The trace of one agent CLI in the environment: we run inside it, or inside something that it started.
@@ -127,11 +137,13 @@ impl Env {
             git_work_tree: path("GIT_WORK_TREE"),
             git_index_file: path("GIT_INDEX_FILE"),
             git_common_dir: path("GIT_COMMON_DIR"),
+            settings: text("GIT_CONFIG_PARAMETERS").map_or_else(Vec::new, |text| our_settings(&text)),
             merging: Vec::new(),
             frozen_time: for_tests(&text, "AIO_TEST_NOW"),
             seed: for_tests(&text, "AIO_TEST_SEED"),
             top: for_tests(&text, "AIO_TEST_TOP"),
             kill_at: for_tests(&text, "AIO_TEST_KILL_AT"),
+            turns: for_tests(&text, "AIO_TEST_TURN"),
             sessions: AGENTS.iter().filter_map(|traces| traces.find(&text)).collect(),
         }
     }
@@ -149,6 +161,19 @@ impl Traces {
 /// The commit in the name of a variable by which git tells its merge what it merges.
 fn merging(variable: &str) -> Option<Oid> {
     variable.strip_prefix("GITHEAD_")?.parse().ok()
+}
+
+/// The settings of ours in what `git -c` wrote: words of a shell, `'aio.guard'='warn'`, and of an older git
+/// `'aio.guard=warn'`. What can't be read is not for us: git itself has refused it.
+fn our_settings(text: &str) -> Vec<String> {
+    let words = shlex::split(text).unwrap_or_default();
+    let ours = words.into_iter().filter(|word| word.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aio.")));
+    ours.map(|word| match word.strip_suffix('=') {
+        // No value at all means true, and an empty one is written as such.
+        Some(key) if text.contains(&format!("'{key}'=")) && !text.contains(&format!("'{key}'=''")) => key.to_owned(),
+        _ => word,
+    })
+    .collect()
 }
 
 /// A value that only a debug build takes. A test that sets one it can't mean must not pass by luck.
@@ -200,6 +225,18 @@ mod tests {
         assert_eq!(env.git_dir, Some(Path::new("/here").join(".git")));
         assert_eq!(env.git_index_file, Some(PathBuf::from("/tmp/index")));
         assert_eq!(env.git_work_tree, None);
+    }
+
+    #[test]
+    fn settings_of_the_command_line_are_told_if_they_are_ours() {
+        let told = |text| env(&[("GIT_CONFIG_PARAMETERS", text)]).settings;
+        assert_eq!(told("'core.editor'='vi' 'aio.guard'='warn' 'AIO.fsync'="), ["aio.guard=warn", "AIO.fsync"]);
+        assert_eq!(
+            told(r"'aio.guard=off' 'aio.staleAfter'='' 'aio.x'='it'\''s '\!' = b'"),
+            ["aio.guard=off", "aio.staleAfter=", "aio.x=it's ! = b"]
+        );
+        assert_eq!(told("'aio.guard'='warn"), [""; 0], "cut off");
+        assert_eq!(told(""), [""; 0]);
     }
 
     #[test]

@@ -126,6 +126,12 @@ impl Git {
         Git { dir: dir.into(), ..self }
     }
 
+    /// The same, in another work tree of the repository: one that the caller named is left behind.
+    pub fn in_work_tree(mut self, dir: impl Into<PathBuf>) -> Git {
+        self.vars.retain(|(name, _)| !TIES.iter().any(|tie| name == tie));
+        self.in_dir(dir)
+    }
+
     /// The folder it runs in.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -232,6 +238,23 @@ impl Git {
         let out = text(&self.run(["version"])?);
         let mut numbers = out.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
         numbers.next().zip(numbers.next()).ok_or_else(|| GitError::Unclear { command: "version".into() })
+    }
+
+    /// The folders of the other work trees of the repository, those that are there.
+    pub fn other_work_trees(&self) -> Result<Vec<PathBuf>, GitError> {
+        let here = self.dir.canonicalize().ok();
+        let out = self.run(["worktree", "list", "--porcelain", "-z"])?;
+        let mut trees: Vec<PathBuf> = Vec::new();
+        for line in out.split(|b| *b == 0) {
+            match line.strip_prefix(b"worktree ") {
+                Some(tree) => trees.push(path(tree)),
+                // The repository itself, which has none.
+                None if line == b"bare" => drop(trees.pop()),
+                None => {}
+            }
+        }
+        trees.retain(|tree| tree.canonicalize().is_ok_and(|tree| Some(&tree) != here.as_ref()));
+        Ok(trees)
     }
 
     /// Runs a hook of the repository, if it has it.

@@ -4,19 +4,25 @@
 //! It is written whole or not at all. What a silence means is not decided here. Nothing is flushed to the disk: after a
 //! power cut every process is gone anyway.
 
-use crate::base::{
-    id::{CloneId, InstanceId},
-    process::ProcessMark,
-    world::{Entropy, Time},
+use crate::{
+    base::{
+        id::{CloneId, InstanceId},
+        process::ProcessMark,
+        world::{Entropy, Time},
+    },
+    disk::{self, Sharing},
 };
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::Display,
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
     time::SystemTime,
 };
+
+/// The largest liveness file that is read, in bytes. One of ours has a few hundred.
+const MAX_FILE: usize = 64 * 1024;
 
 /// What is known of an instance of this clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +61,14 @@ pub struct Census {
 #[derive(Debug, Clone)]
 pub struct LiveDir {
     dir: PathBuf,
+    sharing: Sharing,
 }
 
 impl LiveDir {
-    /// The folder of the clone whose common git directory is `common_dir`. It is made when first written to.
-    pub fn new(common_dir: &Path) -> LiveDir {
-        LiveDir { dir: common_dir.join("aio").join("live") }
+    /// The folder of the clone whose common git directory is `common_dir`, which is shared by `sharing`. It is made when
+    /// first written to.
+    pub fn new(common_dir: &Path, sharing: Sharing) -> LiveDir {
+        LiveDir { dir: common_dir.join("aio").join("live"), sharing }
     }
 
     /// Writes what is known of an instance, which counts as a heartbeat.
@@ -80,10 +88,11 @@ impl LiveDir {
     }
 
     fn prepare(&self, live: &Live, now: Time) -> io::Result<tempfile::NamedTempFile> {
-        fs::create_dir_all(&self.dir)?;
+        self.sharing.make_folders(&self.dir)?;
         let mut file = readable().prefix(".new-").tempfile_in(&self.dir)?;
         serde_json::to_writer(&mut file, &wire::File::from(live))?;
         file.write_all(b"\n")?;
+        self.sharing.share(file.as_file())?;
         file.as_file().set_modified(SystemTime::from(now))?;
         Ok(file)
     }
@@ -98,7 +107,7 @@ impl LiveDir {
 
     /// Records a sign of life. An instance that isn't registered here has none: that is an error.
     pub fn beat(&self, id: &InstanceId, now: Time) -> io::Result<()> {
-        OpenOptions::new().write(true).open(self.path(id))?.set_modified(SystemTime::from(now))
+        disk::open(&self.path(id), OpenOptions::new().write(true))?.set_modified(SystemTime::from(now))
     }
 
     /// All instances, sorted by id.
@@ -139,9 +148,9 @@ impl LiveDir {
 }
 
 fn read(path: &Path) -> io::Result<Seen> {
-    let file = File::open(path)?;
+    let file = disk::open(path, OpenOptions::new().read(true))?;
     let last_seen = file.metadata()?.modified()?.into();
-    let file: wire::File = serde_json::from_reader(io::BufReader::new(file))?;
+    let file: wire::File = serde_json::from_slice(&disk::read_from(&file, MAX_FILE)?)?;
     match file.v {
         wire::VERSION => Ok(Seen { live: file.try_into().map_err(invalid)?, last_seen }),
         other => Err(invalid(format!("version {other} is not known"))),
@@ -160,30 +169,55 @@ fn readable() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// The id of this clone, made when it is first asked for. Of several who ask at once all get the same one.
-pub fn clone_id(common_dir: &Path, entropy: &impl Entropy) -> io::Result<CloneId> {
-    let path = common_dir.join("aio").join("clone");
-    if let Some(id) = read_clone_id(&path)? {
+/// The file that holds the id of the clone.
+fn clone_file(common_dir: &Path) -> PathBuf {
+    common_dir.join("aio").join("clone")
+}
+
+/// The id of this clone. Where there is none yet it becomes what is `remembered`, or a new one is made. Of several who
+/// ask at once all get the same one.
+///
+/// What is there and is no id is not replaced: all who are registered here would count as of another clone from then
+/// on, and nobody would ever find them gone. Whether that is better is for a person to say.
+pub fn clone_id(
+    common_dir: &Path,
+    sharing: Sharing,
+    remembered: impl FnOnce() -> Option<CloneId>,
+    entropy: &impl Entropy,
+) -> io::Result<CloneId> {
+    if let Some(id) = known_clone_id(common_dir)? {
         return Ok(id);
     }
-    let dir = common_dir.join("aio");
-    fs::create_dir_all(&dir)?;
-    let mut file = readable().prefix(".clone-").tempfile_in(&dir)?;
-    writeln!(file, "{}", CloneId::random(entropy.bytes()))?;
+    let id = remembered().unwrap_or_else(|| CloneId::random(entropy.bytes()));
+    let path = clone_file(common_dir);
+    let dir = path.parent().unwrap_or(common_dir);
+    sharing.make_folders(dir)?;
+    let mut file = readable().prefix(".clone-").tempfile_in(dir)?;
+    writeln!(file, "{id}")?;
+    sharing.share(file.as_file())?;
     // Flushed, because others will know us by it for ever.
     file.as_file().sync_all()?;
     match file.persist_noclobber(&path) {
         Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => return Err(error.error),
         _ => {}
     }
-    read_clone_id(&path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+    known_clone_id(common_dir)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-fn read_clone_id(path: &Path) -> io::Result<Option<CloneId>> {
-    match fs::read_to_string(path) {
-        Ok(text) => text.trim().parse().map(Some).map_err(invalid),
+/// The id of this clone, if it has one.
+pub fn known_clone_id(common_dir: &Path) -> io::Result<Option<CloneId>> {
+    let path = clone_file(common_dir);
+    let read = disk::read(&path, MAX_FILE).and_then(|bytes| {
+        let text = String::from_utf8_lossy(&bytes);
+        text.trim().parse().map_err(|_| invalid("it holds no id"))
+    });
+    match read {
+        Ok(id) => Ok(Some(id)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("{}: {error}; with it removed this clone gets a new id", path.display()),
+        )),
     }
 }
 
@@ -277,7 +311,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_a_beat_is_the_time_of_the_file() {
         let root = tempfile::tempdir().expect("a folder");
-        let (dir, id) = (LiveDir::new(root.path()), id("claude-1707084123-a3f2"));
+        let (dir, id) = (LiveDir::new(root.path(), Sharing::Umask), id("claude-1707084123-a3f2"));
         assert_eq!(dir.read(&id).expect("read"), None);
         assert_eq!(dir.beat(&id, at("2024-02-05T00:00:00Z")).map_err(|e| e.kind()), Err(io::ErrorKind::NotFound));
         let registered = at("2024-02-05T00:00:00Z");
@@ -297,7 +331,7 @@ mod tests {
     #[test]
     fn one_damaged_file_hides_no_other() {
         let root = tempfile::tempdir().expect("a folder");
-        let dir = LiveDir::new(root.path());
+        let dir = LiveDir::new(root.path(), Sharing::Umask);
         assert!(dir.all().expect("none yet").instances.is_empty());
         let now = at("2024-02-05T00:00:00Z");
         for name in ["codex-1707084123-b1b1", "amp-1707084123-a3f2"] {
@@ -323,7 +357,7 @@ mod tests {
     fn all_who_ask_at_once_get_one_clone_id() {
         let root = tempfile::tempdir().expect("a folder");
         let ids: BTreeSet<CloneId> = thread::scope(|scope| {
-            let ask = || clone_id(root.path(), &SystemEntropy::default()).expect("an id");
+            let ask = || clone_id(root.path(), Sharing::Umask, || None, &SystemEntropy::default()).expect("an id");
             let askers: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
             askers.into_iter().map(|asker| asker.join().expect("no panic")).collect()
         });
@@ -332,10 +366,30 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_clone_id_is_not_replaced() {
+    fn a_damaged_clone_id_is_told_and_not_replaced() {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir(root.path().join("aio")).expect("a folder");
-        fs::write(root.path().join("aio/clone"), "").expect("written");
-        assert!(clone_id(root.path(), &SystemEntropy::default()).is_err());
+        let path = clone_file(root.path());
+        for junk in [&b""[..], b"no id\n", b"\xff", &[b'a'; 2 * MAX_FILE]] {
+            fs::write(&path, junk).expect("written");
+            let error = clone_id(root.path(), Sharing::Umask, || None, &SystemEntropy::default()).expect_err("no id");
+            assert!(error.to_string().contains("aio/clone: it "), "{error}");
+            assert_eq!(fs::read(&path).expect("there"), junk);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (dir, id) = (LiveDir::new(root.path(), Sharing::Umask), id("claude-1707084123-a3f2"));
+        fs::create_dir_all(&dir.dir).expect("a folder");
+        for path in [dir.path(&id), clone_file(root.path())] {
+            rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("a pipe");
+        }
+        assert!(dir.read(&id).is_err());
+        assert!(dir.beat(&id, at("2024-02-05T00:00:00Z")).is_err());
+        assert_eq!(dir.all().expect("read").damaged, [id.as_str()]);
+        assert!(clone_id(root.path(), Sharing::Umask, || None, &SystemEntropy::default()).is_err());
     }
 }

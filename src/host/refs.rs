@@ -5,7 +5,7 @@
 use super::git::{Git, GitError};
 use crate::base::{
     oid::Oid,
-    refs::{RefError, RefLogLine, RefStorage},
+    refs::{RefError, RefLogLine, RefStorage, Swapped},
 };
 use std::{
     ffi::OsString,
@@ -62,18 +62,18 @@ impl RefStorage for GitRefs {
         expected: Option<&Oid>,
         new: &Oid,
         message: &RefLogLine,
-    ) -> Result<(), RefError> {
+    ) -> Result<Swapped, RefError> {
         let old = expected.cloned().unwrap_or_else(|| new.null_of_same_kind());
         let deadline = Instant::now() + self.patience;
         let mut pause = Pause::default();
         loop {
-            let Err(error) = self.update(name, &old, new, message) else { return Ok(()) };
+            let Err(error) = self.update(name, &old, new, message) else { return Ok(Swapped::default()) };
             let now = self.read(name)?;
             // It failed after the deed, killed or over something else: every commit of ours is unlike all others, so
             // what stands there is ours.
             let compared = ["but expected", "already exists"].iter().any(|words| error.stderr().contains(words));
             if !compared && now.as_ref() == Some(new) {
-                return Ok(());
+                return Ok(Swapped::default());
             }
             if now.as_ref() != expected {
                 return Err(RefError::Moved { name: name.to_owned() });
@@ -268,7 +268,7 @@ mod tests {
                         loop {
                             let now = f.refs.read(NAME).expect("read");
                             match f.refs.compare_and_swap(NAME, now.as_ref(), commit, &line("race")) {
-                                Ok(()) => break,
+                                Ok(_) => break,
                                 Err(RefError::Moved { .. }) => {}
                                 Err(error) => panic!("{error}"),
                             }

@@ -3,27 +3,36 @@
 //! The rules let no such pair come about. This finds one that damage, or a hand in the store, brought about all the
 //! same, and says which of the two stands.
 
-use super::{claim::Claim, overlap::Overlap, scope::Scope};
-use crate::base::path::RepoPath;
+use super::{
+    claim::{Claim, Holder},
+    overlap::Overlap,
+    scope::Place,
+};
 use std::collections::HashMap;
 
 /// A claim that overlaps an earlier one of another holder, though not both are shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contest {
-    /// The one that was granted first, and stands.
+    /// The one that stands: somebody is behind it, and it was granted first.
     pub stands: Claim,
-    /// The one that should have been refused.
+    /// The one that has to go.
     pub falls: Claim,
 }
 
-/// Where a scope is looked for: two that overlap are filed in one place, or one of them above the other.
-type Place = Vec<Vec<u8>>;
+impl Contest {
+    /// The one that stands, in words that follow on "contradicts".
+    pub fn rival(&self) -> String {
+        let earlier = if self.stands.token < self.falls.token { "the earlier claim" } else { "the claim" };
+        format!("{earlier} of {} on {}", self.stands.holder, self.stands.scope)
+    }
+}
 
-/// All claims of `claims` that have to go for the rest to be free of contradiction: the earliest tokens stay. With
-/// `fold`, paths are compared as a case-insensitive file system sees them.
-pub fn contests(claims: &[Claim], fold: bool) -> Vec<Contest> {
+/// All claims of `claims` that have to go for the rest to be free of contradiction. First go those whose holder
+/// `is_there` says no to, then those with the higher tokens. With `fold`, paths are compared as a case-insensitive file
+/// system sees them.
+pub fn contests(claims: &[Claim], fold: bool, is_there: impl Fn(&Holder) -> bool) -> Vec<Contest> {
     let mut in_order: Vec<&Claim> = claims.iter().collect();
-    in_order.sort_by(|a, b| (a.token, &a.id).cmp(&(b.token, &b.id)));
+    in_order.sort_by_cached_key(|claim| (!is_there(&claim.holder), claim.token, claim.id.clone()));
     let mut standing = Standing::default();
     let mut contests = Vec::new();
     for claim in in_order {
@@ -45,30 +54,21 @@ struct Standing<'c> {
 
 impl<'c> Standing<'c> {
     fn add(&mut self, claim: &'c Claim, fold: bool) {
-        let place = place(&claim.scope, fold);
-        for depth in 0..place.len() {
-            self.below.entry(place[..depth].to_vec()).or_default().push(claim);
+        let place = claim.scope.place(fold);
+        for above in place.above() {
+            self.below.entry(above).or_default().push(claim);
         }
         self.at.entry(place).or_default().push(claim);
     }
 
     fn rival(&self, claim: &Claim, fold: bool) -> Option<&'c Claim> {
-        let place = place(&claim.scope, fold);
+        let place = claim.scope.place(fold);
         let overlap = Overlap::new(&claim.scope, fold);
-        let above = (0..=place.len()).filter_map(|depth| self.at.get(&place[..depth])).flatten();
-        let mut near = above.chain(self.below.get(&place).into_iter().flatten());
+        let above = place.above();
+        let at = above.iter().chain([&place]).filter_map(|place| self.at.get(place)).flatten();
+        let mut near = at.chain(self.below.get(&place).into_iter().flatten());
         let excludes = |other: &Claim| other.holder != claim.holder && !other.mode.admits(claim.mode);
         near.find(|other| excludes(other) && overlap.with(&other.scope)).copied()
-    }
-}
-
-fn place(scope: &Scope, fold: bool) -> Place {
-    let components = |at: RepoPath| at.components().map(|c| [b"=", c].concat()).collect();
-    match (scope, scope.anchor()) {
-        (Scope::Task(id), _) => vec![b":tasks".to_vec(), id.as_str().into()],
-        (_, Some(at)) if fold => components(at.folded()),
-        (_, Some(at)) => components(at),
-        (_, None) => Vec::new(),
     }
 }
 
@@ -77,7 +77,10 @@ mod tests {
     use super::*;
     use crate::{
         base::world::Time,
-        model::claim::{Holder, Mode, Origin},
+        model::{
+            claim::{Mode, Origin},
+            scope::Scope,
+        },
     };
 
     fn claim(token: u64, holder: &str, kind: &str, target: &str) -> Claim {
@@ -96,7 +99,7 @@ mod tests {
     }
 
     fn falling(claims: &[Claim]) -> Vec<(u64, u64)> {
-        contests(claims, false).iter().map(|c| (c.stands.token, c.falls.token)).collect()
+        contests(claims, false, |_| true).iter().map(|c| (c.stands.token, c.falls.token)).collect()
     }
 
     #[test]
@@ -113,6 +116,18 @@ mod tests {
         assert_eq!(falling(&claims), expected);
         claims.reverse();
         assert_eq!(falling(&claims), expected);
+    }
+
+    #[test]
+    fn a_claim_with_nobody_behind_it_gives_way() {
+        let claims = [
+            claim(1, "amp", "directory", "src"),
+            claim(2, "codex", "file", "src/a"),
+            claim(3, "gemini", "file", "src/a"),
+        ];
+        let found = contests(&claims, false, |holder| holder != &claims[0].holder);
+        let found: Vec<_> = found.iter().map(|c| (c.stands.token, c.falls.token)).collect();
+        assert_eq!(found, [(2, 3), (2, 1)]);
     }
 
     #[test]
@@ -138,7 +153,7 @@ mod tests {
     #[test]
     fn case_counts_unless_it_is_folded() {
         let claims = [claim(1, "a", "file", "Src/X"), claim(2, "b", "file", "src/x")];
-        assert_eq!(contests(&claims, false), []);
-        assert_eq!(contests(&claims, true).len(), 1);
+        assert_eq!(contests(&claims, false, |_| true), []);
+        assert_eq!(contests(&claims, true, |_| true).len(), 1);
     }
 }

@@ -28,6 +28,25 @@ pub enum Scope {
     Task(TaskId),
 }
 
+/// Where a scope is filed, so that those it may overlap are found: they are in the same place, above it or below it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// At a path. All that the scope covers is there or below.
+    Path(RepoPath),
+    /// At a task, with nothing above it or below.
+    Task(TaskId),
+}
+
+impl Place {
+    /// The places above this one, the root first.
+    pub fn above(&self) -> Vec<Place> {
+        let Place::Path(path) = self else { return Vec::new() };
+        let mut above: Vec<Place> = std::iter::successors(path.parent(), RepoPath::parent).map(Place::Path).collect();
+        above.reverse();
+        above
+    }
+}
+
 /// Why a kind and a target make no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidScope {
@@ -86,13 +105,14 @@ impl Scope {
         }
     }
 
-    /// Where an index by path files the scope: all that it covers is at this path or below. A task has no such place.
-    pub fn anchor(&self) -> Option<RepoPath> {
-        match self {
-            Scope::File(path) | Scope::Directory(path) => Some(path.clone()),
-            Scope::Pattern(pattern) => Some(pattern.literal_prefix()),
-            Scope::Task(_) => None,
-        }
+    /// Where the scope is filed; with `fold`, as a case-insensitive file system sees it.
+    pub fn place(&self, fold: bool) -> Place {
+        let path = match self {
+            Scope::File(path) | Scope::Directory(path) => path.clone(),
+            Scope::Pattern(pattern) => pattern.literal_prefix(),
+            Scope::Task(id) => return Place::Task(id.clone()),
+        };
+        Place::Path(if fold { path.folded() } else { path })
     }
 
     /// Whether the file `path` belongs to the scope; with `fold`, as a case-insensitive file system sees it.
@@ -102,6 +122,12 @@ impl Scope {
     #[cfg(test)]
     pub(super) fn covers(&self, path: &RepoPath, fold: bool) -> bool {
         super::overlap::overlaps(self, &Scope::File(path.clone()), fold)
+    }
+
+    /// Whether any of `paths` belongs to the scope.
+    pub fn covers_any(&self, paths: &[RepoPath], fold: bool) -> bool {
+        let overlap = super::overlap::Overlap::new(self, fold);
+        paths.iter().any(|path| overlap.with(&Scope::File(path.clone())))
     }
 }
 
@@ -176,10 +202,14 @@ mod tests {
 
     #[test]
     fn the_anchor_is_above_all_that_is_covered() {
-        assert_eq!(scope("file", "src/a.rs").anchor(), Some(path("src/a.rs")));
-        assert_eq!(scope("directory", ".").anchor(), Some(RepoPath::root()));
-        assert_eq!(scope("pattern", "src/**/*.rs").anchor(), Some(path("src")));
-        assert_eq!(scope("task", "T-1").anchor(), None);
+        let at = |text: &str| Place::Path(path(text));
+        assert_eq!(scope("file", "src/A.rs").place(false), at("src/A.rs"));
+        assert_eq!(scope("file", "src/A.rs").place(true), at("src/a.rs"));
+        assert_eq!(scope("directory", ".").place(false), at(""));
+        assert_eq!(scope("pattern", "src/**/*.rs").place(false), at("src"));
+        assert_eq!(at("a/b/c").above(), [at(""), at("a"), at("a/b")]);
+        assert_eq!(scope("directory", ".").place(false).above(), []);
+        assert_eq!(scope("task", "T-1").place(false).above(), []);
     }
 
     proptest! {

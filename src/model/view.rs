@@ -31,7 +31,7 @@ pub trait View {
     /// All claims of `holder`.
     fn claims_of(&self, holder: &Holder) -> Result<Vec<Claim>, Self::Error>;
 
-    /// What `instance` lost and has not yet claimed or released again.
+    /// What `instance` lost and has not yet claimed or released again, as far as it can be read.
     fn ended(&self, instance: &InstanceId) -> Result<Vec<Ended>, Self::Error>;
 
     /// The handoff `id`.

@@ -112,7 +112,8 @@ impl Session {
             let standing = self.standing(&claim, confirmed, snapshot);
             checked.claims.push(Seen { mine, fallen, standing, ..self.seen_claim(claim, snapshot) });
         }
-        for ended in self.losses(me, snapshot)?.into_iter().filter(|ended| overlap.with(&ended.claim.scope)) {
+        let lost = self.losses_of(me, snapshot, |lost| overlap.with(lost))?;
+        for ended in lost.into_iter().filter(|ended| overlap.with(&ended.claim.scope)) {
             if newest.is_none_or(|newest| newest < ended.claim.token) {
                 checked.available = false;
                 checked.claims.push(self.seen_lost(ended, snapshot));
@@ -146,7 +147,7 @@ impl Session {
         self.warn_of_lost_store(&snapshot)?;
         let who = self.asking(&snapshot)?;
         let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), &snapshot)?;
-        let ended = self.losses(who.instance(), &snapshot)?;
+        let ended = self.losses_of(who.instance(), &snapshot, |lost| lost.covers_any(paths, snapshot.folds_case()))?;
         let found = guard::findings(paths, &claims, &ended, who.instance(), snapshot.folds_case());
         let mut matters: HashMap<&RepoPath, Matter<'_>> = found.into_iter().map(|f| (f.path, f.matter)).collect();
         let confirmed = self.confirmed(&snapshot);

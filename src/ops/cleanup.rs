@@ -5,10 +5,14 @@ use crate::{
     base::id::{ClaimId, InstanceId},
     model::{
         claim::{Claim, Holder},
+        instance::Instance,
+        liveness::Presence,
         op::{Action, Departure},
     },
+    store::{Extent, Snapshot},
 };
 use chrono::TimeDelta;
+use std::collections::BTreeSet;
 
 /// How long it is remembered that an instance once was, so that a command of it can revive it.
 const REMEMBERED: TimeDelta = TimeDelta::days(30);
@@ -33,13 +37,10 @@ impl Session {
         let me = self.asking(&snapshot)?.instance().cloned();
         let mut ended = Vec::new();
         let applied = self.perform(me.as_ref(), |snapshot| {
-            let claims = snapshot.claims()?.0;
-            let departures: Vec<Departure> = self
-                .gone(snapshot)?
-                .into_iter()
-                .filter(|id| Some(id) != me.as_ref())
-                .map(|id| departure(id, &claims, true))
-                .collect();
+            let gone = self.gone(me.as_ref(), snapshot)?;
+            let theirs = |claim: &Claim| matches!(&claim.holder, Holder::Instance(id) if gone.contains(id));
+            let claims = snapshot.claims(Extent::All, theirs)?.records;
+            let departures: Vec<Departure> = gone.iter().map(|id| departure(id.clone(), &claims, true)).collect();
             ended = departures.iter().map(|departure| departure.instance.clone()).collect();
             Ok((!departures.is_empty()).then_some(Action::End(departures)))
         })?;
@@ -55,15 +56,11 @@ impl Session {
         Ok(Cleaned { ended, released })
     }
 
-    /// The instances of this clone that are stale.
-    fn gone(&self, snapshot: &crate::store::Snapshot<'_>) -> Result<Vec<InstanceId>, Error> {
-        let mut gone = Vec::new();
-        for instance in snapshot.instances()?.0 {
-            if self.is_gone(&instance.id, snapshot)? {
-                gone.push(instance.id);
-            }
-        }
-        Ok(gone)
+    /// The instances of this clone that are stale, `me` left out.
+    fn gone(&self, me: Option<&InstanceId>, snapshot: &Snapshot<'_>) -> Result<BTreeSet<InstanceId>, Error> {
+        let is_gone = |instance: &Instance| Some(&instance.id) != me && self.presence(instance) == Presence::Stale;
+        let gone = snapshot.instances(Extent::All, is_gone)?.records;
+        Ok(gone.into_iter().map(|instance| instance.id).collect())
     }
 
     fn forget_long_ended(&self) {

@@ -2,24 +2,26 @@
 //!
 //! Every check stands for itself: what one finds broken keeps no other from being made. None of them changes anything.
 
+mod fences;
 mod hub;
-mod proof;
+pub(super) mod proof;
 mod repair;
 #[cfg(test)]
 mod tests;
 
-use super::{Error, Guard, Session, instance::Known};
+use super::{Error, Session, Settings, instance::Known, settings::place};
 use crate::{
     base::id::InstanceId,
-    host::hooks::{FenceState, HOOKS_PATH, fence_state},
+    host::live::known_clone_id,
     model::{
         claim::{Claim, Ended},
         handoff::Handoff,
+        instance::Instance,
         liveness::Presence,
         note::Note,
         view::View as _,
     },
-    store::{Damage, Snapshot, StoreError, Survey, layout},
+    store::{Damage, Extent, Listing, Snapshot, StoreError, Survey, layout},
 };
 use std::{path::Path, time::Duration};
 
@@ -43,14 +45,50 @@ const NAMED: usize = 5;
 pub struct Check {
     /// What.
     pub name: &'static str,
-    /// Whether it is as it should be.
-    pub ok: bool,
+    /// How it is.
+    pub grade: Grade,
     /// What was seen.
     pub detail: String,
 }
 
+/// How something is that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grade {
+    /// As it should be.
+    Good,
+    /// Not quite as it should be, and nothing fails for it.
+    Odd,
+    /// Wrong.
+    Bad,
+}
+
+impl Check {
+    /// Whether nothing is wrong.
+    pub fn is_ok(&self) -> bool {
+        self.grade != Grade::Bad
+    }
+}
+
 /// What was seen, or what is wrong.
-type Finding = Result<String, String>;
+type Finding<S = String> = Result<S, String>;
+
+/// What was seen where nothing is wrong, though something may be odd.
+struct Seen {
+    grade: Grade,
+    detail: String,
+}
+
+impl Seen {
+    fn odd(detail: impl Into<String>) -> Seen {
+        Seen { grade: Grade::Odd, detail: detail.into() }
+    }
+}
+
+impl<T: Into<String>> From<T> for Seen {
+    fn from(detail: T) -> Seen {
+        Seen { grade: Grade::Good, detail: detail.into() }
+    }
+}
 
 /// The whole state, for a document.
 #[derive(Debug, Clone)]
@@ -73,6 +111,7 @@ impl Session {
     /// Looks at everything.
     pub fn doctor(&self) -> Vec<Check> {
         let mut checks = vec![check("git", self.check_git()), check("repository format", self.check_format())];
+        checks.push(check("settings", self.check_settings()));
         checks.extend(self.check_store());
         checks.extend([
             check("reflog", self.check_reflog()),
@@ -91,19 +130,21 @@ impl Session {
     /// When the store can't be read.
     pub fn dump(&self) -> Result<Dump, Error> {
         let snapshot = self.snapshot()?;
-        let (mut instances, mut damaged) = snapshot.instances()?;
-        let (mut claims, more) = snapshot.claims()?;
+        let (mut instances, mut damaged) = all(snapshot.instances(Extent::All, |_| true)?);
+        let (mut claims, more) = all(snapshot.claims(Extent::All, |_| true)?);
         damaged.extend(more);
-        let (mut notes, more) = snapshot.notes()?;
+        let (mut notes, more) = all(snapshot.notes(Extent::All, |_| true)?);
         damaged.extend(more);
-        let (mut handoffs, more) = snapshot.handoffs()?;
+        let (mut handoffs, more) = all(snapshot.handoffs(Extent::All, |_| true)?);
         damaged.extend(more);
         instances.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
         claims.sort_by(|a, b| (a.token, &a.id).cmp(&(b.token, &b.id)));
         notes.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         handoffs.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let instances = instances.into_iter().map(|instance| self.known(instance)).collect::<Result<_, _>>()?;
-        Ok(Dump { instances, claims, lost: snapshot.all_ended()?, notes, handoffs, damaged })
+        let (lost, more) = all(snapshot.all_losses()?);
+        damaged.extend(more);
+        Ok(Dump { instances, claims, lost, notes, handoffs, damaged })
     }
 
     fn check_git(&self) -> Finding {
@@ -132,12 +173,26 @@ impl Session {
         if !["files", "reftable"].contains(&refs) {
             return Err(format!("{named}: git-aio has not been tried with extensions.refStorage = {refs}"));
         }
-        let known = ["objectformat", "refstorage", "noop", "noop-v1", "partialclone", "preciousobjects"];
-        let known_too = ["worktreeconfig", "relativeworktrees"];
-        let names = out.lines().filter_map(|line| line.strip_prefix("extensions.")?.split(' ').next());
-        match names.into_iter().find(|name| !known.contains(name) && !known_too.contains(name)) {
-            Some(name) => Err(format!("{named}: git-aio does not know extensions.{name}")),
-            None => Ok(named),
+        // With any other extension that isn't known, the repository would not have been opened.
+        Ok(named)
+    }
+
+    fn check_settings(&self) -> Finding<Seen> {
+        let (_, bad) = Settings::read_what_can_be(&self.repository);
+        let unknown = Settings::unknown(&self.repository);
+        let wrong = bad.iter().map(|bad| match &bad.set_in {
+            Some(set_in) => format!("{bad}: from {}", place(set_in)),
+            None => bad.to_string(),
+        });
+        let odd = unknown.iter().map(|unknown| {
+            let meant = unknown.nearest.map_or_else(String::new, |key| format!(", perhaps {key} is meant"));
+            format!("there is no key {}{meant}: from {}", unknown.key, place(&unknown.set_in))
+        });
+        let told = wrong.chain(odd).collect::<Vec<_>>().join("; ");
+        match (bad.is_empty(), unknown.is_empty()) {
+            (true, true) => Ok("those of aio.* can be understood".into()),
+            (true, false) => Ok(Seen::odd(told)),
+            (false, _) => Err(told),
         }
     }
 
@@ -149,16 +204,15 @@ impl Session {
             }
             Ok(snapshot) => snapshot,
             Err(error) => {
-                let mut checks = vec![check("store", Err(error.to_string()))];
-                let unseen = || Err("can't be looked at while the store can't be read".to_owned());
-                checks.extend(REST.map(|name| check(name, unseen())));
+                let mut checks = vec![failed("store", error.to_string())];
+                checks.extend(REST.map(|name| failed(name, "can't be looked at while the store can't be read")));
                 return checks;
             }
         };
         let mut checks = vec![check("store", check_tip(&snapshot)), check("history", check_history(&snapshot))];
         match snapshot.survey() {
             Ok(survey) => checks.extend(check_survey(&survey)),
-            Err(error) => checks.extend(REST[1..].iter().map(|name| check(name, Err(error.to_string())))),
+            Err(error) => checks.extend(REST[1..].iter().map(|name| failed(name, error.to_string()))),
         }
         checks
     }
@@ -172,18 +226,22 @@ impl Session {
         }
     }
 
-    fn check_reflog(&self) -> Finding {
+    /// Without a reflog a damaged state can be taken back to those before it in the chain only.
+    fn check_reflog(&self) -> Finding<Seen> {
         let refs = self.refs();
         let Some(tip) = refs.read(layout::STATE).map_err(say)? else { return Ok("nothing to remember yet".into()) };
         if self.bare_git().run_unless(1, ["reflog", "exists", layout::STATE]).map_err(say)?.is_none() {
-            return Err("there is none: without it a damaged state can't be taken back".into());
+            return Ok(Seen::odd("there is none; the next operation begins it"));
         }
         let history = refs.history(layout::STATE).map_err(say)?;
-        if history.first() != Some(&tip) {
-            return Err("its newest entry is not the present state; the next operation continues it".into());
+        if history.is_empty() {
+            return Ok(Seen::odd("it remembers nothing; the next operation begins it"));
         }
         match self.repository.broken(&history[..history.len().min(LOOKED_AT)]).len() {
-            0 => Ok(format!("remembers {}", count(history.len(), "state"))),
+            0 if history.first() != Some(&tip) => {
+                Ok(Seen::odd("its newest entry is not the present state; the next operation continues it"))
+            }
+            0 => Ok(format!("remembers {}", count(history.len(), "state")).into()),
             broken => {
                 Err(format!("names {} that can't be read any more, on which `git gc` fails", count(broken, "state")))
             }
@@ -205,46 +263,44 @@ impl Session {
 
     fn check_liveness(&self) -> Finding {
         let census = self.live.all().map_err(say)?;
+        known_clone_id(self.repository.common_dir()).map_err(say)?;
         if census.damaged.is_empty() {
             return Ok(format!("{} readable", count(census.instances.len(), "file")));
         }
         Err(format!("files in aio/live of the git directory that can't be read: {}", some(census.damaged)))
     }
 
-    fn check_instances(&self) -> Finding {
+    /// Nothing is wrong with a stale instance: its claims block nobody. Those of one that can't be judged do, for ever.
+    fn check_instances(&self) -> Finding<Seen> {
         let snapshot = self.snapshot().map_err(say)?;
-        let (instances, _) = snapshot.instances().map_err(say)?;
-        let stale = instances.iter().filter(|instance| self.presence(instance) == Presence::Stale);
-        let stale: Vec<String> = stale.map(|instance| instance.id.to_string()).collect();
-        let registered = format!("{} registered", instances.len());
-        // Nothing is wrong with that: their claims block nobody.
-        Ok(if stale.is_empty() { registered } else { format!("{registered}; stale: {}", some(stale)) })
+        let instances = snapshot.instances(Extent::All, |_| true).map_err(say)?.records;
+        let here = self.clone_id().map_err(say)?;
+        let (ours, others): (Vec<_>, Vec<_>) = instances.iter().partition(|instance| instance.clone == *here);
+        let names = |found: Vec<&Instance>| some(found.iter().map(|instance| instance.id.to_string()).collect());
+        let told =
+            |found: Vec<&Instance>, words: &str| (!found.is_empty()).then(|| format!("{words}: {}", names(found)));
+        let (unseen, stale): (Vec<_>, Vec<_>) = ours
+            .iter()
+            .filter(|instance| self.presence(instance) == Presence::Stale || self.seen(&instance.id).is_none())
+            .partition(|instance| self.seen(&instance.id).is_none());
+        let odd: Vec<String> = [
+            told(unseen, "with no file in aio/live of the git directory, so taken to be silent since they registered"),
+            told(
+                others,
+                "of other clones, which are not judged from here; `git aio release --force` ends their claims",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let good = [Some(format!("{} registered", ours.len())), told(stale, "stale")];
+        let detail = good.into_iter().flatten().chain(odd.iter().cloned()).collect::<Vec<_>>().join("; ");
+        Ok(if odd.is_empty() { detail.into() } else { Seen::odd(detail) })
     }
+}
 
-    fn check_fences(&self) -> Vec<Check> {
-        let Some(site) = self.site() else {
-            return vec![check("fence", Ok("none needed: nobody commits in a bare repository".into()))];
-        };
-        let hooks_path = site.git.config_path(HOOKS_PATH);
-        let installed = match hooks_path {
-            Err(error) => Err(error.to_string()),
-            Ok(path) => match fence_state(&site, path.as_deref()) {
-                FenceState::Installed => Ok(match self.settings.guard {
-                    Guard::Block => "git's hooks call it".to_owned(),
-                    Guard::Warn => "git's hooks call it; it only warns, since aio.guard is warn".to_owned(),
-                    Guard::Off => "git's hooks call it; it is silent, since aio.guard is off".to_owned(),
-                }),
-                FenceState::Missing { hook, reason } => Err(format!("{hook}: {reason}; `git aio init` puts it back")),
-                FenceState::NotInited => Err("there is none: `git aio init` puts it up".into()),
-            },
-        };
-        let mut checks = vec![check("fence", installed), check("path", proof::on_path(&site.git))];
-        for hook in ["pre-commit", "pre-merge-commit"] {
-            let nonce = crate::base::id::ClaimId::random(self.random()).to_string();
-            checks.push(check(hook, proof::fires(&site.git, hook, &nonce)));
-        }
-        checks
-    }
+fn all<M>(listing: Listing<M>) -> (Vec<M>, Vec<Damage>) {
+    (listing.records, listing.damaged)
 }
 
 fn check_tip(snapshot: &Snapshot<'_>) -> Finding {
@@ -255,16 +311,19 @@ fn check_tip(snapshot: &Snapshot<'_>) -> Finding {
     }
 }
 
-fn check_history(snapshot: &Snapshot<'_>) -> Finding {
+fn check_history(snapshot: &Snapshot<'_>) -> Finding<Seen> {
     let chain = snapshot.chain().map_err(say)?;
     let epoch = if chain.epoch > 1 { format!(", cut {} times", chain.epoch - 1) } else { String::new() };
     Ok(in_a_row(chain.length, &epoch))
 }
 
 /// How long the history is, and from when on it is worth a cut.
-fn in_a_row(length: u64, epoch: &str) -> String {
-    let cut = if length >= LONG { "; `git aio compact` lets go of those that nothing depends on any more" } else { "" };
-    format!("{} in a row{epoch}{cut}", count(length as usize, "operation"))
+fn in_a_row(length: u64, epoch: &str) -> Seen {
+    let told = format!("{} in a row{epoch}", count(length as usize, "operation"));
+    match length {
+        ..LONG => told.into(),
+        LONG.. => Seen::odd(format!("{told}; `git aio compact` lets go of all but the state they led to")),
+    }
 }
 
 fn check_survey(survey: &Survey) -> [Check; 3] {
@@ -307,11 +366,15 @@ fn left_behind(lock: &Path) -> Option<String> {
     })
 }
 
-fn check(name: &'static str, finding: Finding) -> Check {
-    match finding {
-        Ok(detail) => Check { name, ok: true, detail },
-        Err(detail) => Check { name, ok: false, detail },
+fn check(name: &'static str, finding: Finding<impl Into<Seen>>) -> Check {
+    match finding.map(Into::into) {
+        Ok(Seen { grade, detail }) => Check { name, grade, detail },
+        Err(detail) => failed(name, detail),
     }
+}
+
+fn failed(name: &'static str, detail: impl Into<String>) -> Check {
+    Check { name, grade: Grade::Bad, detail: detail.into() }
 }
 
 fn say(error: impl std::fmt::Display) -> String {

@@ -9,6 +9,7 @@ use crate::{
         guard::{Matter, findings},
         op::Action,
         scope::Scope,
+        view::View,
     },
     store::{RefBackend, Snapshot},
 };
@@ -88,8 +89,9 @@ impl Session {
         let who = self.who(snapshot)?;
         who.instance().into_iter().for_each(|id| self.heard_of(id));
         let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), snapshot)?;
-        let lost = self.losses(who.instance(), snapshot)?;
-        for finding in findings(paths, &claims, &lost, who.instance(), crate::model::view::View::folds_case(snapshot)) {
+        let folds_case = snapshot.folds_case();
+        let lost = self.losses_of(who.instance(), snapshot, |lost| lost.covers_any(paths, folds_case))?;
+        for finding in findings(paths, &claims, &lost, who.instance(), folds_case) {
             let path = finding.path.clone();
             match finding.matter {
                 Matter::Held(claim) => {
@@ -147,11 +149,13 @@ impl Session {
             parents.extend(self.env.merging.iter().cloned());
         }
         let index = self.env.git_index_file.as_deref();
-        match self.repository.staged(index, &parents) {
+        let staged = match self.repository.staged(index, &parents) {
             // An index of a kind that we can't read, git can.
-            Err(_) => self.staged_by_git(&parents),
-            Ok(staged) => Ok(staged),
-        }
+            Err(_) => self.staged_by_git(&parents)?,
+            Ok(staged) => staged,
+        };
+        // What was committed elsewhere may be spelled in another way than git does here.
+        Ok(if self.composes() { staged.iter().map(RepoPath::composed).collect() } else { staged })
     }
 
     fn head(&self) -> Result<Option<Oid>, Error> {

@@ -15,7 +15,7 @@ use crate::{
         scope::Scope,
         view::View,
     },
-    store::{Damage, Snapshot},
+    store::{Damage, Extent, Snapshot},
 };
 
 /// Most bytes of dirty paths that a handoff lists.
@@ -174,7 +174,7 @@ impl Session {
     pub fn handoffs(&self) -> Result<(Vec<Shown>, Vec<Damage>), Error> {
         let snapshot = self.snapshot()?;
         self.asking(&snapshot)?;
-        let (mut handoffs, damaged) = snapshot.handoffs()?;
+        let (mut handoffs, damaged) = self.listed("handoffs", snapshot.handoffs(Extent::Newest, |_| true)?);
         handoffs.sort_by(|a, b| {
             (a.state.settled().is_some(), b.at, &b.id).cmp(&(b.state.settled().is_some(), a.at, &a.id))
         });
@@ -222,21 +222,20 @@ impl Session {
     }
 
     fn find(&self, prefix: &str, snapshot: &Snapshot<'_>) -> Result<Handoff, Error> {
-        let (handoffs, _) = snapshot.handoffs()?;
-        let digits = prefix.strip_prefix("handoff-").unwrap_or(prefix);
-        let matches = |handoff: &Handoff| {
-            !digits.is_empty() && handoff.id.as_str().strip_prefix("handoff-").is_some_and(|id| id.starts_with(digits))
-        };
-        let mut found = handoffs.into_iter().filter(matches);
-        match (found.next(), found.next()) {
-            (Some(handoff), None) => Ok(handoff),
-            (None, _) => Err(Error::not_found(
+        let none = || {
+            Error::not_found(
                 format!("no handoff {}", text::one_line(prefix, 40)),
                 match self.has_hub() {
                     true => "`git aio handoff list` shows those there are; `git aio sync` brings those of other clones",
                     false => "`git aio handoff list` shows those there are",
                 },
-            )),
+            )
+        };
+        let digits = prefix.strip_prefix("handoff-").unwrap_or(prefix);
+        let found = if digits.is_empty() { Vec::new() } else { snapshot.handoffs_by_prefix(digits)? };
+        match found.as_slice() {
+            [] => Err(none()),
+            [id] => snapshot.handoff(id)?.ok_or_else(none),
             _ => Err(Error::usage(
                 format!("{} is the beginning of several handoffs", text::one_line(prefix, 40)),
                 "give more digits of the one you mean",

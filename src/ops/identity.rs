@@ -17,8 +17,8 @@ use crate::{
         live::{Live, Seen},
         process::{self, Ancestor},
     },
-    model::{claim::Ended, instance::Instance, liveness::Presence, op::Action, view::View},
-    store::Snapshot,
+    model::{claim::Ended, instance::Instance, liveness::Presence, op::Action, scope::Scope, view::View},
+    store::{Snapshot, StoreError},
 };
 
 /// Who runs this command.
@@ -219,10 +219,18 @@ impl Session {
             tool,
         };
         let done = self.perform(Some(&instance.id), |_| Ok(Some(Action::Register(instance.clone()))));
-        if done.is_err() {
+        if done.is_err() && !self.may_be_registered(&instance.id) {
             let _ = self.live.remove(&instance.id);
         }
         done.map(|_| instance)
+    }
+
+    /// Whether an instance is on the register, or that can't be told.
+    pub(super) fn may_be_registered(&self, id: &InstanceId) -> bool {
+        match self.snapshot() {
+            Ok(snapshot) => snapshot.instance(id).map_or(true, |found| found.is_some()),
+            Err(error) => matches!(error, Error::Store(StoreError::Ref(_))),
+        }
     }
 
     /// Draws an id that nobody in this clone has, and records who it is: an instance on the register that nobody is
@@ -303,6 +311,23 @@ impl Session {
         Ok(lost)
     }
 
+    /// As [`losses`](Self::losses), for one who is about to say of something whether it was lost.
+    ///
+    /// # Errors
+    /// When a record can't be read and is of something that this `concerns`, as far as can be told.
+    pub(super) fn losses_of(
+        &self,
+        id: Option<&InstanceId>,
+        snapshot: &Snapshot<'_>,
+        concerns: impl Fn(&Scope) -> bool,
+    ) -> Result<Vec<Ended>, Error> {
+        let illegible = id.map_or_else(|| Ok(Vec::new()), |id| snapshot.losses(id).map(|(_, illegible)| illegible))?;
+        match illegible.into_iter().find(|illegible| illegible.scope.as_ref().is_none_or(&concerns)) {
+            Some(illegible) => Err(StoreError::from(illegible).into()),
+            None => self.losses(id, snapshot),
+        }
+    }
+
     /// Whether the holder of claims may be passed over.
     pub(super) fn is_gone(&self, id: &InstanceId, snapshot: &Snapshot<'_>) -> Result<bool, Error> {
         Ok(match snapshot.instance(id)? {
@@ -326,6 +351,10 @@ fn registered<'a>(
     mut ancestors: impl Iterator<Item = &'a Ancestor>,
 ) -> Option<InstanceId> {
     ancestors.find_map(|ancestor| {
-        newest(census, |seen| seen.live.ended.is_none() && seen.live.process.as_ref() == Some(&ancestor.mark))
+        let is_tied = |seen: &Seen| seen.live.ended.is_none() && seen.live.process.as_ref() == Some(&ancestor.mark);
+        // An agent whose own process was not seen is tied to the shell that it ran in. It is known by its session; the
+        // shell stays that of who registered there without one.
+        let by_hand = newest(census, |seen| is_tied(seen) && seen.live.session.is_none());
+        by_hand.or_else(|| newest(census, is_tied))
     })
 }

@@ -3,12 +3,17 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Error, Notice, Session};
-use crate::host::hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site};
-use std::path::{Path, PathBuf};
+use super::{Error, Notice, Session, doctor::proof};
+use crate::host::{
+    env,
+    hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site},
+};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
-/// What `init` would do. Nothing of it is done before [`Session::init`].
-#[must_use = "a plan changes nothing"]
+/// What `init` would do, or has done.
 pub struct InitPlan {
     /// Files that change, in the order in which they do.
     pub files: Vec<FileEdit>,
@@ -18,7 +23,6 @@ pub struct InitPlan {
     pub makes_store: bool,
     /// Whether this is a bare repository, in which nobody commits.
     pub bare: bool,
-    hooks: Option<(Site, Plan)>,
 }
 
 /// A file before and after.
@@ -64,6 +68,18 @@ pub struct SettingEdit {
 }
 
 impl InitPlan {
+    /// `hooks` is `None` where nobody commits.
+    fn new(hooks: Option<(&Site, &Plan)>, makes_store: bool) -> InitPlan {
+        let Some((site, plan)) = hooks else {
+            return InitPlan { files: vec![], settings: vec![], makes_store, bare: true };
+        };
+        let tree = site.git.dir();
+        let files = plan.files.iter().map(|change| file_edit(change, tree)).collect();
+        let file = short(&site.common_dir.join("config"), tree);
+        let settings = plan.config.iter().map(|change| setting_edit(change, &file)).collect();
+        InitPlan { files, settings, makes_store, bare: false }
+    }
+
     /// Whether everything is in place.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.settings.is_empty() && !self.makes_store
@@ -84,27 +100,37 @@ impl Session {
     /// # Errors
     /// When hooks or settings can't be read, or the store can't.
     pub fn plan_init(&self) -> Result<InitPlan, Error> {
+        let site = self.site();
+        let plan = site.as_ref().map(hooks::plan).transpose()?;
         let makes_store = !self.snapshot()?.exists();
-        let Some(site) = self.site() else {
-            return Ok(InitPlan { files: vec![], settings: vec![], makes_store, bare: true, hooks: None });
-        };
-        let plan = hooks::plan(&site)?;
-        let tree = site.git.dir();
-        let files = plan.files.iter().map(|change| file_edit(change, tree)).collect();
-        let file = short(&site.common_dir.join("config"), tree);
-        let settings = plan.config.iter().map(|change| setting_edit(change, &file)).collect();
-        Ok(InitPlan { files, settings, makes_store, bare: false, hooks: Some((site, plan)) })
+        Ok(InitPlan::new(site.as_ref().zip(plan.as_ref()), makes_store))
     }
 
-    /// Does what was planned.
+    /// Does what there is to do, and tells what that was. Of several at once, one does it and the others find it done.
     ///
     /// # Errors
-    /// When something is not as it was when it was planned, or can't be written.
-    pub fn init(&self, plan: &InitPlan) -> Result<(), Error> {
-        if let Some((site, plan)) = &plan.hooks {
-            hooks::apply(site, plan)?;
+    /// When hooks or settings can't be read or written, or the store can't.
+    pub fn init(&self) -> Result<InitPlan, Error> {
+        let site = self.site();
+        let plan = site.as_ref().map(hooks::put_up).transpose()?;
+        let made_store = self.ensure_store()?;
+        if let Some(site) = &site {
+            self.tell_gaps(site)?;
         }
-        self.ensure_store().map(drop)
+        Ok(InitPlan::new(site.as_ref().zip(plan.as_ref()), made_store))
+    }
+
+    /// Tells where the fence that was put up doesn't stand all the same.
+    fn tell_gaps(&self, site: &Site) -> Result<(), Error> {
+        for (tree, state) in hooks::unfenced(site)? {
+            if let FenceState::Missing { hook, reason } = state {
+                self.notice(Notice::WorktreeUnfenced(tree.display().to_string(), format!("{hook}: {reason}")));
+            }
+        }
+        if proof::on_path(&site.git).is_err() {
+            self.notice(Notice::NotOnPath(env::own_folder()));
+        }
+        Ok(())
     }
 
     /// Takes down what `init` put up, and tells line by line what was done; nothing, if there was nothing. The store
@@ -137,29 +163,23 @@ impl Session {
             return;
         };
         let found = format!("{hook}: {reason}");
-        self.notice(match heal(&site) {
-            Ok(()) => Notice::FenceHealed(found),
-            Err(why) => Notice::FenceMissing(format!("{found}; it can't be put back: {why}")),
-        });
+        match hooks::put_back(&site) {
+            Ok(Some(FenceState::Installed)) => self.notice(Notice::FenceHealed(found)),
+            Ok(Some(FenceState::Missing { reason, .. })) => self.fence_missing(&found, reason),
+            Ok(Some(FenceState::NotInited) | None) => {}
+            Err(error) => self.fence_missing(&found, Error::from(error)),
+        }
+    }
+
+    fn fence_missing(&self, found: &str, why: impl Display) {
+        self.notice(Notice::FenceMissing(format!("{found}; it can't be put back: {why}")));
     }
 
     /// The repository as far as its hooks go; `None` where nobody commits.
     pub(super) fn site(&self) -> Option<Site> {
         self.repository.work_tree()?;
-        Some(Site { git: self.git(), common_dir: self.repository.common_dir().to_owned() })
-    }
-}
-
-fn heal(site: &Site) -> Result<(), String> {
-    let tried = hooks::plan(site).and_then(|plan| hooks::apply(site, &plan));
-    // Somebody else may have been at it too: what counts is whether it stands. git is asked anew, since its settings
-    // may be what changed.
-    let hooks_path = site.git.config_path(HOOKS_PATH).map_err(|error| error.to_string())?;
-    match (hooks::fence_state(site, hooks_path.as_deref()), tried) {
-        (FenceState::Installed, _) => Ok(()),
-        (_, Err(error)) => Err(Error::from(error).to_string()),
-        (FenceState::Missing { reason, .. }, Ok(())) => Err(reason.to_owned()),
-        (FenceState::NotInited, Ok(())) => Err("it was taken down meanwhile".to_owned()),
+        let common_dir = self.repository.common_dir().to_owned();
+        Some(Site { git: self.git(), common_dir, sharing: self.repository.sharing() })
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Error, Session, Who, cleanup::departure};
 use crate::{
     base::id::{ClaimId, InstanceId, TaskId, Tool},
     model::{
+        claim::Holder,
         instance::{Instance, MAX_TASK, Task},
         liveness::Presence,
         op::Action,
@@ -101,7 +102,7 @@ impl Session {
         }
         let id = known.instance.id.clone();
         let applied = self.perform(Some(&id), |snapshot| {
-            let claims = snapshot.claims()?.0;
+            let claims = snapshot.claims_of(&Holder::Instance(id.clone()))?;
             Ok(Some(Action::End(vec![departure(id.clone(), &claims, false)])))
         })?;
         let now = self.now();

@@ -15,7 +15,7 @@ use crate::{
         scope::Scope,
         view::View as _,
     },
-    store::Damage,
+    store::{Damage, Extent},
 };
 
 /// What to look for.
@@ -78,15 +78,16 @@ impl Session {
         });
         let mut found = Found::default();
         if !filter.handoffs {
-            let (mut notes, damaged) = snapshot.notes()?;
-            notes.retain(|note| filter.takes(note, about.as_ref()));
+            let notes = snapshot.notes(Extent::Newest, |note| filter.takes(note, about.as_ref()))?;
+            let (mut notes, damaged) = self.listed("notes", notes);
             notes.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
             found.notes = notes;
             found.damaged.extend(damaged);
         }
         if filter.category.is_none() {
-            let (mut handoffs, damaged) = snapshot.handoffs()?;
-            handoffs.retain(|handoff| filter.takes_handoff(handoff, about.as_ref()));
+            let handoffs =
+                snapshot.handoffs(Extent::Newest, |handoff| filter.takes_handoff(handoff, about.as_ref()))?;
+            let (mut handoffs, damaged) = self.listed("handoffs", handoffs);
             handoffs.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
             found.handoffs = handoffs;
             found.damaged.extend(damaged);

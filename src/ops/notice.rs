@@ -4,6 +4,7 @@ use crate::{
     base::id::{InstanceId, Tool},
     model::claim::Ended,
 };
+use std::path::PathBuf;
 
 /// Something the one who runs the command should know.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub enum Notice {
     Lost(Box<Ended>),
     /// An instance of another clone drew the same id first.
     Clash(InstanceId),
+    /// The change was made, and for this reason it may not last.
+    Doubtful(String),
     /// The repository had no store, and now has one. There is no fence before `init`.
     StoreCreated,
     /// There was a store, and its ref is gone.
@@ -26,6 +29,17 @@ pub enum Notice {
     FenceMissing(String),
     /// A handoff is for a tool of which no instance was ever seen here.
     NobodyOf(Tool),
+    /// There are too many records of a kind to list all. What was left out is older than what wasn't.
+    Unread {
+        /// The kind.
+        what: &'static str,
+        /// How many.
+        count: usize,
+    },
+    /// The fence could not be put up in this other worktree, and why.
+    WorktreeUnfenced(String, String),
+    /// Hooks don't find the program; it is here.
+    NotOnPath(Option<PathBuf>),
     /// The targets belong to a repository inside this one, whose store answers.
     NestedRepository(String),
 }

@@ -7,7 +7,7 @@ use crate::{
         text,
     },
     model::{
-        claim::{Claim, Ended, GrantRef, Holder, MAX_WHY},
+        claim::{Claim, GrantRef, Holder, MAX_WHY},
         op::Action,
         overlap::Overlap,
         view::View,
@@ -70,10 +70,7 @@ impl Session {
         self.write_release(&me, None, |snapshot| {
             let mut claims = snapshot.claims_of(&Holder::Instance(me.clone()))?;
             claims.sort_by_cached_key(Claim::place);
-            Ok(Chosen {
-                claims: claims.iter().map(Claim::grant_ref).collect(),
-                ended: self.losses(Some(&me), snapshot)?.into_iter().map(|ended| ended.claim.id).collect(),
-            })
+            Ok(Chosen { claims: claims.iter().map(Claim::grant_ref).collect(), ended: snapshot.lost_ids(&me)? })
         })
     }
 
@@ -145,11 +142,11 @@ impl Session {
             return Err(self.no_claim(prefix, whose, snapshot));
         }
         let digits = prefix.to_ascii_lowercase();
-        let lost: Vec<Ended> = match whose {
-            Whose::Own(me) => self.losses(me, snapshot)?,
+        let lost = match whose {
+            Whose::Own(me) => me.map_or_else(|| Ok(Vec::new()), |me| snapshot.lost_ids(me))?,
             Whose::Anybodys => Vec::new(),
         };
-        let lost = lost.into_iter().map(|ended| ended.claim.id).filter(|id| id.as_str().starts_with(&digits));
+        let lost = lost.into_iter().filter(|id| id.as_str().starts_with(&digits));
         let mut all: Vec<ClaimId> = lost.chain(snapshot.claims_by_prefix(&digits)?).collect();
         all.sort();
         all.dedup();

@@ -4,6 +4,7 @@ use super::{Error, Notice, Settings};
 use crate::{
     base::{
         id::{CloneId, InstanceId},
+        oid::Oid,
         process::Aliveness,
         refs::RefStorage,
         world::{Clock, Entropy, Time},
@@ -20,11 +21,13 @@ use crate::{
     model::{
         instance::Instance,
         liveness::{Observed, Presence},
+        op::Action,
     },
-    store::{Durability, FileRefs, Location, RefBackend, Repository, Snapshot},
+    store::{Damage, Durability, FileRefs, Listing, Location, RefBackend, Repository, Snapshot, layout},
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    collections::HashMap,
     path::{Path, PathBuf},
 };
 
@@ -47,18 +50,35 @@ pub struct Session {
     notices: RefCell<Vec<Notice>>,
 }
 
+/// How the settings are read.
+type ReadSettings = fn(&Repository) -> Result<Settings, Error>;
+
 impl Session {
     /// Opens the repository around `dir`, or the one that the environment names.
     ///
     /// # Errors
     /// When there is none, or its configuration can't be understood.
     pub fn open(dir: &Path, acting_as: Option<String>) -> Result<Self, Error> {
+        Self::open_with(dir, acting_as, Settings::read)
+    }
+
+    /// The same, but what can't be understood in its configuration is as if it weren't there.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open_to_look(dir: &Path, acting_as: Option<String>) -> Result<Self, Error> {
+        Self::open_with(dir, acting_as, |repository| Ok(Settings::read_what_can_be(repository).0))
+    }
+
+    fn open_with(dir: &Path, acting_as: Option<String>, read: ReadSettings) -> Result<Self, Error> {
         let env = Env::read();
         let location = match &env.git_dir {
-            Some(git_dir) => Location::Named { git_dir: git_dir.clone(), work_tree: env.git_work_tree.clone() },
+            Some(git_dir) => {
+                Location::Named { git_dir: git_dir.clone(), work_tree: env.git_work_tree.clone(), dir: dir.to_owned() }
+            }
             None => Location::Around(dir.to_owned()),
         };
-        Self::at(&location, dir, env, acting_as)
+        Self::at(&location, dir, env, acting_as, read)
     }
 
     /// Opens the repository at or around `other`, whatever the environment names.
@@ -68,14 +88,20 @@ impl Session {
     pub fn open_other(other: &Path, acting_as: Option<String>) -> Result<Self, Error> {
         let env = Env { git_dir: None, git_work_tree: None, git_index_file: None, git_common_dir: None, ..Env::read() };
         let other = std::fs::canonicalize(other).map_err(Error::file(format!("can't open {}", other.display())))?;
-        Self::at(&Location::Around(other.clone()), &other, env, acting_as)
+        Self::at(&Location::Around(other.clone()), &other, env, acting_as, Settings::read)
     }
 
-    fn at(location: &Location, dir: &Path, env: Env, acting_as: Option<String>) -> Result<Self, Error> {
-        let repository = Repository::open(location)?;
+    fn at(
+        location: &Location,
+        dir: &Path,
+        env: Env,
+        acting_as: Option<String>,
+        read: ReadSettings,
+    ) -> Result<Self, Error> {
+        let repository = Repository::open_with(location, &env.settings)?.with_turns(env.turns.unwrap_or_default());
         Ok(Session {
-            settings: Settings::read(&repository)?,
-            live: LiveDir::new(repository.common_dir()),
+            settings: read(&repository)?,
+            live: LiveDir::new(repository.common_dir(), repository.sharing()),
             clock: SystemClock::new(&env),
             entropy: SystemEntropy::new(&env),
             repository,
@@ -103,6 +129,15 @@ impl Session {
 
     pub(super) fn notice(&self, notice: Notice) {
         self.notices.borrow_mut().push(notice);
+    }
+
+    /// What a listing has, and what of it can't be read. That it was cut is told.
+    pub(super) fn listed<M>(&self, what: &'static str, listing: Listing<M>) -> (Vec<M>, Vec<Damage>) {
+        let Listing { records, damaged, unread } = listing;
+        if unread > 0 {
+            self.notice(Notice::Unread { what, count: unread });
+        }
+        (records, damaged)
     }
 
     /// The time, the same source for everything.
@@ -146,9 +181,26 @@ impl Session {
         if let Some(id) = self.clone_id.get() {
             return Ok(id);
         }
-        let id = live::clone_id(self.repository.common_dir(), &self.entropy)
-            .map_err(Error::file("can't write to the git directory"))?;
+        let (dir, sharing) = (self.repository.common_dir(), self.repository.sharing());
+        let id = live::clone_id(dir, sharing, || self.remembered_clone_id(), &self.entropy)
+            .map_err(Error::file("the id of this clone can't be had"))?;
         Ok(self.clone_id.get_or_init(|| id))
+    }
+
+    /// The id that this clone had, if its folder of ours was lost: that of the last instance whose registration the
+    /// reflog remembers. What came from another clone came with other lines, or with none.
+    fn remembered_clone_id(&self) -> Option<CloneId> {
+        let refs = self.refs();
+        let lines: HashMap<Oid, Option<String>> = refs.told_history(layout::STATE).ok()?.into_iter().collect();
+        let tip = refs.read(layout::STATE).ok()?.filter(|_| !lines.is_empty())?;
+        let ours = self.repository.log(&tip).map_while(Result::ok).filter(|entry| {
+            let line = lines.get(&entry.oid);
+            line.is_some_and(|line| line.as_ref().is_none_or(|line| *line == entry.subject))
+        });
+        ours.filter_map(|entry| entry.op).find_map(|op| match op.action {
+            Action::Register(instance) => Some(instance.clone),
+            _ => None,
+        })
     }
 
     /// Whether an instance is there.

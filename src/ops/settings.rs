@@ -5,9 +5,13 @@ use crate::{
     base::text,
     host::hub,
     model::liveness::Patience,
-    store::{Durability, Repository},
+    store::{Durability, Repository, SetIn},
 };
 use chrono::TimeDelta;
+use std::fmt;
+
+/// The section that is ours.
+const SECTION: &str = "aio";
 
 /// Configuration, with its defaults filled in.
 #[derive(Debug, Clone)]
@@ -89,82 +93,183 @@ pub enum RequireClaim {
     Block,
 }
 
+/// All keys.
+const KEYS: [&str; 13] = [
+    "aio.guard",
+    "aio.guardPerson",
+    "aio.requireClaim",
+    "aio.staleAfter",
+    "aio.idleAfter",
+    "aio.fsync",
+    "aio.remote",
+    "aio.confirm",
+    "aio.backgroundSync",
+    "aio.syncInterval",
+    "aio.syncTimeout",
+    "aio.pushOffline",
+    "aio.refPrefix",
+];
+
+/// A value that its key doesn't take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadValue {
+    /// The key.
+    pub key: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What it takes.
+    pub wanted: String,
+    /// Where the value is set.
+    pub set_in: Option<SetIn>,
+}
+
+/// A key of ours that there is none of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownKey {
+    /// The key, in lower case as far as git makes no difference.
+    pub key: String,
+    /// Where it is set.
+    pub set_in: SetIn,
+    /// The key that was meant, perhaps.
+    pub nearest: Option<&'static str>,
+}
+
 impl Settings {
     /// Reads them.
     ///
     /// # Errors
     /// When a value is none that the key takes.
     pub fn read(repository: &Repository) -> Result<Self, Error> {
-        let word = |key: &str, allowed: &[&str]| match repository.config(key) {
-            None => Ok(None),
-            Some(value) => match allowed.iter().position(|word| value.eq_ignore_ascii_case(word)) {
-                Some(at) => Ok(Some(at)),
-                None => Err(invalid(key, &value, &format!("one of {}", allowed.join(", ")))),
-            },
-        };
-        let fsync = boolean(repository, "aio.fsync")?;
-        Ok(Settings {
-            patience: Patience {
-                stale_after: duration(repository, "aio.staleAfter")?.unwrap_or(TimeDelta::minutes(5)),
-                idle_after: duration(repository, "aio.idleAfter")?.unwrap_or(TimeDelta::hours(2)),
-            },
-            durability: if fsync.unwrap_or(true) { Durability::Synced } else { Durability::Unsynced },
-            guard: [Guard::Block, Guard::Warn, Guard::Off][word("aio.guard", &["block", "warn", "off"])?.unwrap_or(0)],
-            guard_person: [PersonGuard::Block, PersonGuard::Warn]
-                [word("aio.guardPerson", &["block", "warn"])?.unwrap_or(0)],
-            require_claim: [RequireClaim::Off, RequireClaim::Warn, RequireClaim::Block]
-                [word("aio.requireClaim", &["off", "warn", "block"])?.unwrap_or(1)],
-            remote: repository.config("aio.remote").filter(|remote| !remote.is_empty()),
-            confirm: [Confirm::Local, Confirm::Lazy, Confirm::Strict]
-                [word("aio.confirm", &["local", "lazy", "strict"])?.unwrap_or(1)],
-            background_sync: boolean(repository, "aio.backgroundSync")?.unwrap_or(true),
-            sync_interval: duration(repository, "aio.syncInterval")?.unwrap_or(TimeDelta::seconds(10)),
-            sync_timeout: duration(repository, "aio.syncTimeout")?
-                .and_then(|d| d.to_std().ok())
-                .unwrap_or(std::time::Duration::from_secs(30)),
-            push_offline: [PushOffline::Warn, PushOffline::Block]
-                [word("aio.pushOffline", &["warn", "block"])?.unwrap_or(0)],
-            ref_prefix: ref_prefix(repository)?,
-        })
-    }
-}
-
-fn boolean(repository: &Repository, key: &str) -> Result<Option<bool>, Error> {
-    let wrong = |_| invalid(key, &repository.config(key).unwrap_or_default(), "true or false");
-    repository.config_bool(key).map_err(wrong)
-}
-
-fn ref_prefix(repository: &Repository) -> Result<String, Error> {
-    let Some(value) = repository.config("aio.refPrefix") else { return Ok(hub::PREFIX.to_owned()) };
-    let prefix = value.trim_end_matches('/');
-    let fine = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with(['.', '-'])
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-            && !part.contains("..")
-            && !part.ends_with(".lock")
-    };
-    match prefix.strip_prefix("refs/") {
-        Some(rest) if rest.contains('/') || rest == "aio" => {
-            if rest.split('/').all(fine) {
-                Ok(prefix.to_owned())
-            } else {
-                Err(invalid("aio.refPrefix", &value, "the beginning of a ref"))
-            }
+        let (settings, bad) = Self::read_what_can_be(repository);
+        match bad.into_iter().next() {
+            Some(bad) => Err(bad.into()),
+            None => Ok(settings),
         }
-        _ => Err(invalid("aio.refPrefix", &value, "a place below refs/, such as refs/heads/aio")),
+    }
+
+    /// Reads them, with the default where a value is none that the key takes, and tells which those are.
+    pub fn read_what_can_be(repository: &Repository) -> (Self, Vec<BadValue>) {
+        let mut values = Values { repository, bad: Vec::new() };
+        let guard = [("block", Guard::Block), ("warn", Guard::Warn), ("off", Guard::Off)];
+        let guard_person = [("block", PersonGuard::Block), ("warn", PersonGuard::Warn)];
+        let require_claim = [("off", RequireClaim::Off), ("warn", RequireClaim::Warn), ("block", RequireClaim::Block)];
+        let confirm = [("local", Confirm::Local), ("lazy", Confirm::Lazy), ("strict", Confirm::Strict)];
+        let push_offline = [("warn", PushOffline::Warn), ("block", PushOffline::Block)];
+        let settings = Settings {
+            patience: Patience {
+                stale_after: values.duration("aio.staleAfter").unwrap_or(TimeDelta::minutes(5)),
+                idle_after: values.duration("aio.idleAfter").unwrap_or(TimeDelta::hours(2)),
+            },
+            durability: match values.boolean("aio.fsync") {
+                Some(false) => Durability::Unsynced,
+                _ => Durability::Synced,
+            },
+            guard: values.word("aio.guard", guard).unwrap_or(Guard::Block),
+            guard_person: values.word("aio.guardPerson", guard_person).unwrap_or(PersonGuard::Block),
+            require_claim: values.word("aio.requireClaim", require_claim).unwrap_or(RequireClaim::Warn),
+            remote: repository.config("aio.remote").filter(|remote| !remote.is_empty()),
+            confirm: values.word("aio.confirm", confirm).unwrap_or(Confirm::Lazy),
+            background_sync: values.boolean("aio.backgroundSync").unwrap_or(true),
+            sync_interval: values.duration("aio.syncInterval").unwrap_or(TimeDelta::seconds(10)),
+            sync_timeout: values
+                .duration("aio.syncTimeout")
+                .and_then(|timeout| timeout.to_std().ok())
+                .unwrap_or(std::time::Duration::from_secs(30)),
+            push_offline: values.word("aio.pushOffline", push_offline).unwrap_or(PushOffline::Warn),
+            ref_prefix: values.ref_prefix("aio.refPrefix").unwrap_or_else(|| hub::PREFIX.to_owned()),
+        };
+        (settings, values.bad)
+    }
+
+    /// Keys in our section that mean nothing to us.
+    pub fn unknown(repository: &Repository) -> Vec<UnknownKey> {
+        let known = |key: &str| KEYS.iter().any(|known| known.eq_ignore_ascii_case(key));
+        let set = repository.settings(SECTION).into_iter().filter(|(key, _)| !known(key));
+        set.map(|(key, set_in)| UnknownKey { nearest: nearest(&key), key, set_in }).collect()
     }
 }
 
-fn duration(repository: &Repository, key: &str) -> Result<Option<TimeDelta>, Error> {
-    let Some(value) = repository.config(key) else { return Ok(None) };
-    let parsed = humantime::parse_duration(&value).ok().and_then(|d| TimeDelta::from_std(d).ok());
-    parsed.map(Some).ok_or_else(|| invalid(key, &value, "a duration such as 5m or 2h"))
+/// The key that is spelled most like `key`, if any is.
+fn nearest(key: &str) -> Option<&'static str> {
+    // The section is the same in all of them, which would make them all somewhat alike.
+    let name = |key: &str| key.get(SECTION.len()..).unwrap_or_default().to_lowercase();
+    let likeness = |known: &str| strsim::jaro_winkler(&name(known), &name(key));
+    let nearest = KEYS.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(nearest) > 0.8).then_some(nearest)
 }
 
-fn invalid(key: &str, value: &str, wanted: &str) -> Error {
-    Error::usage(
-        format!("the configuration key {key} is '{}', which is not {wanted}", text::one_line(value, 60)),
-        format!("change it with `git config {key} <value>`"),
-    )
+/// The values of the keys, as they are read.
+struct Values<'r> {
+    repository: &'r Repository,
+    bad: Vec<BadValue>,
+}
+
+impl Values<'_> {
+    fn word<T: Copy, const N: usize>(&mut self, key: &'static str, allowed: [(&str, T); N]) -> Option<T> {
+        let value = self.repository.config(key)?;
+        let meant = allowed.iter().find(|(word, _)| value.eq_ignore_ascii_case(word)).map(|(_, meant)| *meant);
+        let words = || format!("one of {}", allowed.map(|(word, _)| word).join(", "));
+        self.taken(key, meant, words)
+    }
+
+    fn duration(&mut self, key: &'static str) -> Option<TimeDelta> {
+        let value = self.repository.config(key)?;
+        let meant = humantime::parse_duration(&value).ok().and_then(|d| TimeDelta::from_std(d).ok());
+        self.taken(key, meant, || "a duration such as 5m or 2h".to_owned())
+    }
+
+    fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let meant = self.repository.config_bool(key).transpose()?.ok();
+        self.taken(key, meant, || "true or false".to_owned())
+    }
+
+    fn ref_prefix(&mut self, key: &'static str) -> Option<String> {
+        let value = self.repository.config(key)?;
+        let prefix = value.trim_end_matches('/');
+        let is_name = |part: &str| {
+            let plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+            let odd = part.is_empty() || part.starts_with(['.', '-']) || part.contains("..") || part.ends_with(".lock");
+            plain && !odd
+        };
+        let below = prefix.strip_prefix("refs/").filter(|rest| *rest == "aio" || rest.contains('/'));
+        let meant = below.is_some_and(|rest| rest.split('/').all(is_name)).then(|| prefix.to_owned());
+        self.taken(key, meant, || "a place for refs, such as refs/heads/aio".to_owned())
+    }
+
+    /// What was meant; if nothing was, that is noted.
+    fn taken<T>(&mut self, key: &'static str, meant: Option<T>, wanted: impl FnOnce() -> String) -> Option<T> {
+        if meant.is_none() {
+            let value = text::one_line(&self.repository.config(key).unwrap_or_default(), 60);
+            let set = self.repository.settings(SECTION).into_iter().rev();
+            let set_in = set.into_iter().find(|(set, _)| set.eq_ignore_ascii_case(key)).map(|(_, set_in)| set_in);
+            self.bad.push(BadValue { key, value, wanted: wanted(), set_in });
+        }
+        meant
+    }
+}
+
+impl fmt::Display for BadValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is '{}', which is not {}", self.key, self.value, self.wanted)
+    }
+}
+
+impl From<BadValue> for Error {
+    fn from(bad: BadValue) -> Error {
+        let hint = match &bad.set_in {
+            Some(set_in @ (SetIn::CommandLine | SetIn::Environment)) => format!("it comes from {}", place(set_in)),
+            Some(set_in) => format!("change it with `git config {} <value>`; it is set in {}", bad.key, place(set_in)),
+            None => format!("change it with `git config {} <value>`", bad.key),
+        };
+        Error::usage(format!("the configuration key {bad}"), hint)
+    }
+}
+
+/// Where a setting is made.
+pub(super) fn place(set_in: &SetIn) -> String {
+    match set_in {
+        SetIn::File(path) => path.display().to_string(),
+        SetIn::CommandLine => "the command line (git -c)".to_owned(),
+        SetIn::Environment => "the environment (GIT_CONFIG_COUNT)".to_owned(),
+    }
 }

@@ -2,13 +2,13 @@
 
 use super::{Error, Session, check::Seen, instance::Known, sync::HubState};
 use crate::{
-    base::id::InstanceId,
+    base::id::{ClaimId, InstanceId},
     model::{
         claim::{Claim, EndReason, Ended, Holder},
         handoff::{Handoff, HandoffState},
         liveness::Presence,
     },
-    store::{Damage, Snapshot},
+    store::{Damage, Extent, Snapshot},
 };
 
 /// The state at one moment.
@@ -48,17 +48,20 @@ impl Session {
         let snapshot = self.snapshot()?;
         self.warn_of_lost_store(&snapshot)?;
         let me = self.asking(&snapshot)?.instance().cloned();
-        let (mut instances, mut damaged) = snapshot.instances()?;
+        let (mut instances, mut damaged) = self.listed("instances", snapshot.instances(Extent::Newest, |_| true)?);
         instances.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
-        let (claims, more) = snapshot.claims()?;
+        let (claims, more) = self.listed("claims", snapshot.claims(Extent::Newest, |_| true)?);
         damaged.extend(more);
-        let (mut handoffs, more) = snapshot.handoffs()?;
+        let waits = |handoff: &Handoff| handoff.state == HandoffState::Open;
+        let (mut handoffs, more) = self.listed("handoffs", snapshot.handoffs(Extent::Newest, waits)?);
         damaged.extend(more);
-        handoffs.retain(|handoff| handoff.state == HandoffState::Open);
         handoffs.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
-        let claims = self.listed(claims, &instances, me.as_ref(), &snapshot);
+        let claims = self.seen_claims(claims, &instances, me.as_ref(), &snapshot);
         let lost = self.losses(me.as_ref(), &snapshot)?;
+        if let Some(me) = &me {
+            damaged.extend(snapshot.losses(me)?.1.into_iter().map(|illegible| illegible.damage));
+        }
         Ok(Status {
             me,
             project: self.project(),
@@ -76,7 +79,7 @@ impl Session {
 }
 
 impl Session {
-    fn listed(
+    fn seen_claims(
         &self,
         mut claims: Vec<Claim>,
         known: &[Known],
@@ -84,14 +87,19 @@ impl Session {
         snapshot: &Snapshot<'_>,
     ) -> Vec<Seen> {
         let confirmed = self.confirmed(snapshot);
-        let mut ids: Vec<String> = claims.iter().map(|claim| claim.id.to_string()).collect();
+        let mut ids: Vec<ClaimId> = claims.iter().map(|claim| claim.id.clone()).collect();
         ids.sort();
+        // Of all ids in order, those beside it have most in common with one.
+        let short = |id: &ClaimId| {
+            let at = ids.partition_point(|other| other < id);
+            id.short_among(&ids[at.saturating_sub(1)..ids.len().min(at + 2)]).to_owned()
+        };
         claims.sort_by_cached_key(Claim::place);
         let seen = |claim: Claim| {
             let holder = known.iter().find(|known| claim.is_held_by(&known.instance.id));
             let mine = me.is_some_and(|me| claim.is_held_by(me));
             Seen {
-                short_id: short(claim.id.as_str(), &ids),
+                short_id: short(&claim.id),
                 presence: holder.map(|known| known.presence),
                 mine,
                 fallen: if mine { None } else { self.fallen_of(&claim, holder) },
@@ -113,13 +121,4 @@ impl Session {
             (Holder::Instance(_), None) => Some(EndReason::Stale),
         }
     }
-}
-
-/// The shortest prefix of `id` that no other of the sorted `ids` has, at least four digits.
-fn short(id: &str, ids: &[String]) -> String {
-    let at = ids.partition_point(|other| other.as_str() < id);
-    let neighbours = [at.checked_sub(1).and_then(|before| ids.get(before)), ids.get(at + 1)];
-    let shared = |other: &String| other.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
-    let longest = neighbours.into_iter().flatten().map(shared).max().unwrap_or(0);
-    id[..(longest + 1).clamp(4, id.len())].to_owned()
 }

@@ -2,7 +2,10 @@
 
 use super::{Error, Session};
 use crate::{
-    base::{path::RepoPath, text},
+    base::{
+        path::{self, RepoPath},
+        text,
+    },
     model::scope::{Pattern, Scope},
     store::Tracked,
 };
@@ -129,6 +132,7 @@ impl Session {
         let Some(text) = typed.to_str() else {
             return Err(Error::usage("a pattern has to be UTF-8", "name the files or their folder instead"));
         };
+        let text = &if self.composes() { path::composed(text) } else { text.to_owned() };
         let Some(root) = self.repository.work_tree() else { return Pattern::parse(text).map_err(invalid) };
         let (folder, rest) = leading_folder(text);
         let (here, rest) = match folder {
@@ -153,6 +157,17 @@ impl Session {
     /// # Errors
     /// When it lies outside the repository, or inside a repository within it.
     pub fn repo_path(&self, typed: &Path) -> Result<RepoPath, Error> {
+        let path = self.path_as_spelled(typed)?;
+        Ok(if self.composes() { path.composed() } else { path })
+    }
+
+    /// Whether git takes the two spellings of an accented letter for one, as it does on macOS, where the file system does.
+    /// What is typed and what is staged are then brought to git's spelling before they meet a claim.
+    pub(super) fn composes(&self) -> bool {
+        self.repository.config_bool("core.precomposeUnicode").is_ok_and(|set| set == Some(true))
+    }
+
+    fn path_as_spelled(&self, typed: &Path) -> Result<RepoPath, Error> {
         let Some(root) = self.repository.work_tree() else {
             // Without a work tree there is no folder that a path could be relative to but the root.
             return RepoPath::from_bytes(os_bytes(typed.as_os_str())).map_err(invalid);

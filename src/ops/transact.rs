@@ -11,8 +11,11 @@ use crate::{
         apply::{Applied, Outcome, Refusal, apply},
         op::{Action, Op},
     },
-    store::{Snapshot, StoreError, Transaction, layout::STATE},
+    store::{Committed, Snapshot, StoreError, Transaction, WriteStep, layout::STATE},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// Why a change has to wait for the hub.
 const ONLY_THE_HUB: &str =
@@ -85,10 +88,16 @@ impl Session {
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
             return Ok(());
         }
-        Transaction::new(snapshot, op, applied)?
-            .commit(&*self.refs(), self.settings.durability, &|step| fault::at(&self.env, step.as_str()))?;
+        let transaction = Transaction::new(snapshot, op, applied)?;
+        let observe = |step: WriteStep| fault::at(&self.env, step.as_str());
+        self.made(transaction.commit(&*self.refs(), self.settings.durability, &observe)?);
         self.sync_soon();
         Ok(())
+    }
+
+    /// Tells what is not certain about a change that was made.
+    pub(super) fn made(&self, committed: Committed) {
+        committed.doubts.into_iter().for_each(|doubt| self.notice(Notice::Doubtful(doubt)));
     }
 
     /// Begins the store of this repository, which is `empty`. Whether it was us: that somebody else did so first is as
@@ -133,37 +142,5 @@ impl Session {
     fn is_inited(&self) -> bool {
         let hooks_path = self.repository.config_path(HOOKS_PATH);
         self.site().is_some_and(|site| fence_state(&site, hooks_path.as_deref()) != FenceState::NotInited)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        host::scratch::Scratch,
-        model::{
-            instance::{Instance, Task},
-            view::View as _,
-        },
-    };
-
-    #[test]
-    fn one_who_is_cleaned_up_between_a_beat_and_an_act_is_put_back() {
-        let repo = Scratch::new();
-        let session = || Session::open_other(repo.git.dir(), None).expect("a session");
-        let ours = session();
-        let claude: Instance = ours.register_as("claude".parse().expect("a tool"), None, None).expect("registered");
-        let departure = super::super::cleanup::departure(claude.id.clone(), &[], true);
-        session().perform(None, |_| Ok(Some(Action::End(vec![departure.clone()])))).expect("cleaned up");
-
-        let task = Some(Task { text: "go on".into(), id: None });
-        ours.perform(Some(&claude.id), |_| Ok(Some(Action::SetTask(task.clone())))).expect("done");
-        assert!(ours.take_notices().iter().any(|notice| matches!(notice, Notice::Revived(id) if *id == claude.id)));
-        let now = ours.snapshot().expect("read").instance(&claude.id).expect("read").expect("on the register");
-        assert_eq!(now.task, task);
-
-        let stranger = "codex-1700000000-a3f2".parse().expect("an id");
-        let refused = ours.perform(Some(&stranger), |_| Ok(Some(Action::SetTask(None))));
-        assert!(matches!(refused, Err(Error::NotFound { .. })), "who never was here is not put back");
     }
 }

@@ -3,7 +3,11 @@
 //! Both are linear and number their commits, so they are walked down side by side, whichever is ahead: the cost is how
 //! far they are apart, not how long they are.
 
-use super::{Repository, error::StoreError, log::Trailers};
+use super::{
+    Repository,
+    error::StoreError,
+    log::{OurCommit, Trailers},
+};
 use crate::{
     base::{id::OpId, oid::Oid},
     model::op::Op,
@@ -43,8 +47,12 @@ impl Repository {
     /// # Errors
     /// When it is missing or none of ours.
     pub fn chain_link(&self, oid: &Oid) -> Result<Link, StoreError> {
-        let (trailers, parent) = self.link(oid)?;
-        let Trailers { op_id, seq, epoch, cut_from } = trailers;
+        let OurCommit { trailers, parents, .. } = self.our_commit(oid)?;
+        if parents.len() > 1 {
+            return Err(StoreError::Tip(format!("commit {oid} has more than one parent")));
+        }
+        let parent = parents.into_iter().next();
+        let Trailers { op_id, seq, epoch, cut_from, .. } = trailers;
         Ok(Link { oid: oid.clone(), seq, epoch, parent, cut_from, op_id })
     }
 

@@ -19,7 +19,7 @@ use crate::{
         id::{ClaimId, HandoffId, InstanceId, NoteId},
         world::Time,
     },
-    model::scope::Scope,
+    model::scope::{Place, Scope},
 };
 
 /// The only ref with invariants: one linear chain, a commit an operation.
@@ -37,7 +37,7 @@ pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Deepest nesting of JSON in a record.
 pub const MAX_DEPTH: usize = 32;
 
-/// Most bytes of records that are read for one listing.
+/// Most bytes of records in one listing of the newest, and the largest tree or commit that is read.
 pub const MAX_LISTING: usize = 20 * 1024 * 1024;
 
 /// A path in the tree, as its components.
@@ -55,8 +55,15 @@ pub(super) fn claim(id: &ClaimId) -> TreePath {
     path(["claims", &id.as_str()[..2], &json(id.as_str())])
 }
 
+/// The folder of what an instance lost.
+pub(super) fn ended_of(instance: &InstanceId) -> TreePath {
+    path(["ended", instance.as_str()])
+}
+
 pub(super) fn ended(instance: &InstanceId, claim: &ClaimId) -> TreePath {
-    path(["ended", instance.as_str(), &json(claim.as_str())])
+    let mut at = ended_of(instance);
+    at.push(json(claim.as_str()).into_bytes());
+    at
 }
 
 pub(super) fn note(id: &NoteId, at: Time) -> TreePath {
@@ -92,13 +99,9 @@ pub(super) fn index_entry(scope: &Scope, id: &ClaimId, folds_case: bool) -> Tree
 /// The folder of the index where claims of `scope` are filed.
 pub(super) fn index_folder(scope: &Scope, folds_case: bool) -> TreePath {
     let mut at = index();
-    match (scope, scope.anchor()) {
-        (Scope::Task(task), _) => at.extend(path([":tasks", &format!("={task}")])),
-        (_, Some(anchor)) => {
-            let anchor = if folds_case { anchor.folded() } else { anchor };
-            at.extend(anchor.components().map(index_component));
-        }
-        (_, None) => {}
+    match scope.place(folds_case) {
+        Place::Task(task) => at.extend(path([":tasks", &format!("={task}")])),
+        Place::Path(path) => at.extend(path.components().map(index_component)),
     }
     at
 }

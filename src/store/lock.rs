@@ -5,7 +5,10 @@
 //! else did: nobody else's lock, which is empty at first, ever holds the value that a writer of ours has noted.
 
 use super::{Repository, WriteStep};
-use crate::base::oid::Oid;
+use crate::{
+    base::oid::Oid,
+    disk::{self, Sharing},
+};
 use std::{
     ffi::OsString,
     fs::{self, OpenOptions},
@@ -24,6 +27,9 @@ const OLD: Duration = Duration::from_millis(500);
 
 /// The longest wait between two looks at it.
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);
+
+/// The largest file that is read here, in bytes: a lock or a note holds an object name.
+pub(super) const MAX_VALUE: usize = 1024;
 
 /// A ref that is locked, its new value written. Dropped without [`commit`](Self::commit), it is as it was.
 pub(super) struct RefLock {
@@ -67,24 +73,26 @@ impl RefLock {
     ) -> Result<Self, LockError> {
         let text = format!("{value}\n");
         let lock = lock_path(&target);
-        let note = repository.turn.get().then(|| Note::replace(repository, &lock, &text, durable)).transpose()?;
+        let sharing = repository.sharing;
+        let note = if repository.turn.get() { Note::replace(repository, &lock, &text, durable)? } else { None };
         observe(WriteStep::ValueNoted);
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
         loop {
             let made = match &note {
-                Some(note) => note.link(&lock).or_else(|error| match error.kind() {
-                    ErrorKind::AlreadyExists | ErrorKind::NotFound => Err(error),
-                    // A file system that gives a file no second name.
-                    _ => write_new(&lock, &text, durable),
+                Some(note) => note.link(&lock, &text).or_else(|error| match error.kind() {
+                    ErrorKind::AlreadyExists => Err(error),
+                    ErrorKind::NotFound if note.says(&text) => Err(error),
+                    // A file system that gives a file no second name, or a note that another writer has replaced.
+                    _ => write_new(&lock, &text, durable, sharing),
                 }),
-                None => write_new(&lock, &text, durable),
+                None => write_new(&lock, &text, durable, sharing),
             };
             match made {
                 Ok(()) => return Ok(RefLock { target, lock, value: text.into_bytes(), held: true, _note: note }),
                 // git removes folders of refs as they become empty.
                 Err(error) if error.kind() == ErrorKind::NotFound && Instant::now() < deadline => {
-                    lock.parent().map_or(Ok(()), fs::create_dir_all)?;
+                    lock.parent().map_or(Ok(()), |folder| sharing.make_folders(folder))?;
                 }
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
                 Err(_) if Instant::now() >= deadline => {
@@ -101,10 +109,14 @@ impl RefLock {
 
     /// Makes the new value the ref's. The note of it goes when this is dropped.
     pub(super) fn commit(&mut self) -> io::Result<()> {
-        if fs::read(&self.lock)? != self.value {
-            // Two who both believed it was their turn: the lock is now the other's.
-            self.held = false;
-            return Err(io::Error::new(ErrorKind::AlreadyExists, "the lock of the ref was taken away"));
+        match disk::read(&self.lock, MAX_VALUE) {
+            Ok(held) if held == self.value => {}
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            // Two who both believed it was their turn: the lock is now the other's, or was.
+            _ => {
+                self.held = false;
+                return Err(io::Error::new(ErrorKind::AlreadyExists, "the lock of the ref was taken away"));
+            }
         }
         match fs::rename(&self.lock, &self.target) {
             // A failed git command may leave a folder of that name; git removes it if it is empty, too.
@@ -136,25 +148,50 @@ impl Note {
     /// Proof that the lock is that writer's: it holds the noted value, a name that is random to the bit. Proof that the
     /// writer is gone: whoever writes a note has the turn, and now we have it. Where file locks are granted and mean
     /// nothing (a folder mounted by two machines) that proves nothing, so the lock has to be older than any writer
-    /// needs, and a writer looks once more before the rename whether the lock is still its own.
-    fn replace(repository: &Repository, lock: &Path, text: &str, durable: bool) -> io::Result<Note> {
-        let note = Note(repository.common_dir.join("aio").join("writing"));
-        if let Ok(noted) = fs::read(&note.0) {
-            if !noted.is_empty() && fs::read(lock).is_ok_and(|held| held == noted) {
-                wait_until_old(lock);
-                if fs::read(lock).is_ok_and(|held| held == noted) {
+    /// needs, and a writer looks once more before the rename whether the lock is still its own. There another writer's
+    /// note may stand in the way of ours: then there is none.
+    fn replace(repository: &Repository, lock: &Path, text: &str, durable: bool) -> io::Result<Option<Note>> {
+        let path = repository.common_dir.join("aio").join("writing");
+        let noted = disk::read(&path, MAX_VALUE);
+        if let Ok(noted) = &noted {
+            loop {
+                let missing = OLD.saturating_sub(age(lock));
+                let is_its = !noted.is_empty() && disk::read(lock, MAX_VALUE).is_ok_and(|held| held == *noted);
+                if is_its && missing.is_zero() {
                     let _ = fs::remove_file(lock);
                 }
+                if !is_its || missing.is_zero() {
+                    break;
+                }
+                thread::sleep(missing.min(LONGEST_PAUSE));
             }
-            // Never written over: it may be a second name of what is now the ref.
-            fs::remove_file(&note.0)?;
         }
-        write_new(&note.0, text, durable)?;
-        Ok(note)
+        // Never written over: it may be a second name of what is now the ref.
+        if !noted.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        match write_new(&path, text, durable, repository.sharing) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+            written => written.map(|()| Some(Note(path))),
+        }
     }
 
-    fn link(&self, lock: &Path) -> io::Result<()> {
-        fs::hard_link(&self.0, lock)
+    /// Makes the lock as a second name for this note, if it is still this one: the lock holds `text`.
+    fn link(&self, lock: &Path, text: &str) -> io::Result<()> {
+        fs::hard_link(&self.0, lock)?;
+        if disk::read(lock, MAX_VALUE)? == text.as_bytes() {
+            return Ok(());
+        }
+        // Nobody waits behind a lock that no writer knows to be its own.
+        fs::remove_file(lock)?;
+        Err(ErrorKind::InvalidData.into())
+    }
+
+    fn says(&self, text: &str) -> bool {
+        disk::read(&self.0, MAX_VALUE).is_ok_and(|noted| noted == text.as_bytes())
     }
 }
 
@@ -175,18 +212,14 @@ fn remove_empty_folders(folder: &Path) -> io::Result<()> {
     fs::remove_dir(folder)
 }
 
-fn write_new(path: &Path, text: &str, durable: bool) -> io::Result<()> {
+fn write_new(path: &Path, text: &str, durable: bool, sharing: Sharing) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| if durable { file.sync_all() } else { Ok(()) });
+    let written = sharing.share(&file).and_then(|()| file.write_all(text.as_bytes()));
+    let written = written.and_then(|()| if durable { file.sync_all() } else { Ok(()) });
     if written.is_err() {
         let _ = fs::remove_file(path);
     }
     written
-}
-
-/// Waits until a file has been there for longer than a living writer needs between locking and renaming.
-fn wait_until_old(path: &Path) {
-    thread::sleep(OLD.saturating_sub(age(path)));
 }
 
 fn lock_path(path: &Path) -> PathBuf {

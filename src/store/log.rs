@@ -15,7 +15,11 @@ use crate::{
     },
 };
 use chrono::SecondsFormat;
-use gix::{ObjectId, bstr::BStr};
+use gix::{
+    ObjectId,
+    bstr::BStr,
+    objs::{CommitRef, Kind},
+};
 
 /// What every commit of ours says about itself, beside its operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +29,15 @@ pub(super) struct Trailers {
     pub(super) epoch: u64,
     /// The tip that this commit cut off, where it begins an epoch.
     pub(super) cut_from: Option<Oid>,
+    /// Whether it mends what was lost, so that its number may be more than one above that of the commit before it.
+    pub(super) mends: bool,
 }
 
 /// One operation as the log shows it.
 #[derive(Debug, Clone)]
 pub struct Entry {
+    /// Its commit.
+    pub oid: Oid,
     /// The fencing token of what it granted.
     pub seq: u64,
     /// The word for what it did.
@@ -63,29 +71,53 @@ impl Repository {
     }
 
     fn log_entry(&self, oid: &Oid) -> Result<(Entry, Option<Oid>), StoreError> {
-        let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
-        let commit =
-            self.look(|gix| gix.find_commit(id)).map_err(|error| StoreError::Tip(format!("commit {oid}: {error}")))?;
-        let decoded = commit.decode().map_err(StoreError::tip)?;
-        let none_of_ours = || StoreError::Tip(format!("commit {oid} is none of git-aio"));
-        let trailers = Trailers::parse(decoded.message).ok_or_else(none_of_ours)?;
-        let message = String::from_utf8_lossy(decoded.message);
+        let OurCommit { trailers, parents, author_seconds, message, .. } = self.our_commit(oid)?;
         let mut lines = message.lines();
         let subject = lines.next().unwrap_or_default().to_owned();
         let op = lines.find(|line| line.starts_with('{')).and_then(|line| wire::decode_op(line).ok());
-        let seconds = decoded.author().ok().and_then(|a| a.time().ok()).map_or(0, |time| time.seconds);
+        let written = || Time::from_timestamp(author_seconds, 0).unwrap_or_default();
         let entry = Entry {
+            oid: oid.clone(),
             seq: trailers.seq,
             verb: subject.split(':').next().unwrap_or_default().to_owned(),
             op_id: trailers.op_id,
             by: op.as_ref().and_then(|op| op.by.clone()),
-            at: op.as_ref().map_or_else(|| Time::from_timestamp(seconds, 0).unwrap_or_default(), |op| op.at),
+            at: op.as_ref().map_or_else(written, |op| op.at),
             subject,
             op,
         };
-        let parent = decoded.parents().next().map(|id| id.to_string().parse().map_err(StoreError::tip)).transpose()?;
-        Ok((entry, parent))
+        Ok((entry, parents.into_iter().next()))
     }
+
+    /// Reads a commit that has to be one of ours.
+    ///
+    /// # Errors
+    /// When it is missing, damaged, or somebody else's.
+    pub(super) fn our_commit(&self, oid: &Oid) -> Result<OurCommit, StoreError> {
+        let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
+        let bytes = self.object_of(id, Kind::Commit)?;
+        let commit = CommitRef::from_bytes(&bytes, id.kind()).map_err(StoreError::tip)?;
+        let trailers = Trailers::parse(commit.message)
+            .ok_or_else(|| StoreError::Tip(format!("commit {oid} is none of git-aio")))?;
+        let parents = commit.parents().map(|id| id.to_string().parse().map_err(StoreError::tip));
+        Ok(OurCommit {
+            tree: commit.tree(),
+            trailers,
+            parents: parents.collect::<Result<_, _>>()?,
+            author_seconds: commit.author().ok().and_then(|author| author.time().ok()).map_or(0, |time| time.seconds),
+            message: String::from_utf8_lossy(commit.message).into_owned(),
+        })
+    }
+}
+
+/// A commit of ours.
+pub(super) struct OurCommit {
+    pub(super) tree: ObjectId,
+    pub(super) trailers: Trailers,
+    /// At most one, unless somebody has made it by hand.
+    pub(super) parents: Vec<Oid>,
+    author_seconds: i64,
+    message: String,
 }
 
 impl Trailers {
@@ -104,6 +136,7 @@ impl Trailers {
             op_id: value("Aio-Op-Id")?.parse().ok()?,
             seq: number("Aio-Seq")?,
             epoch: number("Aio-Epoch")?,
+            mends: matches!(value("Aio-Op"), Some("repair" | "recover")),
         })
     }
 }

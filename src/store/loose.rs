@@ -6,6 +6,7 @@
 //!
 //! Reading believes a size only up to a limit, before anything is inflated.
 
+use crate::disk::Sharing;
 use gix::{
     ObjectId,
     objs::Kind,
@@ -53,17 +54,19 @@ pub(super) struct Loose {
     inflate: RefCell<Option<Inflate>>,
     deflate: RefCell<Option<Compress>>,
     level: Compression,
+    sharing: Sharing,
     written: Cell<u32>,
 }
 
 impl Loose {
-    pub(super) fn new(folder: PathBuf, level: Compression) -> Self {
-        Loose { folder, inflate: RefCell::new(None), deflate: RefCell::new(None), level, written: Cell::new(0) }
+    pub(super) fn new(folder: PathBuf, level: Compression, sharing: Sharing) -> Self {
+        let (inflate, deflate) = (RefCell::new(None), RefCell::new(None));
+        Loose { folder, inflate, deflate, level, sharing, written: Cell::new(0) }
     }
 
     /// The same folder, for another thread.
     pub(super) fn another(&self) -> Self {
-        Loose::new(self.folder.clone(), self.level)
+        Loose::new(self.folder.clone(), self.level, self.sharing)
     }
 
     /// Where an object is, if it is a loose one.
@@ -125,6 +128,7 @@ impl Loose {
         let (file, part) = self.create_part(folder)?;
         let mut staged = Staged { file, part: Some(part), path };
         staged.file.write_all(&packed)?;
+        self.sharing.share(&staged.file)?;
         Ok(staged)
     }
 
@@ -145,7 +149,7 @@ impl Loose {
                 // also one just made for this.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries_left > 0 => {
                     tries_left -= 1;
-                    fs::create_dir_all(folder)?;
+                    self.sharing.make_folders(folder)?;
                 }
                 opened => return opened.map(|file| (file, path)),
             }
@@ -245,7 +249,7 @@ mod tests {
 
     fn loose() -> (tempfile::TempDir, Loose) {
         let folder = tempfile::tempdir().expect("a folder");
-        let loose = Loose::new(folder.path().to_owned(), Compression::BEST_SPEED);
+        let loose = Loose::new(folder.path().to_owned(), Compression::BEST_SPEED, Sharing::Umask);
         (folder, loose)
     }
 

@@ -3,9 +3,11 @@
 //! The only layer that names gix. It does not spawn, print or read the environment.
 
 mod divergence;
+mod ended;
 mod error;
 mod find;
 pub mod layout;
+mod listing;
 mod lock;
 pub mod log;
 mod loose;
@@ -22,10 +24,12 @@ mod whole;
 mod wire;
 
 pub use divergence::{Divergence, Link};
+pub use ended::Illegible;
 pub use error::StoreError;
+pub use listing::{Extent, Listing};
 pub use refs::FileRefs;
 pub use repair::{Found, History, LostOp, WayBack, shortened};
-pub use repository::{Location, OpenError, RefBackend, Repository};
+pub use repository::{Location, OpenError, RefBackend, Repository, SetIn};
 pub use snapshot::{Damage, Snapshot};
 pub use staged::{Coverage, Tracked};
 pub use survey::Survey;

@@ -7,6 +7,7 @@ use super::{
     loose::{Loose, Staged, Unreadable},
     refs::sync_folder,
 };
+use crate::disk::Sharing;
 use gix::{
     ObjectId,
     objs::{Data, Find, Kind, WriteTo},
@@ -45,7 +46,7 @@ pub(super) struct Object {
 }
 
 impl Objects {
-    pub(super) fn new(gix: &gix::Repository) -> Self {
+    pub(super) fn new(gix: &gix::Repository, sharing: Sharing) -> Self {
         let config = gix.config_snapshot();
         let level = ["core.looseCompression", "core.compression"].iter().find_map(|key| config.integer(key));
         let level = match level {
@@ -53,7 +54,7 @@ impl Objects {
             Some(level) => i32::try_from(level).ok().and_then(Compression::new).unwrap_or(Compression::DEFAULT),
         };
         Objects {
-            loose: Loose::new(gix.objects.store_ref().path().to_owned(), level),
+            loose: Loose::new(gix.objects.store_ref().path().to_owned(), level, sharing),
             known: RefCell::default(),
             known_bytes: Cell::new(0),
         }

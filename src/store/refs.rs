@@ -8,13 +8,19 @@
 //! A kill leaves either the old value or the new one. It may leave `<ref>.lock`; a later writer of ours removes that
 //! if it can prove whose it was, see [`lock`](super::lock).
 
+#[cfg(test)]
+mod tests;
+
 use super::{
     Repository, WriteStep,
-    lock::{LockError, RefLock},
+    lock::{LockError, MAX_VALUE, RefLock},
 };
-use crate::base::{
-    oid::Oid,
-    refs::{RefError, RefLogLine, RefStorage},
+use crate::{
+    base::{
+        oid::Oid,
+        refs::{RefError, RefLogLine, RefStorage, Swapped},
+    },
+    disk::{self, Sharing},
 };
 use std::{
     fs::{self, OpenOptions},
@@ -55,10 +61,10 @@ impl<'r> FileRefs<'r> {
 impl RefStorage for FileRefs<'_> {
     fn read(&self, name: &str) -> Result<Option<Oid>, RefError> {
         let failed = |reason: String| RefError::Failed { name: name.into(), verb: "read", reason };
-        match fs::read_to_string(self.path(name)) {
-            Ok(text) => match text.trim_end().parse() {
-                Ok(oid) => Ok(Some(oid)),
-                Err(_) => Err(failed(format!("its file holds {} bytes that are no object name", text.len()))),
+        match disk::read(&self.path(name), MAX_VALUE) {
+            Ok(bytes) => match std::str::from_utf8(&bytes).ok().and_then(|text| text.trim_end().parse().ok()) {
+                Some(oid) => Ok(Some(oid)),
+                None => Err(failed(format!("its file holds {} bytes that are no object name", bytes.len()))),
             },
             // While refs are packed the loose file goes after the packed one has come: this order misses neither.
             // A failed git command may leave a folder of that name, empty; git looks past it, too.
@@ -75,7 +81,7 @@ impl RefStorage for FileRefs<'_> {
         expected: Option<&Oid>,
         new: &Oid,
         message: &RefLogLine,
-    ) -> Result<(), RefError> {
+    ) -> Result<Swapped, RefError> {
         let lock = self.lock(name, new)?;
         if self.read(name)?.as_ref() != expected {
             return Err(RefError::Moved { name: name.into() });
@@ -103,7 +109,7 @@ impl RefStorage for FileRefs<'_> {
         Ok(text.lines().rev().filter_map(line).collect())
     }
 
-    fn replace_unreadable(&self, name: &str, new: &Oid, message: &RefLogLine) -> Result<(), RefError> {
+    fn replace_unreadable(&self, name: &str, new: &Oid, message: &RefLogLine) -> Result<Swapped, RefError> {
         let lock = self.lock(name, new)?;
         match self.read(name) {
             Ok(_) => Err(RefError::Moved { name: name.into() }),
@@ -132,9 +138,10 @@ impl FileRefs<'_> {
         old: Option<&Oid>,
         new: &Oid,
         message: &RefLogLine,
-    ) -> Result<(), RefError> {
+    ) -> Result<Swapped, RefError> {
         let failed = |error: io::Error| not_written(name, &error);
-        append_log(&self.repository.common_dir.join("logs").join(name), old, new, message).map_err(failed)?;
+        let log = self.repository.common_dir.join("logs").join(name);
+        append_log(&log, old, new, message, self.repository.sharing).map_err(failed)?;
         (self.observe)(WriteStep::LogWritten);
         lock.commit().map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => RefError::Moved { name: name.into() },
@@ -142,10 +149,11 @@ impl FileRefs<'_> {
         })?;
         (self.observe)(WriteStep::RefRenamed);
         drop(lock);
-        if self.durable {
-            self.path(name).parent().map_or(Ok(()), sync_folder).map_err(failed)?;
-        }
-        Ok(())
+        let path = self.path(name);
+        let synced = path.parent().filter(|_| self.durable).map_or(Ok(()), sync_folder);
+        Ok(Swapped {
+            doubt: synced.err().map(|error| format!("the folder of {name} can't be flushed to the disk: {error}")),
+        })
     }
 }
 
@@ -155,13 +163,16 @@ fn not_written(name: &str, error: &io::Error) -> RefError {
 
 /// Writes a reflog line. git keeps no reflog outside heads and remotes by itself, so ours is made here; it is the way
 /// back when a tip is damaged.
-fn append_log(log: &Path, old: Option<&Oid>, new: &Oid, line: &RefLogLine) -> io::Result<()> {
+fn append_log(log: &Path, old: Option<&Oid>, new: &Oid, line: &RefLogLine, sharing: Sharing) -> io::Result<()> {
     if let Some(folder) = log.parent() {
-        fs::create_dir_all(folder)?;
+        sharing.make_folders(folder)?;
     }
     let old = old.cloned().unwrap_or_else(|| new.null_of_same_kind());
     let text = format!("{old} {new} {} {} +0000\t{}\n", line.who, line.seconds, line.message);
-    OpenOptions::new().create(true).append(true).open(log)?.write_all(text.as_bytes())
+    let mut file = disk::open(log, OpenOptions::new().create(true).append(true))?;
+    // It may be somebody else's, who has shared it already.
+    let _ = sharing.share(&file);
+    file.write_all(text.as_bytes())
 }
 
 /// Makes a folder's entries durable. Only Unix has, and needs, a way to ask for it.

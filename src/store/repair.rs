@@ -28,6 +28,10 @@ use std::collections::{HashMap, HashSet};
 /// Most things of one kind that are listed one by one.
 const LISTED: usize = 100;
 
+/// More operations than any history comes to. A higher number was made by hand, and going on from it would soon leave
+/// none.
+const MOST_OPERATIONS: u64 = 1 << 40;
+
 /// What the ref of the store holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -114,6 +118,24 @@ impl Repository {
         Ok(steps)
     }
 
+    /// The highest number that was given to an operation, as far as the ref, its reflog and what lies before tell. One
+    /// that is lost counts as the next after those before it.
+    ///
+    /// # Errors
+    /// When the reflog can't be read.
+    pub fn numbers_given_out(&self, refs: &dyn RefStorage) -> Result<u64, StoreError> {
+        let mut highest = 0;
+        for step in self.trail(refs)?.iter().rev() {
+            match self.link(&step.oid) {
+                Ok((trailers, _)) if trailers.seq < MOST_OPERATIONS => highest = highest.max(trailers.seq),
+                Ok(_) => {}
+                Err(_) if self.is_foreign(&step.oid) => {}
+                Err(_) => highest += 1,
+            }
+        }
+        Ok(highest)
+    }
+
     fn step(&self, oid: Oid) -> LostOp {
         let subject = self.log(&oid).next().and_then(Result::ok).map(|entry| entry.subject);
         LostOp { oid, subject }
@@ -156,11 +178,8 @@ impl Survey {
         let damaged = self.damaged.iter().map(|d| format!("set aside {}: {}", d.path, d.reason));
         let index = self.index.iter().map(|d| format!("put the index right at {}: {}", d.path, d.reason));
         let contests = self.contests.iter().map(|contest| {
-            let (falls, stands) = (&contest.falls, &contest.stands);
-            format!(
-                "ended the claim of {} on {}, which contradicts the earlier one of {} on {}",
-                falls.holder, falls.scope, stands.holder, stands.scope
-            )
+            let falls = &contest.falls;
+            format!("ended the claim of {} on {}, which contradicts {}", falls.holder, falls.scope, contest.rival())
         });
         let lists: [Vec<String>; 3] = [contests.collect(), damaged.collect(), index.collect()];
         lists.into_iter().flat_map(shortened).collect()
@@ -178,16 +197,23 @@ pub fn shortened(mut lines: Vec<String>) -> Vec<String> {
 }
 
 impl<'s, 'r> Transaction<'s, 'r> {
-    /// Prepares to mend `snapshot`, of which `survey` tells what is wrong.
+    /// Prepares to mend `snapshot`, of which `survey` tells what is wrong. Numbers up to `given_out` are not given again.
     ///
     /// # Errors
     /// When the store is not ours to write.
-    pub fn mending(snapshot: &'s Snapshot<'r>, survey: &Survey, op: &Op, history: History) -> Result<Self, StoreError> {
+    pub fn mending(
+        snapshot: &'s Snapshot<'r>,
+        survey: &Survey,
+        op: &Op,
+        history: History,
+        given_out: u64,
+    ) -> Result<Self, StoreError> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
         let tree = mended_tree(snapshot, survey, op, history, &mut batch)?;
         let descent = if history == History::Cut { Descent::Cut } else { Descent::Continued };
-        Transaction::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, 0)
+        let seq = snapshot.seq().max(given_out) + 1;
+        Transaction::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, seq)
     }
 
     /// Makes the change in place of what was `found` in the ref, which may be no state at all.
@@ -235,8 +261,7 @@ fn mended_tree(
             Holder::Handoff(id) => snapshot.handoff(id).ok().flatten().map(|handoff| handoff.from),
         };
         if let Some(holder) = holder {
-            let why =
-                format!("it contradicted the earlier claim of {} on {}", contest.stands.holder, contest.stands.scope);
+            let why = format!("it contradicted {}", contest.rival());
             let ended = Ended {
                 claim: falls.clone(),
                 reason: EndReason::Lost,

@@ -1,7 +1,10 @@
 //! The user's repository, opened; what is read of it besides the store is in [`staged`](super::staged).
 
 use super::{error::StoreError, objects::Objects};
-use crate::base::oid::Oid;
+use crate::{
+    base::{oid::Oid, turn::Turns},
+    disk::Sharing,
+};
 use gix::bstr::ByteSlice;
 use std::{
     cell::{Cell, OnceCell},
@@ -13,10 +16,14 @@ pub struct Repository {
     pub(super) gix: gix::Repository,
     pub(super) objects: Objects,
     pub(super) common_dir: PathBuf,
+    /// Who may use what we make in the git directory.
+    pub(super) sharing: Sharing,
     /// Found when it is first asked for: every target of a command asks.
     work_tree: OnceCell<Option<PathBuf>>,
     /// Whether this process holds the write turn, see [`Turn`](super::Turn).
     pub(super) turn: Cell<bool>,
+    /// What comes of asking for it.
+    pub(super) turns: Turns,
 }
 
 /// How a repository is found.
@@ -30,6 +37,8 @@ pub enum Location {
         git_dir: PathBuf,
         /// `GIT_WORK_TREE`.
         work_tree: Option<PathBuf>,
+        /// The folder of the command, which is the root of the work tree where nothing says otherwise.
+        dir: PathBuf,
     },
 }
 
@@ -52,6 +61,17 @@ pub enum OpenError {
     },
 }
 
+/// Where a setting is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetIn {
+    /// In this file.
+    File(PathBuf),
+    /// By `git -c`.
+    CommandLine,
+    /// By `GIT_CONFIG_COUNT` and what belongs to it.
+    Environment,
+}
+
 /// How a repository keeps its refs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefBackend {
@@ -67,10 +87,19 @@ impl Repository {
     /// # Errors
     /// When there is none, or it is not to be trusted, or its format is unknown.
     pub fn open(location: &Location) -> Result<Self, OpenError> {
+        Self::open_with(location, &[])
+    }
+
+    /// The same, with settings that go before those of all files: each `key=value`, or `key` alone, which is true.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_with(location: &Location, settings: &[String]) -> Result<Self, OpenError> {
         let dir = match location {
-            Location::Around(dir) | Location::Named { git_dir: dir, .. } => dir.clone(),
+            Location::Around(found) | Location::Named { git_dir: found, .. } => found.clone(),
         };
-        let options = || gix::open::Options::default().bail_if_untrusted(true);
+        let options =
+            || gix::open::Options::default().bail_if_untrusted(true).cli_overrides(settings.iter().map(String::as_str));
         let opened = match location {
             Location::Around(dir) => {
                 let options = gix::sec::trust::Mapping { full: options(), reduced: options() };
@@ -83,19 +112,27 @@ impl Repository {
             Err(error) => return Err(explain(&error, dir)),
         };
         check_format(&gix).map_err(|reason| OpenError::Unusable { dir: dir.clone(), reason })?;
-        if let Location::Named { work_tree: Some(work_tree), .. } = location {
-            gix.set_workdir(work_tree.clone())
+        let sharing = sharing(&gix).map_err(|reason| OpenError::Unusable { dir: dir.clone(), reason })?;
+        if let Some(work_tree) = named_work_tree(location, &gix) {
+            gix.set_workdir(work_tree.to_owned())
                 .map_err(|error| OpenError::Unusable { dir: dir.clone(), reason: error.to_string() })?;
         }
         let common_dir = std::fs::canonicalize(gix.common_dir())
             .map_err(|error| OpenError::Unusable { dir, reason: error.to_string() })?;
         Ok(Repository {
-            objects: Objects::new(&gix),
+            objects: Objects::new(&gix, sharing),
             gix,
             common_dir,
+            sharing,
             work_tree: OnceCell::new(),
             turn: Cell::new(false),
+            turns: Turns::default(),
         })
+    }
+
+    /// The same repository, where asking for a turn to write comes to `turns`.
+    pub fn with_turns(self, turns: Turns) -> Self {
+        Repository { turns, ..self }
     }
 
     /// The git directory that all worktrees of the repository share, absolute and without symlinks.
@@ -106,6 +143,11 @@ impl Repository {
     /// The git directory of this worktree.
     pub fn git_dir(&self) -> &Path {
         self.gix.git_dir()
+    }
+
+    /// Who may use what is made in the git directory.
+    pub fn sharing(&self) -> Sharing {
+        self.sharing
     }
 
     /// The root of the work tree, unless the repository is bare.
@@ -153,6 +195,25 @@ impl Repository {
         self.gix.config_snapshot().try_boolean(key).map_err(StoreError::read)
     }
 
+    /// Every key in the sections called `section`, with where it is set, in the order in which git reads them: of one
+    /// key the last counts. A section's own name in quotes is part of the key: `a.b.c`.
+    pub fn settings(&self, section: &str) -> Vec<(String, SetIn)> {
+        let config = self.gix.config_snapshot();
+        let sections = config.plumbing().sections_by_name(section).into_iter().flatten();
+        let keys = sections.flat_map(|found| {
+            let meta = found.meta();
+            let place = match (&meta.path, meta.source) {
+                (Some(path), _) => SetIn::File(path.clone()),
+                (None, gix::config::Source::Cli) => SetIn::CommandLine,
+                (None, _) => SetIn::Environment,
+            };
+            let within = found.header().subsection_name().map_or_else(String::new, |name| format!("{name}."));
+            let names: Vec<String> = found.body().value_names().map(|name| name.to_string()).collect();
+            names.into_iter().map(move |name| (format!("{section}.{within}{name}"), place.clone()))
+        });
+        keys.collect()
+    }
+
     /// `Name <email>` of the user as commits have it, or `None` where git knows none.
     ///
     /// The keys are those of `gix::Repository::author`, which would also find out the local time, and search the
@@ -165,6 +226,18 @@ impl Repository {
             first(&["author.email", "user.email", "gitoxide.user.emailFallback", "gitoxide.author.emailFallback"])?;
         Some((presentable(&name)?, presentable(&email)?))
     }
+}
+
+/// The work tree where the git directory was named: the one that was named too, else that of `core.worktree`, which gix
+/// finds, else the folder of the command; none in a bare repository. A linked worktree shares those two settings with the
+/// main one, and they aren't about it.
+fn named_work_tree<'l>(location: &'l Location, gix: &gix::Repository) -> Option<&'l Path> {
+    let Location::Named { work_tree, dir, .. } = location else { return None };
+    let config = gix.config_snapshot();
+    let is_linked = gix.git_dir() != gix.common_dir();
+    let elsewhere = config.boolean("core.bare") == Some(true) || config.string("core.worktree").is_some();
+    let here = (is_linked || !elsewhere).then_some(dir.as_path());
+    work_tree.as_deref().or(here)
 }
 
 /// A name or address as git would write it: without the signs that end one in a commit, and without the crud around
@@ -207,9 +280,24 @@ fn check_format(gix: &gix::Repository) -> Result<(), String> {
     }
 }
 
+/// What `core.sharedRepository` says. Like git, only the repository's own file is asked.
+fn sharing(gix: &gix::Repository) -> Result<Sharing, String> {
+    let config = gix.config_snapshot();
+    let sections = config.plumbing().sections_by_name("core").into_iter().flatten();
+    let own = sections.filter(|section| section.meta().source == gix::config::Source::Local);
+    let Some(value) = own.filter_map(|section| section.value_implicit("sharedRepository")).last() else {
+        return Ok(Sharing::Umask);
+    };
+    let value = value.as_ref().map(|value| value.to_str_lossy());
+    Sharing::parse(value.as_deref())
+        .ok_or_else(|| format!("'{}' is no value of core.sharedRepository", value.unwrap_or_default()))
+}
+
 fn explain(error: &gix::Error, dir: PathBuf) -> OpenError {
     let reason = format!("{error}");
-    if error.is_not_found()
+    if reason.contains("GIT_CONFIG_") {
+        OpenError::Unusable { dir, reason }
+    } else if error.is_not_found()
         || reason.contains("Could not find a git repository")
         || reason.contains("no git repository")
     {

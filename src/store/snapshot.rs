@@ -6,11 +6,11 @@
 //! can't be trusted is an error, since a check that guessed might grant what somebody holds.
 
 use super::{
-    Repository,
+    Extent, Repository,
     error::StoreError,
     layout::{self, TreePath},
-    log::Trailers,
-    wire::{self, Meta, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote},
+    log::{OurCommit, Trailers},
+    wire::{self, Meta, Wire, WireClaim, WireHandoff, WireInstance},
 };
 use crate::{
     base::{
@@ -23,14 +23,13 @@ use crate::{
         claim::{Claim, Ended, Holder},
         handoff::Handoff,
         instance::Instance,
-        note::Note,
         scope::Scope,
         view::View,
     },
 };
 use gix::{
     ObjectId,
-    objs::{CommitRef, Kind, TreeRefIter, tree::EntryKind},
+    objs::{Kind, TreeRefIter, tree::EntryKind},
 };
 use std::{
     cell::RefCell,
@@ -77,13 +76,13 @@ impl Repository {
     pub fn snapshot(&self, refs: &dyn RefStorage) -> Result<Snapshot<'_>, StoreError> {
         match refs.read(layout::STATE)? {
             Some(oid) => self.snapshot_at(oid),
-            None => Ok(Snapshot::new(self, None)),
+            None => Ok(self.empty_snapshot()),
         }
     }
 
     /// The state before there was any.
     pub fn empty_snapshot(&self) -> Snapshot<'_> {
-        Snapshot::new(self, None)
+        Snapshot { repository: self, tip: None, meta: Meta::of_none(), claim_folders: RefCell::default() }
     }
 
     /// The state that commit `oid` made.
@@ -91,21 +90,10 @@ impl Repository {
     /// # Errors
     /// When the commit is missing or is none of ours.
     pub fn snapshot_at(&self, oid: Oid) -> Result<Snapshot<'_>, StoreError> {
-        let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
-        let commit = self.object_of(id, Kind::Commit)?;
-        let decoded = CommitRef::from_bytes(&commit, id.kind()).map_err(StoreError::tip)?;
-        let trailers = Trailers::parse(decoded.message)
-            .ok_or_else(|| StoreError::Tip(format!("commit {oid} is none of git-aio")))?;
-        let tip = Tip { oid, tree: decoded.tree(), trailers };
-        let mut snapshot = Snapshot::new(self, Some(tip));
+        let OurCommit { tree, trailers, .. } = self.our_commit(&oid)?;
+        let mut snapshot = Snapshot { tip: Some(Tip { oid, tree, trailers }), ..self.empty_snapshot() };
         snapshot.meta = snapshot.read_meta()?;
         Ok(snapshot)
-    }
-}
-
-impl Meta {
-    fn unread() -> Self {
-        Meta { format: 1, min_writer: 1, domain: String::new(), epoch: 0, folds_case: false }
     }
 }
 
@@ -140,29 +128,6 @@ impl Snapshot<'_> {
             return Err(StoreError::Newer { needed: self.meta.min_writer, ours: layout::FORMAT });
         }
         Ok(())
-    }
-
-    /// All claims in force, and the records that can't be read.
-    ///
-    /// # Errors
-    /// When the tree itself can't be read, or there is more of it than is read at once.
-    pub fn claims(&self) -> Result<(Vec<Claim>, Vec<Damage>), StoreError> {
-        self.list::<Claim, WireClaim>("claims")
-    }
-
-    /// All registered instances, and the records that can't be read. Errors as for [`claims`](Self::claims).
-    pub fn instances(&self) -> Result<(Vec<Instance>, Vec<Damage>), StoreError> {
-        self.list::<Instance, WireInstance>("instances")
-    }
-
-    /// All handoffs, and the records that can't be read. Errors as for [`claims`](Self::claims).
-    pub fn handoffs(&self) -> Result<(Vec<Handoff>, Vec<Damage>), StoreError> {
-        self.list::<Handoff, WireHandoff>("handoffs")
-    }
-
-    /// All notes, and the records that can't be read. Errors as for [`claims`](Self::claims).
-    pub fn notes(&self) -> Result<(Vec<Note>, Vec<Damage>), StoreError> {
-        self.list::<Note, WireNote>("notes")
     }
 
     /// The claims that may cover any of `paths`.
@@ -201,43 +166,12 @@ impl Snapshot<'_> {
     /// The shortest prefix of `id` that names no other claim, at least four digits.
     pub fn short_claim_id(&self, id: &ClaimId) -> String {
         let others = self.claims_by_prefix(&id.as_str()[..2]).unwrap_or_default();
-        let shared =
-            |other: &ClaimId| other.as_str().bytes().zip(id.as_str().bytes()).take_while(|(a, b)| a == b).count();
-        let longest = others.iter().filter(|other| *other != id).map(shared).max().unwrap_or(0);
-        id.as_str()[..(longest + 1).clamp(4, id.as_str().len())].to_owned()
-    }
-
-    /// Whether anybody lost a claim and has not settled it.
-    ///
-    /// # Errors
-    /// When the tree can't be read.
-    pub fn has_ended(&self) -> Result<bool, StoreError> {
-        Ok(self.tree_at(&[b"ended".to_vec()])?.is_some())
-    }
-
-    /// Every claim that instances lost and have not settled.
-    ///
-    /// # Errors
-    /// When the tree can't be read.
-    pub fn all_ended(&self) -> Result<Vec<(InstanceId, Ended)>, StoreError> {
-        let mut all = Vec::new();
-        let Some(ended) = self.tree_at(&[b"ended".to_vec()])? else { return Ok(all) };
-        for entry in self.entries(ended)? {
-            let Some(instance) = std::str::from_utf8(&entry.name).ok().and_then(|name| name.parse().ok()) else {
-                continue;
-            };
-            all.extend(View::ended(self, &instance)?.into_iter().map(|ended| (instance.clone(), ended)));
-        }
-        Ok(all)
+        id.short_among(&others).to_owned()
     }
 }
 
 /// Reading trees and records.
-impl<'r> Snapshot<'r> {
-    fn new(repository: &'r Repository, tip: Option<Tip>) -> Self {
-        Snapshot { repository, tip, meta: Meta::unread(), claim_folders: RefCell::default() }
-    }
-
+impl Snapshot<'_> {
     fn read_meta(&self) -> Result<Meta, StoreError> {
         let bytes = self.record_bytes(&layout::meta())?.ok_or_else(|| StoreError::Tip("aio.json is missing".into()))?;
         wire::check_limits(&bytes, layout::MAX_RECORD).map_err(StoreError::tip)?;
@@ -340,37 +274,6 @@ impl<'r> Snapshot<'r> {
 
     pub(super) fn tree_at(&self, path: &[Vec<u8>]) -> Result<Option<ObjectId>, StoreError> {
         Ok(self.entry_at(path)?.filter(|entry| entry.kind == EntryKind::Tree).map(|entry| entry.oid))
-    }
-
-    /// All records below a folder.
-    fn list<M, W: Wire<M>>(&self, folder: &str) -> Result<(Vec<M>, Vec<Damage>), StoreError> {
-        let (mut records, mut damage, mut size) = (Vec::new(), Vec::new(), 0);
-        let Some(root) = self.tree_at(&[folder.into()])? else { return Ok((records, damage)) };
-        let mut open = vec![(folder.to_owned(), root)];
-        while let Some((at, tree)) = open.pop() {
-            for entry in self.entries(tree)? {
-                let path = format!("{at}/{}", String::from_utf8_lossy(&entry.name));
-                if entry.kind == EntryKind::Tree && at == folder {
-                    open.push((path, entry.oid));
-                    continue;
-                }
-                let read = self.blob(&path, &entry).and_then(|bytes| {
-                    size += bytes.len();
-                    wire::parse::<M, W>(&path, &bytes)
-                });
-                match read {
-                    Ok(record) => records.push(record),
-                    Err(StoreError::Damaged { path, reason }) => damage.push(Damage { path, reason }),
-                    Err(error) => return Err(error),
-                }
-                if size > layout::MAX_LISTING {
-                    let reason = format!("more than {} bytes of records", layout::MAX_LISTING);
-                    return Err(StoreError::damaged(folder, reason));
-                }
-            }
-        }
-        damage.sort();
-        Ok((records, damage))
     }
 
     /// The claims filed in one folder of the index.
@@ -523,19 +426,11 @@ impl View for Snapshot<'_> {
     }
 
     fn claims_of(&self, holder: &Holder) -> Result<Vec<Claim>, StoreError> {
-        let (claims, _) = self.claims()?;
-        Ok(claims.into_iter().filter(|claim| claim.holder == *holder).collect())
+        Ok(self.claims(Extent::All, |claim| claim.holder == *holder)?.records)
     }
 
     fn ended(&self, instance: &InstanceId) -> Result<Vec<Ended>, StoreError> {
-        let folder = [b"ended".to_vec(), instance.as_str().into()];
-        let Some(tree) = self.tree_at(&folder)? else { return Ok(Vec::new()) };
-        let mut all = Vec::new();
-        for entry in self.entries(tree)? {
-            let path = format!("{}/{}", layout::display(&folder), String::from_utf8_lossy(&entry.name));
-            all.push(wire::parse::<Ended, WireEnded>(&path, &self.blob(&path, &entry)?)?);
-        }
-        Ok(all)
+        Ok(self.losses(instance)?.0)
     }
 
     fn handoff(&self, id: &HandoffId) -> Result<Option<Handoff>, StoreError> {

@@ -9,9 +9,9 @@ use super::{
     wire::{self, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote},
 };
 use crate::{
-    base::id::InstanceId,
+    base::id::{HandoffId, InstanceId},
     model::{
-        claim::{Claim, Ended},
+        claim::{Claim, Ended, Holder},
         contest::{Contest, contests},
         handoff::Handoff,
         instance::Instance,
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use gix::{ObjectId, objs::tree::EntryKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What was found.
 #[derive(Default)]
@@ -60,23 +60,44 @@ impl Snapshot<'_> {
     /// When a tree can't be read.
     pub fn survey(&self) -> Result<Survey, StoreError> {
         let mut survey = Survey::default();
-        self.records::<Instance, WireInstance>("instances", 1, &mut survey, |i, _| Some(layout::instance(&i.id)))?;
+        let instances =
+            self.records::<Instance, WireInstance>("instances", 1, &mut survey, |i, _| Some(layout::instance(&i.id)))?;
         self.records::<Note, WireNote>("notes", 2, &mut survey, |n, _| Some(layout::note(&n.id, n.at)))?;
-        self.records::<Handoff, WireHandoff>("handoffs", 1, &mut survey, |h, _| Some(layout::handoff(&h.id)))?;
+        let handoffs =
+            self.records::<Handoff, WireHandoff>("handoffs", 1, &mut survey, |h, _| Some(layout::handoff(&h.id)))?;
         self.records::<Ended, WireEnded>("ended", 2, &mut survey, |ended, at| {
             let of: InstanceId = std::str::from_utf8(&at[1]).ok()?.parse().ok()?;
             Some(layout::ended(&of, &ended.claim.id))
         })?;
         let claims = self.records::<Claim, WireClaim>("claims", 2, &mut survey, |c, _| Some(layout::claim(&c.id)))?;
-        survey.claims = claims;
+        survey.claims = self.refuse_tokens_to_come(claims, &mut survey);
         survey.damaged.sort();
         survey.index = self.compare_index(&survey.claims)?;
         let claims: Vec<Claim> = survey.claims.iter().map(|(claim, _)| claim.clone()).collect();
-        survey.contests = contests(&claims, self.folds_case());
+        let instances: HashSet<InstanceId> = instances.into_iter().map(|(instance, _)| instance.id).collect();
+        let handoffs: HashSet<HandoffId> = handoffs.into_iter().map(|(handoff, _)| handoff.id).collect();
+        survey.contests = contests(&claims, self.folds_case(), |holder| match holder {
+            Holder::Instance(id) => instances.contains(id),
+            Holder::Handoff(id) => handoffs.contains(id),
+        });
         for (path, _) in self.below("quarantine", 1)? {
             survey.quarantined.push(layout::display(&path[1..]));
         }
         Ok(survey)
+    }
+
+    /// Of `claims` those that may have been granted. A token is the number of the operation that granted it: one that is
+    /// still to come was made by hand, and would one day be somebody else's too.
+    fn refuse_tokens_to_come(&self, claims: Vec<(Claim, ObjectId)>, survey: &mut Survey) -> Vec<(Claim, ObjectId)> {
+        let (granted, to_come): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(claim, _)| claim.token <= self.seq());
+        for (claim, oid) in to_come {
+            let path = layout::claim(&claim.id);
+            let reason = format!("its token is {}, and only {} were given out", claim.token, self.seq());
+            survey.records -= 1;
+            survey.damaged.push(Damage { path: layout::display(&path), reason });
+            survey.strays.push((path, EntryKind::Blob, oid));
+        }
+        granted
     }
 
     /// The records of a folder, `depth` levels down, that lie where `place` says they belong.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{
         oid::Oid,
-        refs::{RefError, RefLogLine, RefStorage},
+        refs::{RefError, RefLogLine, RefStorage, Swapped},
         world::Time,
     },
     model::{
@@ -105,6 +105,8 @@ pub struct Committed {
     pub oid: Oid,
     /// Its sequence number.
     pub seq: u64,
+    /// Why it may not last, where it is not as certain as was asked for.
+    pub doubts: Vec<String>,
 }
 
 impl<'s, 'r> Transaction<'s, 'r> {
@@ -116,7 +118,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
         let tree = write_tree(snapshot, &applied.changes, &mut batch)?;
-        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, 0)
+        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, snapshot.seq() + 1)
     }
 
     /// Prepares the beginning of a new epoch with the state of `snapshot`: where `keeps_history` is false, all before
@@ -132,10 +134,11 @@ impl<'s, 'r> Transaction<'s, 'r> {
         edit.put(&layout::meta(), &Meta { epoch, ..snapshot.meta.clone() })?;
         let tree = edit.finish()?;
         let descent = if keeps_history { Descent::Renewed } else { Descent::Cut };
-        Self::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, floor)
+        let seq = snapshot.seq().max(floor) + 1;
+        Self::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, seq)
     }
 
-    /// As [`new`](Self::new), with a whole tree that somebody else has made.
+    /// As [`new`](Self::new), with a whole tree that somebody else has made, and a number.
     pub(super) fn with_tree(
         snapshot: &'s Snapshot<'r>,
         op: &Op,
@@ -143,9 +146,8 @@ impl<'s, 'r> Transaction<'s, 'r> {
         mut batch: Batch<'r>,
         tree: ObjectId,
         descent: Descent,
-        floor: u64,
+        seq: u64,
     ) -> Result<Self, StoreError> {
-        let seq = snapshot.seq().max(floor) + 1;
         let epoch = match op.action {
             Action::Create { .. } => 1,
             _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + u64::from(descent != Descent::Continued),
@@ -189,14 +191,15 @@ impl<'s, 'r> Transaction<'s, 'r> {
     /// When the objects can't be written.
     pub fn write(self, durability: Durability) -> Result<Committed, StoreError> {
         self.batch.write(durability == Durability::Synced)?;
-        Ok(Committed { oid: self.commit.to_string().parse().map_err(StoreError::tip)?, seq: self.seq })
+        let oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
+        Ok(Committed { oid, seq: self.seq, doubts: Vec::new() })
     }
 
     /// Makes the change: all of it, or none.
     ///
     /// # Errors
     /// [`RefError::Moved`](crate::base::refs::RefError::Moved) when somebody else was first: decide again on what is
-    /// there now. Anything else means that it did not happen either.
+    /// there now. Anything else means that it did not happen either, unless the ref can't be read any more.
     pub fn commit(
         self,
         refs: &dyn RefStorage,
@@ -212,7 +215,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
         &self,
         durability: Durability,
         observe: &dyn Fn(WriteStep),
-        move_ref: impl Fn(&Oid, &RefLogLine) -> Result<(), RefError>,
+        move_ref: impl Fn(&Oid, &RefLogLine) -> Result<Swapped, RefError>,
     ) -> Result<Committed, StoreError> {
         let durable = durability == Durability::Synced;
         self.batch.write(durable)?;
@@ -229,10 +232,14 @@ impl<'s, 'r> Transaction<'s, 'r> {
             }
             moved = move_ref(&oid, &line);
         }
-        moved?;
+        let Swapped { doubt } = moved?;
         observe(WriteStep::RefMoved);
-        self.batch.restore_missing(durable)?;
-        Ok(Committed { oid, seq: self.seq })
+        // From here on it has happened, and to call it failed would have others do it twice or undo it.
+        let mut doubts: Vec<String> = doubt.into_iter().collect();
+        if let Err(error) = self.batch.restore_missing(durable) {
+            doubts.push(format!("objects that a git beside us removed can't be written again: {error}"));
+        }
+        Ok(Committed { oid, seq: self.seq, doubts })
     }
 }
 
@@ -249,7 +256,7 @@ impl Repository {
         tip: &Oid,
         why: &str,
         at: Time,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Swapped, StoreError> {
         let line = RefLogLine { who: self.committer(), seconds: at.timestamp(), message: why.to_owned() };
         Ok(refs.compare_and_swap(layout::STATE, expected, tip, &line)?)
     }

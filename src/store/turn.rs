@@ -1,10 +1,17 @@
 //! Taking turns to write.
 //!
 //! An advisory lock that makes racing writers queue instead of retrying: without it 64 of them needed 6.75 tries an
-//! operation, with it one. Fairness only. Where it can't be had (a file system without locks, a writer that hangs)
-//! the write goes on; the compare-and-swap of the ref is what makes it safe.
+//! operation, with it one. Where it can't be had (a file system without locks, a writer that hangs) the write goes on;
+//! the compare-and-swap of the ref is what makes it safe.
+//!
+//! Whoever has the turn knows besides that no other writer of ours is at work. On that rests what is done about a lock
+//! of the ref that a killed one left: see [`lock`](super::lock). Without the turn, such a lock is left alone.
 
 use super::Repository;
+use crate::{
+    base::turn::Turns,
+    disk::{self, Sharing},
+};
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::Path,
@@ -37,7 +44,12 @@ impl Turn<'_> {
     /// queue moves, and in it he is served, while outside of it he may be overtaken for ever.
     pub fn insist(&mut self) {
         if self.lock.is_none() {
-            self.lock = lock(&self.repository.common_dir.join("aio").join("lock"));
+            let file = self.repository.common_dir.join("aio").join("lock");
+            self.lock = match self.repository.turns {
+                Turns::Taken => lock(&file, self.repository.sharing),
+                Turns::Off => None,
+                Turns::Lying => open(&file, self.repository.sharing),
+            };
             self.repository.turn.set(self.lock.is_some());
         }
     }
@@ -49,9 +61,16 @@ impl Drop for Turn<'_> {
     }
 }
 
-fn lock(path: &Path) -> Option<File> {
-    std::fs::create_dir_all(path.parent()?).ok()?;
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).ok()?;
+fn open(path: &Path, sharing: Sharing) -> Option<File> {
+    sharing.make_folders(path.parent()?).ok()?;
+    let file = disk::open(path, OpenOptions::new().create(true).truncate(false).write(true)).ok()?;
+    // It may be somebody else's, who has shared it already.
+    let _ = sharing.share(&file);
+    Some(file)
+}
+
+fn lock(path: &Path, sharing: Sharing) -> Option<File> {
+    let file = open(path, sharing)?;
     match file.try_lock() {
         Ok(()) => return Some(file),
         Err(TryLockError::WouldBlock) => {}

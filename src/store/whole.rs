@@ -3,7 +3,12 @@
 //! After a power failure, or in a repository that lost objects, a commit may be there and half of its tree be gone.
 //! Reading a record here and there would not notice; git's own fetch and gc fail on it.
 
-use super::{Repository, Snapshot, error::StoreError, layout, log::Trailers};
+use super::{
+    Repository, Snapshot,
+    error::StoreError,
+    layout,
+    log::{OurCommit, Trailers},
+};
 use crate::{base::oid::Oid, model::view::View};
 use gix::{
     ObjectId,
@@ -91,23 +96,29 @@ impl Snapshot<'_> {
         self.tip.as_ref().map_or(Ok(()), |tip| Inspector::new(self.repository).tree(tip.tree))
     }
 
-    /// Walks the commits back to the first one. Each is ours, has one parent at most, and follows on that by one.
+    /// Walks the commits back to the first one. Each is ours, has one parent at most, and follows on that by one. Only a
+    /// repair may leave numbers out: those that were given to operations which it took back.
     ///
     /// # Errors
     /// Says where the way ends.
     pub fn chain(&self) -> Result<Chain, StoreError> {
         let Some(tip) = &self.tip else { return Ok(Chain { length: 0, epoch: 0 }) };
         let (mut next, mut expected, mut length) = (Some(tip.oid.clone()), self.seq(), 0);
+        let mut leaves_out = false;
         while let Some(oid) = next {
             let (trailers, parent) = self.repository.link(&oid)?;
-            if trailers.seq != expected {
+            if trailers.seq > expected || trailers.seq < expected && !leaves_out {
                 let reason = format!("commit {oid} has the number {}, and {expected} is due", trailers.seq);
                 return Err(StoreError::Tip(reason));
             }
             if parent.is_none() && trailers.seq > 1 && trailers.epoch < 2 {
-                return Err(StoreError::Tip(format!("commit {oid} has the number {expected}, and none before it")));
+                return Err(StoreError::Tip(format!(
+                    "commit {oid} has the number {}, and none before it",
+                    trailers.seq
+                )));
             }
-            (next, expected, length) = (parent, expected.saturating_sub(1), length + 1);
+            (next, expected, length) = (parent, trailers.seq.saturating_sub(1), length + 1);
+            leaves_out = trailers.mends;
         }
         Ok(Chain { length, epoch: tip.trailers.epoch })
     }
@@ -116,14 +127,12 @@ impl Snapshot<'_> {
 impl Repository {
     /// What a commit of ours says about itself, and its parent.
     pub(super) fn link(&self, oid: &Oid) -> Result<(Trailers, Option<Oid>), StoreError> {
-        let wrong = |reason: &str| StoreError::Tip(format!("commit {oid} {reason}"));
-        let id = ObjectId::from_hex(oid.as_str().as_bytes()).map_err(StoreError::tip)?;
-        let commit =
-            self.look(|gix| gix.find_commit(id)).map_err(|error| StoreError::Tip(format!("commit {oid}: {error}")))?;
-        let decoded = commit.decode().map_err(StoreError::tip)?;
-        let trailers = Trailers::parse(decoded.message).ok_or_else(|| wrong("is none of git-aio"))?;
-        let mut parents = decoded.parents();
-        let parent = parents.next().map(|id| id.to_string().parse().map_err(StoreError::tip)).transpose()?;
-        if parents.next().is_some() { Err(wrong("has more than one parent")) } else { Ok((trailers, parent)) }
+        let OurCommit { trailers, mut parents, .. } = self.our_commit(oid)?;
+        let parent = parents.pop();
+        if parents.is_empty() {
+            Ok((trailers, parent))
+        } else {
+            Err(StoreError::Tip(format!("commit {oid} has more than one parent")))
+        }
     }
 }

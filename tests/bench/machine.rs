@@ -76,6 +76,13 @@ impl Repo {
         }
     }
 
+    /// Another folder of the same machine, beside this one.
+    pub fn beside(&self, name: &str) -> Repo {
+        let dir = self.dir.with_file_name(name);
+        fs::create_dir(&dir).unwrap();
+        Repo { home: self.home.clone(), dir }
+    }
+
     /// A command that sees nothing but this machine.
     pub fn command(&self, program: &str) -> Command {
         let bin = Path::new(PROGRAM).parent().unwrap();

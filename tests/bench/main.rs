@@ -13,6 +13,7 @@ mod crowd;
 mod fence;
 mod machine;
 mod measure;
+mod sync;
 
 use measure::Report;
 use std::process::ExitCode;
@@ -20,7 +21,8 @@ use std::process::ExitCode;
 /// One bench: its name, and what runs it.
 type Bench = (&'static str, fn(&mut Report));
 
-const BENCHES: &[Bench] = &[("check", check::run), ("claim", claim::run), ("fence", fence::run), ("crowd", crowd::run)];
+const BENCHES: &[Bench] =
+    &[("check", check::run), ("claim", claim::run), ("fence", fence::run), ("crowd", crowd::run), ("sync", sync::run)];
 
 fn main() -> ExitCode {
     let (mut strict, mut pairs, mut chosen) = (false, None, Vec::new());

@@ -746,3 +746,30 @@ fn a_name_that_git_itself_treats_specially_can_be_claimed() {
     }
     assert_eq!(repo.git(&["fsck", "--strict"]), "");
 }
+
+#[test]
+fn two_spellings_of_a_name_are_one_where_git_takes_them_for_one() {
+    let (composed, decomposed) = ("caf\u{e9}.txt", "cafe\u{301}.txt");
+    let env = TestEnvironment::new();
+    for (precomposes, code) in [("true", 3), ("false", 0)] {
+        let repo = env.repo_with(precomposes, Refs::Files, "sha1", &[("a", "1\n")]);
+        repo.git(&["config", "core.precomposeUnicode", precomposes]);
+        repo.ok(&["init"]);
+        let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+        repo.ok_as(&claude, &["claim", decomposed]);
+        assert_eq!(repo.aio_as(&codex, &["check", composed]).code, code);
+        assert_eq!(repo.aio_as(&codex, &["claim", "pattern", "**/cafe\u{301}.*"]).code, 3);
+        assert_eq!(repo.aio_as(&codex, &["claim", "pattern", "**/caf\u{e9}.*"]).code, code);
+        repo.aio_as(&codex, &["release", "all"]);
+        // As if it had been added where git doesn't compose.
+        for spelling in [composed, decomposed] {
+            repo.git(&["-c", "core.precomposeUnicode=false", "read-tree", "HEAD"]);
+            repo.write(spelling, "1\n");
+            repo.git(&["-c", "core.precomposeUnicode=false", "add", spelling]);
+            let committed = repo.try_git_as(&codex, &["commit", "-q", "-m", "x"]);
+            let refused = committed.stderr.contains("already claimed");
+            assert_eq!(refused, precomposes == "true" || spelling == decomposed, "{spelling}: {committed:?}");
+            fs::remove_file(repo.dir.join(spelling)).unwrap();
+        }
+    }
+}

@@ -290,6 +290,12 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
 }
 
+/// Where programs are looked for, without the folders that hold ours.
+pub fn path_without_us() -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':').filter(|dir| !Path::new(dir).join("git-aio").exists()).collect::<Vec<_>>().join(":")
+}
+
 /// Runs a command to its end.
 pub fn run(command: &mut Command) -> Ended {
     let output = command.output().unwrap();

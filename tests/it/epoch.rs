@@ -153,7 +153,8 @@ fn a_hub_that_went_back_is_not_followed_and_gets_back_what_it_lost() {
     let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
     assert_eq!(targets, ["README.md", "src/deep", "src/main.rs"]);
     let claims = a.json_as("", &["status"]);
-    let mut tokens: Vec<_> = claims["claims"].as_array().unwrap().iter().map(|c| c["token"].as_u64().unwrap()).collect();
+    let mut tokens: Vec<_> =
+        claims["claims"].as_array().unwrap().iter().map(|c| c["token"].as_u64().unwrap()).collect();
     tokens.sort_unstable();
     tokens.dedup();
     assert_eq!(tokens.len(), 3);

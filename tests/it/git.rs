@@ -311,3 +311,32 @@ fn a_full_disk_loses_nothing_that_was_granted() {
     assert_eq!(repo.git(&["fsck", "--strict", "--no-dangling"]), "");
     drop(mounted);
 }
+
+#[test]
+fn a_named_git_directory_makes_the_folder_of_the_command_the_work_tree() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let linked = env.path().join("linked");
+    repo.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
+    let claude = repo.register("claude");
+    let (sub, git_dir) = (repo.dir.join("src"), repo.dir.join(".git"));
+    let linked_dir = git_dir.join("worktrees/linked");
+    let claimed = |dir: &Path, vars: &[(&str, &Path)]| {
+        let top = run(env.command("git", dir).args(["rev-parse", "--show-toplevel"]).envs(vars.iter().copied()));
+        let mut claim = repo.command(&["claim", "auth/x", "--json"]);
+        let ended = run(claim.current_dir(dir).env("AIO_INSTANCE", &claude).envs(vars.iter().copied()));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let answer: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let target = answer["claims"][0]["target"].as_str().unwrap().to_owned();
+        repo.ok_as(&claude, &["release", "all"]);
+        // git's own answer says what the path of that target is.
+        assert_eq!(Path::new(top.stdout.trim()).join(&target), dir.join("auth/x"), "{vars:?}");
+        target
+    };
+    assert_eq!(claimed(&sub, &[]), "src/auth/x");
+    assert_eq!(claimed(&sub, &[("GIT_DIR", &git_dir)]), "auth/x");
+    assert_eq!(claimed(&sub, &[("GIT_DIR", &git_dir), ("GIT_WORK_TREE", &repo.dir)]), "src/auth/x");
+    assert_eq!(claimed(&linked.join("src"), &[("GIT_DIR", &linked_dir)]), "auth/x");
+    repo.git(&["config", "core.worktree", repo.dir.to_str().unwrap()]);
+    assert_eq!(claimed(&sub, &[("GIT_DIR", &git_dir)]), "src/auth/x");
+}

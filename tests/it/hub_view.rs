@@ -260,7 +260,7 @@ fn a_lost_claim_is_settled_by_claiming_again() {
     codex-1$ git aio check src/main.rs
     yours src/main.rs
       HEX  src/main.rs (file) by you, claimed 0s ago
-    codex-1$ git aio log --path src -n 2
+    codex-1$ git aio log --path src -n 3
         7 2026-03-01T10:05:00Z claim: src/main.rs (file) by codex-1
         6 2026-03-01T10:04:00Z release: src (directory) by claude-2
         5 2026-03-01T10:01:00Z claim: src/main.rs (file) lost to claude-2 by codex-1

@@ -11,22 +11,39 @@ fn everything(repo: &Repo<'_>) -> String {
 
 /// Makes a commit with the message and parents of the tip, but with `text` at `path` in its tree, the tip.
 fn tamper(repo: &Repo<'_>, path: &str, text: &str) {
+    tamper_all(repo, &[(path.to_owned(), text.to_owned())]);
+}
+
+/// As [`tamper`], with many texts.
+fn tamper_all(repo: &Repo<'_>, texts: &[(String, String)]) {
     let message = repo.git(&["log", "-1", "--format=%B", "refs/aio/state"]);
-    let file = repo.env.path().join("tampered");
-    fs::write(&file, text).unwrap();
-    let blob = repo.git(&["hash-object", "-w", &file.display().to_string()]);
-    let index = repo.env.path().join("tampered-index");
+    let folder = repo.env.path().join("tampered");
+    fs::create_dir(&folder).unwrap();
+    let index = folder.join("index");
     let git = |args: &[&str]| {
         let ended = run(repo.env.command("git", &repo.dir).args(args).env("GIT_INDEX_FILE", &index));
         assert_eq!(ended.code, 0, "{args:?} {ended:?}");
         ended.stdout.trim().to_owned()
     };
     git(&["read-tree", "refs/aio/state"]);
-    git(&["update-index", "--add", "--cacheinfo", &format!("100644,{},{path}", blob.trim())]);
+    for some in texts.chunks(100) {
+        let files: Vec<String> = (0..some.len()).map(|at| folder.join(at.to_string()).display().to_string()).collect();
+        files.iter().zip(some).for_each(|(file, (_, text))| fs::write(file, text).unwrap());
+        let mut hash = vec!["hash-object", "-w"];
+        hash.extend(files.iter().map(String::as_str));
+        let entries: Vec<String> = git(&hash)
+            .lines()
+            .zip(some)
+            .flat_map(|(blob, (path, _))| ["--cacheinfo".to_owned(), format!("100644,{blob},{path}")])
+            .collect();
+        let mut add = vec!["update-index", "--add"];
+        add.extend(entries.iter().map(String::as_str));
+        git(&add);
+    }
     let tree = git(&["write-tree"]);
     let commit = git(&["commit-tree", &tree, "-p", "refs/aio/state", "-m", &message]);
     git(&["update-ref", "refs/aio/state", &commit]);
-    fs::remove_file(&index).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 /// The path of the only record below `folder`.
@@ -198,6 +215,58 @@ fn fields_of_a_newer_version_survive() {
     assert!(text.contains("\"colour\": \"red\"") && text.contains("two"), "{text}");
 }
 
+/// Somebody else has written more than is listed at once: 22 MB of notes and as much of claims.
+#[test]
+fn a_store_that_is_too_large_to_be_listed_still_works() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+    repo.ok_as(&claude, &["context", "decision", "the newest of all"]);
+    repo.ok_as(&claude, &["claim", "README.md"]);
+    repo.ok_as(&codex, &["claim", "src/main.rs"]);
+    let (note, claim) = (record(&repo, "notes/"), record(&repo, "paths/=README.md/"));
+    let show = |path: &str| -> serde_json::Value {
+        serde_json::from_str(&repo.git(&["show", &format!("refs/aio/state:{path}")])).unwrap()
+    };
+    let (note, claim) = (show(&note), show(&claim));
+    let long = "x".repeat(62 * 1024);
+    let mut texts = Vec::new();
+    for at in 0..360 {
+        let id = format!("{at:016x}");
+        let (month, target) = (if at < 180 { "2020-01" } else { "2020-02" }, format!("far/{at}"));
+        let mut note = note.clone();
+        (note["id"], note["at"]) = (id.as_str().into(), format!("{month}-02T10:00:00Z").into());
+        note["text"] = long.as_str().into();
+        texts.push((format!("notes/{month}/{id}.json"), note.to_string()));
+        let mut claim = claim.clone();
+        (claim["id"], claim["target"], claim["why"]) = (id.as_str().into(), target.into(), long.as_str().into());
+        (claim["holder"], claim["since"]) = (codex.as_str().into(), "2020-01-01T10:00:00Z".into());
+        texts.push((format!("claims/00/{id}.json"), claim.to_string()));
+        texts.push((format!("paths/=far/={at}/@{id}.json"), claim.to_string()));
+    }
+    tamper_all(&repo, &texts);
+    let listed = |args: &[&str], what: &str| {
+        let ended = repo.aio_as(&claude, &[args, &["--json"]].concat());
+        assert!(ended.code == 0 && ended.stderr.contains(&format!("more {what} not read")), "{}", ended.stderr);
+        let answer: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let all = answer[what].as_array().unwrap().clone();
+        assert!((300..360).contains(&all.len()), "{} {what}", all.len());
+        all
+    };
+
+    let claims = listed(&["status"], "claims");
+    assert!(claims.iter().any(|claim| claim["target"] == "README.md"), "what is new is there");
+    assert_eq!(listed(&["context", "get"], "notes")[0]["text"], "the newest of all");
+    let searched = repo.aio_as(&claude, &["context", "get", "--search", "newest of all"]);
+    assert!(searched.stdout.contains("the newest of all") && searched.stderr.is_empty(), "{}", searched.stderr);
+
+    repo.ok_as(&claude, &["claim", "src/deep/"]);
+    assert_eq!(repo.json_as(&claude, &["release", "all"])["released"].as_array().unwrap().len(), 2);
+    assert!(repo.ok_as(&codex, &["unregister"]).contains("released 361 claims"));
+    repo.ok_as(&claude, &["cleanup"]);
+    repo.ok_as(&claude, &["context", "decision", "one more"]);
+}
+
 #[test]
 fn a_huge_argument_is_refused_in_words_of_reasonable_length() {
     let env = TestEnvironment::new();
@@ -313,4 +382,144 @@ fn without_a_name_in_git_a_store_can_still_be_written() {
     let ended = run(command.env("HOME", "/nonexistent"));
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(repo.git(&["log", "-1", "--format=%an %cn", "refs/aio/state"]), "git-aio git-aio\n");
+}
+
+/// A store in which claude lost `src/auth/`, and the path of the record that says so.
+fn with_a_loss(env: &TestEnvironment) -> (Repo<'_>, String, String) {
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let id = repo.json_as(&claude, &["claim", "src/auth/"])["claims"][0]["id"].as_str().unwrap().to_owned();
+    repo.ok(&["release", "--force", "--why", "it takes too long", &id]);
+    let path = record(&repo, "ended/");
+    (repo, claude, path)
+}
+
+#[test]
+fn a_corrupt_record_of_a_loss_stops_only_answers_about_what_may_be_lost() {
+    let env = TestEnvironment::new();
+    let (repo, claude, path) = with_a_loss(&env);
+    let text = repo.git(&["show", &format!("refs/aio/state:{path}")]);
+    // What was lost can still be made out.
+    tamper(&repo, &path, &text.replace("\"forced\"", "\"in a way of the future\""));
+    repo.ok_as(&claude, &["claim", "README.md"]);
+    repo.ok_as(&claude, &["check", "README.md", "src/main.rs"]);
+    let refused = repo.aio_as(&claude, &["check", "src/auth/login.rs"]);
+    assert!(refused.code == 1 && refused.stderr.contains("damaged record ended/"), "{refused:?}");
+    assert_eq!(repo.json_as(&claude, &["status"])["damaged"][0]["path"], path.as_str());
+    for (changed, code) in [("README.md", 0), ("src/auth/login.rs", 1)] {
+        repo.write(changed, "changed\n");
+        repo.git(&["add", changed]);
+        let fence = repo.aio_as(&claude, &["hook", "pre-commit"]);
+        assert_eq!(fence.code, code, "{changed}: {fence:?}");
+    }
+
+    // What was lost can't be made out: it may be anything, but claims go on.
+    tamper(&repo, &path, "no json");
+    repo.ok_as(&claude, &["claim", "src/main.rs"]);
+    repo.ok_as(&claude, &["status"]);
+    assert_eq!(repo.aio_as(&claude, &["check", "src/main.rs"]).code, 1);
+    let doctor = repo.aio(&["doctor"]);
+    assert!(doctor.code == 1 && doctor.stdout.contains(&path), "{doctor:?}");
+    let dump: serde_json::Value = serde_json::from_str(&repo.ok(&["doctor", "--dump"])).unwrap();
+    assert_eq!(dump["damaged"][0]["path"], path.as_str());
+    repo.aio(&["doctor", "--repair"]);
+    assert!(record(&repo, "quarantine/").contains("ended%2F"));
+    repo.ok_as(&claude, &["check", "src/main.rs"]);
+}
+
+#[test]
+fn a_corrupt_record_of_a_loss_can_be_let_go_of() {
+    let env = TestEnvironment::new();
+    for all in [true, false] {
+        let (repo, claude, path) = with_a_loss(&env);
+        tamper(&repo, &path, "no json");
+        let id = path.rsplit('/').next().unwrap().trim_end_matches(".json");
+        repo.ok_as(&claude, &["release", if all { "all" } else { id }]);
+        assert_eq!(repo.git(&["ls-tree", "-r", "refs/aio/state", "ended/"]), "");
+        repo.ok_as(&claude, &["check", "src/auth/login.rs"]);
+        fs::remove_dir_all(&repo.dir).unwrap();
+    }
+}
+
+#[test]
+fn a_reason_that_is_too_long_for_a_thousand_records_is_refused() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let paths: Vec<String> = (0..1000).map(|at| format!("far/{at}")).collect();
+    let long = "x".repeat(60 * 1024);
+    let mut args = vec!["claim", "--why", &long];
+    args.extend(paths.iter().map(String::as_str));
+    let before = everything(&repo);
+    let refused = repo.aio_as(&claude, &args);
+    assert!(refused.code == 2 && refused.stderr.contains("longer than 1024 bytes"), "{refused:?}");
+    assert_eq!(everything(&repo), before);
+}
+
+/// Each operation is a commit with all of it in its message. A larger one than readers take would be the last.
+#[test]
+fn an_operation_that_would_be_too_large_is_refused_and_the_store_goes_on() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let operations = repo.operations();
+    let targets: Vec<String> = (0..800).map(|nth| format!("new/{nth}.rs")).collect();
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    // Each is written as six characters.
+    let why = "\u{1}".repeat(1024);
+    let refused = repo.aio_as(&claude, &[&["claim", "--why", &why], &targets[..]].concat());
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.starts_with("error: the operation "), "{}", refused.stderr);
+    assert!(refused.stderr.contains("\nhint: make it shorter\n"), "{}", refused.stderr);
+    assert_eq!(repo.operations(), operations, "nothing was written");
+    repo.ok_as(&claude, &[&["claim"], &targets[..]].concat());
+    assert_eq!(repo.operations(), operations + 1);
+}
+
+/// What the index doesn't show may be held all the same: whoever finds it to be incomplete refuses.
+#[test]
+fn a_hole_in_the_index_hides_no_claim() {
+    let blob_at = |path: &'static str| ("a file in place of a folder", Some(path));
+    for (what, blob) in
+        [("no index at all", None), blob_at("paths"), blob_at("paths/=src"), blob_at("paths/=src/=auth")]
+    {
+        let env = TestEnvironment::new();
+        let repo = env.repo();
+        let (claude, codex) = (repo.register("claude"), repo.register("codex"));
+        repo.ok_as(&claude, &["claim", "src/auth/"]);
+        drop_index(&repo, blob);
+        for args in [&["check", "src/auth/login.rs"][..], &["claim", "src/auth/login.rs"], &["claim", "src/"]] {
+            let refused = repo.aio_as(&codex, args);
+            assert_eq!(refused.code, 1, "{what} {blob:?} {args:?} {refused:?}");
+            assert!(refused.stderr.contains("doctor"), "{what} {blob:?}: {refused:?}");
+        }
+        repo.write("src/auth/login.rs", "changed\n");
+        repo.git(&["add", "-A"]);
+        assert_eq!(repo.aio_as(&codex, &["hook", "pre-commit"]).code, 1, "{what} {blob:?}: the fence blocks, too");
+        assert_eq!(repo.aio_as(&codex, &["doctor"]).code, 1, "{what} {blob:?}");
+        let mended = repo.aio(&["doctor", "--repair"]);
+        assert!(mended.stdout.contains("put the index right at paths/=src/=auth/@"), "{what} {blob:?}: {mended:?}");
+        assert_eq!(repo.aio_as(&codex, &["claim", "src/auth/login.rs"]).code, 3, "{what} {blob:?}: it is there again");
+    }
+}
+
+/// Makes a commit like the tip, but without the index of paths, and with a file at `blob` if that is given, the tip.
+fn drop_index(repo: &Repo<'_>, blob: Option<&str>) {
+    let paths = repo.git(&["ls-tree", "-r", "--name-only", "refs/aio/state", "paths/"]);
+    let index = repo.env.path().join("holed-index");
+    let git = |args: &[&str]| {
+        let ended = run(repo.env.command("git", &repo.dir).args(args).env("GIT_INDEX_FILE", &index));
+        assert_eq!(ended.code, 0, "{args:?} {ended:?}");
+        ended.stdout.trim().to_owned()
+    };
+    git(&["read-tree", "refs/aio/state"]);
+    paths.lines().for_each(|path| drop(git(&["update-index", "--force-remove", path])));
+    if let Some(blob) = blob {
+        let meta = git(&["rev-parse", "refs/aio/state:aio.json"]);
+        git(&["update-index", "--add", "--cacheinfo", &format!("100644,{meta},{blob}")]);
+    }
+    let tree = git(&["write-tree"]);
+    let message = git(&["log", "-1", "--format=%B", "refs/aio/state"]);
+    let commit = git(&["commit-tree", &tree, "-p", "refs/aio/state^", "-m", &message]);
+    git(&["update-ref", "refs/aio/state", &commit]);
 }

@@ -6,6 +6,7 @@ use crate::{
 };
 use insta::assert_snapshot;
 use serde_json::Value;
+use std::fs;
 
 const TEN: &str = "2026-03-01T10:00:00Z";
 const FOUR_PAST: &str = "2026-03-01T10:04:00Z";
@@ -379,7 +380,7 @@ fn how_long_silence_is_taken_for_life_can_be_set() {
     assert_snapshot!(repo.session(Some(&codex), &[&["status"]]), @r"
     $ git aio status
     ! error: the configuration key aio.staleAfter is 'soon', which is not a duration such as 5m or 2h
-    ! hint: change it with `git config aio.staleAfter <value>`
+    ! hint: change it with `git config aio.staleAfter <value>`; it is set in ~/demo/.git/config
     [exit 2]
     ");
 }
@@ -613,4 +614,80 @@ fn a_task_is_shown_and_can_be_too_long() {
     let refused = repo.aio_as(&claude, &["task", &long]);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert_eq!(repo.aio_as(&claude, &["task", "x", "no id"]).code, 2);
+}
+
+#[test]
+fn a_resumed_session_lives_with_its_new_process() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let session = [("CLAUDE_CODE_SESSION_ID", "resumed")];
+    let mut claude = Agent::start(&repo, "claude", &session);
+    let id = claude.ok(&format!("AIO_TEST_NOW={TEN} aio register claude"));
+    claude.ok(&format!("AIO_TEST_NOW={TEN} aio claim src/"));
+    let codex = register_at(&repo, TEN, "codex");
+    claude.kill();
+    let available = || repo.aio_at(NEXT_DAY, &codex, &["check", "src/main.rs"]).code == 0;
+    assert!(available(), "it ended with its process");
+
+    let mut claude = Agent::start(&repo, "claude", &session);
+    let known = claude.ok(&format!("AIO_TEST_NOW={TEN} aio heartbeat && AIO_TEST_NOW={TEN} aio whoami"));
+    assert!(known.contains(&id), "{known}");
+    assert!(!available(), "it lives with the new one, however silent it is");
+    claude.kill();
+    assert!(available(), "and ends with it at once");
+}
+
+#[test]
+fn a_resumed_session_whose_process_is_not_seen_lives_by_its_signs() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let mut claude = Agent::start(&repo, "claude", &[]);
+    let id = claude.ok(&format!("AIO_TEST_NOW={TEN} aio register claude"));
+    claude.ok(&format!("AIO_TEST_NOW={TEN} aio claim src/"));
+    claude.kill();
+    let codex = register_at(&repo, TEN, "codex");
+    assert_eq!(repo.aio_at(TEN, &id, &["heartbeat"]).code, 0);
+    assert_eq!(repo.aio_at(FOUR_PAST, &codex, &["claim", "src/main.rs"]).code, 3);
+    assert_eq!(repo.aio_at(SIX_PAST, &codex, &["claim", "src/main.rs"]).code, 0);
+}
+
+#[test]
+fn what_can_not_be_read_of_an_instance_is_neither_judged_nor_written_over() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = register_at(&repo, TEN, "claude");
+    assert_eq!(repo.aio_at(TEN, &claude, &["claim", "src/"]).code, 0);
+    let codex = register_at(&repo, TEN, "codex");
+    let file = repo.dir.join(".git/aio/live").join(&claude);
+    for unreadable in ["", "no json", r#"{"v":2,"registered":"2026-03-01T10:00:00Z"}"#] {
+        fs::write(&file, unreadable).unwrap();
+        assert_eq!(repo.aio_at(NEXT_DAY, &codex, &["claim", "src/main.rs"]).code, 3, "silence has to be seen");
+        let cleanup = repo.aio_at(NEXT_DAY, &codex, &["cleanup"]);
+        assert_eq!((cleanup.code, cleanup.stdout.contains(&claude)), (0, false), "{cleanup:?}");
+        for args in [&["claim", "README.md"][..], &["heartbeat"], &["status"]] {
+            assert_eq!(repo.aio_at(NEXT_DAY, &claude, args).code, 0, "its own commands go on: {args:?}");
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), unreadable, "a newer program's file stays its own");
+    }
+}
+
+#[test]
+fn an_agent_in_a_shell_that_is_registered_is_another() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let mut shell = Agent::start(&repo, "some-shell", &[]);
+    let outer = shell.ok("aio register claude");
+    shell.ok("aio claim README.md");
+    let child = shell.run("CODEX_THREAD_ID=child aio whoami");
+    assert_eq!(child.code, 8, "its session is registered nowhere: {child:?}");
+    assert_eq!(
+        shell.run("CODEX_THREAD_ID=child aio claim README.md").code,
+        3,
+        "and has no share in the shell's claims"
+    );
+    let claimed: Value = serde_json::from_str(&shell.ok("CODEX_THREAD_ID=child aio claim src/main.rs --json")).unwrap();
+    let holder = claimed["claims"][0]["holder"].as_str().unwrap();
+    assert!(holder.starts_with("codex-"), "{holder}");
+    assert!(shell.ok("CODEX_THREAD_ID=child aio whoami").starts_with(holder));
+    assert!(shell.ok("aio whoami").starts_with(&outer), "the shell is who it was");
 }

@@ -7,6 +7,7 @@
 mod agent;
 mod check;
 mod claim;
+mod completions;
 mod demo;
 mod docs;
 mod doctor;
@@ -26,7 +27,9 @@ mod managers;
 mod note;
 mod race;
 mod release;
+mod shared;
 mod smoke;
 mod staged;
+mod terminal;
 mod tidy;
 mod together;

@@ -12,9 +12,10 @@ use std::{
 /// The layers, each with those it may use.
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &[]),
+    ("disk", &[]),
     ("model", &["base"]),
-    ("store", &["base", "model"]),
-    ("host", &["base"]),
+    ("store", &["base", "disk", "model"]),
+    ("host", &["base", "disk"]),
     ("ops", &["base", "model", "store", "host"]),
     ("cli", &["base", "model", "ops"]),
 ];
@@ -33,7 +34,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),
     ("println!", &[]),
-    ("std::fs", &["store", "host", "ops", "cli"]),
+    ("std::fs", &["disk", "store", "host", "ops", "cli"]),
     ("process::exit", &[]),
 ];
 

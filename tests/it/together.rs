@@ -4,7 +4,7 @@ use crate::env::{Ended, Repo, ended};
 use std::{
     io::{PipeWriter, Read, pipe},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -46,30 +46,37 @@ pub fn together_timed(commands: Vec<Command>) -> Vec<(Ended, Duration)> {
 /// A list of git commands that follow each other.
 type Round = [&'static [&'static str]];
 
-/// Runs each of `chores` over and over, all of them at once, while `work` runs, and tells how often each came round.
-/// Their commands may fail: git's chores lock each other out.
-pub fn beside<T>(repo: &Repo<'_>, chores: &[&Round], work: impl FnOnce() -> T) -> (T, Vec<usize>) {
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let chores: Vec<_> = chores
-            .iter()
-            .map(|chore| {
-                let done = &done;
-                scope.spawn(move || {
-                    let mut times = 0;
-                    while !done.load(Ordering::Relaxed) {
-                        chore.iter().for_each(|command| drop(repo.try_git(command)));
-                        times += 1;
+/// How often each command of each chore has ended well so far.
+#[derive(Debug)]
+pub struct Done(Vec<Vec<AtomicUsize>>);
+
+impl Done {
+    /// How often the command that was done least was done.
+    pub fn fewest(&self) -> usize {
+        self.0.iter().flatten().map(|times| times.load(Ordering::Relaxed)).min().unwrap_or_default()
+    }
+}
+
+/// Runs each of `chores` over and over, all of them at once, while `work` runs, and tells how often each command ended
+/// well. They may also fail: git's chores lock each other out.
+pub fn beside<T>(repo: &Repo<'_>, chores: &[&Round], work: impl FnOnce(&Done) -> T) -> (T, Done) {
+    let over = AtomicBool::new(false);
+    let done = Done(chores.iter().map(|chore| chore.iter().map(|_| AtomicUsize::new(0)).collect()).collect());
+    let result = thread::scope(|scope| {
+        for (chore, times) in chores.iter().zip(&done.0) {
+            let over = &over;
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    for (command, times) in chore.iter().zip(times) {
+                        times.fetch_add(usize::from(repo.try_git(command).code == 0), Ordering::Relaxed);
                     }
-                    times
-                })
-            })
-            .collect();
-        let stop = StopAtEnd(&done);
-        let result = work();
-        drop(stop);
-        (result, chores.into_iter().map(|chore| chore.join().unwrap()).collect())
-    })
+                }
+            });
+        }
+        let _stop = StopAtEnd(&over);
+        work(&done)
+    });
+    (result, done)
 }
 
 /// Ends the chores also when the work panics; a scope would wait for them for ever.

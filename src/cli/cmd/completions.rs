@@ -3,6 +3,8 @@ use crate::cli::exit::Exit;
 use clap_complete::Shell;
 
 /// Print completions for a shell
+///
+/// Those of `git-aio` serve `git aio` as well, by way of git's own completion.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The shell
@@ -16,11 +18,45 @@ impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         cx.refuse_json("completions are a script")?;
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut crate::cli::command(), self.name, &mut script);
-        cx.ui.print(&String::from_utf8(script)?)?;
+        clap_complete::generate(self.shell, &mut crate::cli::command(), &self.name, &mut script);
+        let script = with_one_name(&self.name, String::from_utf8(script)?);
+        cx.ui.print(&if self.name == GIT_COMMAND { known_to_git(self.shell, script) } else { script })?;
         Ok(Exit::Done)
     }
 }
+
+/// The script of bash, in which clap_complete 4.6 names a state of a command with a dash in two ways: by one it is
+/// entered, by the other it is looked up, and so never found. The others don't have these words in them.
+fn with_one_name(command: &str, script: String) -> String {
+    let state = |separator: &str| format!("{}__subcmd__", command.replace('-', separator));
+    script.replace(&state("__subcmd__"), &state("__"))
+}
+
+/// The name under which git finds us as a command of its own.
+const GIT_COMMAND: &str = "git-aio";
+
+/// The script of our command, with what git's own completion needs to come to it after `git aio`. That of fish runs the
+/// completions of `git-aio` by itself.
+fn known_to_git(shell: Shell, script: String) -> String {
+    match shell {
+        Shell::Bash => script + BASH_BRIDGE,
+        // That of zsh calls what is autoloaded as `_git-aio`, and lists commands whose second line describes them.
+        Shell::Zsh => script.replacen('\n', "\n#description claims, notes and handoffs between coding agents\n", 1),
+        _ => script,
+    }
+}
+
+/// git's completion calls `_git_<command>`, with the words of the line in `words` and the place of the command among
+/// them in `__git_cmd_idx`, which is older than 2.31 if it isn't set. It ends no word with a space by itself.
+const BASH_BRIDGE: &str = r#"
+# Called by git's own completion after `git aio`.
+_git_aio() {
+    local at=${__git_cmd_idx:-1}
+    local COMP_WORDS=(git-aio "${words[@]:at+1}") COMP_CWORD=$((cword - at))
+    _git__aio git-aio "$cur" "${COMP_WORDS[COMP_CWORD-1]}"
+    compopt +o nospace 2>/dev/null
+}
+"#;
 
 /// A name that can stand in any shell's script.
 fn command_name(text: &str) -> Result<String, String> {

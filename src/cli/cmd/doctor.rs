@@ -4,15 +4,15 @@ use crate::{
     cli::{
         exit::Exit,
         json::{self, DoctorAnswer},
-        ui::{BAD, GOOD},
+        ui::{BAD, GOOD, ODD},
     },
-    ops::doctor::Check,
+    ops::doctor::{Check, Grade},
 };
 use std::io::{self, Write};
 
 /// Look whether everything is in order, and mend what isn't
 ///
-/// Every check stands for itself, and none of them changes anything: git and the repository, the state in
+/// Every check stands for itself, and none of them changes anything: git and the repository, the settings, the state in
 /// refs/aio/state with all its objects, its history, records and index, that no two claims contradict each other, what
 /// is known of who is here, locks that were left behind, the hub as it is set and what came of the last sync with it,
 /// and the fence at the commit, which is tried out: git is asked to run its hooks, and ours has to answer. Nothing is
@@ -20,7 +20,7 @@ use std::io::{self, Write};
 ///
 /// With --repair, the store goes back to its last whole state if the present one is damaged, and tells what was lost;
 /// records that can't be read are set aside, the index is made anew, and of claims that contradict each other the
-/// earliest stands. All of that is one operation, which the log shows. The fence is mended by `git aio init`.
+/// earliest stands, unless its holder is not registered. All of that is one operation, which the log shows. The fence is mended by `git aio init`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Mend the store, then look
@@ -39,7 +39,7 @@ const MENDABLE: [&str; 6] = ["store", "history", "records", "index", "exclusion"
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        let session = cx.session()?;
+        let session = cx.session_to_look()?;
         if self.dump {
             let document = serde_json::to_string_pretty(&json::Dump::new(&session.dump()?))?;
             cx.ui.print(&format!("{}\n", visible(&document)))?;
@@ -48,9 +48,9 @@ impl Args {
         let mut checks = if self.repair { repair(session.repair()) } else { Vec::new() };
         checks.extend(session.doctor());
         cx.tell_notices(&session);
-        let ok = checks.iter().all(|check| check.ok);
+        let ok = checks.iter().all(Check::is_ok);
         cx.ui.answer(|| answer(ok, &checks), |out| checks.iter().try_for_each(|check| line(out, check)))?;
-        if !self.repair && checks.iter().any(|check| !check.ok && MENDABLE.contains(&check.name)) {
+        if !self.repair && checks.iter().any(|check| !check.is_ok() && MENDABLE.contains(&check.name)) {
             cx.ui.say("`git aio doctor --repair` mends the store");
         }
         Ok(if ok { Exit::Done } else { Exit::Failed })
@@ -59,21 +59,30 @@ impl Args {
 
 /// What a repair did, as the first of the checks: that it failed is no reason not to look further.
 fn repair(done: Result<Vec<String>, crate::ops::Error>) -> Vec<Check> {
-    let check = |ok, detail| Check { name: "repair", ok, detail };
+    let check = |grade, detail| Check { name: "repair", grade, detail };
     match done {
-        Err(error) => vec![check(false, error.to_string())],
-        Ok(done) if done.is_empty() => vec![check(true, "there was nothing to mend".into())],
-        Ok(done) => done.into_iter().map(|line| check(true, line)).collect(),
+        Err(error) => vec![check(Grade::Bad, error.to_string())],
+        Ok(done) if done.is_empty() => vec![check(Grade::Good, "there was nothing to mend".into())],
+        Ok(done) => done.into_iter().map(|line| check(Grade::Good, line)).collect(),
     }
 }
 
 fn answer(ok: bool, checks: &[Check]) -> DoctorAnswer {
-    let check = |c: &Check| json::Check { name: c.name.into(), ok: c.ok, detail: c.detail.clone() };
+    let check = |c: &Check| json::Check {
+        name: c.name.into(),
+        ok: c.is_ok(),
+        warning: c.grade == Grade::Odd,
+        detail: c.detail.clone(),
+    };
     DoctorAnswer::new(ok, checks.iter().map(check).collect())
 }
 
 fn line(out: &mut dyn Write, check: &Check) -> io::Result<()> {
-    let (style, word) = if check.ok { (GOOD, "ok") } else { (BAD, "failed") };
+    let (style, word) = match check.grade {
+        Grade::Good => (GOOD, "ok"),
+        Grade::Odd => (ODD, "odd"),
+        Grade::Bad => (BAD, "failed"),
+    };
     let detail = text::one_line(&check.detail, MAX_DETAIL);
     writeln!(out, "{style}{word:<6}{style:#}  {:<17}  {detail}", check.name)
 }

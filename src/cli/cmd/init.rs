@@ -32,7 +32,7 @@ impl Args {
         if self.undo {
             return undo(cx, session.undo_init()?);
         }
-        let plan = session.plan_init()?;
+        let plan = if self.dry_run { session.plan_init()? } else { session.init()? };
         if plan.bare {
             cx.ui.say("this repository is bare: nobody commits in it, so it needs no fence");
         }
@@ -40,7 +40,6 @@ impl Args {
             cx.ui.answer(|| InitAnswer::new(true, plan.words()), |out| show(out, &plan))?;
             return Ok(Exit::Done);
         }
-        session.init(&plan)?;
         cx.tell_notices(&session);
         cx.ui.answer(
             || InitAnswer::new(false, plan.words()),

@@ -33,6 +33,7 @@ use super::{
 use crate::{
     base::{
         id::{InstanceId, InvalidName, Tool},
+        text,
         world::Time,
     },
     model::claim::Ended,
@@ -98,10 +99,19 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
 impl Context {
     /// The repository around the folder of the command.
     pub(crate) fn session(&self) -> anyhow::Result<Session> {
-        if !self.dir.is_dir() {
-            return Err(usage(format!("{} is no folder", self.dir.display()), "name one that exists with -C"));
+        Ok(Session::open(self.existing_dir()?, self.acting_as.clone())?)
+    }
+
+    /// The same, whatever its configuration says.
+    pub(crate) fn session_to_look(&self) -> anyhow::Result<Session> {
+        Ok(Session::open_to_look(self.existing_dir()?, self.acting_as.clone())?)
+    }
+
+    fn existing_dir(&self) -> anyhow::Result<&Path> {
+        match self.dir.is_dir() {
+            true => Ok(&self.dir),
+            false => Err(usage(format!("{} is no folder", self.dir.display()), "name one that exists with -C")),
         }
-        Ok(Session::open(&self.dir, self.acting_as.clone())?)
     }
 
     /// The repository at or around `project`, or around the folder of the command.
@@ -128,6 +138,9 @@ impl Context {
                     "another clone registered {id} in the same second and was first: what was done here as {id} is void; \
                      register anew"
                 )),
+                Notice::Doubtful(why) => {
+                    self.ui.warn(format!("this was done, but may not last: {}", text::one_line(&why, 1000)));
+                }
                 Notice::StoreCreated => {
                     self.ui.say("began a store in refs/aio/state; `git aio init` adds the fence at the commit");
                 }
@@ -143,6 +156,21 @@ impl Context {
                 }
                 Notice::NobodyOf(tool) => {
                     self.ui.say(format!("no {tool} has registered here yet: the first that does can accept it"));
+                }
+                Notice::Unread { what, count } => {
+                    self.ui.warn(format!("{count} more {what} not read: they are older, and there are too many"));
+                }
+                Notice::WorktreeUnfenced(tree, why) => self.ui.warn(format!(
+                    "the worktree {} has no fence: {why}; `git aio init` puts it up when it is run there",
+                    format::target(&tree)
+                )),
+                Notice::NotOnPath(folder) => {
+                    let folder = folder.map_or_else(|| "its folder".into(), |folder| folder.display().to_string());
+                    self.ui.warn(format!(
+                        "hooks don't find git-aio, and the fence lets everything pass: add {} to PATH where your shell \
+                         and your agents are started",
+                        format::target(&folder)
+                    ));
                 }
                 Notice::NestedRepository(root) => {
                     self.ui.say(format!("this belongs to the repository at {}", format::target(&root)));

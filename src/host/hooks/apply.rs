@@ -3,15 +3,15 @@
 use super::{
     Act, ConfigChange, FileChange, HookError, Plan, Site,
     manifest::{Before, ConfigFile, FileRecord, Manifest, encode, keep_bytes},
-    node::{Node, digest},
+    node::{Node, digest, read_file},
 };
-use std::{fs, path::Path};
+use std::path::Path;
 
 /// Carries out `plan`, and records how to undo it.
 ///
 /// It refuses where a file or setting is no longer as the plan saw it. The record is written first: after a crash an
 /// undo restores everything, and another plan completes it. A plan that is empty leaves the record that `init` was here.
-pub fn apply(site: &Site, plan: &Plan) -> Result<(), HookError> {
+pub(super) fn apply(site: &Site, plan: &Plan) -> Result<(), HookError> {
     let recorded = Manifest::read(site)?;
     if plan.is_empty() && recorded.is_some() {
         return Ok(());
@@ -32,7 +32,10 @@ pub fn apply(site: &Site, plan: &Plan) -> Result<(), HookError> {
     plan.config.iter().for_each(|change| manifest.set_config(change));
     manifest.write(site)?;
 
-    plan.files.iter().try_for_each(|change| change.after.write(&change.path))?;
+    for change in &plan.files {
+        site.make_folder_of(&change.path)?;
+        change.after.write(&change.path)?;
+    }
     plan.config.iter().try_for_each(|change| set(site, change))?;
     if let Some(backup) = keeps_config {
         let after = digest(&read_config(site)?);
@@ -96,7 +99,7 @@ fn keep_config(manifest: &mut Manifest, site: &Site, plan: &Plan) -> Result<Opti
 
 pub(super) fn read_config(site: &Site) -> Result<Vec<u8>, HookError> {
     let path = config_path(site);
-    fs::read(&path).map_err(HookError::io(&path))
+    read_file(&path).map_err(HookError::io(&path))
 }
 
 pub(super) fn config_path(site: &Site) -> std::path::PathBuf {

@@ -4,13 +4,13 @@
 //! It is written before anything is changed, so that a crash in between can be undone. Paths inside the git directory
 //! are kept relative to it, since a repository may move.
 
-use super::{ConfigChange, HookError, Node, Site, node::digest};
+use super::{
+    ConfigChange, HookError, Node, Site,
+    node::{digest, read_file},
+};
 use crate::base::path;
 use serde::{Deserialize, Serialize};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 const VERSION: u32 = 1;
 
@@ -94,7 +94,7 @@ impl Manifest {
         let mut bytes = serde_json::to_vec_pretty(self)
             .map_err(|error| HookError::Manifest { path: path.clone(), reason: error.to_string() })?;
         bytes.push(b'\n');
-        Node::File { bytes, mode: 0o644 }.write(&path)
+        write_own(site, &path, bytes, 0o644)
     }
 
     pub(super) fn path(site: &Site) -> PathBuf {
@@ -158,14 +158,20 @@ impl Before {
 /// Keeps bytes under their digest, which also tells later whether they are still the same.
 pub(super) fn keep_bytes(site: &Site, bytes: &[u8]) -> Result<String, HookError> {
     let name = digest(bytes);
-    Node::File { bytes: bytes.to_owned(), mode: 0o600 }.write(&backup_dir(site).join(&name))?;
+    write_own(site, &backup_dir(site).join(&name), bytes.to_owned(), 0o600)?;
     Ok(name)
+}
+
+/// Writes a file of ours, which in a shared repository has to serve the others too.
+fn write_own(site: &Site, path: &Path, bytes: Vec<u8>, mode: u32) -> Result<(), HookError> {
+    site.make_folder_of(path)?;
+    Node::File { bytes, mode: site.sharing.of_file(mode) }.write(path)
 }
 
 /// The bytes kept under this name.
 pub(super) fn kept_bytes(site: &Site, name: &str) -> Result<Vec<u8>, HookError> {
     let path = backup_dir(site).join(name);
-    let bytes = fs::read(&path).map_err(HookError::io(&path))?;
+    let bytes = read_file(&path).map_err(HookError::io(&path))?;
     if digest(&bytes) == name { Ok(bytes) } else { Err(HookError::Manifest { path, reason: "it was altered".into() }) }
 }
 

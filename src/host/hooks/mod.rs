@@ -10,18 +10,21 @@
 
 mod apply;
 mod decoration;
+mod lock;
 mod manifest;
 mod node;
 mod plan;
 mod script;
 mod undo;
 
-pub use apply::apply;
+use apply::apply;
 pub use node::Node;
 pub use plan::plan;
 pub use undo::{Undone, undo};
 
 use super::git::{Git, GitError};
+use crate::disk::Sharing;
+use lock::Lock;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -37,6 +40,8 @@ pub struct Site {
     pub git: Git,
     /// The git directory that all work trees share.
     pub common_dir: PathBuf,
+    /// Who may use what is made in it.
+    pub sharing: Sharing,
 }
 
 /// What `init` would change. Empty where all is in place.
@@ -129,6 +134,12 @@ pub enum HookError {
         /// The file or setting.
         what: String,
     },
+    /// Somebody else is changing hooks, and doesn't come to an end.
+    #[error("another git-aio is at work on the hooks and holds {}", lock.display())]
+    Busy {
+        /// The file that it holds.
+        lock: PathBuf,
+    },
     /// A hook would have to be set aside where another one was set aside before.
     #[error("{} can't be set aside: {} was set aside before it", hook.display(), aside.display())]
     AlreadyAside {
@@ -177,6 +188,21 @@ impl Site {
         }
     }
 
+    /// Makes the folder that the file at `path` is to lie in. In the work tree that is nobody's business but the umask's.
+    fn make_folder_of(&self, path: &Path) -> Result<(), HookError> {
+        match path.parent().filter(|folder| folder.starts_with(&self.common_dir)) {
+            Some(folder) => self.sharing.make_folders(folder).map_err(HookError::io(folder)),
+            None => Ok(()),
+        }
+    }
+
+    /// The same repository in its other work trees.
+    fn others(&self) -> Result<Vec<Site>, HookError> {
+        let trees = self.git.other_work_trees()?;
+        let site = |tree| Site { git: self.git.clone().in_work_tree(tree), ..self.clone() };
+        Ok(trees.into_iter().map(site).collect())
+    }
+
     fn own_dir(&self) -> PathBuf {
         self.common_dir.join("aio")
     }
@@ -184,6 +210,52 @@ impl Site {
     fn dispatchers(&self) -> PathBuf {
         self.own_dir().join("hooks")
     }
+}
+
+/// Puts the fences up, and tells what that took. Of several at once, one does it and the others find it done.
+///
+/// # Errors
+/// When hooks or settings can't be read or written, or somebody else doesn't finish.
+pub fn put_up(site: &Site) -> Result<Plan, HookError> {
+    let _lock = Lock::take(site)?;
+    let plan = plan(site)?;
+    apply(site, &plan)?;
+    Ok(plan)
+}
+
+/// Puts the fences back where they were put up and are missing, and tells how they stand then; `None` where there was
+/// nothing to put back, after all: somebody else did, or took them down on purpose.
+///
+/// # Errors
+/// As for [`put_up`].
+pub fn put_back(site: &Site) -> Result<Option<FenceState>, HookError> {
+    let _lock = Lock::take(site)?;
+    // git is asked anew, and for what its files say: they may be what changed, and a setting in the environment of this
+    // one command is no fence taken down.
+    let state = || Ok(fence_state(site, site.git.config_path(HOOKS_PATH)?.as_deref()));
+    match state()? {
+        FenceState::Missing { .. } => {
+            apply(site, &plan(site)?)?;
+            state().map(Some)
+        }
+        FenceState::Installed | FenceState::NotInited => Ok(None),
+    }
+}
+
+/// Other work trees in which git doesn't run our fences, though they were put up: each with the hook and the reason. A
+/// relative folder of hooks is one in each work tree.
+///
+/// # Errors
+/// When git fails.
+pub fn unfenced(site: &Site) -> Result<Vec<(PathBuf, FenceState)>, HookError> {
+    let mut found = Vec::new();
+    for other in site.others()? {
+        let state = fence_state(&other, other.git.config_path(HOOKS_PATH)?.as_deref());
+        if matches!(state, FenceState::Missing { .. }) {
+            found.push((other.git.dir().to_owned(), state));
+        }
+    }
+    Ok(found)
 }
 
 /// Whether git runs our fences, given the effective value of `core.hooksPath`. It reads a few files and starts nothing.

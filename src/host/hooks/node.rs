@@ -1,6 +1,7 @@
 //! What is at a path, so that it can be compared, recorded and put back.
 
 use super::HookError;
+use crate::disk;
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Write as _,
@@ -28,6 +29,14 @@ pub enum Node {
 /// The permissions of a hook.
 pub(super) const EXECUTABLE: u32 = 0o755;
 
+/// The largest hook that is read, in bytes: some are programs.
+const MAX_FILE: usize = 64 * 1024 * 1024;
+
+/// What is in a file that may be anybody's.
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    disk::read(path, MAX_FILE)
+}
+
 impl Node {
     /// A hook that git will run.
     pub(super) fn hook(bytes: impl Into<Vec<u8>>) -> Node {
@@ -38,7 +47,7 @@ impl Node {
     pub(super) fn read(path: &Path) -> Result<Node, HookError> {
         let read = || match fs::symlink_metadata(path) {
             Ok(meta) if meta.is_symlink() => fs::read_link(path).map(Node::Link),
-            Ok(meta) => Ok(Node::File { bytes: fs::read(path)?, mode: mode(&meta) }),
+            Ok(meta) => Ok(Node::File { bytes: read_file(path)?, mode: mode(&meta) }),
             Err(error) if is_absence(&error) => Ok(Node::Absent),
             Err(error) => Err(error),
         };

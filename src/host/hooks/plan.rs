@@ -11,8 +11,25 @@ use std::path::{Path, PathBuf};
 pub fn plan(site: &Site) -> Result<Plan, HookError> {
     let manifest = Manifest::read(site)?.unwrap_or_else(Manifest::new);
     let mut plan = fences(site, &manifest)?;
+    if plan.dispatches.is_none() {
+        chain_elsewhere(site, &manifest, &mut plan)?;
+    }
     plan.config.extend(decoration::change(&site.git)?);
     Ok(plan)
+}
+
+/// Adds the hooks of other work trees, where each has a folder of its own. One whose hooks can't be chained is left as it
+/// is: to point git elsewhere would be for all of them.
+fn chain_elsewhere(site: &Site, manifest: &Manifest, plan: &mut Plan) -> Result<(), HookError> {
+    for other in site.others()? {
+        let Ok(Plan { files, dispatches: None, .. }) = fences(&other, manifest) else { continue };
+        for change in files {
+            if plan.files.iter().all(|planned| real(&planned.path) != real(&change.path)) {
+                plan.files.push(change);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether the framework called pre-commit, when it was installed, moved our hook to where it runs it itself.
@@ -66,6 +83,10 @@ fn place(site: &Site, dir: &Path) -> Result<Option<Aside>, HookError> {
 }
 
 fn is_ignored(site: &Site, dir: &Path) -> Result<bool, HookError> {
+    // The links are resolved, but for one that leads nowhere: beyond that git tells nothing and fails.
+    if dir.ancestors().any(Path::is_symlink) {
+        return Ok(false);
+    }
     let ls_files = ["--literal-pathspecs", "ls-files", "-z", "--"].map(Path::new);
     if !site.git.run(ls_files.into_iter().chain([dir]))?.is_empty() {
         return Ok(false);

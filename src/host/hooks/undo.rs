@@ -1,7 +1,7 @@
 //! Takes back what `init` did.
 
 use super::{
-    HookError, Node, Site,
+    HookError, Lock, Node, Site,
     apply::{config_path, read_config},
     manifest::{self, Before, ConfigRecord, FileRecord, Manifest, backup_dir, decode, kept_bytes},
     node::digest,
@@ -59,6 +59,10 @@ impl fmt::Display for Undone {
 /// A file that is as we left it gets back its bytes and its mode. From one that somebody has changed since only our part
 /// is taken. After a crash it can be run again.
 pub fn undo(site: &Site) -> Result<Vec<Undone>, HookError> {
+    if Manifest::read(site)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let _lock = Lock::take(site)?;
     let Some(manifest) = Manifest::read(site)? else { return Ok(Vec::new()) };
     // First the settings: a dispatcher must not go while git is still pointed at it.
     let mut done = undo_config(site, &manifest)?;

@@ -12,10 +12,10 @@ use std::time::Duration;
 impl Session {
     pub(super) fn check_hub(&self) -> Vec<Check> {
         let Some(remote) = self.settings.remote.as_deref() else {
-            return vec![check("hub", Ok("none is named: nothing is sent anywhere".into()))];
+            return vec![check("hub", Finding::Ok("none is named: nothing is sent anywhere".to_owned()))];
         };
         let hub = self.check_hub_settings(remote).and_then(|()| self.check_last_sync());
-        vec![check("hub", hub), check("background", Ok(self.check_background()))]
+        vec![check("hub", hub), check("background", Finding::Ok(self.check_background()))]
     }
 
     /// Whether what the configuration names can decide: one repository, which is pushed to and fetched from.

@@ -28,12 +28,14 @@ pub(super) fn fires(git: &Git, hook: &str, nonce: &str) -> Finding {
 }
 
 /// Whether hooks find the program: git runs them, like the aliases of a shell, with its own folder first in the path.
-pub(super) fn on_path(git: &Git) -> Finding {
+pub(in crate::ops) fn on_path(git: &Git) -> Finding {
     let found = git.run(["-c", "alias.aio-where=!command -v git-aio", "aio-where"]);
     let found = found.map(|out| String::from_utf8_lossy(&out).trim().to_owned()).unwrap_or_default();
     match found.is_empty() {
         false => Ok(format!("hooks find {found}")),
-        true => Err("git-aio is not in the PATH that git gives to hooks, where the fences let everything pass".into()),
+        true => {
+            Err("git-aio is not in the PATH that git gives to hooks: the fences warn and let everything pass".into())
+        }
     }
 }
 

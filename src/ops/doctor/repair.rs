@@ -6,7 +6,7 @@ use crate::{
     host::fault,
     model::op::{Action, Op},
     ops::{Error, Session},
-    store::{Found, History, LostOp, Snapshot, StoreError, Survey, Transaction, WayBack, layout, shortened},
+    store::{Found, History, LostOp, Snapshot, StoreError, Survey, Transaction, WayBack, WriteStep, layout, shortened},
 };
 
 /// How often it is looked again because somebody wrote meanwhile.
@@ -103,12 +103,11 @@ impl Session {
         let Diagnosis { found, base, survey, history, remedies } = diagnosis;
         let action = Action::Repair { summary: remedies.clone() };
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
-        Transaction::mending(&base, &survey, &op, history)?.commit_over(
-            &found,
-            &*self.refs(),
-            self.settings.durability,
-            &|step| fault::at(&self.env, step.as_str()),
-        )?;
+        let refs = self.refs();
+        let given_out = self.repository.numbers_given_out(&*refs)?;
+        let transaction = Transaction::mending(&base, &survey, &op, history, given_out)?;
+        let observe = |step: WriteStep| fault::at(&self.env, step.as_str());
+        self.made(transaction.commit_over(&found, &*refs, self.settings.durability, &observe)?);
         Ok(remedies)
     }
 

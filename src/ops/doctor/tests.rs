@@ -2,7 +2,7 @@
 
 mod patient;
 
-use super::in_a_row;
+use super::{Grade, in_a_row};
 use crate::{
     host::scratch::Scratch,
     model::{claim::EndReason, view::View as _},
@@ -21,8 +21,10 @@ fn a_sound_store_is_told_to_be_one() {
 
 #[test]
 fn a_long_history_is_worth_a_cut() {
-    assert_eq!(in_a_row(19_999, ", cut 1 times"), "19999 operations in a row, cut 1 times");
-    assert!(in_a_row(20_000, "").contains("`git aio compact`"));
+    let (short, long) = (in_a_row(19_999, ", cut 1 times"), in_a_row(20_000, ""));
+    assert_eq!((short.grade, &short.detail[..]), (Grade::Good, "19999 operations in a row, cut 1 times"));
+    assert_eq!(long.grade, Grade::Odd);
+    assert!(long.detail.contains("`git aio compact`"), "{}", long.detail);
 }
 
 #[test]
@@ -44,7 +46,9 @@ fn a_tip_that_lost_its_tree_is_taken_back_and_the_loss_is_told() {
     assert!(done[1].ends_with(&format!("claim: lost.rs (file) by {CODEX}")), "{done:#?}");
     assert_eq!(patient.targets(), ["src/auth", "docs/guide.md"]);
     assert!(patient.git(&["log", "-1", "--format=%B", STATE]).contains("lost.rs"), "the log tells of it");
+    assert_eq!(patient.number(), 7, "the token of what was lost is not given again");
     patient.assert_sound();
+    assert_eq!(patient.claims().iter().map(|claim| claim.token).collect::<Vec<_>>(), [4, 5, 8]);
 }
 
 #[test]
@@ -56,6 +60,7 @@ fn a_tip_whose_commit_is_gone_is_told_by_the_reflog() {
     let done = patient.repair();
     assert!(done[1].ends_with(&format!("claim: lost.rs (file) by {CODEX}")), "{done:#?}");
     assert_eq!(patient.targets(), ["src/auth", "docs/guide.md"]);
+    assert_eq!(patient.number(), 7, "though it can't be read any more that it was the sixth");
     patient.assert_sound();
 }
 
@@ -102,7 +107,7 @@ fn a_ref_that_points_at_work_of_the_user_leaves_that_alone() {
 fn without_a_reflog_the_parents_are_the_way_back() {
     let patient = Patient::new();
     fs::remove_file(patient.common(&format!("logs/{STATE}"))).expect("removed");
-    assert_eq!(patient.complaints(), ["reflog"]);
+    assert_eq!(patient.check("reflog").grade, Grade::Odd);
     patient.lose(&format!("{STATE}^{{tree}}"));
     patient.repair();
     assert_eq!(patient.targets(), ["src/auth"]);
@@ -217,7 +222,7 @@ fn of_two_claims_that_contradict_each_other_the_earlier_one_stands() {
         done,
         [format!(
             "ended the claim of {CLAUDE} on file src/auth/login.rs, \
-             which contradicts the earlier one of {CODEX} on directory src/auth"
+             which contradicts the earlier claim of {CODEX} on directory src/auth"
         )]
     );
     assert_eq!(patient.targets(), ["src/auth"]);
@@ -225,6 +230,58 @@ fn of_two_claims_that_contradict_each_other_the_earlier_one_stands() {
     let ended = session.snapshot().expect("read").ended(&CLAUDE.parse().expect("an id")).expect("read");
     assert_eq!(ended.iter().map(|e| (e.reason, e.claim.id.clone())).collect::<Vec<_>>(), [(EndReason::Lost, claim.id)]);
     patient.assert_sound();
+}
+
+#[test]
+fn of_two_claims_the_one_that_nobody_is_behind_falls() {
+    let patient = Patient::new();
+    let claim = patient.claims()[0].clone();
+    patient.claim(CLAUDE, "file", "src/main.rs");
+    let record = patient.git(&["cat-file", "-p", &format!("{STATE}:{}", record_path(&claim))]);
+    let blob = patient.blob(&(record.replace("src/auth", "src") + "\n"));
+    patient.edit(&[
+        (&record_path(&claim), Some(&blob)),
+        (&format!("paths/=src/=auth/@{}.json", claim.id), None),
+        (&format!("paths/=src/@{}.json", claim.id), Some(&blob)),
+        (&format!("instances/{CODEX}.json"), None),
+    ]);
+    assert_eq!(patient.complaints(), ["exclusion"]);
+    let expected = format!(
+        "ended the claim of {CODEX} on directory src, which contradicts the claim of {CLAUDE} on file src/main.rs"
+    );
+    assert_eq!(patient.repair(), [expected]);
+    assert_eq!(patient.targets(), ["docs/guide.md", "src/main.rs"]);
+}
+
+#[test]
+fn a_token_that_was_not_given_out_is_refused() {
+    let patient = Patient::new();
+    let claim = patient.claims()[0].clone();
+    let record = patient.git(&["cat-file", "-p", &format!("{STATE}:{}", record_path(&claim))]);
+    assert!(record.contains("\"token\": 4"), "{record}");
+    let blob = patient.blob(&(record.replace("\"token\": 4", "\"token\": 40") + "\n"));
+    patient
+        .edit(&[(&record_path(&claim), Some(&blob)), (&format!("paths/=src/=auth/@{}.json", claim.id), Some(&blob))]);
+    assert_eq!(patient.complaints(), ["records", "index"]);
+    assert!(patient.check("records").detail.contains("its token is 40, and only 6 were given out"));
+    patient.repair();
+    assert_eq!(patient.targets(), ["docs/guide.md"]);
+    assert_eq!(patient.number(), 7);
+    patient.assert_sound();
+}
+
+#[test]
+fn a_reflog_that_was_expired_is_merely_odd() {
+    let patient = Patient::new();
+    patient.git(&["reflog", "expire", "--expire=now", "--expire-unreachable=now", "--all"]);
+    let check = patient.check("reflog");
+    assert_eq!(
+        (check.grade, check.detail.as_str()),
+        (Grade::Odd, "it remembers nothing; the next operation begins it")
+    );
+    assert_eq!(patient.complaints(), [""; 0]);
+    patient.claim(CODEX, "file", "new");
+    assert_eq!(patient.check("reflog").grade, Grade::Good);
 }
 
 #[test]

@@ -36,8 +36,7 @@ fn notices(session: &Session) -> Vec<String> {
 }
 
 fn init(dir: &Path) {
-    let session = session(dir);
-    session.init(&session.plan_init().expect("a plan")).expect("done");
+    session(dir).init().expect("done");
 }
 
 #[test]
@@ -111,15 +110,14 @@ fn a_bare_repository_gets_a_store_and_no_fence() {
     let bare = repo.outside().join("bare.git");
     repo.git.run(["init", "-q", "--bare", bare.to_str().expect("text")]).expect("made");
     let session = session(&bare);
-    let plan = session.plan_init().expect("a plan");
+    let plan = session.init().expect("done");
     assert!(plan.bare);
     assert_eq!(plan.words(), ["make the store in refs/aio/state"]);
-    session.init(&plan).expect("done");
     assert!(session.snapshot().expect("read").exists());
     assert!(!bare.join("hooks/pre-commit").exists());
     session.heal_fence();
     assert_eq!(notices(&session), [""; 0]);
-    assert!(session.doctor().iter().any(|check| check.name == "fence" && check.ok));
+    assert!(session.doctor().iter().any(|check| check.name == "fence" && check.is_ok()));
 }
 
 #[test]

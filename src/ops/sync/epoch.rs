@@ -9,7 +9,7 @@ use crate::{
         op::{Action, Op},
         view::View as _,
     },
-    ops::{Error, Session},
+    ops::{Error, Notice, Session},
     store::{StoreError, Transaction, layout},
 };
 use std::time::Instant;
@@ -58,7 +58,8 @@ impl Session {
             let (written, let_go) = self.write_epoch(&tip, Action::Compact, false, 0)?;
             let refs = self.refs();
             match self.repository.adopt(&*refs, Some(&tip), &written, "compact", self.now()).map_err(Error::from) {
-                Ok(()) => {
+                Ok(swapped) => {
+                    swapped.doubt.into_iter().for_each(|doubt| self.notice(Notice::Doubtful(doubt)));
                     return Ok(Compacted { let_go, epoch: self.repository.chain_link(&written)?.epoch, tip: written });
                 }
                 Err(error) if error.is_moved() => turn.insist(),

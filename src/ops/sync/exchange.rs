@@ -235,7 +235,8 @@ impl Exchange<'_> {
             fault::at(&session.env, "sync-replayed");
             let adopted = session.repository.adopt(&*refs, ours.as_ref(), &tip, "sync", session.now());
             match adopted.map_err(Error::from) {
-                Ok(()) => {
+                Ok(swapped) => {
+                    swapped.doubt.into_iter().for_each(|doubt| session.notice(Notice::Doubtful(doubt)));
                     fault::at(&session.env, "sync-adopted");
                     self.synced.received += received;
                     return Ok(Some(tip));

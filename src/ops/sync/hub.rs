@@ -80,7 +80,7 @@ impl Session {
         if !snapshot.has_ended()? {
             return Ok(Vec::new());
         }
-        let mut lost = snapshot.all_ended()?;
+        let mut lost = snapshot.all_losses()?.records;
         lost.retain(|(_, ended)| ended.rival.is_some());
         lost.sort_by_cached_key(|(loser, ended)| (loser.clone(), ended.at, ended.claim.scope.target()));
         Ok(lost)

@@ -13,6 +13,7 @@ use super::{
     error::StoreError,
     layout::{MAX_DEPTH, MAX_RECORD},
 };
+use crate::model::scope::Scope;
 use serde_json::Value;
 
 /// Reads a record, within the limits that hold before anything of it is believed.
@@ -20,6 +21,14 @@ pub(super) fn parse<M, W: Wire<M>>(path: &str, bytes: &[u8]) -> Result<M, StoreE
     check_limits(bytes, MAX_RECORD).map_err(|reason| StoreError::damaged(path, reason))?;
     let wire: W = serde_json::from_slice(bytes).map_err(|error| StoreError::damaged(path, error))?;
     wire.into_model().map_err(|reason| StoreError::damaged(path, reason))
+}
+
+/// What the record of a lost claim was about, if the rest of it makes no sense.
+pub(super) fn scope_of_ended(bytes: &[u8]) -> Option<Scope> {
+    check_limits(bytes, MAX_RECORD).ok()?;
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    let word = |name: &str| value["claim"][name].as_str();
+    Scope::parse(word("kind")?, word("target")?).ok()
 }
 
 /// Size and depth, before a parser sees it.

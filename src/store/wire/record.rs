@@ -39,6 +39,11 @@ impl Meta {
     pub(in crate::store) fn new(domain: &Domain, folds_case: bool) -> Self {
         Meta { format: FORMAT, min_writer: FORMAT, domain: domain.to_string(), epoch: 1, folds_case }
     }
+
+    /// What holds where there is no store.
+    pub(in crate::store) fn of_none() -> Self {
+        Meta { format: FORMAT, min_writer: FORMAT, domain: String::new(), epoch: 0, folds_case: false }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -14,6 +14,7 @@ use crate::{
         scope::Scope,
         view::View as _,
     },
+    store::Extent,
 };
 use std::{fs, path::PathBuf};
 
@@ -69,7 +70,8 @@ impl Patient {
     }
 
     pub(super) fn claims(&self) -> Vec<Claim> {
-        let mut claims = self.session().snapshot().expect("a state").claims().expect("claims").0;
+        let mut claims =
+            self.session().snapshot().expect("a state").claims(Extent::All, |_| true).expect("claims").records;
         claims.sort_by_key(|claim| claim.token);
         claims
     }
@@ -128,7 +130,7 @@ impl Patient {
 
     /// The names of the checks that fail, but for those of the fence.
     pub(super) fn complaints(&self) -> Vec<&'static str> {
-        let failed = self.session().doctor().into_iter().filter(|check| !check.ok).map(|check| check.name);
+        let failed = self.session().doctor().into_iter().filter(|check| !check.is_ok()).map(|check| check.name);
         failed.filter(|name| SOUND.contains(name)).collect()
     }
 
