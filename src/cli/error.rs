@@ -111,6 +111,7 @@ fn tell(error: &anyhow::Error) -> Told {
         Error::NotAllowed { hint, .. } => ("not-allowed", Exit::Conflict, hint.clone()),
         Error::HandoffSettled(_) => ("settled", Exit::Conflict, None),
         Error::NotConfirmed { hint, .. } => ("not-confirmed", Exit::NotConfirmed, hint.clone()),
+        Error::Unanswered(_) => ("not-confirmed", Exit::NotConfirmed, Some(UNANSWERED.to_owned())),
         Error::Busy(_) => ("busy", Exit::Busy, Some("try again".to_owned())),
         Error::Contended(_) => ("busy", Exit::Busy, None),
         Error::Open(error) => return tell_open(error),
@@ -123,6 +124,9 @@ fn tell(error: &anyhow::Error) -> Told {
     };
     Told { kind, exit, message, hint }
 }
+
+/// What to do when it isn't known whether the hub did what it was asked for.
+const UNANSWERED: &str = "the next `git aio sync` tells, and nothing is done twice";
 
 /// What can safely be done about a path that somebody else holds.
 pub(crate) const WAYS_ON: &str =

@@ -3,11 +3,11 @@
 use crate::{
     base::{id::InstanceId, text, world::Time},
     model::{
-        claim::{Claim, EndReason, Ended, Holder, Mode, Origin},
+        claim::{Claim, EndReason, Ended, Holder, Mode, Origin, Rival},
         handoff::Handoff,
         liveness::Presence,
     },
-    ops::{Held, check::Seen, instance::Known},
+    ops::{Held, check::Seen, instance::Known, sync::Standing},
 };
 use chrono::TimeDelta;
 
@@ -61,9 +61,14 @@ pub(crate) fn target(target: &str) -> String {
     text::one_line(target, MAX)
 }
 
-/// A claim without its holder: `7b3f  src/auth (directory, shared), claimed 3m ago, until …: "why"`.
-pub(crate) fn claim(claim: &Claim, short_id: &str, now: Time) -> String {
-    format!("{short_id}  {} ({}){}", target(&claim.scope.target()), traits(claim), terms(claim, now))
+/// A claim without its holder: `7b3f  src/auth (directory, shared, tentative), claimed 3m ago, until …: "why"`.
+pub(crate) fn claim(seen: &Seen, now: Time) -> String {
+    let Seen { claim, short_id, .. } = seen;
+    format!("{short_id}  {} ({}{}){}", target(&claim.scope.target()), traits(claim), tentative(seen), terms(claim, now))
+}
+
+fn tentative(seen: &Seen) -> &'static str {
+    if seen.standing == Standing::Tentative { ", tentative" } else { "" }
 }
 
 /// An own claim just granted: `7b3f  src/auth (directory), 12 tracked files, for 2h more: "why"`.
@@ -111,16 +116,27 @@ pub(crate) fn held(held: &Held, now: Time) -> String {
         Holder::Instance(id) => id.to_string(),
         Holder::Handoff(id) => format!("the open {id}"),
     };
-    format!("{} is held by {holder}{presence}{part_of}{}", target(&scope.target()), terms(claim, now))
+    // Whom one can't see has to be named so that one can ask for them there.
+    let (elsewhere, token, seen) = match held.elsewhere {
+        true => (" of another clone", format!(", token {}", claim.token), last_seen(held.last_seen, now)),
+        false => Default::default(),
+    };
+    let terms = format!(", claimed {}{seen}{}{}", ago(claim.since, now), until(claim, now), why(claim));
+    format!("{} is held by {holder}{elsewhere}{presence}{part_of}{token}{terms}", target(&scope.target()))
+}
+
+/// When somebody was last seen, where that is known.
+pub(crate) fn last_seen(seen: Option<Time>, now: Time) -> String {
+    seen.map(|seen| format!(", last seen {}", ago(seen, now))).unwrap_or_default()
 }
 
 /// A claim that ended without its holder's doing, told to the holder.
 pub(crate) fn lost(ended: &Ended, now: Time) -> String {
-    lost_by(None, ended, now)
+    lost_as_told_to(None, ended, now)
 }
 
 /// The same, told to another than the holder, where that is given.
-pub(crate) fn lost_by(loser: Option<&InstanceId>, ended: &Ended, now: Time) -> String {
+pub(crate) fn lost_as_told_to(loser: Option<&InstanceId>, ended: &Ended, now: Time) -> String {
     let (whose, who) = match loser {
         None => ("your claim".to_owned(), "you"),
         Some(loser) => (format!("the claim of {loser}"), "it"),
@@ -132,10 +148,45 @@ pub(crate) fn lost_by(loser: Option<&InstanceId>, ended: &Ended, now: Time) -> S
         EndReason::Stale => format!("was ended {ago}{by}, because {who} had not been heard of"),
         EndReason::Expired => format!("was ended {ago}{by}, because its time was up"),
         EndReason::Forced => format!("was ended {ago}{by}"),
-        EndReason::Lost => format!("was lost to another clone {ago}{by}"),
+        EndReason::Lost => match &ended.rival {
+            Some(_) => format!("was lost{}", to_rival(ended, now)),
+            None => format!("was lost to another clone {ago}{by}"),
+        },
     };
     let why = ended.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
     format!("{whose} on {what} {how}{why}")
+}
+
+/// Who has what somebody lost: `codex-… of another clone: directory src, token 7, claimed 3m ago`.
+pub(crate) fn rival(rival: &Rival, now: Time) -> String {
+    let Rival { holder, scope, token, since } = rival;
+    let held = format!("{} {}, token {token}, claimed {}", scope.kind(), target(&scope.target()), ago(*since, now));
+    format!("{holder} of another clone: {held}")
+}
+
+/// What was lost to another clone: `7b3f1a2b  src/main.rs (file), lost to codex-… of another clone: …`.
+pub(crate) fn lost_to_other(ended: &Ended, now: Time) -> String {
+    format!("{}, lost{}", lost_claim(ended), to_rival(ended, now))
+}
+
+/// The same, told to somebody who need not have lost it: `7b3f1a2b  src/main.rs (file) of claude-… to codex-…: …`.
+pub(crate) fn lost_by(loser: &InstanceId, ended: &Ended, now: Time) -> String {
+    format!("{} of {loser}{}", lost_claim(ended), to_rival(ended, now))
+}
+
+fn lost_claim(ended: &Ended) -> String {
+    let scope = &ended.claim.scope;
+    format!("{}  {} ({})", lost_id(ended), target(&scope.target()), scope.kind())
+}
+
+fn to_rival(ended: &Ended, now: Time) -> String {
+    ended.rival.as_ref().map(|rival| format!(" to {}", self::rival(rival, now))).unwrap_or_default()
+}
+
+/// The id by which a lost claim is let go of, as short as it is sure to be unique.
+pub(crate) fn lost_id(ended: &Ended) -> &str {
+    let id = ended.claim.id.as_str();
+    id.get(..8).unwrap_or(id)
 }
 
 /// A claim with its holder, as somebody else sees it.
@@ -145,9 +196,11 @@ pub(crate) fn seen(seen: &Seen, now: Time) -> String {
         _ => String::new(),
     };
     let claim = &seen.claim;
-    let what = format!("{}  {} ({})", seen.short_id, target(&claim.scope.target()), traits(claim));
-    if seen.lost {
-        return format!("{what}, which you held and lost: claim or release it first");
+    let what = format!("{}  {} ({}{})", seen.short_id, target(&claim.scope.target()), traits(claim), tentative(seen));
+    if let Some(ended) = &seen.lost {
+        let to = to_rival(ended, now);
+        let end = if to.is_empty() { ":" } else { ";" };
+        return format!("{what}, which you held and lost{to}{end} claim or release it first");
     }
     let holder = if seen.mine { "you".to_owned() } else { format!("{}{presence}", claim.holder) };
     let fallen = if seen.fallen.is_some() { "; the next claim takes it over" } else { "" };

@@ -7,10 +7,19 @@ pub use dump::Dump;
 use super::format::rfc3339;
 use crate::{
     model::{
-        claim::Claim as ModelClaim, handoff::Handoff as ModelHandoff, instance::Instance as ModelInstance,
+        claim::{Claim as ModelClaim, Ended, Rival as ModelRival},
+        handoff::Handoff as ModelHandoff,
+        instance::Instance as ModelInstance,
         note::Note as ModelNote,
     },
-    ops::{Held, check::Seen, instance::Known, log::Entry, sync::Synced},
+    ops::{
+        Held,
+        check::{AsOf as ModelAsOf, Seen},
+        handoff::Shown,
+        instance::Known,
+        log::Entry,
+        sync::{HubState, Standing, Synced},
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -79,6 +88,20 @@ pub struct Claim {
     /// The tracked files it covers, in the answer to a claim of a folder or pattern
     #[serde(skip_serializing_if = "Option::is_none")]
     covers: Option<Coverage>,
+    /// Who has it, where it was lost to another clone
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost_to: Option<Rival>,
+}
+
+/// The claim to which another was lost.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Rival {
+    /// An instance, or an open handoff
+    holder: String,
+    /// What that one has
+    holds: String,
+    token: u64,
+    since: String,
 }
 
 /// How many tracked files a claim covers.
@@ -118,6 +141,17 @@ pub struct Handoff {
     settled_by: Option<String>,
     settled_at: Option<String>,
     document: Document,
+    /// What of its work this clone lacks; left out where it lacks nothing
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing>,
+}
+
+/// What of the work that a handoff hands on is not in this clone.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Missing {
+    commit: Option<String>,
+    /// Paths with changes that were not committed in the clone where it was made
+    dirty: Vec<String>,
 }
 
 /// The document of a handoff.
@@ -292,7 +326,7 @@ answer!(
 pub struct AsOf {
     /// The number of operations the store had seen
     pub(super) seq: u64,
-    /// When the store was last in step with its hub; `null`: it has none
+    /// When the hub was last asked with success; `null`: there is none, or it never was
     pub(super) synced: Option<String>,
 }
 
@@ -318,9 +352,15 @@ pub struct Check {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Hub {
     remote: String,
+    /// How many operations of this clone it is not known to have
     pending: u64,
+    /// How many claims of this clone were lost to others and have not been claimed or released since
     lost: u64,
+    /// Why the last sync failed, if it did
     last_error: Option<String>,
+    last_error_at: Option<String>,
+    /// When it was last asked with success
+    synced: Option<String>,
 }
 
 /// Why a command failed.
@@ -340,6 +380,8 @@ pub struct ErrorBody {
 pub struct Conflict {
     target: String,
     claim: Claim,
+    /// The last sign of life of its holder, where one is known that is later than the claim
+    last_seen: Option<String>,
 }
 
 impl Instance {
@@ -375,25 +417,69 @@ impl Claim {
             until: claim.until.map(rfc3339),
             why: claim.why.clone(),
             covers: None,
+            lost_to: None,
         }
     }
 
-    pub(super) fn lost(claim: &ModelClaim) -> Self {
-        Claim { state: "lost".into(), ..Claim::new(claim) }
+    /// One that its holder lost.
+    pub(super) fn lost(ended: &Ended) -> Self {
+        let lost_to = ended.rival.as_ref().map(Rival::new);
+        Claim { state: "lost".into(), lost_to, ..Claim::new(&ended.claim) }
+    }
+
+    /// One in force, as sure as it is.
+    pub(super) fn standing(claim: &ModelClaim, standing: Standing) -> Self {
+        Claim { state: state(standing).into(), ..Claim::new(claim) }
     }
 
     /// A claim as somebody else sees it.
     pub(super) fn seen(seen: &Seen) -> Self {
-        let state = match seen.fallen {
-            _ if seen.lost => "lost",
-            Some(reason) => reason.as_str(),
-            None => "held",
-        };
-        Claim { state: state.into(), ..Claim::new(&seen.claim) }
+        match (&seen.lost, seen.fallen) {
+            (Some(ended), _) => Claim::lost(ended),
+            (None, Some(reason)) => Claim { state: reason.as_str().into(), ..Claim::new(&seen.claim) },
+            (None, None) => Claim::standing(&seen.claim, seen.standing),
+        }
     }
 
     pub(super) fn covering(self, covers: Option<Coverage>) -> Self {
         Claim { covers, ..self }
+    }
+}
+
+fn state(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Confirmed => "held",
+        Standing::Tentative => "tentative",
+    }
+}
+
+impl Rival {
+    fn new(rival: &ModelRival) -> Self {
+        Rival {
+            holder: rival.holder.to_string(),
+            holds: rival.scope.to_string(),
+            token: rival.token,
+            since: rfc3339(rival.since),
+        }
+    }
+}
+
+impl Hub {
+    pub(super) fn new(state: &HubState) -> Self {
+        Hub {
+            remote: state.remote.clone(),
+            pending: state.pending,
+            lost: state.lost,
+            last_error: state.failure.as_ref().map(|(_, reason)| reason.clone()),
+            last_error_at: state.failure.as_ref().map(|(at, _)| rfc3339(*at)),
+            synced: state.synced.map(rfc3339),
+        }
+    }
+}
+
+impl AsOf {
+    pub(super) fn new(as_of: &ModelAsOf) -> Self {
+        AsOf { seq: as_of.seq, synced: as_of.synced.map(rfc3339) }
     }
 }
 
@@ -412,6 +498,15 @@ impl Note {
 }
 
 impl Handoff {
+    /// One with what is known of it here.
+    pub(super) fn shown(shown: &Shown) -> Self {
+        let missing = (!shown.missing.is_empty()).then(|| Missing {
+            commit: shown.missing.commit.as_ref().map(ToString::to_string),
+            dirty: shown.missing.dirty.iter().map(ToString::to_string).collect(),
+        });
+        Handoff { missing, ..Handoff::new(&shown.handoff) }
+    }
+
     pub(super) fn new(handoff: &ModelHandoff) -> Self {
         let document = handoff.document.clone();
         let settled = handoff.state.settled();
@@ -437,6 +532,7 @@ impl Handoff {
                 verification: document.verification,
                 notes: document.notes,
             },
+            missing: None,
         }
     }
 }
@@ -456,7 +552,11 @@ impl LogEntry {
 
 impl Conflict {
     pub(super) fn new(held: &Held) -> Self {
-        Conflict { target: held.conflict.scope.target(), claim: Claim::new(&held.conflict.claim) }
+        Conflict {
+            target: held.conflict.scope.target(),
+            claim: Claim::new(&held.conflict.claim),
+            last_seen: held.last_seen.map(rfc3339),
+        }
     }
 }
 

@@ -115,6 +115,12 @@ fn state_of(tree: &WorkTreeMark, shown: &Shown) -> String {
         let more = if tree.more_dirty > 0 { format!(" and {} more", tree.more_dirty) } else { String::new() };
         let _ = writeln!(out, "- Not committed: {}{more}", dirty.join(", "));
     }
+    if let Some(commit) = &shown.missing.commit {
+        let _ = writeln!(out, "- Not in this clone: commit {commit}");
+    }
+    if !shown.missing.dirty.is_empty() {
+        let _ = writeln!(out, "- Not in this clone: what was not committed");
+    }
     for claim in &shown.claims {
         let target = code(&claim.scope.target());
         let _ = writeln!(out, "- Claim {}: `{target}` ({}), held by {}", claim.id, claim.scope.kind(), claim.holder);

@@ -24,8 +24,9 @@ pub struct Hub {
     remote: String,
     place: String,
     prefix: String,
-    limit: Duration,
     deadline: Instant,
+    /// How long there was till the deadline.
+    limit: Duration,
 }
 
 /// What is to be changed on the hub.
@@ -180,7 +181,9 @@ impl Hub {
 
     fn unreachable(&self, stderr: &[u8]) -> HubError {
         let said = String::from_utf8_lossy(stderr);
-        let line = |line: &&str| !line.trim().is_empty() && !line.starts_with("hint:");
+        // What git adds on how to get at a repository says nothing of this one.
+        let advice = ["hint:", "Please make sure", "and the repository exists"];
+        let line = |line: &&str| !line.trim().is_empty() && !advice.iter().any(|start| line.starts_with(start));
         let reason = said.lines().filter(line).take(3).collect::<Vec<_>>().join("; ");
         HubError::Unreachable { remote: self.name(), reason: without_secrets(&reason) }
     }

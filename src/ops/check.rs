@@ -1,10 +1,13 @@
 //! Asking who holds what.
 
-use super::{Error, Session, Target, Who};
+use super::{
+    Error, Session, Target, Who,
+    sync::{Confirmed, Standing},
+};
 use crate::{
-    base::path::RepoPath,
+    base::{path::RepoPath, world::Time},
     model::{
-        claim::{Claim, EndReason, Mode},
+        claim::{Claim, EndReason, Ended, Mode},
         guard::{self, Matter},
         liveness::Presence,
         overlap::Overlap,
@@ -39,28 +42,51 @@ pub struct Seen {
     pub mine: bool,
     /// Why it binds nobody any more, if it doesn't: the next claim takes it over.
     pub fallen: Option<EndReason>,
-    /// Whether the asker held it, lost it, and has not settled that.
-    pub lost: bool,
+    /// Whether it is sure, or the hub has yet to be asked.
+    pub standing: Standing,
+    /// How the asker, who held it, lost it, until that is settled.
+    pub lost: Option<Box<Ended>>,
+}
+
+/// Which state an answer is about.
+#[derive(Debug, Clone, Copy)]
+pub struct AsOf {
+    /// The number of operations the store had seen.
+    pub seq: u64,
+    /// When it was last in step with the hub; `None` where there is none, or it never was.
+    pub synced: Option<Time>,
 }
 
 impl Session {
-    /// What is known about `targets`, at one moment; its sequence number comes with it.
+    /// What is known about `targets`, at one moment; which that was comes with it.
     ///
     /// # Errors
     /// When the store can't be trusted on the way to one of them.
-    pub fn check(&self, targets: &[Target]) -> Result<(u64, Vec<Checked>), Error> {
+    pub fn check(&self, targets: &[Target]) -> Result<(AsOf, Vec<Checked>), Error> {
         let snapshot = self.snapshot()?;
         self.warn_of_lost_store(&snapshot)?;
         // Who asks takes longer to find out than anything else here, so only where the answer depends on it.
         let mut asker = if snapshot.has_ended()? { Some(self.asking(&snapshot)?) } else { None };
+        let confirmed = self.confirmed(&snapshot);
         let mut checked = Vec::with_capacity(targets.len());
         for Target { scope, .. } in targets {
-            checked.push(self.check_one(scope, &mut asker, &snapshot)?);
+            checked.push(self.check_one(scope, &mut asker, confirmed.as_ref(), &snapshot)?);
         }
-        Ok((snapshot.seq(), checked))
+        Ok((self.as_of(&snapshot), checked))
     }
 
-    fn check_one(&self, scope: &Scope, asker: &mut Option<Who>, snapshot: &Snapshot<'_>) -> Result<Checked, Error> {
+    fn as_of(&self, snapshot: &Snapshot<'_>) -> AsOf {
+        let synced = self.hub_name().and_then(|name| self.memory_file(&name).read().synced);
+        AsOf { seq: snapshot.seq(), synced }
+    }
+
+    fn check_one(
+        &self,
+        scope: &Scope,
+        asker: &mut Option<Who>,
+        confirmed: Option<&Confirmed>,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Checked, Error> {
         let mut checked = Checked { scope: scope.clone(), available: true, claims: Vec::new() };
         let mut claims = snapshot.claims_near(scope)?;
         if claims.is_empty() && asker.is_none() {
@@ -83,28 +109,40 @@ impl Session {
             if !(mine || sharing && claim.mode == Mode::Shared || fallen.is_some()) {
                 checked.available = false;
             }
-            checked.claims.push(Seen { fallen, ..self.seen_claim(claim, mine, false, snapshot) });
+            let standing = self.standing(&claim, confirmed, snapshot);
+            checked.claims.push(Seen { mine, fallen, standing, ..self.seen_claim(claim, snapshot) });
         }
         let lost = self.losses_of(me, snapshot, |lost| overlap.with(lost))?;
         for ended in lost.into_iter().filter(|ended| overlap.with(&ended.claim.scope)) {
             if newest.is_none_or(|newest| newest < ended.claim.token) {
                 checked.available = false;
-                checked.claims.push(self.seen_claim(ended.claim, false, true, snapshot));
+                checked.claims.push(self.seen_lost(ended, snapshot));
             }
         }
         Ok(checked)
     }
 
-    fn seen_claim(&self, claim: Claim, mine: bool, lost: bool, snapshot: &Snapshot<'_>) -> Seen {
-        let short_id = snapshot.short_claim_id(&claim.id);
-        Seen { short_id, presence: self.presence_of(&claim.holder, snapshot), mine, fallen: None, lost, claim }
+    fn seen_claim(&self, claim: Claim, snapshot: &Snapshot<'_>) -> Seen {
+        Seen {
+            short_id: snapshot.short_claim_id(&claim.id),
+            presence: self.presence_of(&claim.holder, snapshot),
+            mine: false,
+            fallen: None,
+            standing: Standing::Confirmed,
+            lost: None,
+            claim,
+        }
+    }
+
+    fn seen_lost(&self, ended: Ended, snapshot: &Snapshot<'_>) -> Seen {
+        Seen { lost: Some(Box::new(ended.clone())), ..self.seen_claim(ended.claim, snapshot) }
     }
 
     /// Which of `paths` the one who asks may not change, as the fence at the commit will say.
     ///
     /// # Errors
     /// As for [`check`](Self::check).
-    pub fn check_paths(&self, paths: &[RepoPath]) -> Result<(u64, Vec<Checked>), Error> {
+    pub fn check_paths(&self, paths: &[RepoPath]) -> Result<(AsOf, Vec<Checked>), Error> {
         let snapshot = self.snapshot()?;
         self.warn_of_lost_store(&snapshot)?;
         let who = self.asking(&snapshot)?;
@@ -112,17 +150,20 @@ impl Session {
         let ended = self.losses_of(who.instance(), &snapshot, |lost| lost.covers_any(paths, snapshot.folds_case()))?;
         let found = guard::findings(paths, &claims, &ended, who.instance(), snapshot.folds_case());
         let mut matters: HashMap<&RepoPath, Matter<'_>> = found.into_iter().map(|f| (f.path, f.matter)).collect();
+        let confirmed = self.confirmed(&snapshot);
         let checked = paths.iter().map(|path| {
-            let claim = match matters.remove(path) {
-                Some(Matter::Held(claim)) => Some((claim, false)),
-                Some(Matter::Lost(ended)) => Some((&ended.claim, true)),
+            let seen = match matters.remove(path) {
+                Some(Matter::Held(claim)) => {
+                    let standing = self.standing(claim, confirmed.as_ref(), &snapshot);
+                    Some(Seen { standing, ..self.seen_claim(claim.clone(), &snapshot) })
+                }
+                Some(Matter::Lost(ended)) => Some(self.seen_lost(ended.clone(), &snapshot)),
                 Some(Matter::Unclaimed) | None => None,
             };
-            let claims = claim.map(|(claim, lost)| self.seen_claim(claim.clone(), false, lost, &snapshot));
-            let claims: Vec<Seen> = claims.into_iter().collect();
+            let claims: Vec<Seen> = seen.into_iter().collect();
             Checked { scope: Scope::File(path.clone()), available: claims.is_empty(), claims }
         });
         let checked = checked.collect();
-        Ok((snapshot.seq(), checked))
+        Ok((self.as_of(&snapshot), checked))
     }
 }

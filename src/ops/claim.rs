@@ -21,6 +21,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// How often it looks again although nothing has: a holder may have become stale in silence.
 const RECHECK: Duration = Duration::from_secs(1);
 
+/// What to do about a claim that the hub could not be asked for.
+const AGAIN: &str = "claim again when the hub can be reached";
+
 /// What is asked for, beside the targets.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
@@ -93,8 +96,11 @@ impl Session {
                 "write a note for the rest",
             ));
         }
-        if terms.strict {
-            self.hub_named(None)?;
+        if terms.strict && !self.has_hub() {
+            return Err(Error::usage(
+                "no hub is named that could confirm a claim",
+                "name one with `git config aio.remote <remote>`, or leave --strict out",
+            ));
         }
         let me = self.acting()?;
         let began = Instant::now();
@@ -126,7 +132,11 @@ impl Session {
             Ok(Some(Action::Claim { wants: wants.clone(), evict, lost: Vec::new() }))
         };
         let strict = terms.strict || self.settings.confirm == Confirm::Strict;
-        let applied = if strict { self.perform_confirmed(Some(me), plan)? } else { self.perform(Some(me), plan)? };
+        let applied = if strict {
+            self.perform_confirmed(Some(me), plan).map_err(|error| error.undone("nothing was claimed", AGAIN))?
+        } else {
+            self.perform(Some(me), plan)?
+        };
         let snapshot = self.snapshot()?;
         let confirmed = self.confirmed(&snapshot);
         let grant = |claim: &Claim| {

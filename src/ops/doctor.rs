@@ -3,6 +3,7 @@
 //! Every check stands for itself: what one finds broken keeps no other from being made. None of them changes anything.
 
 mod fences;
+mod hub;
 pub(super) mod proof;
 mod repair;
 #[cfg(test)]
@@ -32,6 +33,9 @@ const LOOKED_AT: usize = 100;
 
 /// How old a lock is before it counts as left behind: longer than any of ours is held.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// How many operations make a history that is worth a cut.
+const LONG: u64 = 20_000;
 
 /// How many findings are named in one line.
 const NAMED: usize = 5;
@@ -116,6 +120,7 @@ impl Session {
             check("instances", self.check_instances()),
             check("refspecs", self.check_refspecs()),
         ]);
+        checks.extend(self.check_hub());
         checks.extend(self.check_fences());
         checks
     }
@@ -314,10 +319,19 @@ fn check_tip(snapshot: &Snapshot<'_>) -> Finding {
     }
 }
 
-fn check_history(snapshot: &Snapshot<'_>) -> Finding {
+fn check_history(snapshot: &Snapshot<'_>) -> Finding<Seen> {
     let chain = snapshot.chain().map_err(say)?;
     let epoch = if chain.epoch > 1 { format!(", cut {} times", chain.epoch - 1) } else { String::new() };
-    Ok(format!("{} in a row{epoch}", count(chain.length as usize, "operation")))
+    Ok(in_a_row(chain.length, &epoch))
+}
+
+/// How long the history is, and from when on it is worth a cut.
+fn in_a_row(length: u64, epoch: &str) -> Seen {
+    let told = format!("{} in a row{epoch}", count(length as usize, "operation"));
+    match length {
+        ..LONG => told.into(),
+        LONG.. => Seen::odd(format!("{told}; `git aio compact` lets go of all but the state they led to")),
+    }
 }
 
 fn check_survey(survey: &Survey) -> [Check; 3] {

@@ -1,7 +1,7 @@
 //! Why a use case did not come to its end. The edge turns the variants into exit codes and hints.
 
 use crate::{
-    base::refs::RefError,
+    base::{refs::RefError, world::Time},
     host::git::GitError,
     model::{
         apply::{Conflict, Refusal},
@@ -54,6 +54,9 @@ pub enum Error {
         /// The way on.
         hint: Option<String>,
     },
+    /// The hub was asked and gave no answer: what it was asked for may have happened there, or not.
+    #[error("{0}; whether it took the push is not known")]
+    Unanswered(String),
     /// Somebody else is at it.
     #[error("{0}")]
     Busy(String),
@@ -80,6 +83,9 @@ pub enum Error {
     },
 }
 
+/// The way on after most failures to reach the hub.
+const NEXT_SYNC: &str = "nothing is lost: the next `git aio sync` sends what was done here";
+
 /// One claim that is in the way, with what is known of its holder.
 #[derive(Debug, Clone)]
 pub struct Held {
@@ -89,6 +95,10 @@ pub struct Held {
     pub short_id: String,
     /// Whether its holder is there; `None` for a handoff.
     pub presence: Option<Presence>,
+    /// Whether its holder works in another clone.
+    pub elsewhere: bool,
+    /// The last sign of life of its holder, where one is known that is later than the claim.
+    pub last_seen: Option<Time>,
 }
 
 impl Error {
@@ -101,8 +111,18 @@ impl Error {
     }
 
     pub(super) fn not_confirmed(message: impl Into<String>) -> Self {
-        let hint = "nothing is lost: `git aio sync` tries again";
-        Error::NotConfirmed { message: message.into(), hint: Some(hint.into()) }
+        Error::NotConfirmed { message: message.into(), hint: Some(NEXT_SYNC.into()) }
+    }
+
+    /// Of what only the hub may do, that it has not been done: `nothing was claimed`.
+    pub(super) fn undone(self, what: &str, hint: &str) -> Self {
+        match self {
+            Error::NotConfirmed { message, hint: usual } => Error::NotConfirmed {
+                message: format!("{what}: {message}"),
+                hint: if usual.as_deref() == Some(NEXT_SYNC) { Some(hint.into()) } else { usual },
+            },
+            other => other,
+        }
     }
 
     pub(super) fn not_allowed(message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -120,7 +140,13 @@ impl Error {
             Refusal::Held(conflicts) => Error::Held(
                 conflicts
                     .into_iter()
-                    .map(|conflict| Held { short_id: conflict.claim.id.to_string(), conflict, presence: None })
+                    .map(|conflict| Held {
+                        short_id: conflict.claim.id.to_string(),
+                        conflict,
+                        presence: None,
+                        elsewhere: false,
+                        last_seen: None,
+                    })
                     .collect(),
             ),
             Refusal::NotRegistered(Some(id)) => {

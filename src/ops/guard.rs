@@ -100,11 +100,7 @@ impl Session {
             match finding.matter {
                 Matter::Held(claim) => {
                     let conflict = Conflict { scope: Scope::File(path.clone()), claim: claim.clone() };
-                    let held = Held {
-                        short_id: snapshot.short_claim_id(&claim.id),
-                        presence: self.presence_of(&claim.holder, snapshot),
-                        conflict,
-                    };
+                    let held = self.held_by(conflict, snapshot);
                     let list = if self.blocks(&who, claim.origin) { &mut verdict.refused } else { &mut verdict.warned };
                     list.push(Objection::Held(path, Box::new(held)));
                 }

@@ -4,6 +4,7 @@ use super::{Error, Notice, Session, Who};
 use crate::{
     base::{
         id::{ClaimId, HandoffId, InstanceId, Tool},
+        oid::Oid,
         path::RepoPath,
         text,
     },
@@ -38,6 +39,26 @@ pub struct Shown {
     pub handoff: Handoff,
     /// Its claims, as far as they are still in force.
     pub claims: Vec<Claim>,
+    /// What of the work that it hands on is not in this clone.
+    pub missing: Missing,
+}
+
+/// What of the work that a handoff hands on is not in this clone: whoever goes on here goes on without it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// The commit it was made at.
+    pub commit: Option<Oid>,
+    /// Paths with changes that were not committed in the clone where it was made.
+    pub dirty: Vec<RepoPath>,
+    /// How many more of them there were than are listed.
+    pub more_dirty: u64,
+}
+
+impl Missing {
+    /// Whether nothing is missing.
+    pub fn is_empty(&self) -> bool {
+        self.commit.is_none() && self.dirty.is_empty() && self.more_dirty == 0
+    }
 }
 
 impl Session {
@@ -80,7 +101,7 @@ impl Session {
                 tree: tree.clone(),
             };
             let grants = claims.iter().map(Claim::grant_ref).collect();
-            made = Some(Shown { handoff: handoff.clone(), claims });
+            made = Some(Shown { handoff: handoff.clone(), claims, missing: Missing::default() });
             Ok(Some(Action::Handoff { handoff: Box::new(handoff), claims: grants }))
         })?;
         made.ok_or_else(|| Error::not_found("the handoff was not made", "try again"))
@@ -178,14 +199,36 @@ impl Session {
             claims.extend(snapshot.claim(id)?);
         }
         claims.sort_by_cached_key(Claim::place);
-        Ok(Shown { handoff, claims })
+        let missing = self.missing(&handoff, snapshot)?;
+        Ok(Shown { handoff, claims, missing })
+    }
+
+    /// What this clone lacks of the work that is handed on. Of one that is finished nothing is needed any more.
+    fn missing(&self, handoff: &Handoff, snapshot: &Snapshot<'_>) -> Result<Missing, Error> {
+        if !matches!(handoff.state, HandoffState::Open | HandoffState::Accepted(_)) {
+            return Ok(Missing::default());
+        }
+        let WorkTreeMark { commit, dirty, more_dirty, .. } = &handoff.tree;
+        let commit = commit.clone().filter(|commit| !self.repository.has(commit));
+        let made_here = match snapshot.instance(&handoff.from)? {
+            Some(maker) => maker.clone == *self.clone_id()?,
+            // Its maker has left; if that was one of this clone, it is remembered here.
+            None => self.seen(&handoff.from).is_some(),
+        };
+        Ok(match made_here {
+            true => Missing { commit, ..Missing::default() },
+            false => Missing { commit, dirty: dirty.clone(), more_dirty: *more_dirty },
+        })
     }
 
     fn find(&self, prefix: &str, snapshot: &Snapshot<'_>) -> Result<Handoff, Error> {
         let none = || {
             Error::not_found(
                 format!("no handoff {}", text::one_line(prefix, 40)),
-                "`git aio handoff list` shows those there are",
+                match self.has_hub() {
+                    true => "`git aio handoff list` shows those there are; `git aio sync` brings those of other clones",
+                    false => "`git aio handoff list` shows those there are",
+                },
             )
         };
         let digits = prefix.strip_prefix("handoff-").unwrap_or(prefix);
@@ -203,7 +246,7 @@ impl Session {
     /// Accepts a handoff: its claims become the acceptor's, in the same operation.
     ///
     /// # Errors
-    /// When it is meant for another tool (unless `force`), and when it is not open.
+    /// When it is meant for another tool or this clone lacks some of its work (unless `force`), and when it is not open.
     pub fn accept(&self, prefix: &str, force: bool) -> Result<Shown, Error> {
         let snapshot = self.snapshot()?;
         let handoff = self.find(prefix, &snapshot)?;
@@ -213,6 +256,10 @@ impl Session {
                 format!("{} is for {to}, and you are {me}", handoff.id),
                 "leave it to them, or accept it with --force",
             ));
+        }
+        let missing = self.missing(&handoff, &snapshot)?;
+        if handoff.state == HandoffState::Open && !force && !missing.is_empty() {
+            return Err(lacking(&handoff, &missing));
         }
         self.settle(&me, &handoff.id, Settlement::Accept)
     }
@@ -267,13 +314,35 @@ impl Session {
         };
         // Two clones may accept the same one: whom the hub gives it to is told so, and nobody else.
         match how {
-            Settlement::Accept => self.perform_confirmed(Some(me), plan)?,
+            Settlement::Accept => self
+                .perform_confirmed(Some(me), plan)
+                .map_err(|error| error.undone("nothing was accepted", "accept it again when the hub can be reached"))?,
             Settlement::Decline | Settlement::Done => self.perform(Some(me), plan)?,
         };
         let snapshot = self.snapshot()?;
         let handoff = self.find(id.as_str(), &snapshot)?;
         self.shown(handoff, &snapshot)
     }
+}
+
+/// Most paths that are named where work is missing.
+const MAX_NAMED: usize = 5;
+
+/// That a handoff can't be accepted here, since work that it hands on is not here.
+fn lacking(handoff: &Handoff, missing: &Missing) -> Error {
+    let named = missing.dirty.iter().take(MAX_NAMED).map(|path| text::one_line(&path.to_string(), 200));
+    let named: Vec<String> = named.collect();
+    let more = missing.dirty.len() as u64 + missing.more_dirty - named.len() as u64;
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let dirty = (!named.is_empty())
+        .then(|| format!("changes that were not committed where it was made ({}{more})", named.join(", ")));
+    let commit = missing.commit.as_ref().map(|commit| format!("the commit {commit}"));
+    let lacks: Vec<String> = commit.into_iter().chain(dirty).collect();
+    let hint = match missing.dirty.is_empty() {
+        true => "fetch that commit first, or go on without it by --force",
+        false => "let its maker commit and push them and hand on anew, or go on without them by --force",
+    };
+    Error::not_allowed(format!("{} goes on from what this clone lacks: {}", handoff.id, lacks.join(" and ")), hint)
 }
 
 /// The claims that go with a handoff now: those it holds, or those its acceptor still holds of them.

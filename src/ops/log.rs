@@ -58,9 +58,10 @@ impl<'a> Touching<'a> {
 
     fn touches(&mut self, op: &Op) -> bool {
         match &op.action {
-            Action::Claim { wants, evict, .. } => {
+            Action::Claim { wants, evict, lost } => {
                 let mut any = evict.iter().any(|e| self.claims.contains(e.claim.claim.as_str()));
-                for want in wants.iter().filter(|want| self.file.with(&want.scope)) {
+                let wants = wants.iter().chain(lost.iter().map(|loss| &loss.want));
+                for want in wants.filter(|want| self.file.with(&want.scope)) {
                     self.claims.insert(want.id.to_string());
                     any = true;
                 }

@@ -89,12 +89,28 @@ impl Session {
     }
 
     pub(super) fn held(&self, conflicts: Vec<Conflict>, snapshot: &Snapshot<'_>) -> Error {
-        let held = conflicts.into_iter().map(|conflict| Held {
-            short_id: snapshot.short_claim_id(&conflict.claim.id),
-            presence: self.presence_of(&conflict.claim.holder, snapshot),
+        Error::Held(conflicts.into_iter().map(|conflict| self.held_by(conflict, snapshot)).collect())
+    }
+
+    /// What is in the way, with what is known of its holder.
+    pub(super) fn held_by(&self, conflict: Conflict, snapshot: &Snapshot<'_>) -> Held {
+        let claim = &conflict.claim;
+        Held {
+            short_id: snapshot.short_claim_id(&claim.id),
+            presence: self.presence_of(&claim.holder, snapshot),
+            elsewhere: self.is_held_elsewhere(&claim.holder, snapshot),
+            last_seen: self.seen_since(&claim.holder, claim.since, snapshot),
             conflict,
-        });
-        Error::Held(held.collect())
+        }
+    }
+
+    /// Whether what holds a claim is of another clone, as far as that is on the register.
+    fn is_held_elsewhere(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> bool {
+        let id = match holder {
+            Holder::Instance(id) => Some(id.clone()),
+            Holder::Handoff(id) => snapshot.handoff(id).ok().flatten().map(|handoff| handoff.from),
+        };
+        id.is_some_and(|id| !self.is_ours(&id, snapshot))
     }
 
     pub(super) fn presence_of(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> Option<Presence> {

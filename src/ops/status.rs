@@ -1,6 +1,6 @@
 //! Who is here, what they hold, what waits: the state at one moment.
 
-use super::{Error, Session, check::Seen, instance::Known};
+use super::{Error, Session, check::Seen, instance::Known, sync::HubState};
 use crate::{
     base::id::{ClaimId, InstanceId},
     model::{
@@ -8,7 +8,7 @@ use crate::{
         handoff::{Handoff, HandoffState},
         liveness::Presence,
     },
-    store::{Damage, Extent},
+    store::{Damage, Extent, Snapshot},
 };
 
 /// The state at one moment.
@@ -30,8 +30,12 @@ pub struct Status {
     pub handoffs: Vec<Handoff>,
     /// What the one who asks lost and has not settled.
     pub lost: Vec<Ended>,
+    /// What anybody lost to another clone and has not settled, with who lost it.
+    pub lost_to_others: Vec<(InstanceId, Ended)>,
     /// Records that can't be read.
     pub damaged: Vec<Damage>,
+    /// The hub, if one is named.
+    pub hub: Option<HubState>,
 }
 
 impl Session {
@@ -53,7 +57,7 @@ impl Session {
         damaged.extend(more);
         handoffs.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
-        let claims = self.seen_claims(claims, &instances, me.as_ref());
+        let claims = self.seen_claims(claims, &instances, me.as_ref(), &snapshot);
         let lost = self.losses(me.as_ref(), &snapshot)?;
         if let Some(me) = &me {
             damaged.extend(snapshot.losses(me)?.1.into_iter().map(|illegible| illegible.damage));
@@ -67,13 +71,22 @@ impl Session {
             claims,
             handoffs,
             lost,
+            lost_to_others: self.lost_to_others(&snapshot)?,
             damaged,
+            hub: self.hub_state(&snapshot)?,
         })
     }
 }
 
 impl Session {
-    fn seen_claims(&self, mut claims: Vec<Claim>, known: &[Known], me: Option<&InstanceId>) -> Vec<Seen> {
+    fn seen_claims(
+        &self,
+        mut claims: Vec<Claim>,
+        known: &[Known],
+        me: Option<&InstanceId>,
+        snapshot: &Snapshot<'_>,
+    ) -> Vec<Seen> {
+        let confirmed = self.confirmed(snapshot);
         let mut ids: Vec<ClaimId> = claims.iter().map(|claim| claim.id.clone()).collect();
         ids.sort();
         // Of all ids in order, those beside it have most in common with one.
@@ -90,7 +103,8 @@ impl Session {
                 presence: holder.map(|known| known.presence),
                 mine,
                 fallen: if mine { None } else { self.fallen_of(&claim, holder) },
-                lost: false,
+                standing: self.standing(&claim, confirmed.as_ref(), snapshot),
+                lost: None,
                 claim,
             }
         };

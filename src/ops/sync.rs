@@ -13,7 +13,8 @@ mod presence;
 mod watch;
 
 pub use epoch::Compacted;
-pub use hub::Standing;
+pub(super) use hub::Confirmed;
+pub use hub::{HubState, Standing};
 pub(in crate::ops) use watch::Watching;
 
 use super::{Error, Session};

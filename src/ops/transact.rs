@@ -17,6 +17,10 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
+/// Why a change has to wait for the hub.
+const ONLY_THE_HUB: &str =
+    "try again when the hub can be reached: it is about another clone, so only the hub decides it";
+
 /// How often a decision is made anew because somebody else was quicker.
 const TRIES: u32 = 16;
 
@@ -69,7 +73,8 @@ impl Session {
             };
             if self.is_for_the_hub(&applied, &snapshot)? {
                 drop(turn);
-                return self.confirm(by, plan);
+                let undone = "nothing was changed";
+                return self.confirm(by, plan).map_err(|error| error.undone(undone, ONLY_THE_HUB));
             }
             match self.write(&snapshot, &op, &applied) {
                 Err(error) if error.is_moved() => turn.insist(),

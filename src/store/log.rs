@@ -11,7 +11,7 @@ use crate::{
     model::{
         apply::Applied,
         claim::{Claim, Mode},
-        op::{Action, Op, Want},
+        op::{Action, Loss, Op, Want},
     },
 };
 use chrono::SecondsFormat;
@@ -172,6 +172,13 @@ fn granted(op: &Op, wants: &[Want], claims: &[Claim]) -> String {
     }))
 }
 
+/// What was lost to other clones, and to whom.
+fn lost(losses: &[Loss]) -> String {
+    few(losses.iter().map(|Loss { want, rival }| {
+        format!("{} ({}) lost to {}", want.scope.target(), want.scope.kind(), rival.holder)
+    }))
+}
+
 fn news(op: &Op, want: &Want, claim: &Claim) -> String {
     let mode = (claim.grant == op.id).then(|| format!("now {}", claim.mode.as_str()));
     let until = want.until.map(|until| format!("until {}", until.to_rfc3339_opts(SecondsFormat::Secs, true)));
@@ -196,16 +203,23 @@ pub(super) fn subject(op: &Op, applied: &Applied) -> String {
         Action::Register(instance) => format!("{} in {}", instance.id, instance.project),
         Action::SetTask(Some(task)) => task.text.clone(),
         Action::SetTask(None) => "none".into(),
+        Action::End(gone) if gone.is_empty() => "nobody who is still there".into(),
         Action::End(gone) => gone.iter().map(|d| d.instance.to_string()).collect::<Vec<_>>().join(", "),
-        Action::Claim { wants, .. } => {
+        Action::Claim { wants, lost: losses, .. } => {
             let taken: Vec<_> =
                 applied.evicted.iter().map(|e| format!(", taken over from {}", e.claim.holder)).collect();
-            format!("{}{}", granted(op, wants, &applied.granted), taken.concat())
+            let granted = Some(format!("{}{}", granted(op, wants, &applied.granted), taken.concat()));
+            let lost = (!losses.is_empty()).then(|| lost(losses));
+            granted.filter(|granted| !granted.is_empty()).into_iter().chain(lost).collect::<Vec<_>>().join("; ")
         }
         Action::Release { claims, forced: Some(_), .. } if claims.len() == 1 => {
             format!("{}, ended by force", targets(&applied.released))
         }
-        Action::Release { ended, .. } if applied.released.is_empty() => format!("{} lost claims", ended.len()),
+        Action::Release { ended, .. } if applied.released.is_empty() => match ended.len() {
+            0 => "nothing that was still held".into(),
+            1 => "1 lost claim".into(),
+            count => format!("{count} lost claims"),
+        },
         Action::Release { .. } => targets(&applied.released),
         Action::Note(note) => format!("{}: {}", note.category.as_str(), note.text),
         Action::Handoff { handoff, .. } => format!("{}: {}", handoff.id, handoff.document.title),

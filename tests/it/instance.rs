@@ -443,7 +443,7 @@ fn a_lost_claim_binds_its_holder_until_it_claims_again() {
     let fence = repo.turns(SIX_PAST, &[(&claude, &["hook", "pre-commit"]), (&claude, &["check", "--staged"])]);
     assert_snapshot!(fence, @r"
     claude-1$ git aio hook pre-commit
-    ! src/auth/login.rs: your claim on src/auth was ended 0s ago by codex-2, because you had not been heard of; claim or release it first
+    ! src/auth/login.rs: your claim on src/auth was ended 0s ago by codex-2, because you had not been heard of; claim or release it first (HEX)
     ! commit refused
     ! hint: unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`
     [exit 3]

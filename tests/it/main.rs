@@ -18,6 +18,7 @@ mod git;
 mod handoff;
 mod http;
 mod hub;
+mod hub_view;
 mod init;
 mod input;
 mod instance;

@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        let (session, (seq, checked)) = if self.staged {
+        let (session, (as_of, checked)) = if self.staged {
             let session = cx.session()?;
             let staged = session.staged(Fence::Commit)?;
             let checked = session.check_paths(&staged)?;
@@ -63,7 +63,7 @@ impl Args {
         cx.tell_notices(&session);
         let available = checked.iter().all(|checked| checked.available);
         cx.ui.answer(
-            || CheckAnswer::new(AsOf { seq, synced: None }, checked.iter().map(json).collect()),
+            || CheckAnswer::new(AsOf::new(&as_of), checked.iter().map(json).collect()),
             |out| checked.iter().try_for_each(|checked| line(out, &session, checked)),
         )?;
         Ok(if available { Exit::Done } else { Exit::Conflict })
@@ -100,7 +100,7 @@ fn json(checked: &Checked) -> CheckedJson {
 }
 
 fn is_shared(seen: &Seen) -> bool {
-    !seen.mine && !seen.lost && seen.claim.mode == Mode::Shared
+    !seen.mine && seen.lost.is_none() && seen.claim.mode == Mode::Shared
 }
 
 fn line(out: &mut dyn io::Write, session: &Session, checked: &Checked) -> io::Result<()> {
@@ -109,7 +109,7 @@ fn line(out: &mut dyn io::Write, session: &Session, checked: &Checked) -> io::Re
         (true, []) => writeln!(out, "{GOOD}available{GOOD:#} {target}")?,
         (true, claims) if claims.iter().all(|seen| seen.mine) => writeln!(out, "{GOOD}yours{GOOD:#} {target}")?,
         (true, _) => writeln!(out, "{GOOD}available{GOOD:#} {target}")?,
-        (false, claims) if claims.iter().all(|seen| seen.lost) => writeln!(out, "{BAD}lost{BAD:#} {target}")?,
+        (false, claims) if claims.iter().all(|seen| seen.lost.is_some()) => writeln!(out, "{BAD}lost{BAD:#} {target}")?,
         (false, claims) if claims.iter().all(|seen| seen.fallen.is_some() || is_shared(seen)) => {
             writeln!(out, "{ODD}shared{ODD:#} {target}")?;
         }

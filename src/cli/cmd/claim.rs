@@ -5,11 +5,12 @@ use crate::{
         exit::Exit,
         format,
         json::{Claim, ClaimAnswer, Coverage},
-        ui::GOOD,
+        ui::{GOOD, ODD},
     },
     ops::{
         Session, Target,
         claim::{Grant, Granted, Terms, Waiting},
+        sync::Standing,
     },
 };
 use chrono::TimeDelta;
@@ -27,6 +28,10 @@ const TELL_EACH: Duration = Duration::from_secs(30);
 /// Without a kind, a path that ends in a slash or is a folder means the folder, one with * ? [ or { a pattern, anything
 /// else a file. A pattern without a slash matches at any depth, as in .gitignore. A path that is named like a kind is
 /// written ./task.
+///
+/// Where a hub is named, a claim is tentative until the hub has confirmed it: another clone may turn out to have been
+/// first. With --strict, or where aio.confirm is strict, the hub is asked at once, and what it doesn't confirm was not
+/// claimed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Optionally file, directory, pattern or task, and then what to claim
@@ -134,7 +139,9 @@ fn answer(cx: &Context, session: &Session, granted: &Granted) -> anyhow::Result<
             let coverage = |grant: &Grant| {
                 grant.coverage.map(|coverage| Coverage { covered: coverage.covered, tracked: coverage.tracked })
             };
-            ClaimAnswer::new(granted.claims.iter().map(|g| Claim::new(&g.claim).covering(coverage(g))).collect())
+            ClaimAnswer::new(
+                granted.claims.iter().map(|g| Claim::standing(&g.claim, g.standing).covering(coverage(g))).collect(),
+            )
         },
         |out| granted.claims.iter().try_for_each(|grant| line(out, session, grant)),
     )
@@ -144,5 +151,10 @@ fn line(out: &mut dyn io::Write, session: &Session, grant: &Grant) -> io::Result
     let word = if grant.held_before { "already yours" } else { "claimed" };
     let covers = grant.coverage.map(|coverage| format::count(coverage.covered, "tracked file"));
     let claim = format::granted(&grant.claim, &grant.short_id, covers.as_deref(), session.now());
-    writeln!(out, "{GOOD}{word}{GOOD:#} {claim}")
+    let sure = match grant.standing {
+        Standing::Tentative => format!(" {ODD}(tentative: the hub has not confirmed it){ODD:#}"),
+        Standing::Confirmed if session.has_hub() => " (confirmed by the hub)".to_owned(),
+        Standing::Confirmed => String::new(),
+    };
+    writeln!(out, "{GOOD}{word}{GOOD:#} {claim}{sure}")
 }

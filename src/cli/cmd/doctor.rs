@@ -14,8 +14,9 @@ use std::io::{self, Write};
 ///
 /// Every check stands for itself, and none of them changes anything: git and the repository, the settings, the state in
 /// refs/aio/state with all its objects, its history, records and index, that no two claims contradict each other, what
-/// is known of who is here, locks that were left behind, and the fence at the commit, which is tried out: git is asked
-/// to run its hooks, and ours has to answer.
+/// is known of who is here, locks that were left behind, the hub as it is set and what came of the last sync with it,
+/// and the fence at the commit, which is tried out: git is asked to run its hooks, and ours has to answer. Nothing is
+/// asked of the network.
 ///
 /// With --repair, the store goes back to its last whole state if the present one is damaged, and tells what was lost;
 /// records that can't be read are set aside, the index is made anew, and of claims that contradict each other the

@@ -83,7 +83,7 @@ struct Id {
 struct Accept {
     /// The handoff, or the beginning of its id
     id: String,
-    /// Although it is meant for another tool
+    /// Although it is meant for another tool, or goes on from work that is not in this clone
     #[arg(long)]
     force: bool,
 }
@@ -170,7 +170,7 @@ fn list(cx: &Context, session: &Session) -> anyhow::Result<Exit> {
     cx.ui.answer(
         || {
             let damaged = damaged.iter().map(|d| Damage { path: d.path.clone(), reason: d.reason.clone() });
-            HandoffsAnswer::new(handoffs.iter().map(|s| Handoff::new(&s.handoff)).collect(), damaged.collect())
+            HandoffsAnswer::new(handoffs.iter().map(Handoff::shown).collect(), damaged.collect())
         },
         |out| {
             let now = session.now();
@@ -191,7 +191,9 @@ fn settled(
     let shown = shown?;
     let me = shown.handoff.state.settled().map(|settled| settled.by.clone());
     let answered = answer(cx, &shown, |out| {
-        writeln!(out, "{how} {}", shown.handoff.id)?;
+        let confirmed = how == "accepted" && session.has_hub();
+        let sure = if confirmed { " (confirmed by the hub)" } else { "" };
+        writeln!(out, "{how} {}{sure}", shown.handoff.id)?;
         let mine = shown.claims.iter().filter(|claim| me.as_ref().is_some_and(|me| claim.is_held_by(me)));
         mine.into_iter().try_for_each(|claim| {
             writeln!(out, "  you hold {} ({})", format::target(&claim.scope.target()), claim.scope.kind())
@@ -205,6 +207,6 @@ fn answer(
     shown: &Shown,
     human: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> anyhow::Result<Exit> {
-    cx.ui.answer(|| HandoffAnswer::new(Handoff::new(&shown.handoff)), human)?;
+    cx.ui.answer(|| HandoffAnswer::new(Handoff::shown(shown)), human)?;
     Ok(Exit::Done)
 }

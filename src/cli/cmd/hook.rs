@@ -1,6 +1,6 @@
 mod push;
 
-use super::Context;
+use super::{Context, lost};
 use crate::{
     cli::{error, exit::Exit, format, ui::BAD},
     ops::{
@@ -126,7 +126,8 @@ fn describe(objection: &Objection, session: &Session) -> String {
     match objection {
         Objection::Held(_, held) => format::held(held, now),
         Objection::Lost(path, ended) => {
-            format!("{}: {}; claim or release it first", format::target(&path.to_string()), format::lost(ended, now))
+            let (path, lost, id) = (path.to_string(), lost(session, ended), format::lost_id(ended));
+            format!("{}: {lost}; claim or release it first ({id})", format::target(&path))
         }
         Objection::Unclaimed(path) => {
             format!("{} is changed but not claimed by you", format::target(&path.to_string()))

@@ -36,6 +36,7 @@ use crate::{
         text,
         world::Time,
     },
+    model::claim::Ended,
     ops::{self, Kind, Notice, Session},
 };
 use anyhow::Context as _;
@@ -132,7 +133,7 @@ impl Context {
             match notice {
                 Notice::Registered(id) => self.ui.say(format!("registered as {id}")),
                 Notice::Revived(id) => self.ui.say(format!("registered again as {id}, which had ended")),
-                Notice::Lost(ended) => self.ui.warn(format::lost(&ended, session.now())),
+                Notice::Lost(ended) => self.ui.warn(lost(session, &ended)),
                 Notice::Clash(id) => self.ui.warn(format!(
                     "another clone registered {id} in the same second and was first: what was done here as {id} is void; \
                      register anew"
@@ -177,6 +178,12 @@ impl Context {
             }
         }
     }
+}
+
+/// A claim that ended without its holder's doing, told to the holder, with what is known now of the one who has it.
+fn lost(session: &Session, ended: &Ended) -> String {
+    let now = session.now();
+    format!("{}{}", format::lost(ended, now), format::last_seen(session.rival_seen(ended), now))
 }
 
 /// Splits an optional kind off the targets: `file a b` or just `a b`. A path that is named like a kind is written

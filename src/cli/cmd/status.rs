@@ -1,17 +1,22 @@
 use super::Context;
 use crate::{
+    base::world::Time,
     cli::{
         exit::Exit,
         format,
-        json::{Claim, Damage, Handoff, Instance, StatusAnswer},
+        json::{Claim, Damage, Handoff, Hub, Instance, StatusAnswer},
         ui::{BOLD, DIM, ODD},
     },
     model::claim::Holder,
-    ops::{Session, check::Seen, status::Status},
+    ops::{Session, check::Seen, status::Status, sync::HubState},
 };
 use std::io::{self, Write};
 
 /// Show who is here, what they hold, and what waits
+///
+/// Where a hub is named, it also shows what the hub has not been sent, when it was last in step, and why the last sync
+/// failed if it did. A claim that the hub has not confirmed is tentative; one that another clone was granted first is
+/// lost.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -36,9 +41,9 @@ fn json(status: &Status) -> StatusAnswer {
         status.instances.iter().map(Instance::new).collect(),
         status.claims.iter().map(Claim::seen).collect(),
         status.handoffs.iter().map(Handoff::new).collect(),
-        status.lost.iter().map(|ended| Claim::lost(&ended.claim)).collect(),
+        status.lost.iter().map(Claim::lost).collect(),
         status.damaged.iter().map(|d| Damage { path: d.path.clone(), reason: d.reason.clone() }).collect(),
-        None,
+        status.hub.as_ref().map(Hub::new),
     )
 }
 
@@ -49,11 +54,16 @@ fn human(out: &mut dyn Write, session: &Session, status: &Status) -> io::Result<
     }
     let operations = format::count(usize::try_from(status.seq).unwrap_or(usize::MAX), "operation");
     writeln!(out, "{BOLD}{}{BOLD:#} {DIM}after {operations}{DIM:#}", status.project)?;
+    if let Some(state) = &status.hub {
+        hub(out, state, now)?;
+    }
     for known in &status.instances {
         let me = if status.me.as_ref() == Some(&known.instance.id) { " (you)" } else { "" };
         writeln!(out, "\n{}{me}", format::instance(known, now))?;
         let mine = |seen: &&Seen| seen.claim.is_held_by(&known.instance.id);
         claims(out, status.claims.iter().filter(mine), now)?;
+        let lost = status.lost_to_others.iter().filter(|(loser, _)| *loser == known.instance.id);
+        lost.into_iter().try_for_each(|(_, ended)| writeln!(out, "  {}", format::lost_to_other(ended, now)))?;
     }
     if status.instances.is_empty() {
         writeln!(out, "\nnobody is registered")?;
@@ -71,12 +81,23 @@ fn human(out: &mut dyn Write, session: &Session, status: &Status) -> io::Result<
     Ok(())
 }
 
-fn claims<'a>(
-    out: &mut dyn Write,
-    mut claims: impl Iterator<Item = &'a Seen>,
-    now: crate::base::world::Time,
-) -> io::Result<()> {
-    claims.try_for_each(|seen| writeln!(out, "  {}", format::claim(&seen.claim, &seen.short_id, now)))
+/// What is known of the hub: `hub origin: 2 operations pending, last synced 10s ago`.
+fn hub(out: &mut dyn Write, state: &HubState, now: Time) -> io::Result<()> {
+    let pending = match state.pending {
+        0 => "nothing pending".to_owned(),
+        pending => format!("{} pending", format::count(pending as usize, "operation")),
+    };
+    let synced = match state.synced {
+        Some(synced) => format!("last synced {}", format::ago(synced, now)),
+        None => "never synced".to_owned(),
+    };
+    writeln!(out, "hub {}: {pending}, {synced}", format::target(&state.remote))?;
+    let Some((at, reason)) = &state.failure else { return Ok(()) };
+    writeln!(out, "  {ODD}the last sync failed {}{ODD:#}: {}", format::ago(*at, now), format::target(reason))
+}
+
+fn claims<'a>(out: &mut dyn Write, mut claims: impl Iterator<Item = &'a Seen>, now: Time) -> io::Result<()> {
+    claims.try_for_each(|seen| writeln!(out, "  {}", format::claim(seen, now)))
 }
 
 /// Whether nobody who is listed holds the claim.

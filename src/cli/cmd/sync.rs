@@ -1,6 +1,6 @@
 use super::Context;
 use crate::{
-    cli::{exit::Exit, format, json::SyncAnswer},
+    cli::{exit::Exit, format, json::SyncAnswer, ui::BAD},
     ops::sync::Phase,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,21 +36,20 @@ impl Args {
         let progress = &mut |phase| bar.set_message(words(phase));
         let result = if self.recover { session.recover(remote, progress) } else { session.sync(remote, progress) };
         bar.finish_and_clear();
-        let synced = result?;
         cx.tell_notices(&session);
+        let synced = result?;
         cx.ui.answer(
             || SyncAnswer::of(&synced),
             |out| {
-                match (synced.pushed, synced.received) {
-                    (0, 0) => writeln!(out, "nothing new")?,
-                    (pushed, received) => {
-                        writeln!(out, "pushed {}, received {}", format::count(pushed as usize, "operation"), received)?;
-                    }
-                }
-                synced
-                    .lost
-                    .iter()
-                    .try_for_each(|(_, ended)| writeln!(out, "lost {}", format::lost(ended, session.now())))
+                let moved = [("pushed", synced.pushed), ("received", synced.received)];
+                let moved = moved.into_iter().filter(|(_, count)| *count > 0);
+                let moved = moved.map(|(verb, count)| format!("{verb} {}", format::count(count as usize, "operation")));
+                let moved: Vec<String> = moved.collect();
+                writeln!(out, "{}", if moved.is_empty() { "nothing new".to_owned() } else { moved.join(", ") })?;
+                let now = session.now();
+                synced.lost.iter().try_for_each(|(loser, ended)| {
+                    writeln!(out, "{BAD}lost{BAD:#} {}", format::lost_by(loser, ended, now))
+                })
             },
         )?;
         Ok(Exit::Done)
@@ -75,6 +74,6 @@ pub(super) fn words(phase: Phase) -> String {
         Phase::Waiting => "waiting for another sync of this clone".to_owned(),
         Phase::Fetching => "fetching".to_owned(),
         Phase::Pushing(count) => format!("pushing {}", format::count(count as usize, "operation")),
-        Phase::Retrying(tried) => format!("somebody was quicker ({tried})"),
+        Phase::Retrying(tried) => format!("somebody was quicker, trying again ({tried})"),
     }
 }

@@ -51,7 +51,7 @@ impl Dump {
         context.sort_by_key(|(at, _)| *at);
         let mut lost: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
         for (instance, ended) in &dump.lost {
-            lost.entry(instance.to_string()).or_default().push(Claim::lost(&ended.claim));
+            lost.entry(instance.to_string()).or_default().push(Claim::lost(ended));
         }
         let damage = |d: &crate::ops::Damage| Damage { path: d.path.clone(), reason: d.reason.clone() };
         Dump {

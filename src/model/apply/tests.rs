@@ -4,7 +4,7 @@
 use super::*;
 use crate::{
     base::id::CloneId,
-    model::{claim::Mode, trial::*},
+    model::{claim::Mode, op::Eviction, trial::*},
 };
 use proptest::prelude::*;
 

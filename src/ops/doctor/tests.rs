@@ -2,7 +2,7 @@
 
 mod patient;
 
-use super::Grade;
+use super::{Grade, in_a_row};
 use crate::{
     host::scratch::Scratch,
     model::{claim::EndReason, view::View as _},
@@ -17,6 +17,14 @@ fn a_sound_store_is_told_to_be_one() {
     assert_eq!(patient.check("records").detail, "4 records readable");
     assert_eq!(patient.check("history").detail, "5 operations in a row");
     patient.assert_sound();
+}
+
+#[test]
+fn a_long_history_is_worth_a_cut() {
+    let (short, long) = (in_a_row(19_999, ", cut 1 times"), in_a_row(20_000, ""));
+    assert_eq!((short.grade, &short.detail[..]), (Grade::Good, "19999 operations in a row, cut 1 times"));
+    assert_eq!(long.grade, Grade::Odd);
+    assert!(long.detail.contains("`git aio compact`"), "{}", long.detail);
 }
 
 #[test]

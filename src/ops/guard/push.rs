@@ -198,11 +198,8 @@ impl Session {
         }
         for finding in findings(&kept, &others, &[], None, folds_case) {
             let Matter::Held(claim) = finding.matter else { continue };
-            let held = Held {
-                short_id: snapshot.short_claim_id(&claim.id),
-                presence: self.presence_of(&claim.holder, snapshot),
-                conflict: Conflict { scope: Scope::File(finding.path.clone()), claim: claim.clone() },
-            };
+            let conflict = Conflict { scope: Scope::File(finding.path.clone()), claim: claim.clone() };
+            let held = self.held_by(conflict, snapshot);
             let commit = changed[finding.path].clone();
             verdict.warned.push(PushObjection::Held { commit, held: Box::new(held) });
         }

@@ -9,7 +9,7 @@ use crate::{
 };
 use chrono::TimeDelta;
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     thread,
     time::{Duration, Instant},
 };
@@ -81,6 +81,12 @@ impl Session {
         let snapshot = self.snapshot()?;
         let through = self.confirmed_through(name, &self.memory_file(name).read(), &snapshot);
         Ok(crate::model::view::View::seq(&snapshot).saturating_sub(through))
+    }
+
+    /// Whether a sync in the background is at work, or about to be.
+    pub(in crate::ops) fn is_background_at_work(&self) -> bool {
+        let lock = File::open(self.repository.common_dir().join("aio/background.lock"));
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     /// The lock of the background sync; `None` if there is one at work.

@@ -75,6 +75,8 @@ pub(in crate::ops) struct Exchange<'s> {
     pub(super) memory: Memory,
     deadline: Instant,
     synced: Synced,
+    /// Whether it is being found out what is requested.
+    deciding: bool,
     progress: &'s mut dyn FnMut(Phase),
     _lock: File,
 }
@@ -96,6 +98,7 @@ impl Session {
             file,
             deadline,
             synced: Synced::default(),
+            deciding: false,
             progress,
             _lock: lock,
         })
@@ -139,7 +142,9 @@ impl Exchange<'_> {
             let mut applied = Applied::default();
             if let Some(Request { by, plan }) = &mut request {
                 let op = |action| Op { id: id.clone(), at, by: by.cloned(), action };
+                self.deciding = true;
                 let (prepared, outcome) = self.prepare(tip, op, plan)?;
+                self.deciding = false;
                 (tip, applied) = match outcome {
                     Ok(applied) => (prepared, applied),
                     refused => return Ok(refused),
@@ -179,10 +184,9 @@ impl Exchange<'_> {
         let now = self.session.now();
         match &result {
             Ok(_) => (self.memory.synced, self.memory.failure) = (Some(now), None),
-            Err(error @ Error::NotConfirmed { .. }) => {
-                self.memory.failure = Some(Failure { at: now, reason: error.to_string() });
-            }
-            Err(_) => {}
+            // What was wanted could not be; of the hub that says nothing.
+            Err(_) if self.deciding => {}
+            Err(error) => self.memory.failure = Some(Failure { at: now, reason: error.to_string() }),
         }
         fault::at(&self.session.env, "sync-about-to-finish");
         let kept = self.file.write(&self.memory).map_err(Error::file("can't remember what the hub has"));
@@ -490,8 +494,5 @@ fn unreached(error: HubError) -> Error {
 
 /// After a push without an answer.
 fn unclear(error: HubError) -> Error {
-    Error::NotConfirmed {
-        message: format!("{error}; whether it took the push is not known"),
-        hint: Some("the next `git aio sync` tells, and nothing is done twice".into()),
-    }
+    Error::Unanswered(error.to_string())
 }

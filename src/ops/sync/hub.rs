@@ -1,13 +1,14 @@
 //! Which hub there is, and what it has confirmed.
 
 use crate::{
-    base::{id::InstanceId, oid::Oid},
+    base::{id::InstanceId, oid::Oid, world::Time},
     host::hub::{
         Hub,
         memory::{Memory, MemoryFile},
+        without_secrets,
     },
     model::{
-        claim::{Claim, Holder},
+        claim::{Claim, Ended, Holder},
         view::View,
     },
     ops::{Error, Session},
@@ -39,7 +40,65 @@ pub(in crate::ops) struct Confirmed {
     through: u64,
 }
 
+/// What is known here of the hub, without asking it.
+#[derive(Debug, Clone)]
+pub struct HubState {
+    /// The hub by name, without secrets.
+    pub remote: String,
+    /// How many operations of this clone it is not known to have.
+    pub pending: u64,
+    /// How many claims of this clone were lost to others and are not settled.
+    pub lost: u64,
+    /// When it was last asked with success.
+    pub synced: Option<Time>,
+    /// The last failure and when that was, unless a success followed.
+    pub failure: Option<(Time, String)>,
+}
+
 impl Session {
+    /// Whether a hub is named.
+    pub fn has_hub(&self) -> bool {
+        self.hub_name().is_some()
+    }
+
+    /// What is known of the hub here; `None` where there is none.
+    pub(in crate::ops) fn hub_state(&self, snapshot: &Snapshot<'_>) -> Result<Option<HubState>, Error> {
+        let Some(name) = self.hub_name() else { return Ok(None) };
+        let memory = self.memory_file(&name).read();
+        let lost = self.lost_to_others(snapshot)?.into_iter().filter(|(loser, _)| self.is_ours(loser, snapshot));
+        Ok(Some(HubState {
+            remote: without_secrets(self.settings.remote.as_deref().unwrap_or(&name.remote)),
+            pending: snapshot.seq().saturating_sub(self.confirmed_through(&name, &memory, snapshot)),
+            lost: lost.count() as u64,
+            synced: memory.synced,
+            failure: memory.failure.map(|failure| (failure.at, failure.reason)),
+        }))
+    }
+
+    /// The claims that were lost to another clone and are not settled, with who lost them, in the order of their loss.
+    pub(in crate::ops) fn lost_to_others(&self, snapshot: &Snapshot<'_>) -> Result<Vec<(InstanceId, Ended)>, Error> {
+        if !snapshot.has_ended()? {
+            return Ok(Vec::new());
+        }
+        let mut lost = snapshot.all_losses()?.records;
+        lost.retain(|(_, ended)| ended.rival.is_some());
+        lost.sort_by_cached_key(|(loser, ended)| (loser.clone(), ended.at, ended.claim.scope.target()));
+        Ok(lost)
+    }
+
+    /// The last sign of life of the one to whom a claim was lost, where one is known that is later than its claim.
+    pub fn rival_seen(&self, ended: &Ended) -> Option<Time> {
+        let rival = ended.rival.as_ref()?;
+        self.seen_since(&rival.holder, rival.since, &self.snapshot().ok()?)
+    }
+
+    /// The last sign of life of `holder`, where one is known that is later than `since`.
+    pub(in crate::ops) fn seen_since(&self, holder: &Holder, since: Time, snapshot: &Snapshot<'_>) -> Option<Time> {
+        let Holder::Instance(id) = holder else { return None };
+        let instance = snapshot.instance(id).ok().flatten()?;
+        Some(self.observe(&instance).last_seen).filter(|seen| *seen > since)
+    }
+
     /// The hub, if one is named.
     pub(in crate::ops) fn hub_name(&self) -> Option<HubName> {
         self.settings.remote.as_deref().map(|remote| self.place_of(remote))
@@ -110,7 +169,7 @@ impl Session {
     }
 
     /// Whether `holder` works in this clone.
-    fn is_ours(&self, holder: &InstanceId, snapshot: &Snapshot<'_>) -> bool {
+    pub(in crate::ops) fn is_ours(&self, holder: &InstanceId, snapshot: &Snapshot<'_>) -> bool {
         let instance = snapshot.instance(holder).ok().flatten();
         instance.is_none_or(|instance| self.clone_id().is_ok_and(|here| *here == instance.clone))
     }
