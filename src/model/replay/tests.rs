@@ -333,6 +333,8 @@ impl World {
             Try::Settle { nth, how } => {
                 let handoff = state.handoffs.values().nth(nth % state.handoffs.len().max(1))?;
                 let holder = match &handoff.state {
+                    // Then it is the work of who accepted it.
+                    HandoffState::Accepted(settled) if settled.by != id(by) => return None,
                     HandoffState::Accepted(settled) => Holder::Instance(settled.by.clone()),
                     _ => Holder::Handoff(handoff.id.clone()),
                 };
