@@ -4,6 +4,7 @@
 
 mod fences;
 pub(super) mod proof;
+mod remote;
 mod repair;
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,11 @@ mod catch_up;
 mod epoch;
 mod exchange;
 mod hub;
+mod probe;
 
 pub use epoch::Compacted;
 pub use hub::Standing;
+pub(in crate::ops) use probe::Tried;
 
 use super::{Error, Session};
 use crate::{

@@ -52,9 +52,9 @@ pub(in crate::ops) struct Request<'p> {
 /// An exchange under way. It holds the lock of the clone's syncs.
 pub(in crate::ops) struct Exchange<'s> {
     pub(super) session: &'s Session,
-    hub: Hub,
-    file: MemoryFile,
-    memory: Memory,
+    pub(super) hub: Hub,
+    pub(super) file: MemoryFile,
+    pub(super) memory: Memory,
     deadline: Instant,
     synced: Synced,
     progress: &'s mut dyn FnMut(Phase),
