@@ -6,11 +6,12 @@
 
 pub mod memory;
 
-use super::{bounded, git::Git};
+use super::{bounded, git::Git, hooks::Node};
 use crate::base::oid::Oid;
 use std::{
     ffi::OsString,
     io,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -139,10 +140,32 @@ impl Hub {
     /// # Errors
     /// When there is no answer: they may have been made, or not.
     pub fn push(&self, updates: &[Update]) -> Result<Vec<Answer>, HubError> {
+        self.push_through(updates, None)
+    }
+
+    /// Asks for `late` as one who was overtaken: after git has looked what the hub has, and before it sends anything,
+    /// `early` is pushed, of the same ref. What becomes of that is told in the answer to neither.
+    ///
+    /// # Errors
+    /// When there is no answer, or files can't be written to `scratch`, an empty folder.
+    pub fn push_overtaken(&self, late: &Update, early: &Oid, scratch: &Path) -> Result<Answer, HubError> {
+        // git runs this hook at just that moment, and tells it where the push goes.
+        let push = "exec git push --quiet --no-verify --no-follow-tags --no-signed --recurse-submodules=no";
+        let script = format!("#!/bin/sh\n{push} --end-of-options \"$1\" {early}:{}\n", late.name);
+        let hook = Node::hook(script);
+        hook.write(&scratch.join("pre-push")).map_err(|error| io::Error::other(error.to_string()))?;
+        let answers = self.push_through(std::slice::from_ref(late), Some(scratch))?;
+        answers.into_iter().next().ok_or_else(|| self.unreachable(b""))
+    }
+
+    fn push_through(&self, updates: &[Update], hooks: Option<&Path>) -> Result<Vec<Answer>, HubError> {
         let mut args: Vec<String> =
-            ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-signed"]
+            ["push", "--porcelain", "--no-follow-tags", "--recurse-submodules=no", "--no-signed"]
                 .map(String::from)
                 .into();
+        if hooks.is_none() {
+            args.push("--no-verify".into());
+        }
         for update in updates {
             if let Some(expected) = &update.lease {
                 let expected = expected.as_ref().map_or("", Oid::as_str);
@@ -153,7 +176,7 @@ impl Hub {
         args.extend(
             updates.iter().map(|update| format!("{}:{}", update.new.as_ref().map_or("", Oid::as_str), update.name)),
         );
-        let ran = self.run(args)?;
+        let ran = self.run_with(hooks, args)?;
         if ran.status.is_none() {
             return Err(self.timed_out());
         }
@@ -163,12 +186,16 @@ impl Hub {
         answered.ok_or_else(|| self.unreachable(&ran.stderr))
     }
 
+    /// The user's hooks are for the user's own pushes.
     fn run(&self, args: Vec<String>) -> Result<bounded::Ran, HubError> {
+        self.run_with(None, args)
+    }
+
+    fn run_with(&self, hooks: Option<&Path>, args: Vec<String>) -> Result<bounded::Ran, HubError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        // The user's hooks are for the user's own pushes.
-        let no_hooks = format!("core.hooksPath={}", if cfg!(windows) { "NUL" } else { "/dev/null" });
-        // Nor are options that a server may not know.
-        let mut settings = vec![no_hooks, "push.pushOption=".to_owned()];
+        let hooks = hooks.unwrap_or(Path::new(if cfg!(windows) { "NUL" } else { "/dev/null" }));
+        // A server may not know options that the user's own knows.
+        let mut settings = vec![format!("core.hooksPath={}", hooks.display()), "push.pushOption=".to_owned()];
         if !self.remote.contains([':', '/', '\\', '=']) {
             // A mirror takes no single refs.
             settings.push(format!("remote.{}.mirror=false", self.remote));

@@ -5,6 +5,7 @@
 mod fences;
 mod hub;
 pub(super) mod proof;
+mod remote;
 mod repair;
 #[cfg(test)]
 mod tests;

@@ -10,11 +10,13 @@ mod epoch;
 mod exchange;
 mod hub;
 mod presence;
+mod probe;
 mod watch;
 
 pub use epoch::Compacted;
 pub(super) use hub::Confirmed;
 pub use hub::{HubState, Standing};
+pub(in crate::ops) use probe::Tried;
 pub(in crate::ops) use watch::Watching;
 
 use super::{Error, Session};

@@ -140,6 +140,9 @@ pub struct Told {
 pub struct Probe {
     /// When it was tried.
     pub at: Time,
+    /// Where the refs are.
+    #[serde(default)]
+    pub prefix: String,
     /// Whether refs can be created.
     pub create: bool,
     /// Whether they can be moved forward.

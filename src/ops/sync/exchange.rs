@@ -71,7 +71,7 @@ pub(in crate::ops) struct Request<'p> {
 pub(in crate::ops) struct Exchange<'s> {
     pub(super) session: &'s Session,
     pub(super) hub: Hub,
-    file: MemoryFile,
+    pub(super) file: MemoryFile,
     pub(super) memory: Memory,
     deadline: Instant,
     synced: Synced,
