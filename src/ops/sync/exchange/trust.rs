@@ -1,0 +1,72 @@
+//! What a hub may not do unnoticed: lose what it took, go back, or turn out to be another project's.
+
+use super::Exchange;
+use crate::{
+    base::oid::Oid,
+    host::hub::memory::{Base, MemoryFile},
+    ops::Error,
+    store::{Snapshot, StoreError},
+};
+
+impl Exchange<'_> {
+    /// Makes sure that the hub still has all that it took: nothing protects these refs from a forced push.
+    pub(in crate::ops::sync) fn trust(&self, theirs: Option<&Oid>) -> Result<(), Error> {
+        let repository = &self.session.repository;
+        let lost = |what: &str| Error::NotConfirmed {
+            message: format!("the hub {} {what}", self.hub.name()),
+            hint: Some(
+                "find out who did that and why; `git aio sync --recover` gives the hub what it lost from this clone"
+                    .into(),
+            ),
+        };
+        let Some(theirs) = theirs else {
+            return if self.memory.base.is_some() { Err(lost("has lost the whole store that it had")) } else { Ok(()) };
+        };
+        let base = self.memory.base.as_ref().and_then(Base::oid).filter(|oid| repository.chain_link(oid).is_ok());
+        let snapshot = repository.snapshot_at(theirs.clone()).map_err(|error| self.unusable(error))?;
+        snapshot.check_writable()?;
+        if self.is_of_another_project(&snapshot)? {
+            return Err(Error::not_allowed(
+                format!("the store on the hub {} belongs to another project", self.hub.name()),
+                "name the right hub with `git config aio.remote`",
+            ));
+        }
+        let link = repository.chain_link(theirs).map_err(|error| self.unusable(error))?;
+        if let Some(known) = &self.memory.base {
+            if link.epoch < known.epoch || link.epoch == known.epoch && link.seq < known.seq {
+                return Err(lost("has gone back behind what it had taken"));
+            }
+            let descends = |base: &Oid| repository.descends(theirs, base).unwrap_or(false);
+            if link.epoch == known.epoch && base.as_ref().is_some_and(|base| !descends(base)) {
+                return Err(lost("has another history than the one it had taken"));
+            }
+        }
+        repository.check_chain(theirs, base.as_ref()).map_err(|error| self.unusable(error))
+    }
+
+    /// Whether the hub's store is that of another project than ours. One that has never been synced is of none yet.
+    fn is_of_another_project(&self, theirs: &Snapshot<'_>) -> Result<bool, Error> {
+        if let Some(domain) = &self.memory.domain {
+            return Ok(domain != theirs.domain());
+        }
+        let ours = self.session.snapshot()?;
+        let differs = ours.exists() && ours.domain() != theirs.domain();
+        let synced = || MemoryFile::domains(self.session.repository.common_dir());
+        Ok(differs && synced().iter().any(|domain| domain == ours.domain()))
+    }
+
+    /// What is wrong with what the hub has. Nothing of it has been taken over.
+    fn unusable(&self, error: StoreError) -> Error {
+        match error {
+            StoreError::Tip(reason) => Error::NotConfirmed {
+                message: format!("the hub {} has what is no store of git-aio's: {reason}", self.hub.name()),
+                hint: Some("find out who pushed that and why; nothing of it was taken over".into()),
+            },
+            StoreError::Damaged { path, reason } => Error::NotConfirmed {
+                message: format!("the store on the hub {} is damaged: {path}: {reason}", self.hub.name()),
+                hint: Some("find out who pushed that and why; nothing of it was taken over".into()),
+            },
+            error => error.into(),
+        }
+    }
+}
