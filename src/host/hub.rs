@@ -26,6 +26,8 @@ pub struct Hub {
     place: String,
     prefix: String,
     deadline: Instant,
+    /// Whether what is fetched has to be on the disk.
+    durable: bool,
     /// How long there was till the deadline.
     limit: Duration,
 }
@@ -81,7 +83,14 @@ impl Hub {
     pub fn new(git: Git, remote: &str, place: &str, prefix: &str, deadline: Instant) -> Hub {
         let limit = deadline.saturating_duration_since(Instant::now());
         let prefix = prefix.trim_end_matches('/').to_owned();
-        Hub { git, remote: remote.into(), place: place.into(), prefix, limit, deadline }
+        Hub { git, remote: remote.into(), place: place.into(), prefix, limit, deadline, durable: false }
+    }
+
+    /// Where `durable`, what is fetched is on the disk when that is done: git itself leaves loose objects and refs to
+    /// chance, and our own ref is moved to what came.
+    #[must_use]
+    pub fn durable(self, durable: bool) -> Hub {
+        Hub { durable, ..self }
     }
 
     /// The ref `name` of ours (`state`) on the hub.
@@ -126,6 +135,8 @@ impl Hub {
             self.remote.clone(),
             format!("+{}/*:{here}/*", self.prefix),
             format!("+{}-presence/*:{here}/presence/*", self.prefix),
+            // What stands there would be in the way of the presence.
+            format!("^{}/presence*", self.prefix),
         ]);
         let ran = self.run(args)?;
         match ran.status {
@@ -196,6 +207,9 @@ impl Hub {
         let hooks = hooks.unwrap_or(Path::new(if cfg!(windows) { "NUL" } else { "/dev/null" }));
         // A server may not know options that the user's own knows.
         let mut settings = vec![format!("core.hooksPath={}", hooks.display()), "push.pushOption=".to_owned()];
+        if self.durable {
+            settings.push("core.fsync=committed,loose-object,reference".to_owned());
+        }
         if !self.remote.contains([':', '/', '\\', '=']) {
             // A mirror takes no single refs.
             settings.push(format!("remote.{}.mirror=false", self.remote));
@@ -233,6 +247,8 @@ fn answers(out: &str) -> Vec<(String, Answer)> {
         let to = refs.split_once(':')?.1.to_owned();
         match sign {
             " " | "+" | "-" | "*" | "=" => Some((to, Answer::Taken)),
+            // The connection ended before the hub said what became of it.
+            "!" if said.starts_with("[remote failure]") => None,
             "!" => Some((to, Answer::Refused(said.to_owned()))),
             _ => None,
         }

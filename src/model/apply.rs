@@ -308,7 +308,9 @@ fn move_claim<V: View>(
         }
         (Settlement::Decline, _) if view.instance(&handoff.from)?.is_some() => {
             let (holder, until) = (Holder::Instance(handoff.from.clone()), person_until(&handoff.from, op));
-            applied.changes.push(Change::PutClaim(Claim { holder, until, ..claim }));
+            // A grant like any other: somebody may have been given it in another clone meanwhile.
+            let token = view.seq() + 1;
+            applied.changes.push(Change::PutClaim(Claim { holder, token, grant: op.id.clone(), until, ..claim }));
         }
         _ => {
             applied.changes.push(Change::DropClaim(claim.clone()));

@@ -106,6 +106,7 @@ impl Session {
         for change in &applied.changes {
             let whose = match change {
                 Change::DropInstance(id) | Change::PutEnded(id, _) => Some(id.clone()),
+                Change::DropClaim(Claim { holder: Holder::Instance(id), .. }) => Some(id.clone()),
                 Change::DropClaim(Claim { holder: Holder::Handoff(id), .. }) => {
                     snapshot.handoff(id)?.map(|handoff| handoff.from)
                 }

@@ -31,6 +31,8 @@ pub struct Link {
     /// The tip that was cut off, in the first commit of an epoch.
     pub cut_from: Option<Oid>,
     op_id: OpId,
+    /// Whether it mends what was lost, and so may leave numbers out.
+    mends: bool,
 }
 
 /// How one chain relates to another.
@@ -55,8 +57,8 @@ impl Repository {
             return Err(StoreError::Tip(format!("commit {oid} has more than one parent")));
         }
         let parent = parents.into_iter().next();
-        let Trailers { op_id, seq, epoch, cut_from, .. } = trailers;
-        Ok(Link { oid: oid.clone(), seq, epoch, parent, cut_from, op_id })
+        let Trailers { op_id, seq, epoch, cut_from, mends } = trailers;
+        Ok(Link { oid: oid.clone(), seq, epoch, parent, cut_from, op_id, mends })
     }
 
     /// Whether `old` is `new` or before it, on the same chain.
@@ -122,7 +124,7 @@ impl Repository {
         while Some(&at.oid) != known && (known.is_some() || steps < UNKNOWN) {
             let Some(before) = self.parent_of(&at)? else { break };
             let follows = match at.epoch.checked_sub(before.epoch) {
-                Some(0) => at.seq == before.seq + 1,
+                Some(0) => at.seq == before.seq + 1 || at.mends && at.seq > before.seq,
                 Some(1) => at.seq > before.seq,
                 _ => false,
             };

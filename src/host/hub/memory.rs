@@ -133,6 +133,9 @@ pub struct Told {
     /// Why the hub did not take it, in words, if it didn't.
     #[serde(default)]
     pub refused: Option<String>,
+    /// How often in a row it did not, where it gave an answer at all.
+    #[serde(default)]
+    pub refusals: u32,
 }
 
 /// What a host allows on refs of ours.

@@ -2,7 +2,7 @@
 
 use super::{
     Phase, Synced,
-    exchange::{Exchange, Whose},
+    exchange::{Distrust, Exchange, Whose},
 };
 use crate::{
     base::{id::OpId, oid::Oid},
@@ -123,16 +123,21 @@ impl Exchange<'_> {
         }
         fault::at(&self.session.env, "sync-cut");
         self.settle(Some(&written))?;
-        self.remember(&written)?;
         Ok(Compacted { let_go, epoch: self.session.repository.chain_link(&written)?.epoch, tip: written })
     }
 
     fn recover(&mut self) -> Result<Outcome, Error> {
         let session = self.session;
         let theirs = self.fetch_untrusted()?;
-        if self.trust(theirs.as_ref()).is_ok() {
-            return self.run(None);
-        }
+        // Whatever else is wrong is not mended by giving it what we have, least of all to another project.
+        let lease = match self.trust(theirs.as_ref()) {
+            Ok(()) => return self.run(None),
+            Err(Distrust::Lost(_)) => None,
+            // What stands in the place of the store is none: it has to go, if it is still that.
+            Err(Distrust::NoStore(_)) if self.memory.base.is_some() => Some(theirs.clone()),
+            Err(distrust) => return Err(distrust.into()),
+        };
+        let theirs = theirs.filter(|_| lease.is_none());
         let refs = session.refs();
         let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
         // All that this clone knows, on top of what is left there.
@@ -147,13 +152,12 @@ impl Exchange<'_> {
             self.highest().max(ours.map_or(Ok(0), |ours| session.repository.snapshot_at(ours).map(|s| s.seq()))?);
         let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor)?;
         fault::at(&session.env, "sync-about-to-recover");
-        match self.offer(&written, None)? {
+        match self.offer(&written, lease)? {
             Answer::Taken => {}
             Answer::Refused(reason) => {
                 return Err(Error::not_confirmed(format!("the hub did not take what it had lost: {reason}")));
             }
         }
-        self.remember(&written)?;
         self.settle(Some(&written))?;
         Ok(Ok(Default::default()))
     }

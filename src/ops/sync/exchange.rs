@@ -6,6 +6,8 @@
 mod settle;
 mod trust;
 
+pub(super) use trust::Distrust;
+
 use super::{PATIENCE, Phase, Synced, hub::HubName};
 use crate::{
     base::{
@@ -23,7 +25,7 @@ use crate::{
         apply::{Applied, Outcome, Refusal, apply},
         op::{Action, Op},
     },
-    ops::{Error, Session},
+    ops::{Error, Notice, Session},
     store::{Snapshot, StoreError, Transaction, layout},
 };
 use std::{
@@ -132,11 +134,19 @@ impl Exchange<'_> {
         let id = OpId::random(self.session.random());
         let at = self.session.now();
         let mut stuck = (None, 0);
+        let mut offered: Option<(Oid, Applied)> = None;
         for tried in 1..=TRIES {
             self.synced.tries = tried;
             let began = Instant::now();
             let theirs = self.fetch()?;
             let mut tip = self.settle(theirs.as_ref())?;
+            // What was refused may have been taken all the same, and somebody else have come on top of it since.
+            if let (Some((offered, applied)), Some(theirs)) = (&offered, &theirs)
+                && self.session.repository.descends(theirs, offered)?
+            {
+                self.synced.tip.clone_from(&tip);
+                return Ok(Ok(applied.clone()));
+            }
             let mut applied = Applied::default();
             if let Some(Request { by, plan }) = &mut request {
                 let op = |action| Op { id: id.clone(), at, by: by.cloned(), action };
@@ -151,12 +161,17 @@ impl Exchange<'_> {
             self.synced.tip.clone_from(&tip);
             match self.push(tip.as_ref(), theirs.as_ref())? {
                 Answer::Taken => {
-                    // What was written locally meanwhile goes on top.
-                    let tip = self.settle(tip.as_ref())?;
-                    self.synced.tip = tip;
+                    // What was written locally meanwhile goes on top. If that fails, it has happened nonetheless.
+                    match self.settle(tip.as_ref()) {
+                        Ok(tip) => self.synced.tip = tip,
+                        Err(error) => self.session.notice(Notice::Doubtful(format!(
+                            "the hub has it, and this clone will with its next sync: {error}"
+                        ))),
+                    }
                     return Ok(Ok(applied));
                 }
                 Answer::Refused(why) => {
+                    offered = tip.map(|tip| (tip, applied));
                     stuck = if stuck.0 == theirs { (theirs, stuck.1 + 1) } else { (theirs, 1) };
                     if stuck.1 >= STUCK {
                         return Err(Error::not_confirmed(format!(
@@ -245,7 +260,6 @@ impl Exchange<'_> {
     fn push(&mut self, tip: Option<&Oid>, theirs: Option<&Oid>) -> Result<Answer, Error> {
         let Some(tip) = tip else { return Ok(Answer::Taken) };
         if Some(tip) == theirs {
-            self.remember(tip)?;
             self.tell_presence(tip);
             return Ok(Answer::Taken);
         }
@@ -260,7 +274,6 @@ impl Exchange<'_> {
         if answer == Answer::Taken {
             self.synced.pushed += count;
             self.memory.pushed = Some(self.session.now());
-            self.remember(tip)?;
         }
         Ok(answer)
     }

@@ -35,6 +35,7 @@ impl Exchange<'_> {
                 None => (theirs.clone(), session.repository.chain_link(theirs)?.seq),
             };
             if Some(&tip) == ours.as_ref() {
+                self.remember(theirs)?;
                 return Ok(Some(tip));
             }
             fault::at(&session.env, "sync-replayed");
@@ -44,6 +45,7 @@ impl Exchange<'_> {
                     swapped.doubt.into_iter().for_each(|doubt| session.notice(Notice::Doubtful(doubt)));
                     fault::at(&session.env, "sync-adopted");
                     self.synced.received += received;
+                    // Only now: what the local chain doesn't stand on would make what does stand there look confirmed.
                     self.remember(theirs)?;
                     return Ok(Some(tip));
                 }

@@ -8,16 +8,46 @@ use crate::{
     store::{Snapshot, StoreError},
 };
 
+/// Why what the hub has is not followed.
+#[derive(Debug)]
+pub(in crate::ops::sync) enum Distrust {
+    /// It lost something that it had taken.
+    Lost(Error),
+    /// What it has is no store of ours, or a damaged one.
+    NoStore(Error),
+    /// Anything else.
+    Other(Error),
+}
+
+impl From<Distrust> for Error {
+    fn from(distrust: Distrust) -> Error {
+        match distrust {
+            Distrust::Lost(error) | Distrust::NoStore(error) | Distrust::Other(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Distrust {
+    fn from(error: Error) -> Distrust {
+        Distrust::Other(error)
+    }
+}
+
+impl From<StoreError> for Distrust {
+    fn from(error: StoreError) -> Distrust {
+        Distrust::Other(error.into())
+    }
+}
+
 impl Exchange<'_> {
     /// Makes sure that the hub still has all that it took: nothing protects these refs from a forced push.
-    pub(in crate::ops::sync) fn trust(&self, theirs: Option<&Oid>) -> Result<(), Error> {
+    pub(in crate::ops::sync) fn trust(&self, theirs: Option<&Oid>) -> Result<(), Distrust> {
         let repository = &self.session.repository;
-        let lost = |what: &str| Error::NotConfirmed {
-            message: format!("the hub {} {what}", self.hub.name()),
-            hint: Some(
-                "find out who did that and why; `git aio sync --recover` gives the hub what it lost from this clone"
-                    .into(),
-            ),
+        let lost = |what: &str| {
+            let hint =
+                "find out who did that and why; `git aio sync --recover` gives the hub what it lost from this clone";
+            let message = format!("the hub {} {what}", self.hub.name());
+            Distrust::Lost(Error::NotConfirmed { message, hint: Some(hint.into()) })
         };
         let Some(theirs) = theirs else {
             return if self.memory.base.is_some() { Err(lost("has lost the whole store that it had")) } else { Ok(()) };
@@ -26,10 +56,10 @@ impl Exchange<'_> {
         let snapshot = repository.snapshot_at(theirs.clone()).map_err(|error| self.unusable(error))?;
         snapshot.check_writable()?;
         if self.is_of_another_project(&snapshot)? {
-            return Err(Error::not_allowed(
+            return Err(Distrust::Other(Error::not_allowed(
                 format!("the store on the hub {} belongs to another project", self.hub.name()),
                 "name the right hub with `git config aio.remote`",
-            ));
+            )));
         }
         let link = repository.chain_link(theirs).map_err(|error| self.unusable(error))?;
         if let Some(known) = &self.memory.base {
@@ -56,17 +86,17 @@ impl Exchange<'_> {
     }
 
     /// What is wrong with what the hub has. Nothing of it has been taken over.
-    fn unusable(&self, error: StoreError) -> Error {
-        match error {
-            StoreError::Tip(reason) => Error::NotConfirmed {
-                message: format!("the hub {} has what is no store of git-aio's: {reason}", self.hub.name()),
-                hint: Some("find out who pushed that and why; nothing of it was taken over".into()),
-            },
-            StoreError::Damaged { path, reason } => Error::NotConfirmed {
-                message: format!("the store on the hub {} is damaged: {path}: {reason}", self.hub.name()),
-                hint: Some("find out who pushed that and why; nothing of it was taken over".into()),
-            },
-            error => error.into(),
-        }
+    fn unusable(&self, error: StoreError) -> Distrust {
+        let message = match error {
+            StoreError::Tip(reason) => {
+                format!("the hub {} has what is no store of git-aio's: {reason}", self.hub.name())
+            }
+            StoreError::Damaged { path, reason } => {
+                format!("the store on the hub {} is damaged: {path}: {reason}", self.hub.name())
+            }
+            error => return error.into(),
+        };
+        let hint = "find out who pushed that and why; nothing of it was taken over";
+        Distrust::NoStore(Error::NotConfirmed { message, hint: Some(hint.into()) })
     }
 }
