@@ -109,6 +109,19 @@ impl Hub {
     /// # Errors
     /// When it can't be reached in time.
     pub fn fetch(&self, tips: &[Oid]) -> Result<(), HubError> {
+        let tips = tips.iter().map(|tip| format!("--negotiation-tip={tip}")).collect();
+        self.fetch_by(tips)
+    }
+
+    /// As [`fetch`](Self::fetch), for a clone that has less than its refs say: as if nothing were here.
+    ///
+    /// # Errors
+    /// When it can't be reached in time.
+    pub fn fetch_anew(&self) -> Result<(), HubError> {
+        self.fetch_by(vec!["--refetch".into()])
+    }
+
+    fn fetch_by(&self, how: Vec<String>) -> Result<(), HubError> {
         let mut args: Vec<String> = [
             "fetch",
             "--quiet",
@@ -123,7 +136,7 @@ impl Hub {
         ]
         .map(String::from)
         .into();
-        args.extend(tips.iter().map(|tip| format!("--negotiation-tip={tip}")));
+        args.extend(how);
         let here = format!("refs/aio-sync/{}", self.place);
         args.extend([
             "--end-of-options".into(),
@@ -200,8 +213,8 @@ impl Hub {
         let hooks = hooks.unwrap_or(Path::new(if cfg!(windows) { "NUL" } else { "/dev/null" }));
         // A server may not know options that the user's own knows.
         let mut settings = vec![format!("core.hooksPath={}", hooks.display()), "push.pushOption=".to_owned()];
-        if !self.remote.contains([':', '/', '\\', '=']) {
-            // A mirror takes no single refs.
+        if self.remote == self.place && !self.remote.contains('=') {
+            // It is one of the repository's remotes. A mirror takes no single refs.
             settings.push(format!("remote.{}.mirror=false", self.remote));
         }
         let settings = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]);

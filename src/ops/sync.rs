@@ -9,6 +9,7 @@ mod catch_up;
 mod epoch;
 mod exchange;
 mod hub;
+mod partial;
 mod probe;
 
 pub use epoch::Compacted;

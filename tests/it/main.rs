@@ -24,6 +24,7 @@ mod kill;
 mod log;
 mod managers;
 mod note;
+mod plain_git;
 mod push;
 mod race;
 mod release;
