@@ -114,6 +114,19 @@ impl Hub {
     /// # Errors
     /// When it can't be reached in time.
     pub fn fetch(&self, tips: &[Oid]) -> Result<(), HubError> {
+        let tips = tips.iter().map(|tip| format!("--negotiation-tip={tip}")).collect();
+        self.fetch_by(tips)
+    }
+
+    /// As [`fetch`](Self::fetch), for a clone that has less than its refs say: as if nothing were here.
+    ///
+    /// # Errors
+    /// When it can't be reached in time.
+    pub fn fetch_anew(&self) -> Result<(), HubError> {
+        self.fetch_by(vec!["--refetch".into()])
+    }
+
+    fn fetch_by(&self, how: Vec<String>) -> Result<(), HubError> {
         let mut args: Vec<String> = [
             "fetch",
             "--quiet",
@@ -128,7 +141,7 @@ impl Hub {
         ]
         .map(String::from)
         .into();
-        args.extend(tips.iter().map(|tip| format!("--negotiation-tip={tip}")));
+        args.extend(how);
         let here = format!("refs/aio-sync/{}", self.place);
         args.extend([
             "--end-of-options".into(),
@@ -210,8 +223,8 @@ impl Hub {
         if self.durable {
             settings.push("core.fsync=committed,loose-object,reference".to_owned());
         }
-        if !self.remote.contains([':', '/', '\\', '=']) {
-            // A mirror takes no single refs.
+        if self.remote == self.place && !self.remote.contains('=') {
+            // It is one of the repository's remotes. A mirror takes no single refs.
             settings.push(format!("remote.{}.mirror=false", self.remote));
         }
         let settings = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]);

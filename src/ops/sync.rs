@@ -9,6 +9,7 @@ mod catch_up;
 mod epoch;
 mod exchange;
 mod hub;
+mod partial;
 mod presence;
 mod probe;
 mod watch;

@@ -225,6 +225,7 @@ impl Exchange<'_> {
         let before = refs.read(&tracking).ok().flatten();
         let tips: Vec<Oid> = ours.into_iter().chain(before).collect();
         self.hub.fetch(&tips).map_err(unreached)?;
+        self.complete(&tracking)?;
         fault::at(&self.session.env, "sync-fetched");
         Ok(refs.read(&tracking).map_err(StoreError::from)?)
     }
@@ -323,7 +324,7 @@ impl Exchange<'_> {
 }
 
 /// Before anything was pushed: nothing is there that was not.
-fn unreached(error: HubError) -> Error {
+pub(super) fn unreached(error: HubError) -> Error {
     Error::not_confirmed(error.to_string())
 }
 
