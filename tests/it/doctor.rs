@@ -188,7 +188,7 @@ fn with_host<'e>(env: &'e TestEnvironment, update: &str) -> (Repo<'e>, Repo<'e>)
 /// What a probe says of the hub, and how it ends.
 fn probe(repo: &Repo<'_>) -> (i32, Vec<String>) {
     let told = repo.aio(&["doctor", "--remote"]);
-    let hub = told.stdout.lines().filter(|line| line[8..].starts_with("hub"));
+    let hub = told.stdout.lines().filter(|line| line[8..].starts_with("hub ") && !line[8..].starts_with("hub  "));
     (told.code, hub.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect())
 }
 
@@ -202,7 +202,7 @@ fn a_host_that_allows_all_is_told_to_and_left_as_it_was() {
         }
         let (code, told) = probe(&repo);
         let expected = [
-            "ok hub origin answers",
+            "ok hub host origin answers",
             "ok hub create refs can be created",
             "ok hub update they can be moved forward",
             "ok hub overtaken whoever was overtaken is refused",
@@ -289,7 +289,7 @@ fn a_hub_that_is_away_or_not_named_can_not_be_tried() {
     fs::rename(&hub.dir, env.path().join("away")).unwrap();
     let (code, told) = probe(&repo);
     assert_eq!((code, told.len()), (7, 1));
-    assert!(told[0].starts_with("failed hub the hub origin can't be reached"), "{told:?}");
+    assert!(told[0].starts_with("failed hub host the hub origin can't be reached"), "{told:?}");
     repo.git(&["config", "--unset", "aio.remote"]);
     assert_eq!(repo.aio(&["doctor", "--remote"]).code, 2);
 }

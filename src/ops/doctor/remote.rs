@@ -35,7 +35,7 @@ impl Session {
                 (Some(_), None | Some(Err(_))) => format!("; it may still have {}", trial.refs.join(" and ")),
                 _ => String::new(),
             };
-            return Ok(Probed { checks: vec![failed("hub", format!("{silence}{left}"))], unreached: true });
+            return Ok(Probed { checks: vec![failed("hub host", format!("{silence}{left}"))], unreached: true });
         }
         let tried = |name, tried: &Tried, good: &str, means: &str| {
             let finding = match tried {
@@ -53,7 +53,7 @@ impl Session {
             other => tried("hub delete", other, "refs can be deleted", NO_DELETE),
         };
         let checks = vec![
-            check("hub", Ok(format!("{} answers", trial.hub))),
+            check("hub host", Ok(format!("{} answers", trial.hub))),
             tried("hub create", &trial.create, "refs can be created", NO_CREATE),
             tried("hub update", &trial.update, "they can be moved forward", NO_UPDATE),
             tried("hub overtaken", &trial.refuses_stale, "whoever was overtaken is refused", TAKES_STALE),
