@@ -8,6 +8,7 @@ use crate::{
         text,
     },
     model::{
+        apply::kept_beside,
         claim::{Claim, GrantRef, Holder},
         handoff::{Document, Handoff, HandoffState, MAX_DOCUMENT, WorkTreeMark},
         op::{Action, Settlement},
@@ -109,6 +110,7 @@ impl Session {
                         named.push(claim);
                     }
                 }
+                keeps_nothing_beside(&named, me, snapshot)?;
                 Ok(named)
             }
         }
@@ -275,6 +277,20 @@ impl Session {
         let handoff = self.find(id.as_str(), &snapshot)?;
         self.shown(handoff, &snapshot)
     }
+}
+
+/// Makes sure that `me` keeps nothing that overlaps one of the claims `named`: two may not hold what one may.
+fn keeps_nothing_beside(named: &[Claim], me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<(), Error> {
+    let grants: Vec<_> = named.iter().map(Claim::grant_ref).collect();
+    for claim in named {
+        if let Some(kept) = kept_beside(snapshot, me, claim, &grants)?.first() {
+            return Err(Error::not_allowed(
+                format!("{} can't go without {}, which overlaps it and is yours too", claim.scope, kept.scope),
+                format!("name both, with --claim {} too, or release that one first", snapshot.short_claim_id(&kept.id)),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The claims that go with a handoff now: those it holds, or those its acceptor still holds of them.
