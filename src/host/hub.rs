@@ -206,7 +206,10 @@ impl Hub {
         }
         let told = answers(&String::from_utf8_lossy(&ran.stdout));
         let answer = |update: &Update| told.iter().find(|(name, _)| *name == update.name).map(|(_, a)| a.clone());
-        let answered: Option<Vec<Answer>> = updates.iter().map(answer).collect();
+        // git ends well only where all was taken, whether or not its words came to us.
+        let unsaid = ran.status.is_some_and(|status| status.success()).then_some(Answer::Taken);
+        let answered: Option<Vec<Answer>> =
+            updates.iter().map(|update| answer(update).or_else(|| unsaid.clone())).collect();
         answered.ok_or_else(|| self.unreachable(&ran.stderr))
     }
 

@@ -228,7 +228,7 @@ fn untold<V: View, W: View<Error = V::Error>>(view: &V, was: &W, op: &Op) -> Res
     for grant in claims {
         let ended = told.iter().find(|ended| ended.claim.id == grant.claim);
         if let (Some(ended), Some(claim)) = (ended, granted(was, grant)?)
-            && view.claim(&grant.claim)?.is_none()
+            && view.claim(&grant.claim)?.is_none_or(|there| there.holder != Holder::Handoff(id.clone()))
         {
             lost.push(Loss { rival: whoever_ended(ended), want: wanted(claim) });
         }

@@ -351,6 +351,7 @@ fn a_lock_that_a_killed_git_left() {
     members[1].ok(&["claim", "src/auth/"]);
     members[1].sync();
     let lock = members[0].repo.dir.join(".git/refs/aio-sync/origin/state.lock");
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
     fs::write(&lock, "").unwrap();
     fails_and_goes_on(&hub, members, "refs/aio-sync/origin/state.lock", || fs::remove_file(&lock).unwrap());
 }
