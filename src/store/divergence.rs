@@ -6,6 +6,7 @@
 use super::{
     Repository,
     error::StoreError,
+    layout,
     log::{OurCommit, Trailers},
 };
 use crate::{
@@ -111,6 +112,21 @@ impl Repository {
         link.parent.as_ref().map(|parent| self.chain_link(parent)).transpose()
     }
 
+    /// The first commit of the chain that ends at `tip`, where that chain was cut in an epoch after `epoch`.
+    ///
+    /// # Errors
+    /// When a commit of those epochs can't be read.
+    pub fn cut_after(&self, tip: &Oid, epoch: u64) -> Result<Option<Link>, StoreError> {
+        let mut at = self.chain_link(tip)?;
+        while at.epoch > epoch {
+            match self.parent_of(&at)? {
+                Some(before) => at = before,
+                None => return Ok(Some(at)),
+            }
+        }
+        Ok(None)
+    }
+
     /// Makes sure that the chain that ends at `tip` is one as we write it, each commit numbered after the one before
     /// it: down to `known`, or as far as is worth while where nothing is known of it.
     ///
@@ -123,7 +139,7 @@ impl Repository {
             let Some(before) = self.parent_of(&at)? else { break };
             let follows = match at.epoch.checked_sub(before.epoch) {
                 Some(0) => at.seq == before.seq + 1,
-                Some(1) => at.seq > before.seq,
+                Some(1) => at.seq > before.seq && at.seq - before.seq <= layout::MOST_LEFT_OUT,
                 _ => false,
             };
             if !follows {

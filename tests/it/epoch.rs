@@ -145,6 +145,12 @@ fn a_hub_that_went_back_is_not_followed_and_gets_back_what_it_lost() {
 
     b.ok(&["sync", "--recover"]);
     assert_eq!(tip(b), tip(&hub));
+    // Numbers that the hub gave to what b doesn't know are not given again.
+    let seq = |at: &str| {
+        let format = "--format=%(trailers:key=Aio-Seq,valueonly,separator=)";
+        b.git(&["log", "-1", format, at]).trim().parse::<u64>().unwrap()
+    };
+    assert!(seq("refs/aio/state") > seq("refs/aio/state~1") + 1000);
     // What only c knew is pending there again, and comes back with its next sync.
     c.ok(&["sync"]);
     a.ok(&["sync"]);

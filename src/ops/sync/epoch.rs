@@ -20,6 +20,10 @@ use std::time::Instant;
 /// How often the local ref is moved again because a local writer was quicker.
 const TRIES: u32 = 16;
 
+/// How many numbers a recovery leaves out: the hub may have given them to operations that it lost and that are not
+/// known here.
+const LEFT_OUT: u64 = 1000;
+
 /// What a compaction came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compacted {
@@ -145,7 +149,7 @@ impl Exchange<'_> {
         };
         let floor =
             self.highest().max(ours.map_or(Ok(0), |ours| session.repository.snapshot_at(ours).map(|s| s.seq()))?);
-        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor)?;
+        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor + LEFT_OUT)?;
         fault::at(&session.env, "sync-about-to-recover");
         match self.offer(&written, None)? {
             Answer::Taken => {}
