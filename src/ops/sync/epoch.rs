@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     base::{id::OpId, oid::Oid},
-    host::{fault, hub::Answer},
+    host::{
+        fault,
+        hub::{Answer, memory::MemoryFile},
+    },
     model::{
         apply::Outcome,
         op::{Action, Op},
@@ -58,6 +61,15 @@ impl Session {
     }
 
     fn compact_here(&self) -> Result<Compacted, Error> {
+        let synced = MemoryFile::domains(self.repository.common_dir());
+        let snapshot = self.snapshot()?;
+        if synced.iter().any(|domain| domain == snapshot.domain()) {
+            return Err(Error::usage(
+                "this store was synced with a hub, and none is named now: the hub would not know the shorter history",
+                "name it with `git config aio.remote <remote>`; to leave it for good, remove the folder `aio/hub` in the \
+                 git directory",
+            ));
+        }
         let mut turn = self.repository.take_turn();
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
