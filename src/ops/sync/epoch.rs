@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     base::{id::OpId, oid::Oid},
-    host::{fault, hub::Answer},
+    host::{
+        fault,
+        hub::{Answer, memory::MemoryFile},
+    },
     model::{
         apply::Outcome,
         op::{Action, Op},
@@ -19,6 +22,10 @@ use std::time::Instant;
 
 /// How often the local ref is moved again because a local writer was quicker.
 const TRIES: u32 = 16;
+
+/// How many numbers a recovery leaves out: the hub may have given them to operations that it lost and that are not
+/// known here.
+const LEFT_OUT: u64 = 1000;
 
 /// What a compaction came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +61,15 @@ impl Session {
     }
 
     fn compact_here(&self) -> Result<Compacted, Error> {
+        let synced = MemoryFile::domains(self.repository.common_dir());
+        let snapshot = self.snapshot()?;
+        if synced.iter().any(|domain| domain == snapshot.domain()) {
+            return Err(Error::usage(
+                "this store was synced with a hub, and none is named now: the hub would not know the shorter history",
+                "name it with `git config aio.remote <remote>`; to leave it for good, remove the folder `aio/hub` in the \
+                 git directory",
+            ));
+        }
         let mut turn = self.repository.take_turn();
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
@@ -150,7 +166,7 @@ impl Exchange<'_> {
         };
         let floor =
             self.highest().max(ours.map_or(Ok(0), |ours| session.repository.snapshot_at(ours).map(|s| s.seq()))?);
-        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor)?;
+        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor + LEFT_OUT)?;
         fault::at(&session.env, "sync-about-to-recover");
         match self.offer(&written, lease)? {
             Answer::Taken => {}

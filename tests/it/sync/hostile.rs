@@ -58,10 +58,10 @@ impl Intruder<'_, '_> {
     fn commit(&self, tree: &str, parents: &[&str], seq: u64, epoch: u64) -> String {
         let op = format!("{:032x}", u128::from(seq) + 0xdead_0000);
         let body = format!(
-            "{{\"action\":{{\"do\":\"repair\",\"summary\":[\"mine\"]}},\"at\":\"2026-01-01T00:00:00Z\",\"by\":null,\"id\":\"{op}\",\"v\":1}}"
+            "{{\"action\":{{\"count\":0,\"do\":\"bypass\",\"fence\":\"mine\",\"paths\":[]}},\"at\":\"2026-01-01T00:00:00Z\",\"by\":null,\"id\":\"{op}\",\"v\":1}}"
         );
         let message =
-            format!("repair: mine\n\n{body}\n\nAio-Op: repair\nAio-Op-Id: {op}\nAio-Seq: {seq}\nAio-Epoch: {epoch}\n");
+            format!("bypass: mine\n\n{body}\n\nAio-Op: bypass\nAio-Op-Id: {op}\nAio-Seq: {seq}\nAio-Epoch: {epoch}\n");
         let mut args = vec!["commit-tree", tree];
         parents.iter().for_each(|parent| args.extend(["-p", parent]));
         self.fed(&args, message.as_bytes())
@@ -137,7 +137,10 @@ fn what_is_no_store_is_refused_as_a_whole() {
     let beside = intruder.commit(&tree, &[&good], seq, 1);
     let ahead = intruder.commit(&tree, &[&good], seq + 10, 1);
     let huge = intruder.commit(&tree, &[&good], u64::MAX - 1, 1);
-    let epochs = intruder.commit(&tree, &[&good], seq + 1, 1 << 40);
+    let epochs = intruder.commit(&tree, &[&good], seq + 1, 1 << 30);
+    // Neither leaves those who come after it a number.
+    let last = intruder.commit(&tree, &[&good], (1 << 48) - 1, 2);
+    let skips = intruder.commit(&tree, &[&good], (1 << 40) - 1, 2);
     let empty = intruder.fed(&["mktree"], b"");
     let bare = intruder.commit(&empty, &[&good], seq + 1, 1);
     let tag = format!("object {good}\ntype commit\ntag x\ntagger A <a@b.c> 1 +0000\n\nx\n");
@@ -149,6 +152,8 @@ fn what_is_no_store_is_refused_as_a_whole() {
         (&ahead, "does not follow"),
         (&huge, "none of git-aio"),
         (&epochs, "does not follow"),
+        (&last, "none of git-aio"),
+        (&skips, "does not follow"),
         (&bare, "aio.json is missing"),
         (&intruder.blob(b"not a store"), "no store of git-aio's"),
         (&tree, "no store of git-aio's"),
@@ -159,6 +164,40 @@ fn what_is_no_store_is_refused_as_a_whole() {
         intruder.put(&good);
     }
     members.iter().for_each(|member| drop(member.sync()));
+}
+
+/// A new epoch that whoever knows the hub sees is none: it begins with an old state, or far away.
+#[test]
+fn a_cut_that_goes_back_or_far_ahead_is_refused() {
+    let env = TestEnvironment::new();
+    let hub = Hub::new(&env, Way::File);
+    let [one, two] = two(&hub);
+    one.sync();
+    let (good, intruder) = (hub.tip(), Intruder { hub: &hub });
+    let (old, seq) = (intruder.git(&["rev-parse", &format!("{good}~1^{{tree}}")]), intruder.seq());
+    let back = intruder.commit(&old, &[], seq, 2);
+    let on_top = intruder.commit(&old, &[&back], seq + 1, 2);
+    let later = intruder.commit(&old, &[&on_top], seq + 2, 3);
+    let far = intruder.commit(&old, &[], (1 << 40) - 1, 2);
+    let epoch = intruder.commit(&old, &[], seq + 1, (1 << 40) - 1);
+    for (tip, says) in [
+        (&back, "has gone back"),
+        (&on_top, "has gone back"),
+        (&later, "has gone back"),
+        (&far, "does not follow"),
+        (&epoch, "does not follow"),
+    ] {
+        intruder.put(tip);
+        for member in [&one, &two] {
+            let refused = member.aio(&["sync"]);
+            assert_eq!(refused.code, 7, "{says}: {}", refused.stderr);
+            assert!(refused.stderr.contains(says), "{says}: {}", refused.stderr);
+            assert_eq!(member.tip(), good, "nothing of it was taken over");
+        }
+    }
+    intruder.put(&good);
+    one.ok(&["claim", "README.md"]);
+    one.sync();
 }
 
 /// An aio.json that nobody can read, is too large, or shuts older writers out.

@@ -67,7 +67,21 @@ impl Exchange<'_> {
     ) -> Result<(Oid, u64), Error> {
         let repository = &self.session.repository;
         let apart = repository.divergence(ours, theirs, base)?;
-        if apart.common.as_ref() == Some(theirs) {
+        if let Some(number) = apart.hidden_before {
+            return Err(Error::NotConfirmed {
+                message: format!(
+                    "what this clone did before operation {number} can't be read any more, and the hub {} may lack it",
+                    self.hub.name()
+                ),
+                hint: Some(
+                    "nothing has changed; keep `git aio doctor --dump`, then `git update-ref -d refs/aio/state` and sync \
+                     to go on with what the hub has"
+                        .into(),
+                ),
+            });
+        }
+        // A cut of our own does not go forward from what the hub has: what it let go of is done again there.
+        if apart.common.as_ref() == Some(theirs) && !apart.cut {
             return Ok((ours.clone(), 0));
         }
         let mut tip = theirs.clone();

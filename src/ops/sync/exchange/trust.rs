@@ -5,7 +5,7 @@ use crate::{
     base::oid::Oid,
     host::hub::memory::{Base, MemoryFile},
     ops::Error,
-    store::{Snapshot, StoreError},
+    store::{Snapshot, StoreError, layout},
 };
 
 /// Why what the hub has is not followed.
@@ -69,6 +69,18 @@ impl Exchange<'_> {
             let descends = |base: &Oid| repository.descends(theirs, base).unwrap_or(false);
             if link.epoch == known.epoch && base.as_ref().is_some_and(|base| !descends(base)) {
                 return Err(lost("has another history than the one it had taken"));
+            }
+        }
+        if let Some(known) = &self.memory.base
+            && let Some(root) = repository.cut_after(theirs, known.epoch).map_err(|error| self.unusable(error))?
+        {
+            // Whoever cuts goes on counting, so that this one lets go of less than the hub had.
+            if root.seq <= known.seq {
+                return Err(lost("has gone back behind what it had taken"));
+            }
+            if (root.seq - known.seq).max(root.epoch - known.epoch) > layout::MOST_LEFT_OUT {
+                let reason = format!("operation {} does not follow operation {}", root.seq, known.seq);
+                return Err(self.unusable(StoreError::Tip(reason)));
             }
         }
         repository.check_chain(theirs, base.as_ref()).map_err(|error| self.unusable(error))
