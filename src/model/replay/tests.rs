@@ -218,9 +218,8 @@ impl World {
     fn mean(&mut self, by: usize, was: &Memory, op: Op, applied: &Applied) {
         for change in &applied.changes {
             match change {
-                Change::DropClaim(claim) => self.granted.retain(|granted, (holder, scope, _)| {
-                    granted != claim.id.as_str() && (!claim.is_held_by(&id(*holder)) || *scope != claim.scope)
-                }),
+                // Under whatever name it was granted first.
+                Change::DropClaim(claim) => self.gone(claim),
                 // One record tells of all that was lost on a scope.
                 Change::DropEnded(who, claim) => {
                     let told = was.ended.get(&(who.to_string(), claim.to_string())).map(|told| &told.claim.scope);
@@ -228,7 +227,9 @@ impl World {
                         granted != claim.as_str() && (id(*holder) != *who || Some(&*scope) != told)
                     });
                 }
-                Change::PutClaim(claim) if !claim.is_held_by(&id(by)) => drop(self.granted.remove(claim.id.as_str())),
+                Change::PutClaim(claim) if !claim.is_held_by(&id(by)) => {
+                    was.claims.get(claim.id.as_str()).into_iter().for_each(|claim| self.gone(claim));
+                }
                 Change::DropInstance(gone) => self.granted.retain(|_, (holder, _, _)| id(*holder) != *gone),
                 _ => {}
             }
@@ -237,6 +238,12 @@ impl World {
             self.granted.insert(claim.id.to_string(), (by, claim.scope.clone(), claim.mode));
         }
         self.meant.insert(op.id.to_string(), op.action);
+    }
+
+    fn gone(&mut self, claim: &Claim) {
+        self.granted.retain(|granted, (holder, scope, _)| {
+            granted != claim.id.as_str() && (!claim.is_held_by(&id(*holder)) || *scope != claim.scope)
+        });
     }
 
     fn step(&mut self, step: &Step) {
