@@ -10,7 +10,7 @@ use std::{
 };
 
 /// How often a process is asked whether it has ended, at first and at most.
-const ASK: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(10));
+const ASK: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(2));
 
 /// How long the rest of what an ended process answered and said is waited for: something that it left behind may keep
 /// them open, as the master of shared ssh connections does with the latter. On a busy machine the answer takes its time.
