@@ -132,11 +132,20 @@ pub(crate) fn last_seen(seen: Option<Time>, now: Time) -> String {
 
 /// A claim that ended without its holder's doing, told to the holder.
 pub(crate) fn lost(ended: &Ended, now: Time) -> String {
+    lost_by(None, ended, now)
+}
+
+/// The same, told to another than the holder, where that is given.
+pub(crate) fn lost_by(loser: Option<&InstanceId>, ended: &Ended, now: Time) -> String {
+    let (whose, who) = match loser {
+        None => ("your claim".to_owned(), "you"),
+        Some(loser) => (format!("the claim of {loser}"), "it"),
+    };
     let by = ended.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     let what = target(&ended.claim.scope.target());
     let ago = ago(ended.at, now);
     let how = match ended.reason {
-        EndReason::Stale => format!("was ended {ago}{by}, because you had not been heard of"),
+        EndReason::Stale => format!("was ended {ago}{by}, because {who} had not been heard of"),
         EndReason::Expired => format!("was ended {ago}{by}, because its time was up"),
         EndReason::Forced => format!("was ended {ago}{by}"),
         EndReason::Lost => match &ended.rival {
@@ -145,7 +154,7 @@ pub(crate) fn lost(ended: &Ended, now: Time) -> String {
         },
     };
     let why = ended.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
-    format!("your claim on {what} {how}{why}")
+    format!("{whose} on {what} {how}{why}")
 }
 
 /// Who has what somebody lost: `codex-… of another clone: directory src, token 7, claimed 3m ago`.
@@ -161,7 +170,7 @@ pub(crate) fn lost_to_other(ended: &Ended, now: Time) -> String {
 }
 
 /// The same, told to somebody who need not have lost it: `7b3f1a2b  src/main.rs (file) of claude-… to codex-…: …`.
-pub(crate) fn lost_by(loser: &InstanceId, ended: &Ended, now: Time) -> String {
+pub(crate) fn loss_of(loser: &InstanceId, ended: &Ended, now: Time) -> String {
     format!("{} of {loser}{}", lost_claim(ended), to_rival(ended, now))
 }
 
@@ -198,16 +207,17 @@ pub(crate) fn seen(seen: &Seen, now: Time) -> String {
     format!("{what} by {holder}{}{fallen}", terms(claim, now))
 }
 
-/// An instance: `codex-1707084123-a3f2 live, seen 3s ago: "port the parser" [T-1]`.
+/// An instance: `codex-1707084123-a3f2 live elsewhere, seen 3s ago: "port the parser" [T-1]`.
 pub(crate) fn instance(known: &Known, now: Time) -> String {
-    let Known { instance, presence, last_seen } = known;
+    let Known { instance, presence, last_seen, elsewhere } = known;
+    let elsewhere = if *elsewhere { " elsewhere" } else { "" };
     let task = instance.task.as_ref().map(|task| {
         let id = task.id.as_ref().map(|id| format!(" [{id}]")).unwrap_or_default();
         format!(": {}{id}", quoted(&task.text))
     });
     let worktree = instance.worktree.as_ref().map(|name| format!(" in worktree {}", target(name)));
     format!(
-        "{} {}, seen {}{}{}",
+        "{} {}{elsewhere}, seen {}{}{}",
         instance.id,
         presence.as_str(),
         ago(*last_seen, now),

@@ -36,6 +36,8 @@ pub struct Instance {
     task: Option<Task>,
     /// `live`, `idle`, `stale` or `ended`
     state: String,
+    /// Whether it works in another clone
+    elsewhere: bool,
     since: String,
     last_seen: String,
     worktree: Option<String>,
@@ -255,6 +257,8 @@ answer!(
         lost: Vec<LostClaim>,
         /// The commit of `refs/aio/state`
         tip: Option<String>,
+        /// How often it was tried because others were quicker
+        tries: u32,
     }
 );
 answer!(
@@ -389,6 +393,7 @@ impl Instance {
             project: project.clone(),
             task: task.as_ref().map(|t| Task { text: t.text.clone(), id: t.id.as_ref().map(ToString::to_string) }),
             state: known.presence.as_str().into(),
+            elsewhere: known.elsewhere,
             since: rfc3339(*since),
             last_seen: rfc3339(known.last_seen),
             worktree: worktree.clone(),
@@ -600,6 +605,7 @@ impl SyncAnswer {
             token: ended.rival.as_ref().map(|rival| rival.token),
             since: ended.rival.as_ref().map(|rival| rfc3339(rival.since)),
         });
-        SyncAnswer::new(synced.pushed, synced.received, lost.collect(), synced.tip.as_ref().map(ToString::to_string))
+        let tip = synced.tip.as_ref().map(ToString::to_string);
+        SyncAnswer::new(synced.pushed, synced.received, lost.collect(), tip, synced.tries)
     }
 }

@@ -16,6 +16,9 @@ const ASK: (Duration, Duration) = (Duration::from_micros(500), Duration::from_mi
 /// open, as the master of shared ssh connections does.
 const REST: Duration = Duration::from_millis(200);
 
+/// How long a process whose time is up is given to take its locks away.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Most bytes of output that are kept.
 const KEPT: u64 = 1024 * 1024;
 
@@ -28,7 +31,8 @@ pub(super) struct Ran {
     pub(super) stderr: Vec<u8>,
 }
 
-/// Runs `command`, and ends it and whatever it started when `limit` is over. It can't read from a terminal.
+/// Runs `command`, and ends it and whatever it started when `limit` is over: first by asking, since a git that is
+/// killed leaves its locks, here and in a hub on this machine. It can't read from a terminal.
 pub(super) fn run(mut command: Command, limit: Duration) -> io::Result<Ran> {
     let deadline = Instant::now() + limit;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -41,7 +45,13 @@ pub(super) fn run(mut command: Command, limit: Duration) -> io::Result<Ran> {
     let (ended, has_ended) = mpsc::channel();
     let stdout = child.stdout().take().map(|out| collect(out, ended.clone()));
     let stderr = child.stderr().take().map(|out| collect(out, ended));
-    let status = wait(&mut *child, deadline)?;
+    let status = match wait(&mut *child, deadline)? {
+        Some(status) => Some(status),
+        None => {
+            end(&mut *child);
+            None
+        }
+    };
     let rest = Instant::now() + REST;
     for _ in 0..2 {
         let _ = has_ended.recv_timeout(rest.saturating_duration_since(Instant::now()));
@@ -59,12 +69,21 @@ fn wait(child: &mut dyn ChildWrapper, deadline: Instant) -> io::Result<Option<Ex
             return Ok(Some(status));
         }
         if Instant::now() >= deadline {
-            child.kill()?;
             return Ok(None);
         }
         thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
         pause = (pause * 2).min(ASK.1);
     }
+}
+
+/// Ends it, and what it started.
+fn end(child: &mut dyn ChildWrapper) {
+    #[cfg(unix)]
+    if child.signal(rustix::process::Signal::TERM.as_raw()).is_ok() {
+        let _ = wait(child, Instant::now() + GRACE);
+    }
+    // That fails where nothing is left of it.
+    let _ = child.kill();
 }
 
 /// Reads to the end on a thread of its own, so that the process never waits for us.
@@ -117,6 +136,21 @@ mod tests {
             thread::sleep(Duration::from_millis(20));
             gone().status.is_some_and(|status| !status.success())
         }));
+    }
+
+    #[test]
+    fn a_process_that_is_ended_may_take_its_locks_away() {
+        let lock = tempfile::NamedTempFile::new().expect("made").into_temp_path();
+        let script = format!("trap 'rm {}; exit 1' TERM; sleep 60 & wait", lock.display());
+        let ran = run(sh(&script), Duration::from_millis(300)).expect("run");
+        assert!(ran.status.is_none() && !lock.exists());
+    }
+
+    #[test]
+    fn a_process_that_would_not_end_is_ended_all_the_same() {
+        let began = Instant::now();
+        let ran = run(sh("trap '' TERM; sleep 60"), Duration::from_millis(100)).expect("run");
+        assert!(ran.status.is_none() && began.elapsed() < Duration::from_secs(30));
     }
 
     #[test]

@@ -265,7 +265,7 @@ impl Git {
     }
 }
 
-fn failure(args: &[OsString], output: &Output) -> GitError {
+pub(super) fn failure(args: &[OsString], output: &Output) -> GitError {
     let command = args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
     GitError::Failed { command, code: output.status.code(), stderr: text(&output.stderr) }
 }

@@ -24,9 +24,8 @@ pub struct Hub {
     remote: String,
     place: String,
     prefix: String,
-    deadline: Instant,
-    /// How long there was till the deadline.
     limit: Duration,
+    deadline: Instant,
 }
 
 /// What is to be changed on the hub.
@@ -62,7 +61,7 @@ pub enum HubError {
         reason: String,
     },
     /// It took longer than we wait.
-    #[error("the hub {remote} did not answer within {} s", .limit.as_secs_f64().round())]
+    #[error("the hub {remote} did not answer within {:.0} s", .limit.as_secs_f64())]
     TimedOut {
         /// The hub.
         remote: String,
@@ -79,8 +78,8 @@ impl Hub {
     /// fetched from it is kept below `refs/aio-sync/<place>`. All that is done with it has to be done by `deadline`.
     pub fn new(git: Git, remote: &str, place: &str, prefix: &str, deadline: Instant) -> Hub {
         let limit = deadline.saturating_duration_since(Instant::now());
-        let prefix = prefix.trim_end_matches('/').into();
-        Hub { git, remote: remote.into(), place: place.into(), prefix, deadline, limit }
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        Hub { git, remote: remote.into(), place: place.into(), prefix, limit, deadline }
     }
 
     /// The ref `name` of ours (`state`) on the hub.
@@ -112,6 +111,7 @@ impl Hub {
             "--no-write-fetch-head",
             "--no-auto-maintenance",
             "--no-recurse-submodules",
+            "--no-filter",
             "--no-show-forced-updates",
             "--refmap=",
         ]
@@ -165,7 +165,9 @@ impl Hub {
     fn run(&self, args: Vec<String>) -> Result<bounded::Ran, HubError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         // The user's hooks are for the user's own pushes.
-        let mut settings = vec![format!("core.hooksPath={}", if cfg!(windows) { "NUL" } else { "/dev/null" })];
+        let no_hooks = format!("core.hooksPath={}", if cfg!(windows) { "NUL" } else { "/dev/null" });
+        // Nor are options that a server may not know.
+        let mut settings = vec![no_hooks, "push.pushOption=".to_owned()];
         if !self.remote.contains([':', '/', '\\', '=']) {
             // A mirror takes no single refs.
             settings.push(format!("remote.{}.mirror=false", self.remote));

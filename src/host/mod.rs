@@ -4,10 +4,12 @@
 //! when somebody is stale), prints nothing, and never touches git's objects: those are `store`'s.
 
 pub mod background;
+pub mod boot;
 mod bounded;
 pub mod env;
 pub mod fault;
 pub mod git;
+pub mod history;
 pub mod hooks;
 pub mod hub;
 pub mod live;

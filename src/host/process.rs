@@ -72,6 +72,11 @@ pub fn own_mark() -> Option<ProcessMark> {
     mark(std::process::id())
 }
 
+/// Which start of which machine this is; `None` where the system doesn't tell.
+pub(super) fn boot() -> Option<String> {
+    table::Table::open().map(|table| table.boot)
+}
+
 /// Whether the process so marked still runs.
 pub fn aliveness(mark: &ProcessMark) -> Aliveness {
     let Some(table) = table::Table::open() else { return Aliveness::Unknown };

@@ -265,7 +265,7 @@ fn forget_regained<V: View>(view: &V, me: &InstanceId, applied: &mut Applied) ->
 }
 
 /// Whether `outer` covers all of `inner`, as far as that is plain to see.
-fn contains(outer: &Scope, inner: &Scope) -> bool {
+pub(super) fn contains(outer: &Scope, inner: &Scope) -> bool {
     match (outer, inner) {
         (Scope::Directory(dir), Scope::File(path) | Scope::Directory(path)) => path.is_within(dir),
         _ => outer == inner,
@@ -340,19 +340,46 @@ fn end<V: View>(view: &V, op: &Op, departures: &[Departure]) -> Result<Outcome, 
 
 fn hand_off<V: View>(view: &V, me: &InstanceId, handoff: &Handoff, claims: &[GrantRef]) -> Result<Outcome, V::Error> {
     let mut applied = Applied::default();
+    let mut conflicts = Vec::new();
     for grant in claims {
         match granted(view, grant)?.filter(|claim| claim.is_held_by(me)) {
             None => return Ok(Err(Refusal::ClaimChanged(grant.claim.clone()))),
             // The time limit was the person's; a handoff waits for as long as it is open.
-            Some(claim) => applied.changes.push(Change::PutClaim(Claim {
-                holder: Holder::Handoff(handoff.id.clone()),
-                until: None,
-                ..claim
-            })),
+            Some(claim) => {
+                let kept = kept_beside(view, me, &claim, claims)?;
+                conflicts.extend(
+                    kept.into_iter().map(|claim_kept| Conflict { scope: claim.scope.clone(), claim: claim_kept }),
+                );
+                applied.changes.push(Change::PutClaim(Claim {
+                    holder: Holder::Handoff(handoff.id.clone()),
+                    until: None,
+                    ..claim
+                }));
+            }
         }
+    }
+    if !conflicts.is_empty() {
+        return Ok(Err(Refusal::Held(conflicts)));
     }
     applied.changes.push(Change::PutHandoff(handoff.clone()));
     Ok(Ok(applied))
+}
+
+/// What `me` holds beside `claim` that excludes it, and that is not among `claims`: one holder may have both, two may
+/// not.
+pub(super) fn kept_beside<V: View>(
+    view: &V,
+    me: &InstanceId,
+    claim: &Claim,
+    claims: &[GrantRef],
+) -> Result<Vec<Claim>, V::Error> {
+    let overlap = Overlap::new(&claim.scope, view.folds_case());
+    let mut near = view.claims_near(&claim.scope)?;
+    near.retain(|other| {
+        let kept = other.is_held_by(me) && !claims.contains(&other.grant_ref());
+        kept && !other.mode.admits(claim.mode) && overlap.with(&other.scope)
+    });
+    Ok(near)
 }
 
 fn settle<V: View>(

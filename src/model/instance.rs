@@ -12,7 +12,7 @@ pub struct Instance {
     pub id: InstanceId,
     /// What kind of program it is.
     pub tool: Tool,
-    /// The clone it works in; only that clone can judge whether it lives.
+    /// The clone it works in; only that clone can see its process.
     pub clone: CloneId,
     /// The name of the project, as a reader would call it.
     pub project: String,

@@ -13,4 +13,6 @@ pub mod op;
 pub mod overlap;
 pub mod replay;
 pub mod scope;
+#[cfg(test)]
+mod trial;
 pub mod view;

@@ -7,8 +7,8 @@
 
 use super::{
     apply::{self, Refusal},
-    claim::{Claim, GrantRef, Holder},
-    handoff::HandoffState,
+    claim::{Claim, Ended, GrantRef, Holder, Mode, Rival},
+    handoff::{Handoff, HandoffState},
     instance::Instance,
     op::{Action, Departure, Eviction, Loss, Op, Settlement, Want},
     scope::Scope,
@@ -25,6 +25,8 @@ pub enum Replayed {
         revive: Option<Box<Instance>>,
         /// The operation, without what was lost.
         op: Box<Op>,
+        /// What its actor has to be told besides, in an operation of its own.
+        lost: Vec<Loss>,
     },
     /// Nothing: it is done already, or has no meaning there.
     Nothing,
@@ -51,7 +53,7 @@ pub fn replay<V: View, W: View<Error = V::Error>>(view: &V, op: &Op, was: &W) ->
     }
     let action = match &op.action {
         Action::Create { .. } | Action::Compact | Action::Recover => return Ok(Replayed::Nothing),
-        Action::Claim { wants, evict, lost } => claim(view, op, wants, evict, lost)?,
+        Action::Claim { wants, evict, lost } => claim(view, was, op, wants, evict, lost)?,
         Action::Release { claims, ended, forced } => {
             let by = op.by.clone().map(Holder::Instance).filter(|_| forced.is_none());
             let claims = still_held(view, claims, by.as_ref())?;
@@ -62,8 +64,7 @@ pub fn replay<V: View, W: View<Error = V::Error>>(view: &V, op: &Op, was: &W) ->
             if view.handoff(&handoff.id)?.is_some() {
                 return Ok(Replayed::Nothing);
             }
-            let by = op.by.clone().map(Holder::Instance);
-            Action::Handoff { handoff: handoff.clone(), claims: still_held(view, claims, by.as_ref())? }
+            hand_off(view, op, handoff, claims)?
         }
         Action::Settle { handoff, how, claims } => match settle(view, was, handoff, *how, claims)? {
             Some(action) => action,
@@ -73,7 +74,8 @@ pub fn replay<V: View, W: View<Error = V::Error>>(view: &V, op: &Op, was: &W) ->
             op.action.clone()
         }
     };
-    Ok(Replayed::Op { revive, op: Box::new(Op { action, ..op.clone() }) })
+    let lost = untold(view, was, op)?;
+    Ok(Replayed::Op { revive, op: Box::new(Op { action, ..op.clone() }), lost })
 }
 
 fn is_same(a: &Instance, b: &Instance) -> bool {
@@ -85,21 +87,49 @@ fn needs_actor(action: &Action) -> bool {
 }
 
 /// The claim, without the scopes that somebody else has by now.
-fn claim<V: View>(view: &V, op: &Op, wants: &[Want], evict: &[Eviction], lost: &[Loss]) -> Result<Action, V::Error> {
+fn claim<V: View, W: View<Error = V::Error>>(
+    view: &V,
+    was: &W,
+    op: &Op,
+    wants: &[Want],
+    evict: &[Eviction],
+    lost: &[Loss],
+) -> Result<Action, V::Error> {
     let Some(me) = &op.by else { return Ok(op.action.clone()) };
     let conflicts = match apply::claim(view, op, me, wants, evict, &[])? {
         Err(Refusal::Held(conflicts)) => conflicts,
         _ => Vec::new(),
     };
     let rival = |scope: &Scope| conflicts.iter().find(|conflict| conflict.scope == *scope).map(|c| c.claim.as_rival());
-    let told = if conflicts.is_empty() { Vec::new() } else { view.ended(me)? };
+    let told = view.ended(me)?;
+    // What it has lost or been deprived of since, and could not know.
+    let known = if told.is_empty() { Vec::new() } else { was.ended(me)? };
+    let news: Vec<&Ended> =
+        told.iter().filter(|ended| !known.iter().any(|known| known.claim.id == ended.claim.id)).collect();
     let (mut kept, mut lost) = (Vec::new(), lost.to_vec());
     for want in wants {
+        let near = if news.is_empty() { Vec::new() } else { was.claims_near(&want.scope)? };
+        let mut held = near.iter().filter(|held| held.is_held_by(me) && held.scope == want.scope);
+        if held.any(|held| news.iter().any(|ended| ended.claim.id == held.id)) {
+            // To renew what has ended meanwhile is not to claim it anew: it is told of that first.
+            continue;
+        }
         match rival(&want.scope) {
             // One that is renewed after it was lost is not lost again.
             Some(_) if told.iter().any(|ended| ended.rival.is_some() && ended.claim.scope == want.scope) => {}
             Some(rival) => lost.push(Loss { want: want.clone(), rival }),
             None => kept.push(want.clone()),
+        }
+    }
+    // To claim something more is to have been told what was lost of it; but not where that could not be known: what is
+    // claimed may shut out less, or be given back before the rest.
+    for ended in &news {
+        let same = |want: &Want| {
+            want.scope == ended.claim.scope && (want.mode == ended.claim.mode || want.mode == Mode::Exclusive)
+        };
+        let covers = |want: &Want| apply::contains(&want.scope, &ended.claim.scope);
+        if kept.iter().any(covers) && !kept.iter().any(same) {
+            lost.push(Loss { want: wanted(ended.claim.clone()), rival: whoever_ended(ended) });
         }
     }
     Ok(Action::Claim { wants: kept, evict: evict.to_vec(), lost })
@@ -116,6 +146,23 @@ fn still_held<V: View>(view: &V, claims: &[GrantRef], by: Option<&Holder>) -> Re
     Ok(held)
 }
 
+/// The handoff, with what it can't be without: a claim that was granted anew meanwhile, and overlaps one that goes.
+fn hand_off<V: View>(view: &V, op: &Op, handoff: &Handoff, claims: &[GrantRef]) -> Result<Action, V::Error> {
+    let by = op.by.clone().map(Holder::Instance);
+    let (mut handoff, mut claims) = (handoff.clone(), still_held(view, claims, by.as_ref())?);
+    let mut at = 0;
+    while let (Some(grant), Some(me)) = (claims.get(at), &op.by) {
+        if let Some(claim) = granted(view, grant)? {
+            for beside in apply::kept_beside(view, me, &claim, &claims)? {
+                handoff.claims.push(beside.id.clone());
+                claims.push(beside.grant_ref());
+            }
+        }
+        at += 1;
+    }
+    Ok(Action::Handoff { handoff: Box::new(handoff), claims })
+}
+
 fn granted<V: View>(view: &V, grant: &GrantRef) -> Result<Option<Claim>, V::Error> {
     Ok(view.claim(&grant.claim)?.filter(|claim| claim.grant == grant.grant))
 }
@@ -129,8 +176,9 @@ fn departing<V: View, W: View<Error = V::Error>>(
     for departure in departures {
         let (known, there) = (was.instance(&departure.instance)?, view.instance(&departure.instance)?);
         if known.zip(there).is_some_and(|(known, there)| is_same(&known, &there)) {
-            let holder = Holder::Instance(departure.instance.clone());
-            let claims = still_held(view, &departure.claims, Some(&holder))?;
+            // Also what came back to it meanwhile, with a handoff that was declined: nobody else could let go of it.
+            let held = view.claims_of(&Holder::Instance(departure.instance.clone()))?;
+            let claims = held.iter().map(Claim::grant_ref).collect();
             departing.push(Departure { claims, ..departure.clone() });
         }
     }
@@ -151,7 +199,10 @@ fn settle<V: View, W: View<Error = V::Error>>(
             HandoffState::Accepted(by) => Holder::Instance(by.by.clone()),
             _ => Holder::Handoff(id.clone()),
         };
-        let claims = still_held(view, claims, Some(&holder))?;
+        // All that is its own there, under whatever name: what stayed behind nobody could let go of.
+        let mut claims = view.claims_of(&holder)?;
+        claims.retain(|claim| there.claims.contains(&claim.id));
+        let claims = claims.iter().map(Claim::grant_ref).collect();
         return Ok(Some(Action::Settle { handoff: id.clone(), how, claims }));
     }
     if how != Settlement::Accept {
@@ -166,7 +217,36 @@ fn settle<V: View, W: View<Error = V::Error>>(
     Ok((!lost.is_empty()).then_some(Action::Claim { wants: Vec::new(), evict: Vec::new(), lost }))
 }
 
+/// What the taker of a handoff got with it, and the maker had lost: the maker is told of it already.
+fn untold<V: View, W: View<Error = V::Error>>(view: &V, was: &W, op: &Op) -> Result<Vec<Loss>, V::Error> {
+    let Action::Settle { handoff: id, how: Settlement::Accept, claims } = &op.action else { return Ok(Vec::new()) };
+    let Some(handoff) = view.handoff(id)?.filter(|handoff| handoff.state == HandoffState::Open) else {
+        return Ok(Vec::new());
+    };
+    let told = view.ended(&handoff.from)?;
+    let mut lost = Vec::new();
+    for grant in claims {
+        let ended = told.iter().find(|ended| ended.claim.id == grant.claim);
+        if let (Some(ended), Some(claim)) = (ended, granted(was, grant)?)
+            && view.claim(&grant.claim)?.is_none()
+        {
+            lost.push(Loss { rival: whoever_ended(ended), want: wanted(claim) });
+        }
+    }
+    Ok(lost)
+}
+
+/// To whom a claim was lost, also where it was taken from its holder rather than given to somebody else.
+fn whoever_ended(ended: &Ended) -> Rival {
+    let by =
+        ended.by.clone().map(|by| Rival { holder: Holder::Instance(by), since: ended.at, ..ended.claim.as_rival() });
+    ended.rival.clone().or(by).unwrap_or_else(|| ended.claim.as_rival())
+}
+
 fn wanted(claim: Claim) -> Want {
     let Claim { id, scope, mode, origin, until, why, .. } = claim;
     Want { id, scope, mode, origin, until, why }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,7 +113,8 @@ impl Session {
             self.await_change(began, terms.wait.unwrap_or_default(), |waited| {
                 progress(&Waiting { held: &held, waited });
             })?;
-            let _ = self.live.beat(&me, self.now());
+            self.heard_of(&me);
+            self.look_again();
         }
     }
 

@@ -27,24 +27,17 @@ pub struct Cleaned {
 }
 
 impl Session {
-    /// Ends all instances of this clone that are stale, with their claims.
+    /// Ends all instances that are stale, with their claims: those of this clone, and after them those of others, which
+    /// only the hub may end.
     ///
     /// # Errors
-    /// When the store can't be read or written.
+    /// When the store can't be read or written, and when the hub does not confirm the end of those of other clones.
     pub fn cleanup(&self) -> Result<Cleaned, Error> {
         let snapshot = self.snapshot()?;
         // Whoever cleans up is not to be found stale for it.
         let me = self.asking(&snapshot)?.instance().cloned();
-        let mut ended = Vec::new();
-        let applied = self.perform(me.as_ref(), |snapshot| {
-            let gone = self.gone(me.as_ref(), snapshot)?;
-            let theirs = |claim: &Claim| matches!(&claim.holder, Holder::Instance(id) if gone.contains(id));
-            let claims = snapshot.claims(Extent::All, theirs)?.records;
-            let departures: Vec<Departure> = gone.iter().map(|id| departure(id.clone(), &claims, true)).collect();
-            ended = departures.iter().map(|departure| departure.instance.clone()).collect();
-            Ok((!departures.is_empty()).then_some(Action::End(departures)))
-        })?;
-        for id in &ended {
+        let mut cleaned = self.end_gone(me.as_ref(), false)?;
+        for id in &cleaned.ended {
             if let Some(mut seen) = self.seen(id) {
                 // Its last sign of life stays what it was: from then on it is counted how long it is remembered.
                 seen.live.ended = Some(self.now());
@@ -52,13 +45,44 @@ impl Session {
             }
         }
         self.forget_long_ended();
-        let released = applied.released.into_iter().map(|claim| claim.id).collect();
-        Ok(Cleaned { ended, released })
+        let elsewhere = self.end_gone(me.as_ref(), true).map_err(|error| match error {
+            Error::NotConfirmed { message, hint } if !cleaned.ended.is_empty() => {
+                let message =
+                    format!("what was stale in this clone has ended, what is so in others has not: {message}");
+                Error::NotConfirmed { message, hint }
+            }
+            error => error,
+        })?;
+        cleaned.ended.extend(elsewhere.ended);
+        cleaned.released.extend(elsewhere.released);
+        Ok(cleaned)
     }
 
-    /// The instances of this clone that are stale, `me` left out.
-    fn gone(&self, me: Option<&InstanceId>, snapshot: &Snapshot<'_>) -> Result<BTreeSet<InstanceId>, Error> {
-        let is_gone = |instance: &Instance| Some(&instance.id) != me && self.presence(instance) == Presence::Stale;
+    /// Ends the stale instances of other clones or of this one.
+    fn end_gone(&self, me: Option<&InstanceId>, elsewhere: bool) -> Result<Cleaned, Error> {
+        let mut ended = Vec::new();
+        let applied = self.perform(me, |snapshot| {
+            let gone = self.gone(me, elsewhere, snapshot)?;
+            let theirs = |claim: &Claim| matches!(&claim.holder, Holder::Instance(id) if gone.contains(id));
+            let claims = snapshot.claims(Extent::All, theirs)?.records;
+            let departures: Vec<Departure> = gone.iter().map(|id| departure(id.clone(), &claims, true)).collect();
+            ended = departures.iter().map(|departure| departure.instance.clone()).collect();
+            Ok((!departures.is_empty()).then_some(Action::End(departures)))
+        })?;
+        Ok(Cleaned { ended, released: applied.released.into_iter().map(|claim| claim.id).collect() })
+    }
+
+    /// The stale instances of other clones or of this one, `me` left out.
+    fn gone(
+        &self,
+        me: Option<&InstanceId>,
+        elsewhere: bool,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<BTreeSet<InstanceId>, Error> {
+        let is_gone = |instance: &Instance| {
+            let asked_for = Some(&instance.id) != me && self.is_elsewhere(instance) == elsewhere;
+            asked_for && self.presence(instance) == Presence::Stale
+        };
         let gone = snapshot.instances(Extent::All, is_gone)?.records;
         Ok(gone.into_iter().map(|instance| instance.id).collect())
     }

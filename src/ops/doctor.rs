@@ -9,7 +9,7 @@ mod repair;
 #[cfg(test)]
 mod tests;
 
-use super::{Error, Session, Settings, instance::Known, settings::place};
+use super::{Error, Session, Settings, init::Overwriting, instance::Known, settings::place};
 use crate::{
     base::id::InstanceId,
     host::live::known_clone_id,
@@ -118,10 +118,9 @@ impl Session {
             check("locks", self.check_locks()),
             check("liveness", self.check_liveness()),
             check("instances", self.check_instances()),
+            check("refspecs", self.check_refspecs()),
         ]);
-        checks.extend(self.check_hub());
-        checks.extend(self.check_fences());
-        checks
+        checks.into_iter().chain(self.check_hub()).chain(self.check_fences()).collect()
     }
 
     /// The whole state.
@@ -296,6 +295,13 @@ impl Session {
         let good = [Some(format!("{} registered", ours.len())), told(stale, "stale")];
         let detail = good.into_iter().flatten().chain(odd.iter().cloned()).collect::<Vec<_>>().join("; ");
         Ok(if odd.is_empty() { detail.into() } else { Seen::odd(detail) })
+    }
+
+    fn check_refspecs(&self) -> Finding {
+        match self.overwriting_refspecs().map_err(say)?.as_slice() {
+            [] => Ok("no `git fetch` writes to refs/aio".into()),
+            found => Err(found.iter().map(Overwriting::words).collect::<Vec<_>>().join("; ")),
+        }
     }
 }
 

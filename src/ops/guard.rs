@@ -1,5 +1,9 @@
 //! The fence at the commit: what `git commit` is about to change, held against what is claimed.
 
+mod push;
+
+pub use push::{PushObjection, PushVerdict};
+
 use super::{Error, Guard, Held, PersonGuard, RequireClaim, Session, Who};
 use crate::{
     base::{oid::Oid, path::RepoPath},
@@ -124,18 +128,24 @@ impl Session {
 
     /// Records that somebody goes round the fence.
     fn bypassed(&self, fence: Fence) -> Result<Verdict, Error> {
-        let paths = self.staged(fence).unwrap_or_default();
+        let count = self.record_bypass(fence.as_str(), &self.staged(fence).unwrap_or_default())?;
+        Ok(Verdict { bypassed: Some(count), ..Verdict::default() })
+    }
+
+    /// Records that somebody goes round the fence of this name, which would have judged `paths`, and how many those
+    /// are.
+    fn record_bypass(&self, fence: &str, paths: &[RepoPath]) -> Result<u64, Error> {
         let mut size = 0;
         let listed = paths.iter().take_while(|path| {
             size += path.encoded().len();
             size < MAX_BYPASS_PATHS
         });
         let count = paths.len() as u64;
-        let action = Action::Bypass { fence: fence.as_str().into(), paths: listed.cloned().collect(), count };
+        let action = Action::Bypass { fence: fence.into(), paths: listed.cloned().collect(), count };
         let me = self.snapshot().and_then(|snapshot| self.who(&snapshot)).ok();
         let me = me.and_then(|who| who.instance().cloned());
         self.perform(me.as_ref(), |_| Ok(Some(action.clone())))?;
-        Ok(Verdict { bypassed: Some(count), ..Verdict::default() })
+        Ok(count)
     }
 
     /// The paths that the commit under way would change.

@@ -283,6 +283,7 @@ impl Session {
             // Somebody else's, or a newer program's: not ours to write over.
             Err(_) => self.live.beat(id, self.now()),
         };
+        self.tell_presence_soon();
     }
 
     /// What is known of an instance whose agent has ended and which is heard of all the same: the session was resumed

@@ -1,17 +1,30 @@
 //! Putting up the fences and making the store, and taking the fences down again.
 
+mod hub;
 #[cfg(test)]
 mod tests;
+
+pub use hub::Overwriting;
 
 use super::{Error, Notice, Session, doctor::proof};
 use crate::host::{
     env,
+    git::Git,
     hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site},
 };
 use std::{
     fmt::Display,
     path::{Path, PathBuf},
 };
+
+/// What is wished for besides the fences and the store.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// The hub: a remote of the repository, a URL, or the path of a repository.
+    pub remote: Option<String>,
+    /// Whether git's own fetches are to fill the tracking refs of the hub.
+    pub fetch_with_git: bool,
+}
 
 /// What `init` would do, or has done.
 pub struct InitPlan {
@@ -23,6 +36,10 @@ pub struct InitPlan {
     pub makes_store: bool,
     /// Whether this is a bare repository, in which nobody commits.
     pub bare: bool,
+    /// The one remote there is, where no hub is named.
+    pub possible_hub: Option<String>,
+    /// Settings that are a danger to what was not synced yet.
+    pub overwriting: Vec<Overwriting>,
 }
 
 /// A file before and after.
@@ -68,18 +85,6 @@ pub struct SettingEdit {
 }
 
 impl InitPlan {
-    /// `hooks` is `None` where nobody commits.
-    fn new(hooks: Option<(&Site, &Plan)>, makes_store: bool) -> InitPlan {
-        let Some((site, plan)) = hooks else {
-            return InitPlan { files: vec![], settings: vec![], makes_store, bare: true };
-        };
-        let tree = site.git.dir();
-        let files = plan.files.iter().map(|change| file_edit(change, tree)).collect();
-        let file = short(&site.common_dir.join("config"), tree);
-        let settings = plan.config.iter().map(|change| setting_edit(change, &file)).collect();
-        InitPlan { files, settings, makes_store, bare: false }
-    }
-
     /// Whether everything is in place.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.settings.is_empty() && !self.makes_store
@@ -88,7 +93,7 @@ impl InitPlan {
     /// What it does, in words.
     pub fn words(&self) -> Vec<String> {
         let files = self.files.iter().map(|edit| edit.words.clone());
-        let settings = self.settings.iter().map(|edit| format!("set {} to {}", edit.key, edit.after.join(", ")));
+        let settings = self.settings.iter().map(SettingEdit::words);
         let store = self.makes_store.then(|| "make the store in refs/aio/state".to_owned());
         files.chain(settings).chain(store).collect()
     }
@@ -98,26 +103,43 @@ impl Session {
     /// What there is to do.
     ///
     /// # Errors
-    /// When hooks or settings can't be read, or the store can't.
-    pub fn plan_init(&self) -> Result<InitPlan, Error> {
-        let site = self.site();
-        let plan = site.as_ref().map(hooks::plan).transpose()?;
+    /// When hooks or settings can't be read, or the store can't; when a wish can't be fulfilled.
+    pub fn plan_init(&self, wishes: &Wishes) -> Result<InitPlan, Error> {
+        let (site, bare) = self.site_or_bare();
+        let wanted = self.hub_settings(wishes)?;
+        let mut plan = if bare { Plan::default() } else { hooks::plan(&site)? };
+        plan.config.extend(hooks::plan_settings(&site, &wanted)?.config);
         let makes_store = !self.snapshot()?.exists();
-        Ok(InitPlan::new(site.as_ref().zip(plan.as_ref()), makes_store))
+        self.told(&site, &plan, makes_store, bare)
     }
 
     /// Does what there is to do, and tells what that was. Of several at once, one does it and the others find it done.
     ///
     /// # Errors
-    /// When hooks or settings can't be read or written, or the store can't.
-    pub fn init(&self) -> Result<InitPlan, Error> {
-        let site = self.site();
-        let plan = site.as_ref().map(hooks::put_up).transpose()?;
+    /// When hooks or settings can't be read or written, or the store can't; when a wish can't be fulfilled.
+    pub fn init(&self, wishes: &Wishes) -> Result<InitPlan, Error> {
+        let (site, bare) = self.site_or_bare();
+        let wanted = self.hub_settings(wishes)?;
+        let mut plan = if bare { Plan::default() } else { hooks::put_up(&site)? };
+        plan.config.extend(hooks::set(&site, &wanted)?.config);
         let made_store = self.ensure_store()?;
-        if let Some(site) = &site {
-            self.tell_gaps(site)?;
+        if !bare {
+            self.tell_gaps(&site)?;
         }
-        Ok(InitPlan::new(site.as_ref().zip(plan.as_ref()), made_store))
+        self.told(&site, &plan, made_store, bare)
+    }
+
+    fn told(&self, site: &Site, plan: &Plan, makes_store: bool, bare: bool) -> Result<InitPlan, Error> {
+        let tree = site.git.dir();
+        let file = short(&site.common_dir.join("config"), tree);
+        Ok(InitPlan {
+            files: plan.files.iter().map(|change| file_edit(change, tree)).collect(),
+            settings: plan.config.iter().map(|change| setting_edit(change, &file)).collect(),
+            makes_store,
+            bare,
+            possible_hub: self.possible_hub(&site.git, plan)?,
+            overwriting: self.overwriting_refspecs()?,
+        })
     }
 
     /// Tells where the fence that was put up doesn't stand all the same.
@@ -139,7 +161,7 @@ impl Session {
     /// # Errors
     /// When hooks or settings can't be written.
     pub fn undo_init(&self) -> Result<Vec<String>, Error> {
-        let Some(site) = self.site() else { return Ok(Vec::new()) };
+        let (site, _) = self.site_or_bare();
         Ok(hooks::undo(&site)?.iter().map(ToString::to_string).collect())
     }
 
@@ -178,8 +200,19 @@ impl Session {
     /// The repository as far as its hooks go; `None` where nobody commits.
     pub(super) fn site(&self) -> Option<Site> {
         self.repository.work_tree()?;
-        let common_dir = self.repository.common_dir().to_owned();
-        Some(Site { git: self.git(), common_dir, sharing: self.repository.sharing() })
+        Some(self.site_of(self.git()))
+    }
+
+    /// The same of a bare repository, which has settings, too; and whether it is one.
+    fn site_or_bare(&self) -> (Site, bool) {
+        match self.site() {
+            Some(site) => (site, false),
+            None => (self.site_of(self.bare_git()), true),
+        }
+    }
+
+    fn site_of(&self, git: Git) -> Site {
+        Site { git, common_dir: self.repository.common_dir().to_owned(), sharing: self.repository.sharing() }
     }
 }
 
@@ -202,6 +235,15 @@ fn file_edit(change: &FileChange, tree: &Path) -> FileEdit {
 fn setting_edit(change: &ConfigChange, file: &Path) -> SettingEdit {
     let ConfigChange { key, before, after } = change.clone();
     SettingEdit { file: file.to_owned(), key, before, after }
+}
+
+impl SettingEdit {
+    fn words(&self) -> String {
+        match self.after.strip_prefix(self.before.as_slice()) {
+            Some(added) if !self.before.is_empty() => format!("add {} to {}", added.join(", "), self.key),
+            _ => format!("set {} to {}", self.key, self.after.join(", ")),
+        }
+    }
 }
 
 /// A path as its reader would name it.

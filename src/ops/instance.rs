@@ -21,6 +21,8 @@ pub struct Known {
     pub presence: Presence,
     /// Its last sign of life.
     pub last_seen: crate::base::world::Time,
+    /// Whether it works in another clone.
+    pub elsewhere: bool,
 }
 
 impl Session {
@@ -140,7 +142,8 @@ impl Session {
     pub(super) fn known(&self, instance: Instance) -> Result<Known, Error> {
         let observed = self.observe(&instance);
         let presence = observed.judge(self.now(), self.settings.patience);
-        Ok(Known { instance, presence, last_seen: observed.last_seen })
+        let elsewhere = self.is_elsewhere(&instance);
+        Ok(Known { instance, presence, last_seen: observed.last_seen, elsewhere })
     }
 
     fn ended(&self, id: &InstanceId) -> Result<Known, Error> {
@@ -157,7 +160,7 @@ impl Session {
             parent: None,
         };
         let last_seen = seen.map_or(registered, |seen| seen.last_seen);
-        Ok(Known { instance, presence: Presence::Ended, last_seen })
+        Ok(Known { instance, presence: Presence::Ended, last_seen, elsewhere: false })
     }
 }
 

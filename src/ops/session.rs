@@ -1,6 +1,6 @@
 //! What every command works with: the repository, the settings, the clock, and who runs it.
 
-use super::{Error, Notice, Settings};
+use super::{Error, Notice, Settings, sync::Watching};
 use crate::{
     base::{
         id::{CloneId, InstanceId},
@@ -20,7 +20,7 @@ use crate::{
     },
     model::{
         instance::Instance,
-        liveness::{Observed, Presence},
+        liveness::{Observed, Presence, Signs},
         op::Action,
     },
     store::{Damage, Durability, FileRefs, Listing, Location, RefBackend, Repository, Snapshot, layout},
@@ -29,6 +29,8 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::HashMap,
     path::{Path, PathBuf},
+    rc::Rc,
+    time::Instant,
 };
 
 /// One command in one repository.
@@ -45,8 +47,10 @@ pub struct Session {
     pub(super) acting_as: Option<String>,
     pub(super) live: LiveDir,
     clone_id: OnceCell<CloneId>,
-    /// Whether this command has seen to a sync in the background.
-    pub(super) sync_started: Cell<bool>,
+    /// When this command last saw to a sync in the background.
+    pub(super) sync_started: Cell<Option<Instant>>,
+    /// What was seen of the other clones, once it is asked for.
+    pub(super) watching: RefCell<Option<Rc<Watching>>>,
     notices: RefCell<Vec<Notice>>,
 }
 
@@ -109,7 +113,8 @@ impl Session {
             dir: dir.to_owned(),
             acting_as,
             clone_id: OnceCell::new(),
-            sync_started: Cell::new(false),
+            sync_started: Cell::new(None),
+            watching: RefCell::new(None),
             notices: RefCell::new(Vec::new()),
         })
     }
@@ -210,18 +215,25 @@ impl Session {
 
     /// What can be seen of an instance from here.
     pub(super) fn observe(&self, instance: &Instance) -> Observed {
-        // What can't be read here, as what another user or a newer program wrote, is not judged either: silence has to
-        // be seen.
-        let elsewhere = self.clone_id().map_or(true, |here| *here != instance.clone);
-        let read = if elsewhere { Ok(None) } else { self.live.read(&instance.id) };
-        let elsewhere = elsewhere || read.is_err();
-        let seen = read.ok().flatten();
-        Observed {
-            person: instance.tool.is_person(),
-            elsewhere,
-            agent: seen.as_ref().and_then(agent_aliveness),
-            last_seen: seen.map_or(instance.since, |seen| seen.last_seen),
+        let person = instance.tool.is_person();
+        if self.is_elsewhere(instance) {
+            let (afar, last_seen) = self.afar(instance);
+            return Observed { person, signs: Signs::Elsewhere(afar), last_seen };
         }
+        match self.live.read(&instance.id) {
+            Ok(seen) => Observed {
+                person,
+                signs: Signs::Here(seen.as_ref().and_then(agent_aliveness)),
+                last_seen: seen.map_or(instance.since, |seen| seen.last_seen),
+            },
+            // What another user or a newer program wrote.
+            Err(_) => Observed { person, signs: Signs::Unreadable, last_seen: instance.since },
+        }
+    }
+
+    /// Whether an instance works in another clone. Without an id of our own all do.
+    pub(super) fn is_elsewhere(&self, instance: &Instance) -> bool {
+        self.clone_id().map_or(true, |here| *here != instance.clone)
     }
 
     pub(super) fn seen(&self, id: &InstanceId) -> Option<Seen> {

@@ -16,7 +16,7 @@ const SECTION: &str = "aio";
 /// Configuration, with its defaults filled in.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `aio.staleAfter`, `aio.idleAfter`: how long silence is taken for life.
+    /// `aio.staleAfter`, `aio.idleAfter`, `aio.staleElsewhere`: how long silence is taken for life.
     pub patience: Patience,
     /// `aio.fsync`: whether a write waits for the disk.
     pub durability: Durability,
@@ -34,6 +34,8 @@ pub struct Settings {
     pub background_sync: bool,
     /// `aio.syncInterval`: how long the background syncs wait between two pushes.
     pub sync_interval: TimeDelta,
+    /// `aio.presenceInterval`: how often at most the hub is told who is here.
+    pub presence_interval: TimeDelta,
     /// `aio.syncTimeout`: how long the hub is waited for.
     pub sync_timeout: std::time::Duration,
     /// `aio.pushOffline`: what the fence at the push does when the hub can't be reached.
@@ -94,17 +96,19 @@ pub enum RequireClaim {
 }
 
 /// All keys.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "aio.guard",
     "aio.guardPerson",
     "aio.requireClaim",
     "aio.staleAfter",
     "aio.idleAfter",
+    "aio.staleElsewhere",
     "aio.fsync",
     "aio.remote",
     "aio.confirm",
     "aio.backgroundSync",
     "aio.syncInterval",
+    "aio.presenceInterval",
     "aio.syncTimeout",
     "aio.pushOffline",
     "aio.refPrefix",
@@ -159,6 +163,7 @@ impl Settings {
             patience: Patience {
                 stale_after: values.duration("aio.staleAfter").unwrap_or(TimeDelta::minutes(5)),
                 idle_after: values.duration("aio.idleAfter").unwrap_or(TimeDelta::hours(2)),
+                stale_elsewhere: values.duration("aio.staleElsewhere").unwrap_or(TimeDelta::minutes(30)),
             },
             durability: match values.boolean("aio.fsync") {
                 Some(false) => Durability::Unsynced,
@@ -171,6 +176,7 @@ impl Settings {
             confirm: values.word("aio.confirm", confirm).unwrap_or(Confirm::Lazy),
             background_sync: values.boolean("aio.backgroundSync").unwrap_or(true),
             sync_interval: values.duration("aio.syncInterval").unwrap_or(TimeDelta::seconds(10)),
+            presence_interval: values.duration("aio.presenceInterval").unwrap_or(TimeDelta::minutes(3)),
             sync_timeout: values
                 .duration("aio.syncTimeout")
                 .and_then(|timeout| timeout.to_std().ok())

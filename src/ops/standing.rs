@@ -1,7 +1,7 @@
 //! Whether a claim stands: whether somebody is behind it who has to be asked.
 //!
-//! Only a holder of this clone is judged; of another clone we see neither the process nor the clock. An open handoff
-//! stands for as long as it is open.
+//! A holder of another clone is judged by what that clone lets us see, and only the hub may end its claim. An open
+//! handoff stands for as long as it is open.
 
 use super::{Error, Held, Session};
 use crate::{
@@ -18,8 +18,7 @@ use crate::{
 use std::collections::HashMap;
 
 impl Session {
-    /// Which of `claims` may be passed over by `me`: their holder is gone, or their time is up. Only a holder of this
-    /// clone is judged; of another clone we see neither the process nor the clock.
+    /// Which of `claims` may be passed over by `me`: their holder is gone, or their time is up.
     pub(super) fn evictions(
         &self,
         claims: &[Claim],
@@ -43,12 +42,18 @@ impl Session {
     pub(super) fn fallen(&self, claim: &Claim, snapshot: &Snapshot<'_>) -> Result<Option<EndReason>, Error> {
         let Holder::Instance(holder) = &claim.holder else { return Ok(None) };
         let instance = snapshot.instance(holder)?;
-        let elsewhere = instance.is_some_and(|i| self.clone_id().map_or(true, |here| *here != i.clone));
+        let elsewhere = instance.is_some_and(|instance| self.is_elsewhere(&instance));
         Ok(match () {
-            () if !elsewhere && claim.is_expired(self.now()) => Some(EndReason::Expired),
+            () if self.is_expired(claim, elsewhere) => Some(EndReason::Expired),
             () if self.is_gone(holder, snapshot)? => Some(EndReason::Stale),
             () => None,
         })
+    }
+
+    /// Whether the time of a claim is up. That of another clone is counted from when we first saw it: when it ends by
+    /// the clock over there says nothing here.
+    pub(super) fn is_expired(&self, claim: &Claim, elsewhere: bool) -> bool {
+        if elsewhere { self.is_over_elsewhere(claim) } else { claim.is_expired(self.now()) }
     }
 
     /// Whether a claim of somebody else has to be respected.
@@ -93,19 +98,19 @@ impl Session {
         Held {
             short_id: snapshot.short_claim_id(&claim.id),
             presence: self.presence_of(&claim.holder, snapshot),
-            elsewhere: self.is_elsewhere(&claim.holder, snapshot),
+            elsewhere: self.is_held_elsewhere(&claim.holder, snapshot),
             last_seen: self.seen_since(&claim.holder, claim.since, snapshot),
             conflict,
         }
     }
 
     /// Whether what holds a claim is of another clone, as far as that is on the register.
-    fn is_elsewhere(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> bool {
+    fn is_held_elsewhere(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> bool {
         let id = match holder {
             Holder::Instance(id) => Some(id.clone()),
             Holder::Handoff(id) => snapshot.handoff(id).ok().flatten().map(|handoff| handoff.from),
         };
-        id.is_some_and(|id| !self.is_ours(&id, snapshot))
+        id.is_some_and(|id| !self.works_here(&id, snapshot).unwrap_or(true))
     }
 
     pub(super) fn presence_of(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> Option<Presence> {

@@ -113,10 +113,10 @@ impl Session {
 
     /// As [`fallen`](Self::fallen), for a claim whose holder has been looked at.
     fn fallen_of(&self, claim: &Claim, holder: Option<&Known>) -> Option<EndReason> {
-        let elsewhere = holder.is_some_and(|known| self.clone_id().map_or(true, |here| *here != known.instance.clone));
+        let elsewhere = holder.is_some_and(|known| known.elsewhere);
         match (&claim.holder, holder) {
             (Holder::Handoff(_), _) => None,
-            _ if !elsewhere && claim.is_expired(self.now()) => Some(EndReason::Expired),
+            _ if self.is_expired(claim, elsewhere) => Some(EndReason::Expired),
             (Holder::Instance(_), Some(known)) => (known.presence == Presence::Stale).then_some(EndReason::Stale),
             (Holder::Instance(_), None) => Some(EndReason::Stale),
         }

@@ -5,13 +5,17 @@
 //! again. Nobody is asked but the hub, and no clock.
 
 mod background;
+mod catch_up;
 mod epoch;
 mod exchange;
 mod hub;
+mod presence;
+mod watch;
 
 pub use epoch::Compacted;
 pub(super) use hub::Confirmed;
 pub use hub::{HubState, Standing};
+pub(in crate::ops) use watch::Watching;
 
 use super::{Error, Session};
 use crate::{

@@ -14,6 +14,9 @@ use crate::{
 };
 use std::collections::HashSet;
 
+/// How many commits of a chain are looked at of which nothing is known.
+const UNKNOWN: u32 = 64;
+
 /// A commit of a chain: where it stands, and what was before it.
 #[derive(Debug, Clone)]
 pub struct Link {
@@ -71,13 +74,13 @@ impl Repository {
     }
 
     /// What `ours` has that `theirs` hasn't. Where `theirs` was cut since, what `ours` has up to and including `base`
-    /// is known there.
+    /// is known there, and so is what it has up to the commit that was cut off.
     ///
     /// # Errors
     /// When a commit of either can't be read.
     pub fn divergence(&self, ours: &Oid, theirs: &Oid, base: Option<&Oid>) -> Result<Divergence, StoreError> {
         let (mut here, mut there) = (Some(self.chain_link(ours)?), Some(self.chain_link(theirs)?));
-        let (mut pending, mut known, mut count) = (Vec::new(), HashSet::new(), 0);
+        let (mut pending, mut known, mut count, mut cut_from) = (Vec::new(), HashSet::new(), 0, None);
         let common = loop {
             match (&here, &there) {
                 (Some(a), Some(b)) if a.oid == b.oid => break Some(a.oid.clone()),
@@ -88,10 +91,11 @@ impl Repository {
                 (Some(_) | None, Some(b)) => {
                     known.insert(b.op_id.clone());
                     count += 1;
+                    cut_from.clone_from(&b.cut_from);
                     there = self.parent_of(b)?;
                 }
                 // What was cut off was known to whoever cut it.
-                (Some(a), None) if base == Some(&a.oid) => break None,
+                (Some(a), None) if base == Some(&a.oid) || cut_from.as_ref() == Some(&a.oid) => break None,
                 (Some(a), None) => {
                     let next = self.parent_of(a)?;
                     pending.extend(std::mem::replace(&mut here, next));
@@ -105,6 +109,30 @@ impl Repository {
 
     fn parent_of(&self, link: &Link) -> Result<Option<Link>, StoreError> {
         link.parent.as_ref().map(|parent| self.chain_link(parent)).transpose()
+    }
+
+    /// Makes sure that the chain that ends at `tip` is one as we write it, each commit numbered after the one before
+    /// it: down to `known`, or as far as is worth while where nothing is known of it.
+    ///
+    /// # Errors
+    /// When it is not, or a commit can't be read.
+    pub fn check_chain(&self, tip: &Oid, known: Option<&Oid>) -> Result<(), StoreError> {
+        let mut at = self.chain_link(tip)?;
+        let mut steps = 0;
+        while Some(&at.oid) != known && (known.is_some() || steps < UNKNOWN) {
+            let Some(before) = self.parent_of(&at)? else { break };
+            let follows = match at.epoch.checked_sub(before.epoch) {
+                Some(0) => at.seq == before.seq + 1,
+                Some(1) => at.seq > before.seq,
+                _ => false,
+            };
+            if !follows {
+                let reason = format!("operation {} does not follow operation {}", at.seq, before.seq);
+                return Err(StoreError::Tip(reason));
+            }
+            (at, steps) = (before, steps + 1);
+        }
+        Ok(())
     }
 
     /// The operation that the commit `oid` records.

@@ -74,17 +74,23 @@ impl Snapshot<'_> {
         Ok(self.entries(tree)?.into_iter().filter_map(|entry| layout::id_of(&entry.name)).collect())
     }
 
+    /// Who has lost a claim and not settled that.
+    ///
+    /// # Errors
+    /// When the tree can't be read.
+    pub fn losers(&self) -> Result<Vec<InstanceId>, StoreError> {
+        let Some(ended) = self.tree_at(&[b"ended".to_vec()])? else { return Ok(Vec::new()) };
+        let named = |name: &[u8]| std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
+        Ok(self.entries(ended)?.iter().filter_map(|entry| named(&entry.name)).collect())
+    }
+
     /// Every claim that instances lost and have not settled.
     ///
     /// # Errors
     /// When the tree can't be read.
     pub fn all_losses(&self) -> Result<Listing<(InstanceId, Ended)>, StoreError> {
         let mut all = Listing { records: Vec::new(), damaged: Vec::new(), unread: 0 };
-        let Some(ended) = self.tree_at(&[b"ended".to_vec()])? else { return Ok(all) };
-        for entry in self.entries(ended)? {
-            let Some(instance) = std::str::from_utf8(&entry.name).ok().and_then(|name| name.parse().ok()) else {
-                continue;
-            };
+        for instance in self.losers()? {
             let (losses, illegible) = self.losses(&instance)?;
             all.records.extend(losses.into_iter().map(|ended| (instance.clone(), ended)));
             all.damaged.extend(illegible.into_iter().map(|illegible| illegible.damage));

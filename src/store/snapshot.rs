@@ -168,6 +168,14 @@ impl Snapshot<'_> {
         let others = self.claims_by_prefix(&id.as_str()[..2]).unwrap_or_default();
         id.short_among(&others).to_owned()
     }
+
+    /// Whether anybody holds anything.
+    ///
+    /// # Errors
+    /// When the tree can't be read.
+    pub fn has_claims(&self) -> Result<bool, StoreError> {
+        Ok(self.tree_at(&[b"claims".to_vec()])?.is_some())
+    }
 }
 
 /// Reading trees and records.

@@ -162,21 +162,16 @@ impl<'s, 'r> Transaction<'s, 'r> {
         let subject = message.lines().next().unwrap_or_default().to_owned();
         let parent =
             snapshot.oid().filter(|_| descent != Descent::Cut).map(|oid| ObjectId::from_hex(oid.as_str().as_bytes()));
-        let (name, email) =
-            snapshot.repository.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
-        let signature = |seconds| gix::actor::Signature {
-            name: name.as_str().into(),
-            email: email.as_str().into(),
-            time: gix::date::Time::new(seconds, 0),
-        };
         let seconds = op.at.timestamp();
+        let author = signature(snapshot.repository, seconds);
+        let counted = gix::date::Time::new(i64::try_from(seq).unwrap_or(i64::MAX), 0);
         let commit = Commit {
             tree,
             parents: parent.transpose().map_err(StoreError::tip)?.into_iter().collect(),
-            author: signature(seconds),
             // git orders `log --all` by committer date: with these, our chain sinks below all real history instead of
             // being woven into it, and `--since` hides it. The author date is the true one.
-            committer: signature(i64::try_from(seq).unwrap_or(i64::MAX)),
+            committer: gix::actor::Signature { time: counted, ..author.clone() },
+            author,
             encoding: None,
             message: message.into(),
             extra_headers: Vec::new(),
@@ -265,6 +260,12 @@ impl Repository {
         let (name, email) = self.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
         format!("{name} <{email}>")
     }
+}
+
+/// Who the commits of ours are by, so many `seconds` after 1970.
+pub(super) fn signature(repository: &Repository, seconds: i64) -> gix::actor::Signature {
+    let (name, email) = repository.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
+    gix::actor::Signature { name: name.into(), email: email.into(), time: gix::date::Time::new(seconds, 0) }
 }
 
 fn write_tree(snapshot: &Snapshot<'_>, changes: &[Change], batch: &mut Batch<'_>) -> Result<ObjectId, StoreError> {

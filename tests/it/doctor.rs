@@ -20,7 +20,7 @@ fn a_fence_is_proven_by_git_and_missed_when_it_is_gone() {
     let told = repo.aio(&["doctor"]);
     assert_eq!(told.code, 1);
     let names: Vec<_> = lines(&told.stdout, "failed").iter().filter_map(|l| l.split_whitespace().nth(1)).collect();
-    assert_eq!(names, ["fence", "pre-commit", "pre-merge-commit"], "{}", told.stdout);
+    assert_eq!(names, ["fence", "pre-commit", "pre-merge-commit", "pre-push"], "{}", told.stdout);
 }
 
 #[test]

@@ -165,29 +165,29 @@ fn who_loses_a_claim_is_told_to_whom_and_stopped_until_it_is_settled() {
     two after 5 operations
     hub origin: nothing pending, last synced 0s ago
 
-    claude-1 live, seen 3m ago
+    claude-1 live elsewhere, seen 0s ago
       HEX  src (directory), claimed 3m ago: "the parser"
 
     codex-2 live, seen 0s ago (you)
       HEX  README.md (file), claimed 2m ago
       HEX  src/main.rs (file), lost to claude-1 of another clone: directory src, token 3, claimed 3m ago
-    ! warning: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 3m ago
+    ! warning: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 3m ago, last seen 0s ago
     codex-2$ git aio check src/main.rs README.md
     held src/main.rs
       HEX  src (directory) by claude-1, claimed 3m ago: "the parser"
       HEX  src/main.rs (file), which you held and lost to claude-1 of another clone: directory src, token 3, claimed 3m ago; claim or release it first
     yours README.md
       HEX  README.md (file) by you, claimed 2m ago
-    ! warning: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 3m ago
+    ! warning: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 3m ago, last seen 0s ago
     [exit 3]
     codex-2$ git aio claim src/main.rs
-    ! warning: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 3m ago
-    ! already claimed: src/main.rs is held by claude-1 of another clone through directory src, token 3, claimed 3m ago: "the parser"
+    ! warning: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 3m ago, last seen 0s ago
+    ! already claimed: src/main.rs is held by claude-1 of another clone through directory src, token 3, claimed 3m ago, last seen 0s ago: "the parser"
     ! hint: wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`
     [exit 3]
     codex-2$ git aio log -n 1
         5 2026-03-01T10:01:00Z claim: README.md (file); src/main.rs (file) lost to claude-1 by codex-2
-    ! warning: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 3m ago
+    ! warning: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 3m ago, last seen 0s ago
     "#);
     let error = json_at(&clones.two, 3, &codex, &["claim", "src/main.rs"]);
     let conflict = &error["error"]["conflicts"][0]["claim"];
@@ -208,14 +208,14 @@ fn who_loses_a_claim_is_told_to_whom_and_stopped_until_it_is_settled() {
         clones.one.steady(&run(&mut commit).shown())
     };
     assert_snapshot!(commit(3), @r#"
-    ! already claimed: src/main.rs is held by claude-1 of another clone through directory src, token 3, claimed 3m ago: "the parser"
+    ! already claimed: src/main.rs is held by claude-1 of another clone through directory src, token 3, claimed 3m ago, last seen 0s ago: "the parser"
     ! commit refused
     ! hint: unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`
     [exit 1]
     "#);
     clones.turns(&[(4, &claude, &["release", "all"]), (4, &claude, &["sync"]), (4, &codex, &["sync"])]);
     assert_snapshot!(commit(4), @r"
-    ! src/main.rs: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 4m ago; claim or release it first (HEX)
+    ! src/main.rs: your claim on src/main.rs was lost to claude-1 of another clone: directory src, token 3, claimed 4m ago, last seen 0s ago; claim or release it first (HEX)
     ! commit refused
     ! hint: unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`
     [exit 1]
@@ -227,7 +227,7 @@ fn who_loses_a_claim_is_told_to_whom_and_stopped_until_it_is_settled() {
     assert_snapshot!(clones.turns(&[(4, &codex, &["release", &id[..8]]), (4, &codex, &["check", "src/main.rs"])]), @r"
     codex-1$ git aio release HEX
     let go of the lost claim HEX
-    ! warning: your claim on src/main.rs was lost to claude-2 of another clone: directory src, token 3, claimed 4m ago
+    ! warning: your claim on src/main.rs was lost to claude-2 of another clone: directory src, token 3, claimed 4m ago, last seen 0s ago
     codex-1$ git aio check src/main.rs
     available src/main.rs
     ");
@@ -256,7 +256,7 @@ fn a_lost_claim_is_settled_by_claiming_again() {
     ]), @r"
     codex-1$ git aio claim src/main.rs --strict --quiet
     claimed HEX  src/main.rs (file) (confirmed by the hub)
-    ! warning: your claim on src/main.rs was lost to claude-2 of another clone: directory src, token 3, claimed 5m ago
+    ! warning: your claim on src/main.rs was lost to claude-2 of another clone: directory src, token 3, claimed 5m ago, last seen 1m ago
     codex-1$ git aio check src/main.rs
     yours src/main.rs
       HEX  src/main.rs (file) by you, claimed 0s ago

@@ -35,6 +35,7 @@ fn init_undone_leaves_the_repository_as_it_was_but_for_the_records() {
 $ git aio init
 write .git/hooks/pre-commit
 write .git/hooks/pre-merge-commit
+write .git/hooks/pre-push
 make the store in refs/aio/state
 $ git aio init
 nothing to do: all is in place
@@ -43,6 +44,7 @@ nothing to do: all is in place
 $ git aio init --undo
 Removed ~/demo/.git/hooks/pre-commit
 Removed ~/demo/.git/hooks/pre-merge-commit
+Removed ~/demo/.git/hooks/pre-push
 ! claims and notes stay in refs/aio/state; docs/storage.md says how they are kept
 $ git aio init --undo
 nothing to take back: init has changed nothing here
@@ -63,6 +65,120 @@ fn a_fence_that_was_removed_is_back_at_the_next_claim() {
     assert_eq!(claimed.code, 0);
     assert!(claimed.stderr.contains("the fence at the commit was gone and is back"), "{}", claimed.stderr);
     assert!(repo.dir.join(".git/hooks/pre-commit").exists());
+}
+
+/// The whole file of settings.
+fn settings(repo: &Repo<'_>) -> Vec<u8> {
+    fs::read(repo.dir.join(".git/config")).unwrap()
+}
+
+#[test]
+fn a_hub_is_only_hinted_at_until_it_is_named() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.git(&["init", "-q", "--bare", "../hub.git"]);
+    repo.git(&["remote", "add", "origin", "../hub.git"]);
+    let said = repo.aio(&["init"]).stderr;
+    assert!(said.contains("nothing leaves this clone: `git aio init --remote origin`"), "{said}");
+    repo.register("claude");
+    let hub = Repo { env: &env, dir: env.path().join("hub.git") };
+    assert_eq!(hub.git(&["for-each-ref"]), "");
+    repo.git(&["remote", "add", "second", "../hub.git"]);
+    assert_eq!(repo.aio(&["init"]).stderr, "", "of two, which one?");
+}
+
+#[test]
+fn a_hub_that_init_names_is_forgotten_by_its_undo() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.git(&["init", "-q", "--bare", "../hub.git"]);
+    repo.git(&["remote", "add", "origin", "../hub.git"]);
+    repo.git(&["config", "aio.backgroundSync", "false"]);
+    let before = settings(&repo);
+    let shown = repo.ok(&["init", "--dry-run", "--remote", "origin", "--fetch-with-git"]);
+    for line in ["+aio.remote=origin\n", "+remote.origin.fetch=+refs/aio/*:refs/aio-sync/origin/*\n"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    assert_eq!(settings(&repo), before);
+    let told = repo.aio(&["init", "--remote", "origin", "--fetch-with-git"]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    assert!(
+        told.stdout.contains("set aio.remote to origin\nadd +refs/aio/*:refs/aio-sync/origin/*, +refs/aio-presence/*")
+    );
+    assert!(told.stderr.contains("`git aio sync` gives the hub"), "{}", told.stderr);
+    assert_eq!(repo.ok(&["init", "--remote", "origin", "--fetch-with-git"]), "nothing to do: all is in place\n");
+    repo.ok(&["sync"]);
+    repo.git(&["update-ref", "-d", "refs/aio-sync/origin/state"]);
+    repo.git(&["fetch", "-q", "--prune"]);
+    assert_eq!(repo.git(&["rev-parse", "refs/aio-sync/origin/state"]), repo.git(&["rev-parse", "refs/aio/state"]));
+    repo.ok(&["init", "--undo"]);
+    assert_eq!(settings(&repo), before);
+
+    // What somebody else wrote meanwhile stays.
+    repo.ok(&["init", "--remote", "origin", "--fetch-with-git"]);
+    repo.git(&["config", "user.name", "Grace"]);
+    repo.git(&["config", "--add", "remote.origin.fetch", "+refs/x/*:refs/y/*"]);
+    repo.ok(&["init", "--undo"]);
+    assert_eq!(repo.try_git(&["config", "aio.remote"]).code, 1);
+    let fetched = repo.git(&["config", "--get-all", "remote.origin.fetch"]);
+    assert_eq!(fetched, "+refs/heads/*:refs/remotes/origin/*\n+refs/x/*:refs/y/*\n");
+    assert_eq!(repo.git(&["config", "user.name"]), "Grace\n");
+}
+
+#[test]
+fn a_hub_may_be_a_url_or_a_path_and_has_to_be_something() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.git(&["init", "-q", "--bare", "../hub.git"]);
+    let named = |dir: &str, hub: &str| {
+        let ended = repo.aio(&["-C", dir, "init", "--remote", hub]);
+        (ended.code == 0).then(|| repo.git(&["config", "aio.remote"]).trim().to_owned()).ok_or(ended)
+    };
+    let path = env.path().join("hub.git").display().to_string();
+    assert_eq!(named("src/auth", "../../../hub.git").unwrap(), path);
+    assert_eq!(named(".", "ssh://git@example.org/x.git").unwrap(), "ssh://git@example.org/x.git");
+    assert_eq!(named(".", "example.org:x.git").unwrap(), "example.org:x.git");
+    let refused = named(".", "orgin").unwrap_err();
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("there is no remote 'orgin'"), "{}", refused.stderr);
+    assert_eq!(named(".", "").unwrap_err().code, 2);
+    assert_eq!(repo.aio(&["init", "--fetch-with-git"]).code, 2, "a place without a name has no refspec");
+    assert_eq!(repo.aio(&["init", "--undo", "--remote", &path]).code, 2);
+}
+
+#[test]
+fn a_bare_repository_may_have_a_hub() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.git(&["clone", "-q", "--bare", ".", "../bare.git"]);
+    let bare = Repo { env: &env, dir: env.path().join("bare.git") };
+    let before = fs::read(bare.dir.join("config")).unwrap();
+    bare.ok(&["init", "--remote", "origin"]);
+    assert_eq!(bare.git(&["config", "aio.remote"]), "origin\n");
+    bare.ok(&["init", "--undo"]);
+    assert_eq!(fs::read(bare.dir.join("config")).unwrap(), before);
+}
+
+#[test]
+fn a_refspec_that_would_overwrite_is_warned_of() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.git(&["remote", "add", "origin", "../hub.git"]);
+    repo.ok(&["init"]);
+    let failed = |refspec: &str| {
+        repo.git(&["config", "--add", "remote.origin.fetch", refspec]);
+        let said = repo.aio(&["init"]).stderr;
+        assert!(said.contains(&format!("warning: remote.origin.fetch has {refspec}: a plain `git fetch`")), "{said}");
+        let doctor = repo.aio(&["doctor"]);
+        assert_eq!(doctor.code, 1);
+        assert!(doctor.stdout.contains("failed  refspecs"), "{}", doctor.stdout);
+        let way = said.split('`').nth(3).unwrap();
+        let ended = run(env.command("sh", &repo.dir).args(["-c", way]));
+        assert_eq!(ended.code, 0, "{way}: {}", ended.stderr);
+        assert!(repo.ok(&["doctor"]).contains("ok      refspecs"));
+    };
+    failed("+refs/aio/*:refs/aio/*");
+    failed("+refs/*:refs/*");
 }
 
 /// Every file that `init` is about, with its bytes and whether it can be run: hooks, settings, our own record of it.

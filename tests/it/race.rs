@@ -284,7 +284,7 @@ fn a_storm_of_claims_and_releases_loses_nothing() {
     for (refs, few) in [(Refs::Files, 12), (Refs::Reftable, 4)] {
         let env = TestEnvironment::new();
         let arena = Arena::new(&env, refs, WORKERS);
-        let few = campaign().map_or(few, |rounds| rounds / 10);
+        let few = campaign().map_or(few, |rounds| few.max(rounds / 10));
         let (granted, released): (usize, usize) = thread::scope(|scope| {
             let workers: Vec<_> = (0..WORKERS)
                 .map(|nth| (nth, &arena))

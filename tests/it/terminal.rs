@@ -141,7 +141,8 @@ fn waiting_shows_a_line_that_is_gone_in_the_end() {
         let seen = terminal.end();
         assert_eq!(seen.code, 0, "{:?}", seen.raw);
         assert!(seen.raw.matches("waiting: src").count() > 1, "it moves: {:?}", seen.raw);
-        let [line] = &seen.lines()[..] else { panic!("{columns} columns: {:#?}", seen.lines()) };
+        let [said, line] = &seen.lines()[..] else { panic!("{columns} columns: {:#?}", seen.lines()) };
+        assert!(said.ends_with("does not exist yet"), "{said}");
         assert!(line.starts_with("claimed ") && line.contains(r"src/\u{1b}[2Jdir/main.rs (file)"), "{line}");
         seen.assert_harmless();
     }

@@ -1,3 +1,5 @@
+mod push;
+
 use super::{Context, lost};
 use crate::{
     cli::{error, exit::Exit, format, ui::BAD},
@@ -11,11 +13,14 @@ use clap::Subcommand;
 /// Called by git's hooks
 #[derive(Debug, Subcommand)]
 #[command(hide = true)]
+#[expect(clippy::enum_variant_names, reason = "git calls its hooks so")]
 pub(crate) enum Args {
     /// Judge what is about to be committed
     PreCommit,
     /// Judge what a merge is about to commit
     PreMergeCommit,
+    /// Judge what is about to be pushed; git tells it on standard input
+    PrePush(push::Args),
 }
 
 /// Most objections that are told one by one.
@@ -23,11 +28,12 @@ const TOLD: usize = 20;
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        let fence = match self {
-            Args::PreCommit => Fence::Commit,
-            Args::PreMergeCommit => Fence::Merge,
+        let (judged, stop) = match self {
+            Args::PreCommit => (judge(cx, Fence::Commit), STOP),
+            Args::PreMergeCommit => (judge(cx, Fence::Merge), STOP),
+            Args::PrePush(args) => (args.judge(cx), push::STOP),
         };
-        match judge(cx, fence) {
+        match judged {
             Ok(exit) => Ok(exit),
             Err(error) if ops::bypass() => {
                 cx.ui.say("git aio: fence bypassed, but that could not be recorded");
@@ -37,7 +43,8 @@ impl Args {
             Err(error) => {
                 // Failing open would be a fence that is off without anybody's knowing.
                 error::report(&cx.ui, &error, ops::now());
-                cx.ui.error("git aio could not judge this commit, and so it is stopped", Some(BYPASS));
+                let words = format!("git aio could not judge this {}, and so it is stopped", stop.what);
+                cx.ui.error(&words, Some(stop.bypass));
                 Ok(Exit::Failed)
             }
         }
@@ -47,27 +54,46 @@ impl Args {
 const WAYS_ON: &str =
     "unstage these paths (git restore --staged <path>), wait for their holder, or ask by `git aio handoff new`";
 
-const BYPASS: &str =
-    "AIO_BYPASS=1 git commit … goes round this fence and is recorded; --no-verify goes round all hooks";
+/// What is said where a fence can't judge.
+#[derive(Clone, Copy)]
+struct Stop {
+    what: &'static str,
+    bypass: &'static str,
+}
+
+const STOP: Stop = Stop {
+    what: "commit",
+    bypass: "AIO_BYPASS=1 git commit … goes round this fence and is recorded; --no-verify goes round all hooks",
+};
+
+/// Answers a probe, if this is one.
+fn probed(cx: &Context) -> Option<Exit> {
+    let nonce = ops::probe()?;
+    cx.ui.error(&format!("aio-probe {}", format::target(&nonce)), None);
+    Some(Exit::Failed)
+}
 
 fn judge(cx: &Context, fence: Fence) -> anyhow::Result<Exit> {
-    if let Some(nonce) = ops::probe() {
-        cx.ui.error(&format!("aio-probe {}", format::target(&nonce)), None);
-        return Ok(Exit::Failed);
+    if let Some(exit) = probed(cx) {
+        return Ok(exit);
     }
     let session = cx.session()?;
     let verdict = session.guard_commit(fence);
     cx.tell_notices(&session);
     let verdict = verdict?;
     if let Some(count) = verdict.bypassed {
-        cx.ui.say(format!(
-            "git aio: fence bypassed for {}, and recorded",
-            format::count(usize::try_from(count).unwrap_or(usize::MAX), "path")
-        ));
-        return Ok(Exit::Done);
+        return Ok(bypassed(cx, count));
     }
     tell(cx, &session, &verdict);
     Ok(if verdict.refused.is_empty() { Exit::Done } else { Exit::Conflict })
+}
+
+fn bypassed(cx: &Context, count: u64) -> Exit {
+    cx.ui.say(format!(
+        "git aio: fence bypassed for {}, and recorded",
+        format::count(usize::try_from(count).unwrap_or(usize::MAX), "path")
+    ));
+    Exit::Done
 }
 
 fn tell(cx: &Context, session: &Session, verdict: &Verdict) {

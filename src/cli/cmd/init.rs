@@ -3,17 +3,20 @@ use crate::{
     cli::{
         diff::{self, Side},
         exit::Exit,
+        format,
         json::InitAnswer,
     },
-    ops::init::{Content, FileEdit, InitPlan, SettingEdit},
+    ops::init::{Content, FileEdit, InitPlan, SettingEdit, Wishes},
 };
 use std::io::{self, Write};
 
-/// Put up the fence at the commit and make the store
+/// Put up the fences at the commit and the push, and make the store
 ///
 /// From then on git asks git-aio before each commit and each merge commit whether what is staged is held by somebody
-/// else. A hook that is there already keeps running after ours. Where the folder of hooks is versioned or lies outside
+/// else, and before each push whether it rests on a claim that was lost. A hook that is there already keeps running after ours. Where the folder of hooks is versioned or lies outside
 /// the repository, it is left alone, and git is pointed at hooks of ours that run those in it.
+///
+/// With --remote, that one becomes the hub, by which clones are kept in step. Nothing is ever sent before one is named.
 ///
 /// Everything that is changed is recorded in the git directory, and --undo takes it back.
 #[derive(Debug, clap::Args)]
@@ -22,8 +25,14 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Take back what init changed; claims and notes stay
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with_all = ["dry_run", "remote", "fetch_with_git"])]
     undo: bool,
+    /// Keep in step with other clones through this hub: a remote, a URL or a path
+    #[arg(long, value_name = "R")]
+    remote: Option<String>,
+    /// Let a plain `git fetch` from the hub bring what the others did, too; the next sync takes it in
+    #[arg(long)]
+    fetch_with_git: bool,
 }
 
 impl Args {
@@ -32,7 +41,9 @@ impl Args {
         if self.undo {
             return undo(cx, session.undo_init()?);
         }
-        let plan = if self.dry_run { session.plan_init()? } else { session.init()? };
+        let wishes = Wishes { remote: self.remote, fetch_with_git: self.fetch_with_git };
+        let plan = if self.dry_run { session.plan_init(&wishes)? } else { session.init(&wishes)? };
+        plan.overwriting.iter().for_each(|found| cx.ui.warn(found.words()));
         if plan.bare {
             cx.ui.say("this repository is bare: nobody commits in it, so it needs no fence");
         }
@@ -45,6 +56,15 @@ impl Args {
             || InitAnswer::new(false, plan.words()),
             |out| tell(out, &plan.words(), "nothing to do: all is in place"),
         )?;
+        if plan.names_hub() {
+            cx.ui.say("`git aio sync` gives the hub what there is, and brings what the others have");
+        }
+        if let Some(remote) = &plan.possible_hub {
+            let remote = format::target(remote);
+            cx.ui.say(format!(
+                "nothing leaves this clone: `git aio init --remote {remote}` keeps it in step with others"
+            ));
+        }
         Ok(Exit::Done)
     }
 }

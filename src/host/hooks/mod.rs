@@ -15,11 +15,13 @@ mod manifest;
 mod node;
 mod plan;
 mod script;
+mod setting;
 mod undo;
 
 use apply::apply;
 pub use node::Node;
 pub use plan::plan;
+pub use setting::{Wanted, plan_settings, set};
 pub use undo::{Undone, undo};
 
 use super::git::{Git, GitError};

@@ -13,6 +13,7 @@ pub(super) struct Fence {
 pub(super) const FENCES: &[Fence] = &[
     Fence { name: "pre-commit", script: include_str!("../../../hooks/pre-commit") },
     Fence { name: "pre-merge-commit", script: include_str!("../../../hooks/pre-merge-commit") },
+    Fence { name: "pre-push", script: include_str!("../../../hooks/pre-push") },
 ];
 
 /// The hooks that git runs on the side of those who commit, for which there is a dispatcher even where there is no hook
@@ -195,7 +196,9 @@ mod tests {
     fn every_fence_has_a_block_that_calls_it() {
         for fence in FENCES {
             assert!(fence.block().starts_with(BEGIN) && fence.block().ends_with(END), "{}", fence.name);
-            assert!(fence.block().contains(&format!("git-aio hook {} || exit $?", fence.name)));
+            let call = format!("git-aio hook {} ", fence.name);
+            let line = fence.block().lines().find(|line| line.trim_start().starts_with(&call)).expect("a call");
+            assert!(line.ends_with("|| exit $?"), "{line}");
             assert_eq!(fence.script.matches(BEGIN).count(), 1);
             assert!(COMMON_HOOKS.contains(&fence.name));
         }

@@ -1,5 +1,7 @@
 //! Fences are put up over hooks of every kind, made to fire by a real commit, and taken down without a trace.
 
+mod places;
+
 use super::*;
 use crate::host::scratch::Scratch;
 use std::{collections::BTreeMap, fs};
@@ -108,7 +110,7 @@ fn acts(plan: &Plan) -> Vec<&Act> {
 fn where_there_is_no_hook_ours_is_written() {
     let f = Fixture::new();
     let plan = f.round_trip(&["ours hook pre-commit"]);
-    assert_eq!(acts(&plan), [&Act::Create, &Act::Create]);
+    assert_eq!(acts(&plan), [&Act::Create; 3]);
     assert!(!f.repo.path(".git/hooks").exists() && !f.repo.path(".git/aio").exists(), "no empty folder is left");
 }
 
@@ -117,7 +119,7 @@ fn a_shell_hook_gets_our_block() {
     let f = Fixture::new();
     f.hook(".git/hooks/pre-commit", &format!("#!/usr/bin/env bash\nset -eu\n{LOG}"));
     let plan = f.round_trip(&["ours hook pre-commit", "theirs pre-commit 0"]);
-    assert_eq!(acts(&plan), [&Act::Chain, &Act::Create]);
+    assert_eq!(acts(&plan), [&Act::Chain, &Act::Create, &Act::Create]);
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn a_hook_in_another_language_runs_after_ours_under_its_own_name() {
         .expect("a script");
     let plan = f.round_trip(&["ours hook pre-commit", "theirs pre-commit 0"]);
     let aside = f.repo.path(".git").canonicalize().expect("there").join("hooks.before-git-aio/pre-commit");
-    assert_eq!(acts(&plan), [&Act::SetAside, &Act::Replace(aside), &Act::Create]);
+    assert_eq!(acts(&plan), [&Act::SetAside, &Act::Replace(aside), &Act::Create, &Act::Create]);
 }
 
 #[cfg(unix)]
@@ -152,7 +154,7 @@ fn a_hook_that_is_switched_off_stays_so() {
     let off = Node::File { bytes: format!("#!/bin/sh\n{LOG}").into_bytes(), mode: 0o640 };
     off.write(&f.repo.path(".git/hooks/pre-commit")).expect("a file");
     let plan = f.round_trip(&["ours hook pre-commit"]);
-    assert_eq!(acts(&plan), [&Act::Supersede, &Act::Create]);
+    assert_eq!(acts(&plan), [&Act::Supersede, &Act::Create, &Act::Create]);
 }
 
 #[test]
@@ -196,7 +198,7 @@ fn hooks_that_git_ignores_in_the_work_tree_are_chained() {
     f.hook(".husky/_/pre-commit", &format!("#!/usr/bin/env sh\n{LOG}"));
     f.site.git.config_set(HOOKS_PATH, ".husky/_").expect("set");
     let plan = f.round_trip(&["ours hook pre-commit", "theirs pre-commit 0"]);
-    assert_eq!((acts(&plan), plan.config.len()), (vec![&Act::Chain, &Act::Create], 0));
+    assert_eq!((acts(&plan), plan.config.len()), (vec![&Act::Chain, &Act::Create, &Act::Create], 0));
 }
 
 #[test]
@@ -244,7 +246,10 @@ fn an_undo_keeps_what_the_user_changed_since() {
     f.hook(".git/hooks/pre-commit", &edited);
     f.site.git.config_set("user.name", "Grace").expect("set");
     let done = undo(&f.site).expect("undone");
-    assert!(matches!(&done[..], [Undone::ConfigTakenOut(_), Undone::TakenOut(_), Undone::Removed(_)]), "{done:?}");
+    assert!(
+        matches!(&done[..], [Undone::ConfigTakenOut(_), Undone::TakenOut(_), Undone::Removed(_), Undone::Removed(_)]),
+        "{done:?}"
+    );
     assert_eq!(fs::read_to_string(&path).expect("read"), format!("#!/bin/sh\n{LOG}\n"));
     assert_eq!(f.site.git.config_get("user.name").expect("read").as_deref(), Some("Grace"));
     assert_eq!(f.site.git.config_get_all("log.excludeDecoration").expect("read"), [""; 0]);
@@ -289,6 +294,45 @@ fn an_init_that_was_cut_short_is_undone() {
     assert_eq!(f.snapshot(), before);
 }
 
+/// Writes down all that it is told.
+const TOLD: &str = "while read -r local new remote old; do echo \"theirs $1 $local $remote\" >>\"$HOME/log\"; done\n";
+
+/// A hook that goes on with standard input after ours has read it, chained in each of the ways there are.
+#[test]
+fn what_git_tells_a_hook_reaches_ours_and_theirs() {
+    let told = |folder: &str, hook: String| {
+        let f = Fixture::new();
+        let hub = f.repo.outside().join("hub.git");
+        f.repo.git.run(["init", "-q", "--bare", hub.to_str().expect("text")]).expect("a hub");
+        f.repo.git.run(["remote", "add", "hub", hub.to_str().expect("text")]).expect("a remote");
+        let fake = "#!/bin/sh\nwhile read -r local new remote old; do echo \"ours $3 $remote\" >>\"$HOME/log\"; done\n";
+        Node::hook(fake).write(&f.repo.outside().join("bin/git-aio")).expect("a script");
+        f.hook(&format!("{folder}/pre-push"), &hook);
+        if folder != ".git/hooks" {
+            f.site.git.config_set(HOOKS_PATH, folder).expect("set");
+            f.repo.git.run(["add", folder]).expect("versioned");
+        }
+        f.init();
+        f.repo.git.run(["push", "-q", "--no-thin", "hub", "main", "main:two"]).expect("pushed");
+        let log = f.log();
+        // With nothing to push, git tells nothing.
+        f.repo.git.run(["push", "-q", "hub", "main"]).expect("pushed");
+        assert!(f.log().iter().all(|line| !line.starts_with("theirs")), "theirs is not told of a ref without a name");
+        log
+    };
+    let hook = |shell: &str| format!("#!{shell}\n{TOLD}");
+    let expected = [
+        "ours hub refs/heads/main",
+        "ours hub refs/heads/two",
+        "theirs hub refs/heads/main refs/heads/main",
+        "theirs hub refs/heads/main refs/heads/two",
+    ];
+    assert_eq!(told(".git/hooks", hook("/bin/sh")), expected);
+    assert_eq!(told(".git/hooks", hook("/usr/bin/env -S bash -eu")), expected);
+    assert_eq!(told(".git/hooks", hook("/usr/bin/env -S env sh")), expected, "one that is set aside");
+    assert_eq!(told("versioned", hook("/bin/sh")), expected, "one that is dispatched to");
+}
+
 #[test]
 fn our_refs_are_hidden_only_where_they_would_show() {
     let f = Fixture::new();
@@ -327,108 +371,5 @@ fn one_init_serves_every_linked_work_tree() {
         assert!(plan(&site).expect("a plan").is_empty());
         assert!(!undo(&site).expect("undone").is_empty(), "any of them can take it back");
         assert_eq!(f.state(), FenceState::NotInited);
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_pipe_in_the_place_of_a_hook_is_told_and_not_waited_for() {
-    let f = Fixture::new();
-    let path = f.repo.path(".git/hooks/pre-commit");
-    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    let _ = fs::remove_file(&path);
-    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("a pipe");
-    let error = plan(&f.site).expect_err("no hook");
-    assert!(
-        matches!(&error, HookError::Io { path: told, source } if *told == path && source.to_string() == "it is no plain file"),
-        "{error:?}"
-    );
-    fs::create_dir_all(f.site.own_dir()).expect("made");
-    rustix::fs::mkfifoat(rustix::fs::CWD, manifest::Manifest::path(&f.site), rustix::fs::Mode::RWXU).expect("a pipe");
-    assert!(matches!(fence_state(&f.site, None), FenceState::Missing { .. }));
-}
-
-#[test]
-fn a_hook_is_set_aside_over_no_other() {
-    let f = Fixture::new();
-    f.hook(".git/hooks/pre-commit", "#!/usr/bin/perl\n");
-    f.hook(".git/hooks.before-git-aio/pre-commit", "#!/usr/bin/perl\nanother\n");
-    let before = f.snapshot();
-    match plan(&f.site) {
-        Err(HookError::AlreadyAside { hook, aside }) => {
-            assert!(hook.ends_with(".git/hooks/pre-commit"), "{hook:?}");
-            assert!(aside.ends_with(".git/hooks.before-git-aio/pre-commit"), "{aside:?}");
-        }
-        other => panic!("{other:?}"),
-    }
-    assert_eq!(f.snapshot(), before);
-    // The same bytes may stand there: a plan that was cut short had put them.
-    f.hook(".git/hooks.before-git-aio/pre-commit", "#!/usr/bin/perl\n");
-    f.init();
-    assert_eq!(f.state(), FenceState::Installed);
-}
-
-#[cfg(unix)]
-#[test]
-fn what_a_stand_in_superseded_is_kept_when_the_stand_in_stays() {
-    let f = Fixture::new();
-    let off = Node::File { bytes: b"#!/bin/sh\nswitched off\n".to_vec(), mode: 0o640 };
-    let path = f.repo.path(".git/hooks/pre-commit");
-    off.write(&path).expect("a file");
-    f.init();
-    let ours = fs::read_to_string(&path).expect("read");
-    fs::write(&path, format!("{ours}echo mine\n")).expect("written");
-    let done = undo(&f.site).expect("undone");
-    let Some(Undone::BackupKept(backup)) = done.last() else { panic!("{done:?}") };
-    let kept: Vec<_> = fs::read_dir(backup).expect("a folder").map(|kept| kept.expect("an entry").path()).collect();
-    assert!(kept.iter().any(|kept| fs::read(kept).expect("read") == b"#!/bin/sh\nswitched off\n"), "{kept:?}");
-    assert!(fs::read_to_string(&path).expect("read").ends_with("echo mine\n"), "what the user wrote stays");
-    assert_eq!(f.state(), FenceState::NotInited);
-    assert!(undo(&f.site).expect("nothing to undo").is_empty() && backup.exists());
-}
-
-/// A link in a ring is unreadable for everybody, and so is what stands below a file; permissions stop no root.
-#[cfg(unix)]
-#[test]
-fn hooks_in_a_folder_that_can_not_be_read_are_dispatched_to() {
-    for unreadable in ["ring", "ring/hooks", "file"] {
-        let f = Fixture::new();
-        std::os::unix::fs::symlink("ring", f.repo.path("ring")).expect("a link");
-        f.site.git.config_set(HOOKS_PATH, unreadable).expect("set");
-        f.round_trip(&["ours hook pre-commit"]);
-        f.init();
-        f.site.git.config_set(HOOKS_PATH, unreadable).expect("set by another tool");
-        assert!(matches!(f.state(), FenceState::Missing { hook: "pre-commit", .. }), "{unreadable}");
-        f.init();
-        assert_eq!(f.state(), FenceState::Installed, "{unreadable}");
-        assert_eq!(f.commit(), ["ours hook pre-commit"], "{unreadable}");
-    }
-}
-
-#[test]
-fn every_work_tree_with_hooks_of_its_own_is_fenced_or_named() {
-    for ignored_everywhere in [true, false] {
-        let f = Fixture::new();
-        f.repo.write(if ignored_everywhere { ".gitignore" } else { ".husky/_/.gitignore" }, "_\n*\n");
-        f.hook(".husky/_/pre-commit", &format!("#!/usr/bin/env sh\n{LOG}"));
-        f.site.git.run(["add", "-f", ".gitignore"]).ok();
-        f.site.git.run(["commit", "-q", "--allow-empty", "-m", "x"]).expect("a commit");
-        f.site.git.config_set(HOOKS_PATH, ".husky/_").expect("set");
-        let other = f.repo.outside().join("other");
-        f.repo.git.run(["worktree", "add", "-q", other.to_str().expect("text")]).expect("a work tree");
-        let site = Site { git: f.repo.git.clone().in_work_tree(&other), ..f.site.clone() };
-        let before = f.snapshot();
-        f.init();
-        let unfenced = || unfenced(&f.site).expect("looked").into_iter().map(|(tree, _)| tree).collect::<Vec<_>>();
-        assert_eq!(unfenced(), if ignored_everywhere { vec![] } else { vec![other.clone()] });
-        put_up(&site).expect("put up");
-        assert_eq!(unfenced(), [""; 0].map(PathBuf::from));
-        f.log();
-        site.git.run(["commit", "-q", "--allow-empty", "-m", "x"]).expect("a commit");
-        assert_eq!(f.log(), ["ours hook pre-commit"]);
-        assert!(plan(&f.site).expect("a plan").is_empty());
-        undo(&f.site).expect("undone");
-        assert_eq!(f.snapshot(), before);
-        assert!(!other.join(".husky/_/pre-commit").exists());
     }
 }

@@ -6,7 +6,7 @@
 use crate::base::{oid::Oid, world::Time};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -29,9 +29,12 @@ pub struct Memory {
     /// The last failure, gone with the next success.
     #[serde(default)]
     pub failure: Option<Failure>,
-    /// What was seen of the presence of other clones.
+    /// What was seen of the other clones.
     #[serde(default)]
-    pub clones: BTreeMap<String, Sighting>,
+    pub watch: Watch,
+    /// What was last told of this one.
+    #[serde(default)]
+    pub told: Option<Told>,
     /// What the host was found to allow.
     #[serde(default)]
     pub probe: Option<Probe>,
@@ -57,23 +60,79 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// What was seen of another clone, timed by our own clock alone: theirs may show anything.
+/// What was seen of the other clones, timed by our own clock alone: theirs may show anything. All moments are seconds
+/// of one boot of this machine, and say nothing after the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Which boot of this machine.
+    pub boot: String,
+    /// The first look.
+    pub since: u64,
+    /// The last look: a fetch that succeeded.
+    pub looked: u64,
+    /// The number of the newest operation that was looked at.
+    pub through: u64,
+    /// The clones that have anybody on the register.
+    #[serde(default)]
+    pub clones: BTreeMap<String, Sighting>,
+    /// The times of claims of others that were seen to be granted.
+    #[serde(default)]
+    pub terms: BTreeMap<String, Term>,
+}
+
+/// What was seen of another clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
-    /// What its presence was, by the name of the commit, with the last operation of it that was seen.
-    pub mark: String,
-    /// The boot of this machine during which the mark was first seen.
-    pub boot: String,
-    /// When that was, in seconds since that boot.
+    /// The commit of its presence, the last that could be read.
+    #[serde(default)]
+    pub presence: Option<String>,
+    /// The number of its last operation that was seen.
+    #[serde(default)]
+    pub operation: Option<u64>,
+    /// The look that first found these two.
     pub since: u64,
-    /// How many successful fetches have found it unchanged since.
-    pub unchanged: u32,
-    /// Its instances that it said were there.
+    /// How many looks have found them.
+    pub times: u32,
+    /// Its instances that it said were idle.
     #[serde(default)]
-    pub instances: Vec<String>,
-    /// Its instances on the register that it did not name, and for how many different presences of it.
+    pub idle: BTreeSet<String>,
+    /// Its instances on the register that it did not name.
     #[serde(default)]
-    pub missing: BTreeMap<String, u32>,
+    pub unnamed: BTreeMap<String, Unnamed>,
+}
+
+/// An instance that its own clone does not name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unnamed {
+    /// The look that first found it so.
+    pub since: u64,
+    /// How many different presences there were.
+    pub times: u32,
+}
+
+/// How long a claim lasts, from when we first saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Term {
+    /// When it ends by the clock of its holder, which tells one term from the next.
+    pub until: Time,
+    /// How long it was granted for, in seconds.
+    pub lasts: u64,
+    /// The look that first found it.
+    pub since: u64,
+}
+
+/// What the hub was last told of who is here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The boot of this machine during which that was.
+    pub boot: String,
+    /// When, in seconds since that boot.
+    pub at: u64,
+    /// The number of it; each is one more than the last.
+    pub counter: u64,
+    /// Why the hub did not take it, in words, if it didn't.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// What a host allows on refs of ours.
@@ -116,6 +175,13 @@ impl MemoryFile {
     /// What is remembered; nothing, where nothing or nothing readable is.
     pub fn read(&self) -> Memory {
         fs::read(&self.path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// The projects whose stores were synced with any hub of that clone.
+    pub fn domains(common_dir: &Path) -> Vec<String> {
+        let files = fs::read_dir(common_dir.join("aio").join("hub")).into_iter().flatten().flatten();
+        let memories = files.map(|file| MemoryFile { path: file.path() }.read());
+        memories.filter_map(|memory| memory.domain).collect()
     }
 
     /// Remembers.

@@ -1,7 +1,7 @@
 //! What is typed in the demo, and what has to come of it.
 
 /// Those who have a terminal. A person, who sets up and looks on; the others bear the names of agent CLIs.
-pub(super) const PLAYERS: &[&str] = &["you", "claude", "codex", "gemini"];
+pub(super) const PLAYERS: &[&str] = &["you", "claude", "codex", "gemini", "amp"];
 
 /// A few commands that show one thing.
 pub(super) struct Scene {
@@ -11,7 +11,7 @@ pub(super) struct Scene {
     pub(super) lines: &'static [Line],
 }
 
-/// A command. `{claude}`, `{codex}`, `{gemini}` and `{handoff}` stand for ids that earlier answers gave.
+/// A command. `{claude}`, `{codex}`, `{gemini}`, `{amp}` and `{handoff}` stand for ids that earlier answers gave.
 pub(super) struct Line {
     pub(super) who: &'static str,
     pub(super) typed: &'static str,
@@ -200,6 +200,59 @@ pub(super) const SCENES: &[Scene] = &[
             line("claude", "git aio claim src/api/users.ts")
                 .writes(1)
                 .with(&[Says("taken over from {gemini}, stale"), holds!("{claude}", "=src/=api/=users.ts/")]),
+        ],
+    },
+    Scene {
+        title: "A second clone, and a bare repository between the two",
+        promise: "of two claims made in two clones the hub confirms one, and who lost can't commit",
+        lines: &[
+            line("you", "git clone -q --bare . ../hub.git"),
+            line("you", "git remote add hub ../hub.git"),
+            line("you", "git config aio.remote hub"),
+            line("you", "git config aio.backgroundSync false"),
+            line("you", "git aio sync").with(&[
+                Says("pushed"),
+                Git(
+                    "test $(git rev-parse refs/aio/state) = $(git -C ../hub.git rev-parse refs/aio/state)",
+                    "",
+                    "the hub has the very same commit",
+                ),
+            ]),
+            line("amp", "git clone -q ../hub.git ../second && cd ../second"),
+            line("amp", "git config aio.remote origin; git config aio.backgroundSync false"),
+            line("amp", "git aio init").with(&[Git(
+                "grep -q 'git-aio hook pre-commit' ../second/.git/hooks/pre-commit",
+                "",
+                "the second clone has the fence",
+            )]),
+            line("amp", "git aio register amp").learns("amp"),
+            line("amp", "git aio claim src/web/").with(&[Says("tentative")]),
+            line("claude", "git aio claim src/web/page.ts").writes(1).with(&[Says("tentative")]),
+            line("claude", "git aio sync").with(&[Says("pushed 1 operation")]),
+            line("amp", "git aio sync").with(&[
+                Says("src/web"),
+                Says("{claude}"),
+                Git(
+                    "test $(git -C ../second rev-parse refs/aio/state) = $(git -C ../hub.git rev-parse refs/aio/state)",
+                    "",
+                    "the second clone and the hub have the very same commit",
+                ),
+                Git(
+                    "! git -C ../second grep -qF '\"holder\": \"{amp}\"' refs/aio/state -- 'paths/=src/=web'",
+                    "",
+                    "git shows no claim of {amp} there",
+                ),
+            ]),
+            line("amp", "mkdir -p src/web && echo 'page' > src/web/page.ts && git add src"),
+            line("amp", "git commit -m 'Make a page'").exits(1).with(&[Says("src/web/page.ts"), Says("{claude}")]),
+            line("amp", "git aio release all"),
+            line("amp", "git aio claim docs/"),
+            line("amp", "git push -q origin 'refs/aio/*'"),
+            line("you", "git fetch -q hub 'refs/aio/*:refs/aio/*'").writes_some().with(&[
+                holds!("{amp}", "=docs/"),
+                Git("git -C ../hub.git fsck --strict --no-dangling --no-progress", "", "git finds no fault in the hub"),
+            ]),
+            line("claude", "git aio claim docs/api.md").exits(3).with(&[Says("held by {amp}")]),
         ],
     },
     Scene {

@@ -33,7 +33,7 @@ impl Session {
         let mut checks = vec![check("fence", installed)];
         checks.extend(check_worktrees(&site));
         checks.push(check("path", proof::on_path(&site.git)));
-        for hook in ["pre-commit", "pre-merge-commit"] {
+        for hook in ["pre-commit", "pre-merge-commit", "pre-push"] {
             let nonce = ClaimId::random(self.random()).to_string();
             checks.push(check(hook, proof::fires(&site.git, hook, &nonce)));
         }

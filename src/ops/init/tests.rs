@@ -1,4 +1,4 @@
-use super::{Content, Session};
+use super::{Content, Session, Wishes};
 use crate::{
     host::{hooks, scratch::Scratch},
     ops::Notice,
@@ -36,17 +36,22 @@ fn notices(session: &Session) -> Vec<String> {
 }
 
 fn init(dir: &Path) {
-    session(dir).init().expect("done");
+    session(dir).init(&Wishes::default()).expect("done");
 }
 
 #[test]
 fn a_plan_tells_everything_and_changes_nothing() {
     let repo = Scratch::new();
     let before = everything(&repo.path(".git"));
-    let plan = session(repo.git.dir()).plan_init().expect("a plan");
+    let plan = session(repo.git.dir()).plan_init(&Wishes::default()).expect("a plan");
     assert_eq!(
         plan.words(),
-        ["write .git/hooks/pre-commit", "write .git/hooks/pre-merge-commit", "make the store in refs/aio/state"]
+        [
+            "write .git/hooks/pre-commit",
+            "write .git/hooks/pre-merge-commit",
+            "write .git/hooks/pre-push",
+            "make the store in refs/aio/state"
+        ]
     );
     assert_eq!(plan.files[0].before, Content::Absent);
     assert!(matches!(&plan.files[0].after, Content::File { mode: 0o755, .. }));
@@ -60,8 +65,8 @@ fn a_second_init_has_nothing_to_do_and_an_undo_leaves_the_store() {
     let hooks = everything(&repo.path(".git/hooks"));
     init(repo.git.dir());
     assert_eq!(notices(&session), [""; 0]);
-    assert!(session.plan_init().expect("a plan").is_empty());
-    assert_eq!(session.undo_init().expect("undone").len(), 2);
+    assert!(session.plan_init(&Wishes::default()).expect("a plan").is_empty());
+    assert_eq!(session.undo_init().expect("undone").len(), 3);
     assert_eq!(everything(&repo.path(".git/hooks")), hooks);
     assert!(session.snapshot().expect("read").exists());
     assert_eq!(session.undo_init().expect("undone"), [""; 0]);
@@ -74,7 +79,7 @@ fn a_hook_of_the_users_is_chained_and_settings_are_told() {
     #[cfg(unix)]
     fs::set_permissions(repo.path(".git/hooks/pre-commit"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("executable");
-    let plan = session(repo.git.dir()).plan_init().expect("a plan");
+    let plan = session(repo.git.dir()).plan_init(&Wishes::default()).expect("a plan");
     assert_eq!(plan.words()[0], "put our part into .git/hooks/pre-commit");
     let Content::File { bytes, .. } = &plan.files[0].after else { panic!("a file") };
     assert!(String::from_utf8_lossy(bytes).ends_with("exit 0\n"));
@@ -82,7 +87,7 @@ fn a_hook_of_the_users_is_chained_and_settings_are_told() {
     repo.git.config_set("core.hooksPath", "versioned").expect("set");
     repo.write("versioned/pre-commit", "#!/bin/sh\n");
     repo.git.run(["add", "versioned"]).expect("added");
-    let plan = session(repo.git.dir()).plan_init().expect("a plan");
+    let plan = session(repo.git.dir()).plan_init(&Wishes::default()).expect("a plan");
     assert_eq!(plan.settings[0].key, "core.hooksPath");
     assert_eq!(plan.settings[0].before, ["versioned"]);
     assert_eq!(plan.settings[0].file, Path::new(".git/config"));
@@ -97,7 +102,7 @@ fn a_folder_and_a_linked_worktree_belong_to_the_same_fence() {
     repo.git.run(["worktree", "add", "-q", linked.to_str().expect("text")]).expect("a worktree");
     init(&linked);
     for dir in [&linked, &repo.path("deep/er"), &repo.path("")] {
-        assert!(session(dir).plan_init().expect("a plan").is_empty(), "{}", dir.display());
+        assert!(session(dir).plan_init(&Wishes::default()).expect("a plan").is_empty(), "{}", dir.display());
     }
     assert!(repo.path(".git/hooks/pre-commit").exists());
     session(&repo.path("deep/er")).undo_init().expect("undone");
@@ -110,7 +115,7 @@ fn a_bare_repository_gets_a_store_and_no_fence() {
     let bare = repo.outside().join("bare.git");
     repo.git.run(["init", "-q", "--bare", bare.to_str().expect("text")]).expect("made");
     let session = session(&bare);
-    let plan = session.init().expect("done");
+    let plan = session.init(&Wishes::default()).expect("done");
     assert!(plan.bare);
     assert_eq!(plan.words(), ["make the store in refs/aio/state"]);
     assert!(session.snapshot().expect("read").exists());

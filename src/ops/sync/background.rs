@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use std::{
     fs::{File, OpenOptions, TryLockError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a burst of writes is given to come together.
@@ -24,7 +24,9 @@ impl Session {
     /// After a write: starts a sync, unless there is one, or none is wanted.
     pub(in crate::ops) fn sync_soon(&self) {
         let wanted = self.settings.background_sync && self.settings.confirm != Confirm::Local;
-        let Some(name) = self.hub_name().filter(|_| wanted && !self.sync_started.replace(true)) else { return };
+        // One that has just been started has not looked yet at what there is to send.
+        let just_started = || self.sync_started.get().is_some_and(|at| at.elapsed() < BURST / 2);
+        let Some(name) = self.hub_name().filter(|_| wanted && !just_started()) else { return };
         // After a failure the next one waits as long as after a success: a hub that is gone is not asked all the time.
         let failed = self.memory_file(&name).read().failure;
         if failed.is_some_and(|failure| self.is_within_interval(failure.at)) || self.background_lock().is_none() {
@@ -32,6 +34,16 @@ impl Session {
         }
         // That it can't be started is no reason to fail: the next command will, or the user's own sync.
         let _ = background::start(self.repository.common_dir(), ["sync", "--background"], NOT_INHERITED);
+        self.sync_started.set(Some(Instant::now()));
+    }
+
+    /// After a sign of life: starts a sync where the hub is due to be told who is here.
+    pub(in crate::ops) fn tell_presence_soon(&self) {
+        let wanted = self.settings.background_sync && self.settings.confirm != Confirm::Local;
+        let Some(name) = self.hub_name().filter(|_| wanted) else { return };
+        if self.is_presence_due(self.memory_file(&name).read().told.as_ref()) {
+            self.sync_soon();
+        }
     }
 
     fn is_within_interval(&self, at: crate::base::world::Time) -> bool {

@@ -1,6 +1,9 @@
 //! Beginning a new epoch: to let go of a long history, or to go on after the hub lost what it had taken.
 
-use super::{Phase, Synced, exchange::Exchange};
+use super::{
+    Phase, Synced,
+    exchange::{Exchange, Whose},
+};
 use crate::{
     base::{id::OpId, oid::Oid},
     host::{fault, hub::Answer},
@@ -134,7 +137,7 @@ impl Exchange<'_> {
         let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
         // All that this clone knows, on top of what is left there.
         let tip = match (&ours, &theirs) {
-            (Some(ours), Some(theirs)) => self.replayed(ours, theirs, None)?.0,
+            (Some(ours), Some(theirs)) => self.replayed(ours, theirs, None, Whose::Anybodys)?.0,
             (Some(tip), None) | (None, Some(tip)) => tip.clone(),
             (None, None) => {
                 return Err(Error::not_found("neither this clone nor the hub has a store", "a first claim begins one"));

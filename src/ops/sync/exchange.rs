@@ -8,7 +8,6 @@ use crate::{
     base::{
         id::{InstanceId, OpId},
         oid::Oid,
-        world::Entropy as _,
     },
     host::{
         fault,
@@ -21,9 +20,10 @@ use crate::{
         apply::{Applied, Change, Outcome, Refusal, apply},
         op::{Action, Op},
         replay::{Replayed, replay},
+        view::View as _,
     },
     ops::{Error, Notice, Session},
-    store::{Snapshot, Transaction, layout},
+    store::{Snapshot, StoreError, Transaction, layout},
 };
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -34,12 +34,30 @@ use std::{
 /// How often an exchange is tried because others were quicker.
 const TRIES: u32 = 32;
 
-/// The longest pause before the second try, doubled with each further one up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(40);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often the hub may refuse what we have on top of one and the same state of it: whatever it says, then it isn't
+/// others who were quicker.
+const STUCK: u32 = 6;
+
+/// How many times as long as a try took the pause before the second one is at most, doubled with each further one up to
+/// [`LONGEST_PAUSE`]. Were it shorter than a try takes, those who collide would again: 8 clones needed 4.5 tries for
+/// each operation with pauses from 40 ms.
+const FIRST_PAUSE: u32 = 2;
+const LONGEST_PAUSE: u32 = 8;
+
+/// The part of the time that is left which a pause may take.
+const SHARE_OF_PAUSE: u32 = 4;
 
 /// How often the local ref is moved again because a local writer was quicker.
 const LOCAL_TRIES: u32 = 16;
+
+/// Whose operations the hub may lack, where its history can't tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those of this clone.
+    Own,
+    /// Also those of others that came to this clone: the hub lost them.
+    Anybodys,
+}
 
 /// What a command wants the hub to confirm, decided on the state that the hub has.
 pub(in crate::ops) struct Request<'p> {
@@ -52,9 +70,9 @@ pub(in crate::ops) struct Request<'p> {
 /// An exchange under way. It holds the lock of the clone's syncs.
 pub(in crate::ops) struct Exchange<'s> {
     pub(super) session: &'s Session,
-    hub: Hub,
+    pub(super) hub: Hub,
     file: MemoryFile,
-    memory: Memory,
+    pub(super) memory: Memory,
     deadline: Instant,
     synced: Synced,
     /// Whether it is being found out what is requested.
@@ -71,7 +89,7 @@ impl Session {
         deadline: Instant,
         progress: &'s mut dyn FnMut(Phase),
     ) -> Result<Exchange<'s>, Error> {
-        let lock = self.sync_lock(progress)?;
+        let lock = self.sync_lock(deadline.min(Instant::now() + PATIENCE), progress)?;
         let file = self.memory_file(&name);
         Ok(Exchange {
             session: self,
@@ -86,13 +104,12 @@ impl Session {
         })
     }
 
-    fn sync_lock(&self, progress: &mut dyn FnMut(Phase)) -> Result<File, Error> {
+    fn sync_lock(&self, until: Instant, progress: &mut dyn FnMut(Phase)) -> Result<File, Error> {
         let failed = |source| Error::File { what: "can't lock the sync of this clone".into(), source };
         let dir = self.repository.common_dir().join("aio");
         std::fs::create_dir_all(&dir).map_err(failed)?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("sync.lock"));
         let file = file.map_err(failed)?;
-        let until = Instant::now() + PATIENCE;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -116,8 +133,10 @@ impl Exchange<'_> {
     pub(in crate::ops) fn run(&mut self, mut request: Option<Request<'_>>) -> Result<Outcome, Error> {
         let id = OpId::random(self.session.random());
         let at = self.session.now();
+        let mut stuck = (None, 0);
         for tried in 1..=TRIES {
             self.synced.tries = tried;
+            let began = Instant::now();
             let theirs = self.fetch()?;
             let mut tip = self.settle(theirs.as_ref())?;
             let mut applied = Applied::default();
@@ -132,13 +151,24 @@ impl Exchange<'_> {
                 };
             }
             self.synced.tip.clone_from(&tip);
-            if self.push(tip.as_ref(), theirs.as_ref())? {
-                // What was written locally meanwhile goes on top.
-                let tip = self.settle(tip.as_ref())?;
-                self.synced.tip = tip;
-                return Ok(Ok(applied));
+            match self.push(tip.as_ref(), theirs.as_ref())? {
+                Answer::Taken => {
+                    // What was written locally meanwhile goes on top.
+                    let tip = self.settle(tip.as_ref())?;
+                    self.synced.tip = tip;
+                    return Ok(Ok(applied));
+                }
+                Answer::Refused(why) => {
+                    stuck = if stuck.0 == theirs { (theirs, stuck.1 + 1) } else { (theirs, 1) };
+                    if stuck.1 >= STUCK {
+                        return Err(Error::not_confirmed(format!(
+                            "the hub {} does not take the push, though nobody else was quicker: {why}",
+                            self.hub.name()
+                        )));
+                    }
+                }
             }
-            if !self.pause(tried) {
+            if !self.pause(tried, began.elapsed()) {
                 break;
             }
         }
@@ -158,6 +188,7 @@ impl Exchange<'_> {
             Err(_) if self.deciding => {}
             Err(error) => self.memory.failure = Some(Failure { at: now, reason: error.to_string() }),
         }
+        fault::at(&self.session.env, "sync-about-to-finish");
         let kept = self.file.write(&self.memory).map_err(Error::file("can't remember what the hub has"));
         let outcome = result?;
         kept?;
@@ -165,9 +196,10 @@ impl Exchange<'_> {
     }
 
     /// What the hub has now.
-    fn fetch(&mut self) -> Result<Option<Oid>, Error> {
+    pub(super) fn fetch(&mut self) -> Result<Option<Oid>, Error> {
         let theirs = self.fetch_untrusted()?;
         self.trust(theirs.as_ref())?;
+        self.look(theirs.as_ref());
         Ok(theirs)
     }
 
@@ -175,13 +207,13 @@ impl Exchange<'_> {
     pub(super) fn fetch_untrusted(&mut self) -> Result<Option<Oid>, Error> {
         (self.progress)(Phase::Fetching);
         let refs = self.session.refs();
-        let ours = refs.read(layout::STATE).map_err(crate::store::StoreError::from)?;
+        let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
         let tracking = self.hub.tracking("state");
         let before = refs.read(&tracking).ok().flatten();
         let tips: Vec<Oid> = ours.into_iter().chain(before).collect();
         self.hub.fetch(&tips).map_err(unreached)?;
         fault::at(&self.session.env, "sync-fetched");
-        Ok(refs.read(&tracking).map_err(crate::store::StoreError::from)?)
+        Ok(refs.read(&tracking).map_err(StoreError::from)?)
     }
 
     /// Makes sure that the hub still has all that it took: nothing protects these refs from a forced push.
@@ -197,24 +229,52 @@ impl Exchange<'_> {
         let Some(theirs) = theirs else {
             return if self.memory.base.is_some() { Err(lost("has lost the whole store that it had")) } else { Ok(()) };
         };
-        let snapshot = repository.snapshot_at(theirs.clone())?;
+        let base = self.memory.base.as_ref().and_then(Base::oid).filter(|oid| repository.chain_link(oid).is_ok());
+        let snapshot = repository.snapshot_at(theirs.clone()).map_err(|error| self.unusable(error))?;
         snapshot.check_writable()?;
-        if self.memory.domain.as_ref().is_some_and(|domain| domain != snapshot.domain()) {
+        if self.is_of_another_project(&snapshot)? {
             return Err(Error::not_allowed(
                 format!("the store on the hub {} belongs to another project", self.hub.name()),
                 "name the right hub with `git config aio.remote`",
             ));
         }
-        let Some(base) = &self.memory.base else { return Ok(()) };
-        let link = repository.chain_link(theirs)?;
-        if link.epoch < base.epoch || link.epoch == base.epoch && link.seq < base.seq {
-            return Err(lost("has gone back behind what it had taken"));
+        let link = repository.chain_link(theirs).map_err(|error| self.unusable(error))?;
+        if let Some(known) = &self.memory.base {
+            if link.epoch < known.epoch || link.epoch == known.epoch && link.seq < known.seq {
+                return Err(lost("has gone back behind what it had taken"));
+            }
+            let descends = |base: &Oid| repository.descends(theirs, base).unwrap_or(false);
+            if link.epoch == known.epoch && base.as_ref().is_some_and(|base| !descends(base)) {
+                return Err(lost("has another history than the one it had taken"));
+            }
         }
-        let known = base.oid().filter(|oid| repository.chain_link(oid).is_ok());
-        if link.epoch == base.epoch && known.is_some_and(|base| !repository.descends(theirs, &base).unwrap_or(false)) {
-            return Err(lost("has another history than the one it had taken"));
+        repository.check_chain(theirs, base.as_ref()).map_err(|error| self.unusable(error))
+    }
+
+    /// Whether the hub's store is that of another project than ours. One that has never been synced is of none yet.
+    fn is_of_another_project(&self, theirs: &Snapshot<'_>) -> Result<bool, Error> {
+        if let Some(domain) = &self.memory.domain {
+            return Ok(domain != theirs.domain());
         }
-        Ok(())
+        let ours = self.session.snapshot()?;
+        let differs = ours.exists() && ours.domain() != theirs.domain();
+        let synced = || MemoryFile::domains(self.session.repository.common_dir());
+        Ok(differs && synced().iter().any(|domain| domain == ours.domain()))
+    }
+
+    /// What is wrong with what the hub has. Nothing of it has been taken over.
+    fn unusable(&self, error: StoreError) -> Error {
+        match error {
+            StoreError::Tip(reason) => Error::NotConfirmed {
+                message: format!("the hub {} has what is no store of git-aio's: {reason}", self.hub.name()),
+                hint: Some("find out who pushed that and why; nothing of it was taken over".into()),
+            },
+            StoreError::Damaged { path, reason } => Error::NotConfirmed {
+                message: format!("the store on the hub {} is damaged: {path}: {reason}", self.hub.name()),
+                hint: Some("find out who pushed that and why; nothing of it was taken over".into()),
+            },
+            error => error.into(),
+        }
     }
 
     /// Brings the local chain on top of `theirs`, and tells its tip.
@@ -223,10 +283,10 @@ impl Exchange<'_> {
         let _turn = session.repository.take_turn();
         for _ in 0..LOCAL_TRIES {
             let refs = session.refs();
-            let ours = refs.read(layout::STATE).map_err(crate::store::StoreError::from)?;
+            let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
             let (Some(theirs), lost) = (theirs, self.synced.lost.len()) else { return Ok(ours) };
             let (tip, received) = match &ours {
-                Some(ours) => self.replayed(ours, theirs, self.tip().as_ref())?,
+                Some(ours) => self.replayed(ours, theirs, self.tip().as_ref(), Whose::Own)?,
                 None => (theirs.clone(), session.repository.chain_link(theirs)?.seq),
             };
             if Some(&tip) == ours.as_ref() {
@@ -239,6 +299,7 @@ impl Exchange<'_> {
                     swapped.doubt.into_iter().for_each(|doubt| session.notice(Notice::Doubtful(doubt)));
                     fault::at(&session.env, "sync-adopted");
                     self.synced.received += received;
+                    self.remember(theirs)?;
                     return Ok(Some(tip));
                 }
                 Err(error) if error.is_moved() => self.synced.lost.truncate(lost),
@@ -250,13 +311,22 @@ impl Exchange<'_> {
 
     /// The tip of `ours` on top of `theirs`: the very same commits where nothing diverged, else new ones. And how many
     /// operations are new to us. Where the hub's history was cut, it knows what we have up to `base`.
-    pub(super) fn replayed(&mut self, ours: &Oid, theirs: &Oid, base: Option<&Oid>) -> Result<(Oid, u64), Error> {
+    pub(super) fn replayed(
+        &mut self,
+        ours: &Oid,
+        theirs: &Oid,
+        base: Option<&Oid>,
+        whose: Whose,
+    ) -> Result<(Oid, u64), Error> {
         let repository = &self.session.repository;
         let apart = repository.divergence(ours, theirs, base)?;
         if apart.common.as_ref() == Some(theirs) {
             return Ok((ours.clone(), 0));
         }
         let mut tip = theirs.clone();
+        // Where the hub's history was cut, not all that it knew of ours can be seen: surely what others did, who were
+        // the ones to send it there.
+        let only_own = whose == Whose::Own && apart.common.is_none();
         for oid in &apart.ours {
             let Some(op) = repository.operation(oid)? else {
                 let link = repository.chain_link(oid)?;
@@ -269,20 +339,38 @@ impl Exchange<'_> {
                 Some(parent) => repository.snapshot_at(parent)?,
                 None => repository.empty_snapshot(),
             };
+            if only_own && self.is_anothers(&op, &was)? {
+                continue;
+            }
             match replay(&repository.snapshot_at(tip.clone())?, &op, &was)? {
                 Replayed::Nothing => {}
                 Replayed::Clash(id) => self.session.notice(Notice::Clash(id)),
-                Replayed::Op { revive, op } => {
-                    if let Some(instance) = revive {
-                        let action = Action::Register(*instance);
-                        let id = OpId::random(self.session.entropy.bytes());
-                        tip = self.again(&tip, &Op { id, action, ..(*op).clone() })?;
+                Replayed::Op { revive, op, lost } => {
+                    let beside = |action| Op { id: OpId::random(self.session.random()), action, ..(*op).clone() };
+                    let before = revive.map(|instance| beside(Action::Register(*instance)));
+                    let told = || Action::Claim { wants: Vec::new(), evict: Vec::new(), lost: lost.clone() };
+                    let after = (!lost.is_empty()).then(|| beside(told()));
+                    for op in before.iter().chain([&*op]).chain(&after) {
+                        tip = self.again(&tip, op)?;
                     }
-                    tip = self.again(&tip, &op)?;
                 }
             }
         }
         Ok((tip, apart.theirs))
+    }
+
+    /// Whether an instance of another clone did `op`, on the state `was`.
+    fn is_anothers(&self, op: &Op, was: &Snapshot<'_>) -> Result<bool, Error> {
+        let who = match (&op.action, &op.by) {
+            (Action::Register(instance), _) => Some(instance.clone()),
+            (_, Some(by)) => was.instance(by)?,
+            (Action::End(departures), None) => {
+                departures.first().map(|departure| was.instance(&departure.instance)).transpose()?.flatten()
+            }
+            _ => None,
+        };
+        let here = self.session.clone_id()?;
+        Ok(who.is_some_and(|who| who.clone != *here))
     }
 
     /// Does `op` on the state of the commit `tip`, and tells the commit that records it.
@@ -324,27 +412,28 @@ impl Exchange<'_> {
         Ok((Some(written.oid), Ok(applied)))
     }
 
-    /// Offers `tip` to the hub. Whether it was taken.
-    fn push(&mut self, tip: Option<&Oid>, theirs: Option<&Oid>) -> Result<bool, Error> {
-        let Some(tip) = tip else { return Ok(true) };
+    /// Offers `tip` to the hub.
+    fn push(&mut self, tip: Option<&Oid>, theirs: Option<&Oid>) -> Result<Answer, Error> {
+        let Some(tip) = tip else { return Ok(Answer::Taken) };
         if Some(tip) == theirs {
             self.remember(tip)?;
-            return Ok(true);
+            self.tell_presence(tip);
+            return Ok(Answer::Taken);
         }
         let link = self.session.repository.chain_link(tip)?;
         let before = theirs.map(|theirs| self.session.repository.chain_link(theirs)).transpose()?;
         let count = link.seq.saturating_sub(before.map_or(0, |before| before.seq));
         (self.progress)(Phase::Pushing(count));
         fault::at(&self.session.env, "sync-about-to-push");
-        let answer = self.offer(tip, None)?;
+        let state = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease: None };
+        let answer = self.push_with_presence(state, tip).map_err(unclear)?;
         fault::at(&self.session.env, "sync-pushed");
-        if answer != Answer::Taken {
-            return Ok(false);
+        if answer == Answer::Taken {
+            self.synced.pushed += count;
+            self.memory.pushed = Some(self.session.now());
+            self.remember(tip)?;
         }
-        self.synced.pushed += count;
-        self.memory.pushed = Some(self.session.now());
-        self.remember(tip)?;
-        Ok(true)
+        Ok(answer)
     }
 
     pub(super) fn remember(&mut self, tip: &Oid) -> Result<(), Error> {
@@ -357,6 +446,7 @@ impl Exchange<'_> {
             self.memory.base = Some(base);
             self.file.write(&self.memory).map_err(Error::file("can't remember what the hub has"))?;
         }
+        fault::at(&self.session.env, "sync-remembered");
         Ok(())
     }
 
@@ -377,18 +467,16 @@ impl Exchange<'_> {
         self.memory.base.as_ref().map_or(0, |base| base.seq)
     }
 
-    /// Waits a little, each one differently long, so that those who collided don't again. `false` when the time is up.
-    fn pause(&mut self, tried: u32) -> bool {
+    /// Waits a little after a try that `took` so long, each one differently, so that those who collided don't again.
+    /// `false` when the time is up.
+    fn pause(&mut self, tried: u32, took: Duration) -> bool {
         (self.progress)(Phase::Retrying(tried));
-        let most = (FIRST_PAUSE * 2u32.saturating_pow(tried - 1)).min(LONGEST_PAUSE);
-        let share = f64::from(u32::from_be_bytes(self.session.random())) / f64::from(u32::MAX);
-        let pause = most.mul_f64(share);
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left <= pause {
-            return false;
-        }
-        thread::sleep(pause);
-        true
+        let times = FIRST_PAUSE.saturating_mul(2u32.saturating_pow(tried - 1)).min(LONGEST_PAUSE);
+        let most = (took * times).min(left / SHARE_OF_PAUSE);
+        let share = f64::from(u32::from_be_bytes(self.session.random())) / f64::from(u32::MAX);
+        thread::sleep(most.mul_f64(share));
+        !left.is_zero()
     }
 }
 
