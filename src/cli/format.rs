@@ -132,11 +132,11 @@ pub(crate) fn last_seen(seen: Option<Time>, now: Time) -> String {
 
 /// A claim that ended without its holder's doing, told to the holder.
 pub(crate) fn lost(ended: &Ended, now: Time) -> String {
-    lost_by(None, ended, now)
+    lost_as_told_to(None, ended, now)
 }
 
 /// The same, told to another than the holder, where that is given.
-pub(crate) fn lost_by(loser: Option<&InstanceId>, ended: &Ended, now: Time) -> String {
+pub(crate) fn lost_as_told_to(loser: Option<&InstanceId>, ended: &Ended, now: Time) -> String {
     let (whose, who) = match loser {
         None => ("your claim".to_owned(), "you"),
         Some(loser) => (format!("the claim of {loser}"), "it"),
@@ -170,7 +170,7 @@ pub(crate) fn lost_to_other(ended: &Ended, now: Time) -> String {
 }
 
 /// The same, told to somebody who need not have lost it: `7b3f1a2b  src/main.rs (file) of claude-… to codex-…: …`.
-pub(crate) fn loss_of(loser: &InstanceId, ended: &Ended, now: Time) -> String {
+pub(crate) fn lost_by(loser: &InstanceId, ended: &Ended, now: Time) -> String {
     format!("{} of {loser}{}", lost_claim(ended), to_rival(ended, now))
 }
 

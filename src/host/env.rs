@@ -24,6 +24,8 @@ pub struct Env {
     pub probe: Option<String>,
     /// `GIT_SSH_COMMAND`: how git calls ssh.
     pub ssh_command: Option<String>,
+    /// Whether `GIT_SSH` names a program that git is to call instead of ssh.
+    pub ssh_program: bool,
     /// `GIT_DIR`, absolute.
     pub git_dir: Option<PathBuf>,
     /// `GIT_WORK_TREE`, absolute.
@@ -133,6 +135,7 @@ impl Env {
             bypass: set("AIO_BYPASS").is_some_and(|value| value != "0"),
             probe: text("AIO_PROBE"),
             ssh_command: text("GIT_SSH_COMMAND"),
+            ssh_program: set("GIT_SSH").is_some(),
             git_dir: path("GIT_DIR"),
             git_work_tree: path("GIT_WORK_TREE"),
             git_index_file: path("GIT_INDEX_FILE"),

@@ -6,11 +6,12 @@
 
 pub mod memory;
 
-use super::{bounded, git::Git};
+use super::{bounded, git::Git, hooks::Node};
 use crate::base::oid::Oid;
 use std::{
     ffi::OsString,
     io,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -24,8 +25,11 @@ pub struct Hub {
     remote: String,
     place: String,
     prefix: String,
-    limit: Duration,
     deadline: Instant,
+    /// Whether what is fetched has to be on the disk.
+    durable: bool,
+    /// How long there was till the deadline.
+    limit: Duration,
 }
 
 /// What is to be changed on the hub.
@@ -79,7 +83,14 @@ impl Hub {
     pub fn new(git: Git, remote: &str, place: &str, prefix: &str, deadline: Instant) -> Hub {
         let limit = deadline.saturating_duration_since(Instant::now());
         let prefix = prefix.trim_end_matches('/').to_owned();
-        Hub { git, remote: remote.into(), place: place.into(), prefix, limit, deadline }
+        Hub { git, remote: remote.into(), place: place.into(), prefix, limit, deadline, durable: false }
+    }
+
+    /// Where `durable`, what is fetched is on the disk when that is done: git itself leaves loose objects and refs to
+    /// chance, and our own ref is moved to what came.
+    #[must_use]
+    pub fn durable(self, durable: bool) -> Hub {
+        Hub { durable, ..self }
     }
 
     /// The ref `name` of ours (`state`) on the hub.
@@ -103,6 +114,19 @@ impl Hub {
     /// # Errors
     /// When it can't be reached in time.
     pub fn fetch(&self, tips: &[Oid]) -> Result<(), HubError> {
+        let tips = tips.iter().map(|tip| format!("--negotiation-tip={tip}")).collect();
+        self.fetch_by(tips)
+    }
+
+    /// As [`fetch`](Self::fetch), for a clone that has less than its refs say: as if nothing were here.
+    ///
+    /// # Errors
+    /// When it can't be reached in time.
+    pub fn fetch_anew(&self) -> Result<(), HubError> {
+        self.fetch_by(vec!["--refetch".into()])
+    }
+
+    fn fetch_by(&self, how: Vec<String>) -> Result<(), HubError> {
         let mut args: Vec<String> = [
             "fetch",
             "--quiet",
@@ -117,13 +141,15 @@ impl Hub {
         ]
         .map(String::from)
         .into();
-        args.extend(tips.iter().map(|tip| format!("--negotiation-tip={tip}")));
+        args.extend(how);
         let here = format!("refs/aio-sync/{}", self.place);
         args.extend([
             "--end-of-options".into(),
             self.remote.clone(),
             format!("+{}/*:{here}/*", self.prefix),
             format!("+{}-presence/*:{here}/presence/*", self.prefix),
+            // What stands there would be in the way of the presence.
+            format!("^{}/presence*", self.prefix),
         ]);
         let ran = self.run(args)?;
         match ran.status {
@@ -138,10 +164,32 @@ impl Hub {
     /// # Errors
     /// When there is no answer: they may have been made, or not.
     pub fn push(&self, updates: &[Update]) -> Result<Vec<Answer>, HubError> {
+        self.push_through(updates, None)
+    }
+
+    /// Asks for `late` as one who was overtaken: after git has looked what the hub has, and before it sends anything,
+    /// `early` is pushed, of the same ref. What becomes of that is told in the answer to neither.
+    ///
+    /// # Errors
+    /// When there is no answer, or files can't be written to `scratch`, an empty folder.
+    pub fn push_overtaken(&self, late: &Update, early: &Oid, scratch: &Path) -> Result<Answer, HubError> {
+        // git runs this hook at just that moment, and tells it where the push goes.
+        let push = "exec git push --quiet --no-verify --no-follow-tags --no-signed --recurse-submodules=no";
+        let script = format!("#!/bin/sh\n{push} --end-of-options \"$1\" {early}:{}\n", late.name);
+        let hook = Node::hook(script);
+        hook.write(&scratch.join("pre-push")).map_err(|error| io::Error::other(error.to_string()))?;
+        let answers = self.push_through(std::slice::from_ref(late), Some(scratch))?;
+        answers.into_iter().next().ok_or_else(|| self.unreachable(b""))
+    }
+
+    fn push_through(&self, updates: &[Update], hooks: Option<&Path>) -> Result<Vec<Answer>, HubError> {
         let mut args: Vec<String> =
-            ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-signed"]
+            ["push", "--porcelain", "--no-follow-tags", "--recurse-submodules=no", "--no-signed"]
                 .map(String::from)
                 .into();
+        if hooks.is_none() {
+            args.push("--no-verify".into());
+        }
         for update in updates {
             if let Some(expected) = &update.lease {
                 let expected = expected.as_ref().map_or("", Oid::as_str);
@@ -152,24 +200,34 @@ impl Hub {
         args.extend(
             updates.iter().map(|update| format!("{}:{}", update.new.as_ref().map_or("", Oid::as_str), update.name)),
         );
-        let ran = self.run(args)?;
+        let ran = self.run_with(hooks, args)?;
         if ran.status.is_none() {
             return Err(self.timed_out());
         }
         let told = answers(&String::from_utf8_lossy(&ran.stdout));
         let answer = |update: &Update| told.iter().find(|(name, _)| *name == update.name).map(|(_, a)| a.clone());
-        let answered: Option<Vec<Answer>> = updates.iter().map(answer).collect();
+        // git ends well only where all was taken, whether or not its words came to us.
+        let unsaid = ran.status.is_some_and(|status| status.success()).then_some(Answer::Taken);
+        let answered: Option<Vec<Answer>> =
+            updates.iter().map(|update| answer(update).or_else(|| unsaid.clone())).collect();
         answered.ok_or_else(|| self.unreachable(&ran.stderr))
     }
 
+    /// The user's hooks are for the user's own pushes.
     fn run(&self, args: Vec<String>) -> Result<bounded::Ran, HubError> {
+        self.run_with(None, args)
+    }
+
+    fn run_with(&self, hooks: Option<&Path>, args: Vec<String>) -> Result<bounded::Ran, HubError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        // The user's hooks are for the user's own pushes.
-        let no_hooks = format!("core.hooksPath={}", if cfg!(windows) { "NUL" } else { "/dev/null" });
-        // Nor are options that a server may not know.
-        let mut settings = vec![no_hooks, "push.pushOption=".to_owned()];
-        if !self.remote.contains([':', '/', '\\', '=']) {
-            // A mirror takes no single refs.
+        let hooks = hooks.unwrap_or(Path::new(if cfg!(windows) { "NUL" } else { "/dev/null" }));
+        // A server may not know options that the user's own knows.
+        let mut settings = vec![format!("core.hooksPath={}", hooks.display()), "push.pushOption=".to_owned()];
+        if self.durable {
+            settings.push("core.fsync=committed,loose-object,reference".to_owned());
+        }
+        if self.remote == self.place && !self.remote.contains('=') {
+            // It is one of the repository's remotes. A mirror takes no single refs.
             settings.push(format!("remote.{}.mirror=false", self.remote));
         }
         let settings = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]);
@@ -205,6 +263,8 @@ fn answers(out: &str) -> Vec<(String, Answer)> {
         let to = refs.split_once(':')?.1.to_owned();
         match sign {
             " " | "+" | "-" | "*" | "=" => Some((to, Answer::Taken)),
+            // The connection ended before the hub said what became of it.
+            "!" if said.starts_with("[remote failure]") => None,
             "!" => Some((to, Answer::Refused(said.to_owned()))),
             _ => None,
         }

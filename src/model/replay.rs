@@ -96,7 +96,7 @@ fn claim<V: View, W: View<Error = V::Error>>(
     lost: &[Loss],
 ) -> Result<Action, V::Error> {
     let Some(me) = &op.by else { return Ok(op.action.clone()) };
-    let conflicts = match apply::claim(view, op, me, wants, evict, &[])? {
+    let conflicts = match apply::claim::claim(view, op, me, wants, evict, &[])? {
         Err(Refusal::Held(conflicts)) => conflicts,
         _ => Vec::new(),
     };
@@ -127,7 +127,7 @@ fn claim<V: View, W: View<Error = V::Error>>(
         let same = |want: &Want| {
             want.scope == ended.claim.scope && (want.mode == ended.claim.mode || want.mode == Mode::Exclusive)
         };
-        let covers = |want: &Want| apply::contains(&want.scope, &ended.claim.scope);
+        let covers = |want: &Want| apply::claim::contains(&want.scope, &ended.claim.scope);
         if kept.iter().any(covers) && !kept.iter().any(same) {
             lost.push(Loss { want: wanted(ended.claim.clone()), rival: whoever_ended(ended) });
         }
@@ -228,7 +228,7 @@ fn untold<V: View, W: View<Error = V::Error>>(view: &V, was: &W, op: &Op) -> Res
     for grant in claims {
         let ended = told.iter().find(|ended| ended.claim.id == grant.claim);
         if let (Some(ended), Some(claim)) = (ended, granted(was, grant)?)
-            && view.claim(&grant.claim)?.is_none()
+            && view.claim(&grant.claim)?.is_none_or(|there| there.holder != Holder::Handoff(id.clone()))
         {
             lost.push(Loss { rival: whoever_ended(ended), want: wanted(claim) });
         }

@@ -4,7 +4,9 @@
 
 mod fences;
 mod hub;
+mod instances;
 pub(super) mod proof;
+mod remote;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -16,8 +18,6 @@ use crate::{
     model::{
         claim::{Claim, Ended},
         handoff::Handoff,
-        instance::Instance,
-        liveness::Presence,
         note::Note,
         view::View as _,
     },
@@ -120,7 +120,9 @@ impl Session {
             check("instances", self.check_instances()),
             check("refspecs", self.check_refspecs()),
         ]);
-        checks.into_iter().chain(self.check_hub()).chain(self.check_fences()).collect()
+        checks.extend(self.check_hub());
+        checks.extend(self.check_fences());
+        checks
     }
 
     /// The whole state.
@@ -267,34 +269,6 @@ impl Session {
             return Ok(format!("{} readable", count(census.instances.len(), "file")));
         }
         Err(format!("files in aio/live of the git directory that can't be read: {}", some(census.damaged)))
-    }
-
-    /// Nothing is wrong with a stale instance: its claims block nobody. Those of one that can't be judged do, for ever.
-    fn check_instances(&self) -> Finding<Seen> {
-        let snapshot = self.snapshot().map_err(say)?;
-        let instances = snapshot.instances(Extent::All, |_| true).map_err(say)?.records;
-        let here = self.clone_id().map_err(say)?;
-        let (ours, others): (Vec<_>, Vec<_>) = instances.iter().partition(|instance| instance.clone == *here);
-        let names = |found: Vec<&Instance>| some(found.iter().map(|instance| instance.id.to_string()).collect());
-        let told =
-            |found: Vec<&Instance>, words: &str| (!found.is_empty()).then(|| format!("{words}: {}", names(found)));
-        let (unseen, stale): (Vec<_>, Vec<_>) = ours
-            .iter()
-            .filter(|instance| self.presence(instance) == Presence::Stale || self.seen(&instance.id).is_none())
-            .partition(|instance| self.seen(&instance.id).is_none());
-        let odd: Vec<String> = [
-            told(unseen, "with no file in aio/live of the git directory, so taken to be silent since they registered"),
-            told(
-                others,
-                "of other clones, which are not judged from here; `git aio release --force` ends their claims",
-            ),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let good = [Some(format!("{} registered", ours.len())), told(stale, "stale")];
-        let detail = good.into_iter().flatten().chain(odd.iter().cloned()).collect::<Vec<_>>().join("; ");
-        Ok(if odd.is_empty() { detail.into() } else { Seen::odd(detail) })
     }
 
     fn check_refspecs(&self) -> Finding {

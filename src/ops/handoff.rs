@@ -9,6 +9,7 @@ use crate::{
         text,
     },
     model::{
+        apply::kept_beside,
         claim::{Claim, GrantRef, Holder},
         handoff::{Document, Handoff, HandoffState, MAX_DOCUMENT, WorkTreeMark},
         op::{Action, Settlement},
@@ -130,6 +131,7 @@ impl Session {
                         named.push(claim);
                     }
                 }
+                keeps_nothing_beside(&named, me, snapshot)?;
                 Ok(named)
             }
         }
@@ -338,6 +340,20 @@ fn lacking(handoff: &Handoff, missing: &Missing) -> Error {
         false => "let its maker commit and push them and hand on anew, or go on without them by --force",
     };
     Error::not_allowed(format!("{} goes on from what this clone lacks: {}", handoff.id, lacks.join(" and ")), hint)
+}
+
+/// Makes sure that `me` keeps nothing that overlaps one of the claims `named`: two may not hold what one may.
+fn keeps_nothing_beside(named: &[Claim], me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<(), Error> {
+    let grants: Vec<_> = named.iter().map(Claim::grant_ref).collect();
+    for claim in named {
+        if let Some(kept) = kept_beside(snapshot, me, claim, &grants)?.first() {
+            return Err(Error::not_allowed(
+                format!("{} can't go without {}, which overlaps it and is yours too", claim.scope, kept.scope),
+                format!("name both, with --claim {} too, or release that one first", snapshot.short_claim_id(&kept.id)),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The claims that go with a handoff now: those it holds, or those its acceptor still holds of them.

@@ -9,12 +9,15 @@ mod catch_up;
 mod epoch;
 mod exchange;
 mod hub;
+mod partial;
 mod presence;
+mod probe;
 mod watch;
 
 pub use epoch::Compacted;
 pub(super) use hub::Confirmed;
 pub use hub::{HubState, Standing};
+pub(in crate::ops) use probe::Tried;
 pub(in crate::ops) use watch::Watching;
 
 use super::{Error, Session};
@@ -104,6 +107,7 @@ impl Session {
         for change in &applied.changes {
             let whose = match change {
                 Change::DropInstance(id) | Change::PutEnded(id, _) => Some(id.clone()),
+                Change::DropClaim(Claim { holder: Holder::Instance(id), .. }) => Some(id.clone()),
                 Change::DropClaim(Claim { holder: Holder::Handoff(id), .. }) => {
                     snapshot.handoff(id)?.map(|handoff| handoff.from)
                 }

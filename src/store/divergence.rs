@@ -6,6 +6,7 @@
 use super::{
     Repository,
     error::StoreError,
+    layout,
     log::{OurCommit, Trailers},
 };
 use crate::{
@@ -31,6 +32,8 @@ pub struct Link {
     /// The tip that was cut off, in the first commit of an epoch.
     pub cut_from: Option<Oid>,
     op_id: OpId,
+    /// Whether it mends what was lost, and so may leave numbers out.
+    mends: bool,
 }
 
 /// How one chain relates to another.
@@ -42,6 +45,11 @@ pub struct Divergence {
     pub theirs: u64,
     /// The newest commit that both have.
     pub common: Option<Oid>,
+    /// Whether the first was cut since, and what is told of it was found before that cut.
+    pub cut: bool,
+    /// The number of the operation that begins the first anew, where what was before it can't be read and may be
+    /// lacking in the second.
+    pub hidden_before: Option<u64>,
 }
 
 impl Repository {
@@ -55,8 +63,8 @@ impl Repository {
             return Err(StoreError::Tip(format!("commit {oid} has more than one parent")));
         }
         let parent = parents.into_iter().next();
-        let Trailers { op_id, seq, epoch, cut_from, .. } = trailers;
-        Ok(Link { oid: oid.clone(), seq, epoch, parent, cut_from, op_id })
+        let Trailers { op_id, seq, epoch, cut_from, mends } = trailers;
+        Ok(Link { oid: oid.clone(), seq, epoch, parent, cut_from, op_id, mends })
     }
 
     /// Whether `old` is `new` or before it, on the same chain.
@@ -74,18 +82,20 @@ impl Repository {
     }
 
     /// What `ours` has that `theirs` hasn't. Where `theirs` was cut since, what `ours` has up to and including `base`
-    /// is known there, and so is what it has up to the commit that was cut off.
+    /// is known there, and so is what it has up to the commit that was cut off. Where `ours` was cut, what it let go of
+    /// is its own too, as far as it is still there.
     ///
     /// # Errors
     /// When a commit of either can't be read.
     pub fn divergence(&self, ours: &Oid, theirs: &Oid, base: Option<&Oid>) -> Result<Divergence, StoreError> {
         let (mut here, mut there) = (Some(self.chain_link(ours)?), Some(self.chain_link(theirs)?));
         let (mut pending, mut known, mut count, mut cut_from) = (Vec::new(), HashSet::new(), 0, None);
+        let mut end = Divergence::default();
         let common = loop {
             match (&here, &there) {
                 (Some(a), Some(b)) if a.oid == b.oid => break Some(a.oid.clone()),
                 (Some(a), Some(b)) if a.seq >= b.seq => {
-                    let next = self.parent_of(a)?;
+                    let next = self.before(a, base, &mut end)?;
                     pending.extend(std::mem::replace(&mut here, next));
                 }
                 (Some(_) | None, Some(b)) => {
@@ -97,18 +107,62 @@ impl Repository {
                 // What was cut off was known to whoever cut it.
                 (Some(a), None) if base == Some(&a.oid) || cut_from.as_ref() == Some(&a.oid) => break None,
                 (Some(a), None) => {
-                    let next = self.parent_of(a)?;
+                    let next = self.before(a, base, &mut end)?;
                     pending.extend(std::mem::replace(&mut here, next));
                 }
                 (None, None) => break None,
             }
         };
         pending.retain(|link| !known.contains(&link.op_id));
-        Ok(Divergence { ours: pending.into_iter().rev().map(|link| link.oid).collect(), theirs: count, common })
+        let ours = pending.into_iter().rev().map(|link| link.oid).collect();
+        Ok(Divergence { ours, theirs: count, common, ..end })
+    }
+
+    /// What was before `link` in a chain of ours, also where that was let go of: what it recorded is nowhere else. Where
+    /// it can't be read, that is noted in `end`, unless it is known to whoever knows `base`.
+    fn before(&self, link: &Link, base: Option<&Oid>, end: &mut Divergence) -> Result<Option<Link>, StoreError> {
+        let before = match (&link.parent, &link.cut_from) {
+            (None, None) if link.seq == 1 => return Ok(None),
+            (Some(parent), _) => self.chain_link(parent),
+            (None, Some(cut_from)) => {
+                end.cut = true;
+                self.chain_link(cut_from)
+            }
+            (None, None) => Err(StoreError::Tip(format!("what was before operation {} is gone", link.seq))),
+        };
+        match before {
+            Ok(before) => Ok(Some(before)),
+            Err(error) if link.parent.is_some() && !end.cut => Err(error),
+            Err(_) => {
+                let known = |base: &Oid| {
+                    link.cut_from.as_ref() == Some(base)
+                        || self.chain_link(base).is_ok_and(|base| base.seq + 1 >= link.seq)
+                };
+                if !base.is_some_and(known) {
+                    end.hidden_before = Some(link.seq);
+                }
+                Ok(None)
+            }
+        }
     }
 
     fn parent_of(&self, link: &Link) -> Result<Option<Link>, StoreError> {
         link.parent.as_ref().map(|parent| self.chain_link(parent)).transpose()
+    }
+
+    /// The first commit of the chain that ends at `tip`, where that chain was cut in an epoch after `epoch`.
+    ///
+    /// # Errors
+    /// When a commit of those epochs can't be read.
+    pub fn cut_after(&self, tip: &Oid, epoch: u64) -> Result<Option<Link>, StoreError> {
+        let mut at = self.chain_link(tip)?;
+        while at.epoch > epoch {
+            match self.parent_of(&at)? {
+                Some(before) => at = before,
+                None => return Ok(Some(at)),
+            }
+        }
+        Ok(None)
     }
 
     /// Makes sure that the chain that ends at `tip` is one as we write it, each commit numbered after the one before
@@ -121,9 +175,10 @@ impl Repository {
         let mut steps = 0;
         while Some(&at.oid) != known && (known.is_some() || steps < UNKNOWN) {
             let Some(before) = self.parent_of(&at)? else { break };
+            let leaves_few_out = at.seq > before.seq && at.seq - before.seq <= layout::MOST_LEFT_OUT;
             let follows = match at.epoch.checked_sub(before.epoch) {
-                Some(0) => at.seq == before.seq + 1,
-                Some(1) => at.seq > before.seq,
+                Some(0) => at.seq == before.seq + 1 || at.mends && leaves_few_out,
+                Some(1) => leaves_few_out,
                 _ => false,
             };
             if !follows {

@@ -34,6 +34,13 @@ pub const MAX_RECORD: usize = 64 * 1024;
 /// Largest message of a commit of ours that is read, in bytes.
 pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
+/// More operations, and more epochs, than any history comes to. A number as high as this was made by hand: a reader
+/// refuses it, and so a writer doesn't write it.
+pub const MOST_OPERATIONS: u64 = 1 << 40;
+
+/// The most numbers that the beginning of an epoch leaves out. Whoever left out more could soon leave none.
+pub const MOST_LEFT_OUT: u64 = 1 << 20;
+
 /// Deepest nesting of JSON in a record.
 pub const MAX_DEPTH: usize = 32;
 

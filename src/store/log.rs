@@ -129,8 +129,7 @@ impl Trailers {
         let message = std::str::from_utf8(message).ok()?;
         let last = message.trim_end().rsplit("\n\n").next()?;
         let value = |key: &str| last.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
-        // A number that no history comes to was not written by us, and would leave no room for the next.
-        let number = |key| value(key)?.parse().ok().filter(|number: &u64| *number < 1 << 48);
+        let number = |key| value(key)?.parse().ok().filter(|number: &u64| *number < layout::MOST_OPERATIONS);
         Some(Trailers {
             cut_from: value("Aio-Prev").and_then(|oid| oid.parse().ok()),
             op_id: value("Aio-Op-Id")?.parse().ok()?,

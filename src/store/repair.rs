@@ -28,10 +28,6 @@ use std::collections::{HashMap, HashSet};
 /// Most things of one kind that are listed one by one.
 const LISTED: usize = 100;
 
-/// More operations than any history comes to. A higher number was made by hand, and going on from it would soon leave
-/// none.
-const MOST_OPERATIONS: u64 = 1 << 40;
-
 /// What the ref of the store holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -127,7 +123,7 @@ impl Repository {
         let mut highest = 0;
         for step in self.trail(refs)?.iter().rev() {
             match self.link(&step.oid) {
-                Ok((trailers, _)) if trailers.seq < MOST_OPERATIONS => highest = highest.max(trailers.seq),
+                Ok((trailers, _)) if trailers.seq < layout::MOST_OPERATIONS => highest = highest.max(trailers.seq),
                 Ok(_) => {}
                 Err(_) if self.is_foreign(&step.oid) => {}
                 Err(_) => highest += 1,

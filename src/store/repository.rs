@@ -1,7 +1,10 @@
 //! The user's repository, opened; what is read of it besides the store is in [`staged`](super::staged).
 
 use super::{error::StoreError, objects::Objects};
-use crate::{base::turn::Turns, disk::Sharing};
+use crate::{
+    base::{oid::Oid, turn::Turns},
+    disk::Sharing,
+};
 use gix::bstr::ByteSlice;
 use std::{
     cell::{Cell, OnceCell},
@@ -160,11 +163,6 @@ impl Repository {
         Some(inside.components().next()?.as_os_str().to_string_lossy().into_owned())
     }
 
-    /// Whether the object is here.
-    pub fn has(&self, oid: &crate::base::oid::Oid) -> bool {
-        gix::ObjectId::from_hex(oid.as_str().as_bytes()).is_ok_and(|id| self.gix.has_object(id))
-    }
-
     /// How refs are kept, as `extensions.refStorage` says.
     pub fn ref_backend(&self) -> RefBackend {
         match self.config("extensions.refStorage").as_deref() {
@@ -176,6 +174,12 @@ impl Repository {
     /// The value of a configuration key that git would use, as text.
     pub fn config(&self, key: &str) -> Option<String> {
         self.gix.config_snapshot().string(key).map(|value| value.to_str_lossy().into_owned())
+    }
+
+    /// Whether the repository has the object `oid`.
+    pub fn has(&self, oid: &Oid) -> bool {
+        let id = gix::ObjectId::from_hex(oid.as_str().as_bytes());
+        id.is_ok_and(|id| self.look(|gix| gix.find_object(id)).is_ok())
     }
 
     /// The value of a configuration key that names a path, with `~` expanded.

@@ -152,6 +152,10 @@ impl<'s, 'r> Transaction<'s, 'r> {
             Action::Create { .. } => 1,
             _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + u64::from(descent != Descent::Continued),
         };
+        if seq.max(epoch) >= layout::MOST_OPERATIONS {
+            // Readers refuse it: nobody could read this store any more.
+            return Err(StoreError::Tip(format!("after operation {} no number is left", snapshot.seq())));
+        }
         let cut_from = snapshot.oid().filter(|_| descent == Descent::Cut);
         let message = message(op, applied, seq, epoch, cut_from)?;
         if message.len() > layout::MAX_MESSAGE {

@@ -28,7 +28,7 @@ fn it_shows_the_main_job_and_leaves_nothing_behind() {
     {
         assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
     }
-    assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("kept ")).count(), 8, "{}", ended.stdout);
+    assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("kept ")).count(), 9, "{}", ended.stdout);
     assert_eq!(leftovers(&env), 0);
 }
 

@@ -1,7 +1,7 @@
 //! Looking and mending, at the terminal.
 
 use crate::env::{Refs, Repo, TestEnvironment};
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 fn lines<'t>(text: &'t str, word: &str) -> Vec<&'t str> {
     text.lines().filter(|line| line.starts_with(word)).collect()
@@ -169,4 +169,127 @@ fn instances_of_another_clone_are_named_apart() {
     fs::remove_file(other.dir.join(".git/logs/refs/aio/state")).unwrap();
     let told = other.aio(&["doctor"]).stdout;
     assert!(checked(&told, "instances").1.starts_with("0 registered; of other clones"), "{told}");
+}
+
+/// A repository whose hub is bare and has this in its hook `update`, which is asked for every ref.
+fn with_host<'e>(env: &'e TestEnvironment, update: &str) -> (Repo<'e>, Repo<'e>) {
+    let repo = env.repo();
+    repo.git(&["init", "-q", "--bare", "../hub.git"]);
+    let hub = Repo { env, dir: env.path().join("hub.git") };
+    let hook = hub.dir.join("hooks/update");
+    fs::write(&hook, format!("#!/bin/sh\n{update}\n")).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    repo.git(&["remote", "add", "origin", "../hub.git"]);
+    repo.git(&["config", "aio.backgroundSync", "false"]);
+    repo.ok(&["init", "--remote", "origin"]);
+    (repo, hub)
+}
+
+/// What a probe says of the hub, and how it ends.
+fn probe(repo: &Repo<'_>) -> (i32, Vec<String>) {
+    let told = repo.aio(&["doctor", "--remote"]);
+    let hub = told.stdout.lines().filter(|line| line[8..].starts_with("hub ") && !line[8..].starts_with("hub  "));
+    (told.code, hub.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect())
+}
+
+#[test]
+fn a_host_that_allows_all_is_told_to_and_left_as_it_was() {
+    for url in [None, Some("file://")] {
+        let env = TestEnvironment::new();
+        let (repo, hub) = with_host(&env, "exit 0");
+        if let Some(scheme) = url {
+            repo.git(&["remote", "set-url", "origin", &format!("{scheme}{}", hub.dir.display())]);
+        }
+        let (code, told) = probe(&repo);
+        let expected = [
+            "ok hub host origin answers",
+            "ok hub create refs can be created",
+            "ok hub update they can be moved forward",
+            "ok hub overtaken whoever was overtaken is refused",
+            "ok hub lease they can be moved elsewhere, with a lease",
+            "ok hub delete refs can be deleted",
+        ];
+        assert_eq!((code, told), (0, expected.map(String::from).into()));
+        assert_eq!(hub.git(&["for-each-ref"]), "");
+        let remembered = repo.ok(&["doctor"]);
+        let line = remembered.lines().find(|line| line.contains("host of the hub")).unwrap();
+        assert!(line.ends_with("it allows to create, update, refuse who was overtaken, move with a lease, delete"));
+        let json = repo.json_as("", &["doctor", "--remote=origin"]);
+        let checks = json["checks"].as_array().unwrap();
+        assert!(checks.iter().any(|check| check["name"] == "hub overtaken" && check["ok"] == true), "{json}");
+    }
+}
+
+#[test]
+fn a_host_that_takes_branches_only_is_told_with_the_way_on() {
+    let env = TestEnvironment::new();
+    let (repo, hub) = with_host(&env, "case $1 in refs/heads/*|refs/tags/*) ;; *) echo not here >&2; exit 1;; esac");
+    let (code, told) = probe(&repo);
+    assert_eq!(code, 1);
+    assert!(told[1].starts_with("failed hub create refs/aio-presence/probe-"), "{told:?}");
+    assert!(told[1].contains("aio.refPrefix refs/heads/aio"), "{told:?}");
+    assert!(told[2..].iter().take(3).all(|line| line.starts_with("odd hub ")), "{told:?}");
+    let remembered = repo.aio(&["doctor"]);
+    assert_eq!(remembered.code, 1);
+    assert!(remembered.stdout.contains("it doesn't allow to create, update,"), "{}", remembered.stdout);
+    repo.git(&["config", "aio.refPrefix", "refs/heads/aio"]);
+    assert!(!repo.ok(&["doctor"]).contains("host of the hub"), "of these refs nothing is known yet");
+    let (code, told) = probe(&repo);
+    assert_eq!((code, told.len()), (0, 6), "{told:?}");
+    assert_eq!(hub.git(&["for-each-ref"]), "");
+}
+
+#[test]
+fn what_a_host_forbids_is_told_with_what_it_costs() {
+    let env = TestEnvironment::new();
+    let (repo, hub) = with_host(&env, "exit 0");
+    // git itself forbids these of branches only.
+    repo.git(&["config", "aio.refPrefix", "refs/heads/aio"]);
+    hub.git(&["config", "receive.denyNonFastForwards", "true"]);
+    let (code, told) = probe(&repo);
+    assert_eq!(code, 1);
+    assert!(told[4].starts_with("failed hub lease refs/heads/aio/probe-") && told[4].contains("compact"), "{told:?}");
+    assert_eq!(hub.git(&["for-each-ref"]), "");
+    hub.git(&["config", "receive.denyNonFastForwards", "false"]);
+    hub.git(&["config", "receive.denyDeletes", "true"]);
+    let (code, told) = probe(&repo);
+    assert_eq!(code, 0, "nothing needs it");
+    assert!(told[5].starts_with("odd hub delete refs/heads/aio/probe-") && told[5].ends_with("stay there"), "{told:?}");
+    assert_eq!(hub.git(&["for-each-ref"]).lines().count(), 2);
+    repo.ok(&["sync"]);
+    let second = Repo { env: &env, dir: env.path().join("second") };
+    repo.git(&["clone", "-q", "../hub.git", "../second"]);
+    second.git(&["config", "aio.refPrefix", "refs/heads/aio"]);
+    second.ok(&["init", "--remote", "origin"]);
+    second.ok(&["sync"]);
+
+    let env = TestEnvironment::new();
+    let (repo, hub) = with_host(&env, "none=$(printf %040d 0); [ $2 = $none ] || [ $3 = $none ]");
+    let (code, _) = probe(&repo);
+    assert_eq!((code, hub.git(&["for-each-ref"]).as_str()), (1, ""), "what can't be moved is removed");
+}
+
+#[test]
+fn a_host_that_does_not_decide_is_no_hub() {
+    let env = TestEnvironment::new();
+    // Before it looks whether the ref is what was expected, this one makes it so.
+    let forget = "[ $2 = $(printf %040d 0) ] || git update-ref \"$1\" $2";
+    let (repo, hub) = with_host(&env, forget);
+    let (code, told) = probe(&repo);
+    assert_eq!(code, 1);
+    assert!(told[3].starts_with("failed hub overtaken refs/aio/probe-"), "{told:?}");
+    assert!(told[3].contains("two clones could both be told"), "{told:?}");
+    assert_eq!(hub.git(&["for-each-ref"]), "");
+}
+
+#[test]
+fn a_hub_that_is_away_or_not_named_can_not_be_tried() {
+    let env = TestEnvironment::new();
+    let (repo, hub) = with_host(&env, "exit 0");
+    fs::rename(&hub.dir, env.path().join("away")).unwrap();
+    let (code, told) = probe(&repo);
+    assert_eq!((code, told.len()), (7, 1));
+    assert!(told[0].starts_with("failed hub host the hub origin can't be reached"), "{told:?}");
+    repo.git(&["config", "--unset", "aio.remote"]);
+    assert_eq!(repo.aio(&["doctor", "--remote"]).code, 2);
 }

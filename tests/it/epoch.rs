@@ -145,6 +145,12 @@ fn a_hub_that_went_back_is_not_followed_and_gets_back_what_it_lost() {
 
     b.ok(&["sync", "--recover"]);
     assert_eq!(tip(b), tip(&hub));
+    // Numbers that the hub gave to what b doesn't know are not given again.
+    let seq = |at: &str| {
+        let format = "--format=%(trailers:key=Aio-Seq,valueonly,separator=)";
+        b.git(&["log", "-1", format, at]).trim().parse::<u64>().unwrap()
+    };
+    assert!(seq("refs/aio/state") > seq("refs/aio/state~1") + 1000);
     // What only c knew is pending there again, and comes back with its next sync.
     c.ok(&["sync"]);
     a.ok(&["sync"]);
@@ -177,5 +183,69 @@ fn a_hub_that_lost_the_whole_store_gets_it_back() {
     a.ok(&["sync", "--recover"]);
     b.ok(&["sync"]);
     assert_eq!((tip(a), tip(b)), (tip(&hub), tip(&hub)));
+    assert_eq!(held(b).len(), 1);
+}
+
+#[test]
+fn who_synced_with_a_hub_does_not_cut_behind_its_back() {
+    let env = TestEnvironment::new();
+    let (hub, clones) = clones(&env, &["a"]);
+    let a = &clones[0];
+    let claude = a.register("claude");
+    a.ok_as(&claude, &["claim", "src/main.rs"]);
+    a.ok(&["sync"]);
+    a.ok_as(&claude, &["claim", "README.md"]);
+    a.git(&["config", "--unset", "aio.remote"]);
+    let before = tip(a);
+    let refused = a.aio(&["compact"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("was synced with a hub"), "{refused:?}");
+    assert_eq!(tip(a), before);
+    a.git(&["config", "aio.remote", "origin"]);
+    a.ok(&["compact"]);
+    assert_eq!(tip(a), tip(&hub));
+}
+
+/// What was cut here before there was a hub is done again on top of what the hub has.
+#[test]
+fn what_was_let_go_of_before_a_hub_was_named_is_not_lost() {
+    let env = TestEnvironment::new();
+    let (hub, clones) = clones(&env, &["a", "b"]);
+    let [a, b] = &clones[..] else { panic!("two clones") };
+    let (claude, codex) = (a.register("claude"), b.register("codex"));
+    a.ok_as(&claude, &["claim", "src/main.rs"]);
+    a.ok(&["sync"]);
+    b.git(&["config", "--unset", "aio.remote"]);
+    b.ok_as(&codex, &["claim", "README.md"]);
+    b.ok(&["compact"]);
+    b.ok_as(&codex, &["claim", "docs/"]);
+    b.git(&["config", "aio.remote", "origin"]);
+    b.ok(&["sync"]);
+    a.ok(&["sync"]);
+    assert_eq!((tip(a), tip(b)), (tip(&hub), tip(&hub)));
+    let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
+    assert_eq!(targets, ["README.md", "docs", "src/main.rs"]);
+    assert_sound(a);
+}
+
+#[test]
+fn what_was_let_go_of_and_is_gone_stops_the_sync_and_nothing_changes() {
+    let env = TestEnvironment::new();
+    let (hub, clones) = clones(&env, &["a", "b"]);
+    let [a, b] = &clones[..] else { panic!("two clones") };
+    let (claude, codex) = (a.register("claude"), b.register("codex"));
+    a.ok_as(&claude, &["claim", "src/main.rs"]);
+    a.ok(&["sync"]);
+    b.git(&["config", "--unset", "aio.remote"]);
+    b.ok_as(&codex, &["claim", "README.md"]);
+    b.ok(&["compact"]);
+    b.git(&["reflog", "expire", "--expire=now", "--all"]);
+    b.git(&["prune", "--expire=now"]);
+    b.git(&["config", "aio.remote", "origin"]);
+    let before = (tip(b), tip(&hub));
+    let stopped = b.aio(&["sync"]);
+    assert_eq!(stopped.code, 7, "{stopped:?}");
+    assert!(stopped.stderr.contains("can't be read any more"), "{stopped:?}");
+    assert_eq!((tip(b), tip(&hub)), before);
     assert_eq!(held(b).len(), 1);
 }

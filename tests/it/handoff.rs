@@ -453,3 +453,20 @@ fn a_handoff_that_is_none_is_refused() {
     let long = "x".repeat(100_000);
     assert_eq!(repo.aio_as(&claude, &["handoff", "new", "x", "--context", &long]).code, 2);
 }
+
+/// Its maker may hold a folder and a file in it; the maker and the taker may not hold one each.
+#[test]
+fn no_handoff_takes_a_part_of_what_its_maker_keeps() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    let claimed = repo.json_as(&claude, &["claim", "src/main.rs", "src/"]);
+    let ids: Vec<&str> = claimed["claims"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap()).collect();
+    let refused = repo.aio_as(&claude, &["handoff", "new", "t", "--claim", ids[0]]);
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    assert_snapshot!(repo.steady(&refused.stderr), @r"
+    error: file src/main.rs can't go without directory src, which overlaps it and is yours too
+    hint: name both, with --claim HEX too, or release that one first
+    ");
+    hand_off(&repo, &claude, &["t", "--claim", ids[0], "--claim", ids[1]]);
+}

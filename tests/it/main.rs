@@ -27,6 +27,7 @@ mod kill;
 mod log;
 mod managers;
 mod note;
+mod plain_git;
 mod presence;
 mod push;
 mod race;

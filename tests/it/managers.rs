@@ -215,3 +215,22 @@ fn a_hook_that_fails_still_stops_the_commit() {
         assert_ne!(repo.try_git_as(&codex, &["commit", "-q", "-a", "-m", "x"]).code, 0, "{shell}");
     }
 }
+
+#[test]
+fn what_git_tells_at_a_push_reaches_the_managers_hook_too() {
+    let env = TestEnvironment::new();
+    let repo = env.repo_with("demo", Refs::Files, "sha1", FILES);
+    repo.git(&["init", "-q", "--bare", "../hub.git"]);
+    repo.git(&["remote", "add", "origin", "../hub.git"]);
+    husky(&repo);
+    repo.write(".husky/pre-push", "cat >ran\n");
+    repo.ok(&["init"]);
+    let codex = repo.register("codex");
+    repo.git(&["update-ref", "refs/aio-local/runs/1", "HEAD"]);
+    let refused = repo.try_git_as(&codex, &["push", "-q", "--mirror", "origin"]);
+    assert!(refused.code != 0 && refused.stderr.contains("push refused"), "{}", refused.stderr);
+    assert!(!repo.dir.join("ran").exists());
+    assert_eq!(repo.try_git_as(&codex, &["push", "-q", "origin", "main", "main:two"]).code, 0);
+    let told = fs::read_to_string(repo.dir.join("ran")).unwrap();
+    assert!(told.lines().count() == 2 && told.starts_with("refs/heads/main "), "{told}");
+}

@@ -345,16 +345,18 @@ fn a_host_that_takes_no_presence_takes_the_state() {
         sync(there, &at(0));
         let ours = || there.git(&["rev-parse", "refs/aio/state"]).trim().to_owned();
         assert_eq!(ours(), clones.on_hub(&["rev-parse", "refs/aio/state"]), "{script}");
-        good(there.aio_at(&at(10), &claude, &["claim", FILE]));
-        sync(there, &at(10));
-        assert_eq!(ours(), clones.on_hub(&["rev-parse", "refs/aio/state"]), "{script}");
+        for (minute, file) in [(10, FILE), (14, "another.rs")] {
+            good(there.aio_at(&at(minute), &claude, &["claim", file]));
+            sync(there, &at(minute));
+            assert_eq!(ours(), clones.on_hub(&["rev-parse", "refs/aio/state"]), "{script}");
+        }
         assert_eq!(clones.presences(), [""; 0]);
         assert!(memory_of(there).1["told"]["refused"].is_string(), "{script}");
-        // It is asked again, but not soon.
+        // Who has said no three times is asked again, but not soon; one that hung up said nothing.
         fs::remove_file(env.path().join("hub.git/hooks").join(hook)).unwrap();
-        sync(there, &at(59));
-        assert_eq!(clones.presences(), [""; 0]);
-        sync(there, &at(61));
+        sync(there, &at(73));
+        assert_eq!(clones.presences().len(), usize::from(script == hang_up), "{script}");
+        sync(there, &at(75));
         assert_eq!(clones.presences().len(), 1, "{script}");
     }
 }

@@ -45,6 +45,7 @@ const CLI_ENV: &[&str] = &["std::env::args_os", "std::env::current_dir"];
 const MAX_LINES: usize = 400;
 const LONGER: &[(&str, &str)] = &[
     ("store/snapshot.rs", "all reading of one state stands in one place"),
+    ("model/replay/tests.rs", "the random histories and the model they are held against belong together"),
     ("cli/json.rs", "the whole contract in one file, to be read in one go"),
 ];
 

@@ -18,6 +18,10 @@ use std::io::{self, Write};
 /// and the fence at the commit, which is tried out: git is asked to run its hooks, and ours has to answer. Nothing is
 /// asked of the network.
 ///
+/// With --remote, the host of the hub is asked for everything that a sync may need, on refs made for that and removed
+/// again: to create a ref, move it forward, refuse to whoever was overtaken, move it elsewhere, and delete it. What it
+/// doesn't allow is told with the way on, and remembered. It exits with 7 if the hub can't be reached.
+///
 /// With --repair, the store goes back to its last whole state if the present one is damaged, and tells what was lost;
 /// records that can't be read are set aside, the index is made anew, and of claims that contradict each other the
 /// earliest stands, unless its holder is not registered. All of that is one operation, which the log shows. The fence is mended by `git aio init`.
@@ -26,8 +30,11 @@ pub(crate) struct Args {
     /// Mend the store, then look
     #[arg(long)]
     repair: bool,
+    /// Try out, too, what the host of the hub allows, on refs that are removed again
+    #[arg(long, value_name = "R", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    remote: Option<String>,
     /// Print the whole state as one JSON document instead
-    #[arg(long, conflicts_with = "repair")]
+    #[arg(long, conflicts_with_all = ["repair", "remote"])]
     dump: bool,
 }
 
@@ -47,13 +54,27 @@ impl Args {
         }
         let mut checks = if self.repair { repair(session.repair()) } else { Vec::new() };
         checks.extend(session.doctor());
+        let mut unreached = false;
+        match &self.remote {
+            // One that is not named is the one that the settings name.
+            Some(remote) => {
+                let probed = session.probe(Some(remote.as_str()).filter(|remote| !remote.is_empty()))?;
+                unreached = probed.unreached;
+                checks.extend(probed.checks);
+            }
+            None => checks.extend(session.last_probe()),
+        }
         cx.tell_notices(&session);
         let ok = checks.iter().all(Check::is_ok);
         cx.ui.answer(|| answer(ok, &checks), |out| checks.iter().try_for_each(|check| line(out, check)))?;
         if !self.repair && checks.iter().any(|check| !check.is_ok() && MENDABLE.contains(&check.name)) {
             cx.ui.say("`git aio doctor --repair` mends the store");
         }
-        Ok(if ok { Exit::Done } else { Exit::Failed })
+        Ok(match ok {
+            true => Exit::Done,
+            false if unreached => Exit::NotConfirmed,
+            false => Exit::Failed,
+        })
     }
 }
 

@@ -48,7 +48,7 @@ impl Args {
                 writeln!(out, "{}", if moved.is_empty() { "nothing new".to_owned() } else { moved.join(", ") })?;
                 let now = session.now();
                 synced.lost.iter().try_for_each(|(loser, ended)| {
-                    writeln!(out, "{BAD}lost{BAD:#} {}", format::loss_of(loser, ended, now))
+                    writeln!(out, "{BAD}lost{BAD:#} {}", format::lost_by(loser, ended, now))
                 })
             },
         )?;

@@ -39,7 +39,7 @@ pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 impl Node {
     /// A hook that git will run.
-    pub(super) fn hook(bytes: impl Into<Vec<u8>>) -> Node {
+    pub(in crate::host) fn hook(bytes: impl Into<Vec<u8>>) -> Node {
         Node::File { bytes: bytes.into(), mode: EXECUTABLE }
     }
 
@@ -55,7 +55,7 @@ impl Node {
     }
 
     /// Puts this at `path`, in one step as seen by others.
-    pub(super) fn write(&self, path: &Path) -> Result<(), HookError> {
+    pub(in crate::host) fn write(&self, path: &Path) -> Result<(), HookError> {
         let dir = path.parent().unwrap_or(Path::new("."));
         let write = || match self {
             Node::Absent => match fs::remove_file(path) {

@@ -133,6 +133,9 @@ pub struct Told {
     /// Why the hub did not take it, in words, if it didn't.
     #[serde(default)]
     pub refused: Option<String>,
+    /// How often in a row it did not, where it gave an answer at all.
+    #[serde(default)]
+    pub refusals: u32,
 }
 
 /// What a host allows on refs of ours.
@@ -140,6 +143,9 @@ pub struct Told {
 pub struct Probe {
     /// When it was tried.
     pub at: Time,
+    /// Where the refs are.
+    #[serde(default)]
+    pub prefix: String,
     /// Whether refs can be created.
     pub create: bool,
     /// Whether they can be moved forward.

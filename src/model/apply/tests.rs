@@ -4,7 +4,11 @@
 use super::*;
 use crate::{
     base::id::CloneId,
-    model::{claim::Mode, trial::*},
+    model::{
+        claim::Mode,
+        op::{Eviction, Settlement},
+        trial::*,
+    },
 };
 use proptest::prelude::*;
 
@@ -129,4 +133,17 @@ fn two_instances_never_share_an_id() {
     let mut state = Memory::with_instances(1);
     let twin = Instance { clone: CloneId::random([1; 8]), ..instance(0) };
     assert_eq!(state.act(0, Action::Register(twin)), Err(Refusal::InstanceExists(id(0))));
+}
+
+#[test]
+fn no_handoff_takes_what_its_maker_keeps_a_part_of() {
+    let mut state = Memory::with_instances(2);
+    let inner = state.act(0, claim_one(1, &file("src/a.rs"))).expect("free").granted.remove(0);
+    state.act(0, claim_one(2, &Scope::parse("directory", "src").expect("a scope"))).expect("its own");
+    let hand_off = |claims| Action::Handoff { handoff: Box::new(handoff(3, 0)), claims };
+    let refused = state.act(0, hand_off(vec![inner.grant_ref()]));
+    assert!(matches!(refused, Err(Refusal::Held(conflicts)) if conflicts[0].claim.token > inner.token));
+    let both = state.held_by(&Holder::Instance(id(0)));
+    state.act(0, hand_off(both)).expect("both of them");
+    state.check();
 }

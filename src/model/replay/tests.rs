@@ -333,6 +333,8 @@ impl World {
             Try::Settle { nth, how } => {
                 let handoff = state.handoffs.values().nth(nth % state.handoffs.len().max(1))?;
                 let holder = match &handoff.state {
+                    // Then it is the work of who accepted it.
+                    HandoffState::Accepted(settled) if settled.by != id(by) => return None,
                     HandoffState::Accepted(settled) => Holder::Instance(settled.by.clone()),
                     _ => Holder::Handoff(handoff.id.clone()),
                 };
@@ -501,8 +503,9 @@ impl World {
         assert!(self.clones.iter().all(|clone| is_tip(&clone.chain, &self.hub)), "all are equal");
         let state = state(&self.hub);
         for (claim, (who, scope, mode)) in &self.granted {
-            let covers =
-                |held: &Claim| apply::contains(&held.scope, scope) && (held.mode == *mode || *mode == Mode::Shared);
+            let covers = |held: &Claim| {
+                apply::claim::contains(&held.scope, scope) && (held.mode == *mode || *mode == Mode::Shared)
+            };
             let held = state.claims.values().any(|held| held.is_held_by(&id(*who)) && covers(held));
             let told = state.ended.iter().filter(|((of, _), _)| of == id(*who).as_str());
             let told =

@@ -2,11 +2,14 @@
 
 use super::{
     Phase, Synced,
-    exchange::{Exchange, Whose},
+    exchange::{Distrust, Exchange, Whose},
 };
 use crate::{
     base::{id::OpId, oid::Oid},
-    host::{fault, hub::Answer},
+    host::{
+        fault,
+        hub::{Answer, memory::MemoryFile},
+    },
     model::{
         apply::Outcome,
         op::{Action, Op},
@@ -19,6 +22,10 @@ use std::time::Instant;
 
 /// How often the local ref is moved again because a local writer was quicker.
 const TRIES: u32 = 16;
+
+/// How many numbers a recovery leaves out: the hub may have given them to operations that it lost and that are not
+/// known here.
+const LEFT_OUT: u64 = 1000;
 
 /// What a compaction came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +61,15 @@ impl Session {
     }
 
     fn compact_here(&self) -> Result<Compacted, Error> {
+        let synced = MemoryFile::domains(self.repository.common_dir());
+        let snapshot = self.snapshot()?;
+        if synced.iter().any(|domain| domain == snapshot.domain()) {
+            return Err(Error::usage(
+                "this store was synced with a hub, and none is named now: the hub would not know the shorter history",
+                "name it with `git config aio.remote <remote>`; to leave it for good, remove the folder `aio/hub` in the \
+                 git directory",
+            ));
+        }
         let mut turn = self.repository.take_turn();
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
@@ -123,16 +139,21 @@ impl Exchange<'_> {
         }
         fault::at(&self.session.env, "sync-cut");
         self.settle(Some(&written))?;
-        self.remember(&written)?;
         Ok(Compacted { let_go, epoch: self.session.repository.chain_link(&written)?.epoch, tip: written })
     }
 
     fn recover(&mut self) -> Result<Outcome, Error> {
         let session = self.session;
         let theirs = self.fetch_untrusted()?;
-        if self.trust(theirs.as_ref()).is_ok() {
-            return self.run(None);
-        }
+        // Whatever else is wrong is not mended by giving it what we have, least of all to another project.
+        let lease = match self.trust(theirs.as_ref()) {
+            Ok(()) => return self.run(None),
+            Err(Distrust::Lost(_)) => None,
+            // What stands in the place of the store is none: it has to go, if it is still that.
+            Err(Distrust::NoStore(_)) if self.memory.base.is_some() => Some(theirs.clone()),
+            Err(distrust) => return Err(distrust.into()),
+        };
+        let theirs = theirs.filter(|_| lease.is_none());
         let refs = session.refs();
         let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
         // All that this clone knows, on top of what is left there.
@@ -145,15 +166,14 @@ impl Exchange<'_> {
         };
         let floor =
             self.highest().max(ours.map_or(Ok(0), |ours| session.repository.snapshot_at(ours).map(|s| s.seq()))?);
-        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor)?;
+        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor + LEFT_OUT)?;
         fault::at(&session.env, "sync-about-to-recover");
-        match self.offer(&written, None)? {
+        match self.offer(&written, lease)? {
             Answer::Taken => {}
             Answer::Refused(reason) => {
                 return Err(Error::not_confirmed(format!("the hub did not take what it had lost: {reason}")));
             }
         }
-        self.remember(&written)?;
         self.settle(Some(&written))?;
         Ok(Ok(Default::default()))
     }

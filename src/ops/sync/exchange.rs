@@ -3,6 +3,11 @@
 //! Killed anywhere, it leaves a local chain that is whole: before the local ref moved, the old one; afterwards one on
 //! top of what the hub has. What the hub took and we didn't hear of is recognised by its operation's id next time.
 
+mod settle;
+mod trust;
+
+pub(super) use trust::Distrust;
+
 use super::{PATIENCE, Phase, Synced, hub::HubName};
 use crate::{
     base::{
@@ -17,10 +22,8 @@ use crate::{
         },
     },
     model::{
-        apply::{Applied, Change, Outcome, Refusal, apply},
+        apply::{Applied, Outcome, Refusal, apply},
         op::{Action, Op},
-        replay::{Replayed, replay},
-        view::View as _,
     },
     ops::{Error, Notice, Session},
     store::{Snapshot, StoreError, Transaction, layout},
@@ -47,9 +50,6 @@ const LONGEST_PAUSE: u32 = 8;
 /// The part of the time that is left which a pause may take.
 const SHARE_OF_PAUSE: u32 = 4;
 
-/// How often the local ref is moved again because a local writer was quicker.
-const LOCAL_TRIES: u32 = 16;
-
 /// Whose operations the hub may lack, where its history can't tell.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
@@ -71,7 +71,7 @@ pub(in crate::ops) struct Request<'p> {
 pub(in crate::ops) struct Exchange<'s> {
     pub(super) session: &'s Session,
     pub(super) hub: Hub,
-    file: MemoryFile,
+    pub(super) file: MemoryFile,
     pub(super) memory: Memory,
     deadline: Instant,
     synced: Synced,
@@ -134,11 +134,19 @@ impl Exchange<'_> {
         let id = OpId::random(self.session.random());
         let at = self.session.now();
         let mut stuck = (None, 0);
+        let mut offered: Option<(Oid, Applied)> = None;
         for tried in 1..=TRIES {
             self.synced.tries = tried;
             let began = Instant::now();
             let theirs = self.fetch()?;
             let mut tip = self.settle(theirs.as_ref())?;
+            // What was refused may have been taken all the same, and somebody else have come on top of it since.
+            if let (Some((offered, applied)), Some(theirs)) = (&offered, &theirs)
+                && self.session.repository.descends(theirs, offered)?
+            {
+                self.synced.tip.clone_from(&tip);
+                return Ok(Ok(applied.clone()));
+            }
             let mut applied = Applied::default();
             if let Some(Request { by, plan }) = &mut request {
                 let op = |action| Op { id: id.clone(), at, by: by.cloned(), action };
@@ -153,12 +161,17 @@ impl Exchange<'_> {
             self.synced.tip.clone_from(&tip);
             match self.push(tip.as_ref(), theirs.as_ref())? {
                 Answer::Taken => {
-                    // What was written locally meanwhile goes on top.
-                    let tip = self.settle(tip.as_ref())?;
-                    self.synced.tip = tip;
+                    // What was written locally meanwhile goes on top. If that fails, it has happened nonetheless.
+                    match self.settle(tip.as_ref()) {
+                        Ok(tip) => self.synced.tip = tip,
+                        Err(error) => self.session.notice(Notice::Doubtful(format!(
+                            "the hub has it, and this clone will with its next sync: {error}"
+                        ))),
+                    }
                     return Ok(Ok(applied));
                 }
                 Answer::Refused(why) => {
+                    offered = tip.map(|tip| (tip, applied));
                     stuck = if stuck.0 == theirs { (theirs, stuck.1 + 1) } else { (theirs, 1) };
                     if stuck.1 >= STUCK {
                         return Err(Error::not_confirmed(format!(
@@ -212,177 +225,9 @@ impl Exchange<'_> {
         let before = refs.read(&tracking).ok().flatten();
         let tips: Vec<Oid> = ours.into_iter().chain(before).collect();
         self.hub.fetch(&tips).map_err(unreached)?;
+        self.complete(&tracking)?;
         fault::at(&self.session.env, "sync-fetched");
         Ok(refs.read(&tracking).map_err(StoreError::from)?)
-    }
-
-    /// Makes sure that the hub still has all that it took: nothing protects these refs from a forced push.
-    pub(super) fn trust(&self, theirs: Option<&Oid>) -> Result<(), Error> {
-        let repository = &self.session.repository;
-        let lost = |what: &str| Error::NotConfirmed {
-            message: format!("the hub {} {what}", self.hub.name()),
-            hint: Some(
-                "find out who did that and why; `git aio sync --recover` gives the hub what it lost from this clone"
-                    .into(),
-            ),
-        };
-        let Some(theirs) = theirs else {
-            return if self.memory.base.is_some() { Err(lost("has lost the whole store that it had")) } else { Ok(()) };
-        };
-        let base = self.memory.base.as_ref().and_then(Base::oid).filter(|oid| repository.chain_link(oid).is_ok());
-        let snapshot = repository.snapshot_at(theirs.clone()).map_err(|error| self.unusable(error))?;
-        snapshot.check_writable()?;
-        if self.is_of_another_project(&snapshot)? {
-            return Err(Error::not_allowed(
-                format!("the store on the hub {} belongs to another project", self.hub.name()),
-                "name the right hub with `git config aio.remote`",
-            ));
-        }
-        let link = repository.chain_link(theirs).map_err(|error| self.unusable(error))?;
-        if let Some(known) = &self.memory.base {
-            if link.epoch < known.epoch || link.epoch == known.epoch && link.seq < known.seq {
-                return Err(lost("has gone back behind what it had taken"));
-            }
-            let descends = |base: &Oid| repository.descends(theirs, base).unwrap_or(false);
-            if link.epoch == known.epoch && base.as_ref().is_some_and(|base| !descends(base)) {
-                return Err(lost("has another history than the one it had taken"));
-            }
-        }
-        repository.check_chain(theirs, base.as_ref()).map_err(|error| self.unusable(error))
-    }
-
-    /// Whether the hub's store is that of another project than ours. One that has never been synced is of none yet.
-    fn is_of_another_project(&self, theirs: &Snapshot<'_>) -> Result<bool, Error> {
-        if let Some(domain) = &self.memory.domain {
-            return Ok(domain != theirs.domain());
-        }
-        let ours = self.session.snapshot()?;
-        let differs = ours.exists() && ours.domain() != theirs.domain();
-        let synced = || MemoryFile::domains(self.session.repository.common_dir());
-        Ok(differs && synced().iter().any(|domain| domain == ours.domain()))
-    }
-
-    /// What is wrong with what the hub has. Nothing of it has been taken over.
-    fn unusable(&self, error: StoreError) -> Error {
-        match error {
-            StoreError::Tip(reason) => Error::NotConfirmed {
-                message: format!("the hub {} has what is no store of git-aio's: {reason}", self.hub.name()),
-                hint: Some("find out who pushed that and why; nothing of it was taken over".into()),
-            },
-            StoreError::Damaged { path, reason } => Error::NotConfirmed {
-                message: format!("the store on the hub {} is damaged: {path}: {reason}", self.hub.name()),
-                hint: Some("find out who pushed that and why; nothing of it was taken over".into()),
-            },
-            error => error.into(),
-        }
-    }
-
-    /// Brings the local chain on top of `theirs`, and tells its tip.
-    pub(super) fn settle(&mut self, theirs: Option<&Oid>) -> Result<Option<Oid>, Error> {
-        let session = self.session;
-        let _turn = session.repository.take_turn();
-        for _ in 0..LOCAL_TRIES {
-            let refs = session.refs();
-            let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
-            let (Some(theirs), lost) = (theirs, self.synced.lost.len()) else { return Ok(ours) };
-            let (tip, received) = match &ours {
-                Some(ours) => self.replayed(ours, theirs, self.tip().as_ref(), Whose::Own)?,
-                None => (theirs.clone(), session.repository.chain_link(theirs)?.seq),
-            };
-            if Some(&tip) == ours.as_ref() {
-                return Ok(Some(tip));
-            }
-            fault::at(&session.env, "sync-replayed");
-            let adopted = session.repository.adopt(&*refs, ours.as_ref(), &tip, "sync", session.now());
-            match adopted.map_err(Error::from) {
-                Ok(swapped) => {
-                    swapped.doubt.into_iter().for_each(|doubt| session.notice(Notice::Doubtful(doubt)));
-                    fault::at(&session.env, "sync-adopted");
-                    self.synced.received += received;
-                    self.remember(theirs)?;
-                    return Ok(Some(tip));
-                }
-                Err(error) if error.is_moved() => self.synced.lost.truncate(lost),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Error::Contended(LOCAL_TRIES))
-    }
-
-    /// The tip of `ours` on top of `theirs`: the very same commits where nothing diverged, else new ones. And how many
-    /// operations are new to us. Where the hub's history was cut, it knows what we have up to `base`.
-    pub(super) fn replayed(
-        &mut self,
-        ours: &Oid,
-        theirs: &Oid,
-        base: Option<&Oid>,
-        whose: Whose,
-    ) -> Result<(Oid, u64), Error> {
-        let repository = &self.session.repository;
-        let apart = repository.divergence(ours, theirs, base)?;
-        if apart.common.as_ref() == Some(theirs) {
-            return Ok((ours.clone(), 0));
-        }
-        let mut tip = theirs.clone();
-        // Where the hub's history was cut, not all that it knew of ours can be seen: surely what others did, who were
-        // the ones to send it there.
-        let only_own = whose == Whose::Own && apart.common.is_none();
-        for oid in &apart.ours {
-            let Some(op) = repository.operation(oid)? else {
-                let link = repository.chain_link(oid)?;
-                return Err(Error::usage(
-                    format!("the operation {} is one of a newer git-aio", link.seq),
-                    "update git-aio",
-                ));
-            };
-            let was = match repository.chain_link(oid)?.parent {
-                Some(parent) => repository.snapshot_at(parent)?,
-                None => repository.empty_snapshot(),
-            };
-            if only_own && self.is_anothers(&op, &was)? {
-                continue;
-            }
-            match replay(&repository.snapshot_at(tip.clone())?, &op, &was)? {
-                Replayed::Nothing => {}
-                Replayed::Clash(id) => self.session.notice(Notice::Clash(id)),
-                Replayed::Op { revive, op, lost } => {
-                    let beside = |action| Op { id: OpId::random(self.session.random()), action, ..(*op).clone() };
-                    let before = revive.map(|instance| beside(Action::Register(*instance)));
-                    let told = || Action::Claim { wants: Vec::new(), evict: Vec::new(), lost: lost.clone() };
-                    let after = (!lost.is_empty()).then(|| beside(told()));
-                    for op in before.iter().chain([&*op]).chain(&after) {
-                        tip = self.again(&tip, op)?;
-                    }
-                }
-            }
-        }
-        Ok((tip, apart.theirs))
-    }
-
-    /// Whether an instance of another clone did `op`, on the state `was`.
-    fn is_anothers(&self, op: &Op, was: &Snapshot<'_>) -> Result<bool, Error> {
-        let who = match (&op.action, &op.by) {
-            (Action::Register(instance), _) => Some(instance.clone()),
-            (_, Some(by)) => was.instance(by)?,
-            (Action::End(departures), None) => {
-                departures.first().map(|departure| was.instance(&departure.instance)).transpose()?.flatten()
-            }
-            _ => None,
-        };
-        let here = self.session.clone_id()?;
-        Ok(who.is_some_and(|who| who.clone != *here))
-    }
-
-    /// Does `op` on the state of the commit `tip`, and tells the commit that records it.
-    fn again(&mut self, tip: &Oid, op: &Op) -> Result<Oid, Error> {
-        let view = self.session.repository.snapshot_at(tip.clone())?;
-        let applied = match apply(&view, op)? {
-            Ok(applied) => applied,
-            // Somebody else's doing has taken its meaning from it.
-            Err(_) => return Ok(tip.clone()),
-        };
-        self.synced.lost.extend(lost(&applied));
-        Ok(Transaction::new(&view, op, &applied)?.write(self.session.settings.durability)?.oid)
     }
 
     /// Decides what is requested on the state of `tip`, and writes it without moving the local ref: what the hub
@@ -416,7 +261,6 @@ impl Exchange<'_> {
     fn push(&mut self, tip: Option<&Oid>, theirs: Option<&Oid>) -> Result<Answer, Error> {
         let Some(tip) = tip else { return Ok(Answer::Taken) };
         if Some(tip) == theirs {
-            self.remember(tip)?;
             self.tell_presence(tip);
             return Ok(Answer::Taken);
         }
@@ -431,7 +275,6 @@ impl Exchange<'_> {
         if answer == Answer::Taken {
             self.synced.pushed += count;
             self.memory.pushed = Some(self.session.now());
-            self.remember(tip)?;
         }
         Ok(answer)
     }
@@ -480,15 +323,8 @@ impl Exchange<'_> {
     }
 }
 
-fn lost(applied: &Applied) -> impl Iterator<Item = (InstanceId, crate::model::claim::Ended)> {
-    applied.changes.iter().filter_map(|change| match change {
-        Change::PutEnded(id, ended) if ended.rival.is_some() => Some((id.clone(), ended.clone())),
-        _ => None,
-    })
-}
-
 /// Before anything was pushed: nothing is there that was not.
-fn unreached(error: HubError) -> Error {
+pub(super) fn unreached(error: HubError) -> Error {
     Error::not_confirmed(error.to_string())
 }
 

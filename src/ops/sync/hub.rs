@@ -4,7 +4,7 @@ use crate::{
     base::{id::InstanceId, oid::Oid, world::Time},
     host::hub::{
         Hub,
-        memory::{Memory, MemoryFile},
+        memory::{Base, Memory, MemoryFile},
         without_secrets,
     },
     model::{
@@ -12,7 +12,7 @@ use crate::{
         view::View,
     },
     ops::{Error, Session},
-    store::Snapshot,
+    store::{Durability, Snapshot},
 };
 use std::time::Instant;
 
@@ -130,20 +130,26 @@ impl Session {
     pub(super) fn hub(&self, name: &HubName, deadline: Instant) -> Hub {
         // A URL that is a relative path is so to the root of the work tree.
         let dir = self.repository.work_tree().unwrap_or_else(|| self.repository.common_dir().to_owned());
-        let git = self.bare_git().in_dir(dir).with("GIT_SSH_COMMAND", self.ssh_command());
-        Hub::new(git, &name.remote, &name.place, &self.settings.ref_prefix, deadline)
+        let git = self.bare_git().in_dir(dir);
+        let git = match self.ssh_command() {
+            Some(command) => git.with("GIT_SSH_COMMAND", command),
+            None => git,
+        };
+        let hub = Hub::new(git, &name.remote, &name.place, &self.settings.ref_prefix, deadline);
+        hub.durable(self.settings.durability == Durability::Synced)
     }
 
-    /// How git is to call ssh: as the user has it, but so that it fails where it would ask for a password.
-    fn ssh_command(&self) -> String {
+    /// How git is to call ssh: as the user has it, but so that it fails where it would ask for a password. `None` where
+    /// the user has something else than OpenSSH.
+    fn ssh_command(&self) -> Option<String> {
         let command = self.env.ssh_command.clone().or_else(|| self.repository.config("core.sshCommand"));
-        match command {
-            None => "ssh -o BatchMode=yes".to_owned(),
-            Some(command) => match command.split_whitespace().next() {
-                Some(program) if program.rsplit('/').next() == Some("ssh") => format!("{command} -o BatchMode=yes"),
-                _ => command,
-            },
-        }
+        let command = match command {
+            None if self.env.ssh_program => return None,
+            None => "ssh".to_owned(),
+            Some(command) => command,
+        };
+        let program = command.split_whitespace().next()?;
+        (program.rsplit('/').next() == Some("ssh")).then(|| format!("{command} -o BatchMode=yes"))
     }
 
     pub(in crate::ops) fn memory_file(&self, name: &HubName) -> MemoryFile {
@@ -158,15 +164,14 @@ impl Session {
     }
 
     pub(super) fn confirmed_through(&self, name: &HubName, memory: &Memory, snapshot: &Snapshot<'_>) -> u64 {
-        let known = memory.base.as_ref().map_or(0, |base| base.seq);
-        // What the user fetched by hand counts too, where it is ours or before it.
-        let tracking = format!("refs/aio-sync/{}/state", name.place);
-        let (Some(tip), Ok(Some(fetched))) = (snapshot.oid(), self.refs().read(&tracking)) else { return known };
-        if memory.base.as_ref().is_some_and(|base| base.oid == fetched.as_str()) {
-            return known;
-        }
+        let Some(tip) = snapshot.oid() else { return 0 };
+        // Only what the local chain stands on, which it may not do yet. What the user fetched by hand counts too.
+        let stands_on = |oid: Oid| self.repository.descends(tip, &oid).is_ok_and(|stands| stands).then_some(oid);
         let seq = |oid: &Oid| self.repository.chain_link(oid).map_or(0, |link| link.seq);
-        if self.repository.descends(tip, &fetched).unwrap_or(false) { known.max(seq(&fetched)) } else { known }
+        let base = memory.base.as_ref().and_then(Base::oid);
+        let fetched = self.refs().read(&format!("refs/aio-sync/{}/state", name.place)).ok().flatten();
+        let fetched = fetched.filter(|fetched| Some(fetched) != base.as_ref());
+        [base, fetched].into_iter().flatten().filter_map(stands_on).map(|oid| seq(&oid)).max().unwrap_or(0)
     }
 
     /// Whether `holder` works in this clone.

@@ -16,6 +16,9 @@ use crate::{
 };
 use chrono::TimeDelta;
 
+/// After how many refusals in a row a host is taken to mean it.
+const ENOUGH: u32 = 3;
+
 /// How many times as long as else a host is left in peace that refused it.
 const PEACE: i32 = 20;
 
@@ -32,7 +35,7 @@ impl Session {
     pub(super) fn is_presence_due(&self, told: Option<&Told>) -> bool {
         let Some(told) = told else { return true };
         let now = self.moment();
-        let times = if told.refused.is_some() { PEACE } else { 1 };
+        let times = if told.refusals >= ENOUGH { PEACE } else { 1 };
         let interval = self.settings.presence_interval.checked_mul(times).unwrap_or(TimeDelta::MAX);
         told.boot != now.boot || now.at < told.at || super::watch::seconds(now.at - told.at) >= interval
     }
@@ -96,7 +99,8 @@ impl Exchange<'_> {
         let before = before.map(|presence| presence.counter).filter(|counter| *counter < MOST_TOLD);
         let counter = before.max(self.memory.told.as_ref().map(|told| told.counter)).unwrap_or(0).saturating_add(1);
         let Moment { boot, at } = session.moment();
-        self.memory.told = Some(Told { boot, at, counter, refused: None });
+        let refusals = self.memory.told.as_ref().map_or(0, |told| told.refusals);
+        self.memory.told = Some(Told { boot, at, counter, refused: None, refusals });
         let presence = ClonePresence { counter, ..session.who_is_here(tip).ok()?? };
         let oid = session.repository.write_presence(&presence, session.now(), session.settings.durability).ok()?;
         Some(Update { new: Some(oid), name: self.hub.presence(here.as_str()), lease: Some(tracked) })
@@ -112,6 +116,12 @@ impl Exchange<'_> {
             self.memory.pushed = Some(self.session.now());
         }
         if let Some(told) = &mut self.memory.told {
+            told.refusals = match answer {
+                Some(Answer::Refused(_)) => told.refusals.saturating_add(1),
+                Some(Answer::Taken) => 0,
+                // A connection that broke says nothing of what the host allows.
+                None => told.refusals,
+            };
             told.refused = refused;
         }
     }

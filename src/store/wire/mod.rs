@@ -3,11 +3,13 @@
 //! Readers tolerate fields they don't know, and [`overlay`] keeps them when a record is written again by one who
 //! doesn't know them. What breaks that tolerance raises `min_writer` in `aio.json`, and old writers stop.
 
+mod ended;
 mod op;
 mod record;
 
+pub(super) use ended::WireEnded;
 pub(super) use op::{decode as decode_op, encode as encode_op};
-pub(super) use record::{Meta, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote};
+pub(super) use record::{Meta, Wire, WireClaim, WireHandoff, WireInstance, WireNote};
 
 use super::{
     error::StoreError,

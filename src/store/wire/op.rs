@@ -2,9 +2,10 @@
 
 use super::{
     Wire,
+    ended::WireRival,
     record::{
-        WireHandoff, WireInstance, WireNote, WireRival, WireTask, decode_paths, encode_paths, end_reason, mode, origin,
-        parse, parse_opt, scope, word,
+        WireHandoff, WireInstance, WireNote, WireTask, decode_paths, encode_paths, end_reason, mode, origin, parse,
+        parse_opt, scope, word,
     },
 };
 use crate::{

@@ -96,7 +96,7 @@ fn describe(objection: &PushObjection, session: &Session) -> String {
             format!("{} would be deleted, with what all clones share in it", format::target(name))
         }
         PushObjection::Lost { path, commit, ended, loser } => {
-            let lost = format::lost_by(loser.as_ref(), ended, now);
+            let lost = format::lost_as_told_to(loser.as_ref(), ended, now);
             format!("{} in commit {}: {lost}", format::target(&path.to_string()), short(commit))
         }
         PushObjection::Held { commit, held } => {
