@@ -212,12 +212,7 @@ impl Session {
         }
         let WorkTreeMark { commit, dirty, more_dirty, .. } = &handoff.tree;
         let commit = commit.clone().filter(|commit| !self.repository.has(commit));
-        let made_here = match snapshot.instance(&handoff.from)? {
-            Some(maker) => maker.clone == *self.clone_id()?,
-            // Its maker has left; if that was one of this clone, it is remembered here.
-            None => self.seen(&handoff.from).is_some(),
-        };
-        Ok(match made_here {
+        Ok(match self.works_here(&handoff.from, snapshot)? {
             true => Missing { commit, ..Missing::default() },
             false => Missing { commit, dirty: dirty.clone(), more_dirty: *more_dirty },
         })

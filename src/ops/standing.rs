@@ -110,7 +110,7 @@ impl Session {
             Holder::Instance(id) => Some(id.clone()),
             Holder::Handoff(id) => snapshot.handoff(id).ok().flatten().map(|handoff| handoff.from),
         };
-        id.is_some_and(|id| !self.is_ours(&id, snapshot))
+        id.is_some_and(|id| !self.works_here(&id, snapshot).unwrap_or(true))
     }
 
     pub(super) fn presence_of(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> Option<Presence> {

@@ -224,7 +224,7 @@ impl Session {
     }
 
     /// Whether an instance is, or was, one of this clone.
-    fn works_here(&self, id: &InstanceId, snapshot: &Snapshot<'_>) -> Result<bool, Error> {
+    pub(in crate::ops) fn works_here(&self, id: &InstanceId, snapshot: &Snapshot<'_>) -> Result<bool, Error> {
         Ok(match snapshot.instance(id)? {
             Some(instance) => instance.clone == *self.clone_id()?,
             None => self.seen(id).is_some(),

@@ -65,11 +65,12 @@ impl Session {
     pub(in crate::ops) fn hub_state(&self, snapshot: &Snapshot<'_>) -> Result<Option<HubState>, Error> {
         let Some(name) = self.hub_name() else { return Ok(None) };
         let memory = self.memory_file(&name).read();
-        let lost = self.lost_to_others(snapshot)?.into_iter().filter(|(loser, _)| self.is_ours(loser, snapshot));
+        let mut lost = self.lost_to_others(snapshot)?;
+        lost.retain(|(loser, _)| self.works_here(loser, snapshot).unwrap_or(true));
         Ok(Some(HubState {
             remote: without_secrets(self.settings.remote.as_deref().unwrap_or(&name.remote)),
             pending: snapshot.seq().saturating_sub(self.confirmed_through(&name, &memory, snapshot)),
-            lost: lost.count() as u64,
+            lost: lost.len() as u64,
             synced: memory.synced,
             failure: memory.failure.map(|failure| (failure.at, failure.reason)),
         }))
@@ -174,7 +175,7 @@ impl Session {
     }
 
     /// Whether `holder` works in this clone.
-    pub(in crate::ops) fn is_ours(&self, holder: &InstanceId, snapshot: &Snapshot<'_>) -> bool {
+    fn is_ours(&self, holder: &InstanceId, snapshot: &Snapshot<'_>) -> bool {
         let instance = snapshot.instance(holder).ok().flatten();
         instance.is_none_or(|instance| self.clone_id().is_ok_and(|here| *here == instance.clone))
     }
