@@ -11,20 +11,27 @@ mod markdown;
 mod ui;
 
 use args::Args;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser};
 use std::{ffi::OsString, process::ExitCode};
 
 /// The program: reads the command line, runs the command, and tells how it ended.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    match Args::try_parse_from(&words) {
+    // What to say to a call for help or to one that is wrong takes the definitions of all commands.
+    match Args::try_parse_from(&words).or_else(|_| parse_with_all_defined(&words)) {
         Ok(args) => cmd::run(args),
         Err(error) if error.use_stderr() && words.iter().any(|word| word == "--json") => error::report_misread(&error),
         Err(error) => ui::clap_error(&error),
     }
 }
 
+fn parse_with_all_defined(words: &[OsString]) -> Result<Args, clap::Error> {
+    Args::from_arg_matches(&command().try_get_matches_from(words)?)
+}
+
 /// The command definitions, from which completions, manual pages and the reference are made.
 pub fn command() -> clap::Command {
-    Args::command()
+    let mut command = Args::command();
+    command.build();
+    command
 }

@@ -105,7 +105,8 @@ impl Session {
     fn infer(&self, typed: &OsStr) -> Kind {
         let text = typed.to_string_lossy();
         let on_disk = self.dir.join(typed);
-        if on_disk.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        let found = on_disk.symlink_metadata();
+        if found.as_ref().is_ok_and(Metadata::is_dir) {
             // A submodule is one entry of this repository, not a folder of it.
             return if on_disk.join(".git").exists() && self.is_gitlink(&on_disk) {
                 Kind::File
@@ -113,7 +114,7 @@ impl Session {
                 Kind::Directory
             };
         }
-        if on_disk.symlink_metadata().is_ok() {
+        if found.is_ok() {
             Kind::File
         } else if text.contains(['*', '?', '[', '{']) {
             Kind::Pattern
