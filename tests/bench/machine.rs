@@ -12,6 +12,14 @@ use tempfile::TempDir;
 /// The program that is measured.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_git-aio");
 
+/// Builds the program as it is installed. Beside benches it was built with what their libraries ask of the libraries that
+/// both have, and is larger by half a megabyte.
+pub fn build_as_installed() {
+    let built =
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--release", "--bin", "git-aio"]).status().unwrap();
+    assert!(built.success(), "the program can't be built");
+}
+
 /// How many claims one operation makes while a store is filled.
 const AT_ONCE: usize = 1000;
 

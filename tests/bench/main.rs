@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     if chosen.is_empty() {
         chosen.extend(BENCHES);
     }
+    machine::build_as_installed();
     let mut report = Report::new(pairs);
     for (name, bench) in chosen {
         report.begin(name);
