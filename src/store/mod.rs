@@ -2,6 +2,7 @@
 //!
 //! The only layer that names gix. It does not spawn, print or read the environment.
 
+mod ahead;
 mod divergence;
 mod ended;
 mod error;
@@ -24,6 +25,7 @@ mod turn;
 mod whole;
 mod wire;
 
+pub use ahead::Ahead;
 pub use divergence::{Divergence, Link};
 pub use ended::Illegible;
 pub use error::StoreError;

@@ -16,7 +16,9 @@ use gix::{
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
+    fs::{File, OpenOptions},
     io,
+    path::Path,
     rc::Rc,
     thread,
 };
@@ -164,6 +166,26 @@ impl<'r> Batch<'r> {
         Batch { repository, objects: Vec::new() }
     }
 
+    /// How many objects there are.
+    pub(super) fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// How many bytes they have.
+    pub(super) fn size(&self) -> usize {
+        self.objects.iter().map(|(_, object)| object.bytes.len()).sum()
+    }
+
+    /// Takes in all that `other` has.
+    pub(super) fn append(&mut self, other: Batch<'r>) {
+        self.objects.extend(other.objects);
+    }
+
+    /// Lets go of all of them.
+    pub(super) fn clear(&mut self) {
+        self.objects.clear();
+    }
+
     /// Takes an object in, and tells its name.
     pub(super) fn add(&mut self, kind: Kind, bytes: Vec<u8>) -> Result<ObjectId, StoreError> {
         let id = gix::objs::compute_hash(self.repository.gix.object_hash(), kind, &bytes).map_err(StoreError::read)?;
@@ -191,6 +213,28 @@ impl<'r> Batch<'r> {
         Ok(())
     }
 
+    /// Waits until all from the `first` on, which were written without waiting for the disk, are there.
+    pub(super) fn sync_from(&self, first: usize) -> Result<(), StoreError> {
+        let failed = |error: io::Error| StoreError::Write(error.to_string());
+        let (mut folders, mut gone) = (BTreeSet::new(), Vec::new());
+        for some in self.objects[first..].chunks(AT_ONCE) {
+            let mut files = Vec::with_capacity(some.len());
+            for object in some {
+                let path = self.loose().path(&object.0);
+                // Windows flushes only what is open for writing, and elsewhere nobody may write to an object.
+                match OpenOptions::new().read(true).write(cfg!(windows)).open(&path) {
+                    Ok(file) => files.push(file),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => gone.push(object),
+                    Err(error) => return Err(failed(error)),
+                }
+                folders.extend(path.parent().map(Path::to_owned));
+            }
+            sync(&files.iter().collect::<Vec<_>>()).map_err(failed)?;
+        }
+        folders.iter().try_for_each(|folder| sync_folder(folder)).map_err(failed)?;
+        self.write_these(&gone, true)
+    }
+
     /// Writes again what is not where it was written. Until the ref points at them our objects are garbage to a git
     /// that tidies up beside us: `git prune` removes them, and `git gc` moves them to a pack of garbage, which a
     /// `git repack` that began before the ref moved is about to remove. So being in a pack proves nothing. Whether there
@@ -209,7 +253,7 @@ impl<'r> Batch<'r> {
             let stage = |(id, object): &&(ObjectId, Object)| self.loose().stage(id, object.kind, &object.bytes);
             let staged = some.iter().map(stage).collect::<Result<Vec<_>, _>>().map_err(failed)?;
             if durable {
-                sync(&staged).map_err(failed)?;
+                sync(&staged.iter().map(Staged::file).collect::<Vec<_>>()).map_err(failed)?;
             }
             for object in staged {
                 folders.insert(object.publish().map_err(failed)?);
@@ -226,15 +270,15 @@ impl<'r> Batch<'r> {
 /// Waits for all of them at once: file systems answer those who wait at the same time together, which for the dozen
 /// objects of a claim is two or three waits for the disk instead of a dozen. What a thread can't wait for, since no
 /// more threads are to be had, is waited for here.
-fn sync(staged: &[Staged]) -> io::Result<()> {
+fn sync(files: &[&File]) -> io::Result<()> {
     thread::scope(|scope| {
-        let mut waiting = Vec::with_capacity(staged.len());
-        for object in staged {
-            waiting.push((object, thread::Builder::new().spawn_scoped(scope, || object.sync())));
+        let mut waiting = Vec::with_capacity(files.len());
+        for file in files {
+            waiting.push((file, thread::Builder::new().spawn_scoped(scope, || file.sync_all())));
         }
-        waiting.into_iter().try_for_each(|(object, thread)| match thread.map(thread::ScopedJoinHandle::join) {
+        waiting.into_iter().try_for_each(|(file, thread)| match thread.map(thread::ScopedJoinHandle::join) {
             Ok(Ok(synced)) => synced,
-            Ok(Err(_)) | Err(_) => object.sync(),
+            Ok(Err(_)) | Err(_) => file.sync_all(),
         })
     })
 }

@@ -5,7 +5,7 @@
 //! loses nothing. A transaction that is dropped has not happened.
 
 use super::{
-    Repository, Snapshot,
+    Ahead, Repository, Snapshot,
     error::StoreError,
     layout,
     log::message,
@@ -184,14 +184,13 @@ impl<'s, 'r> Transaction<'s, 'r> {
         Ok(Transaction { snapshot, batch, commit, subject, seconds, seq })
     }
 
-    /// Writes the change without moving any ref to it.
+    /// Writes the change without moving any ref to it, and without waiting for the disk. What comes of it is the commit.
     ///
     /// # Errors
     /// When the objects can't be written.
-    pub fn write(self, durability: Durability) -> Result<Committed, StoreError> {
-        self.batch.write(durability == Durability::Synced)?;
-        let oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
-        Ok(Committed { oid, seq: self.seq, doubts: Vec::new() })
+    pub fn write(self, ahead: &mut Ahead<'r>) -> Result<Oid, StoreError> {
+        ahead.write(self.batch)?;
+        self.commit.to_string().parse().map_err(StoreError::tip)
     }
 
     /// Makes the change: all of it, or none.
@@ -223,27 +222,38 @@ impl<'s, 'r> Transaction<'s, 'r> {
         let line = RefLogLine { who: repository.committer(), seconds: self.seconds, message: self.subject.clone() };
         let oid: Oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
         observe(WriteStep::RefAboutToMove);
-        let mut moved = move_ref(&oid, &line);
-        for _ in 0..TRIES {
-            // Where git moves the ref it looks for the object first, which another git may just have tidied away.
-            if !matches!(moved, Err(RefError::Failed { .. })) || !self.batch.restore_missing(durable)? {
-                break;
-            }
-            moved = move_ref(&oid, &line);
-        }
-        let Swapped { doubt } = moved?;
-        observe(WriteStep::RefMoved);
-        // From here on it has happened, and to call it failed would have others do it twice or undo it.
-        let mut doubts: Vec<String> = doubt.into_iter().collect();
-        if let Err(error) = self.batch.restore_missing(durable) {
-            doubts.push(format!("objects that a git beside us removed can't be written again: {error}"));
-        }
+        let restore = || self.batch.restore_missing(durable);
+        let doubts = moved(restore, || move_ref(&oid, &line).inspect(|_| observe(WriteStep::RefMoved)))?;
         Ok(Committed { oid, seq: self.seq, doubts })
     }
 }
 
+/// Moves a ref by `move_ref` to objects of which `restore` writes again what another git has tidied away: before the
+/// ref moves, which fails where git moves it and looks for the object first, and once more afterwards. Why it may not
+/// last, where it has moved and isn't as certain as was asked for.
+fn moved(
+    restore: impl Fn() -> Result<bool, StoreError>,
+    move_ref: impl Fn() -> Result<Swapped, RefError>,
+) -> Result<Vec<String>, StoreError> {
+    let mut moved = move_ref();
+    for _ in 0..TRIES {
+        if !matches!(moved, Err(RefError::Failed { .. })) || !restore()? {
+            break;
+        }
+        moved = move_ref();
+    }
+    // From here on it has happened, and to call it failed would have others do it twice or undo it.
+    let mut doubts: Vec<String> = moved?.doubt.into_iter().collect();
+    if let Err(error) = restore() {
+        doubts.push(format!("objects that a git beside us removed can't be written again: {error}"));
+    }
+    Ok(doubts)
+}
+
 impl Repository {
-    /// Moves `refs/aio/state` to `tip`, a commit that is there already, if it still is what was `expected`.
+    /// Moves `refs/aio/state` to `tip`, a commit that is there already, if it still is what was `expected`. What of it
+    /// was written `ahead` is on the disk before, and there afterwards. Tells why it may not last, where it isn't as
+    /// certain as was asked for.
     ///
     /// # Errors
     /// [`RefError::Moved`](crate::base::refs::RefError::Moved) when somebody else was first. In any case of failure it
@@ -255,9 +265,13 @@ impl Repository {
         tip: &Oid,
         why: &str,
         at: Time,
-    ) -> Result<Swapped, StoreError> {
+        ahead: &mut Ahead<'_>,
+    ) -> Result<Vec<String>, StoreError> {
         let line = RefLogLine { who: self.committer(), seconds: at.timestamp(), message: why.to_owned() };
-        Ok(refs.compare_and_swap(layout::STATE, expected, tip, &line)?)
+        ahead.make_durable()?;
+        let doubts = moved(|| ahead.restore_missing(), || refs.compare_and_swap(layout::STATE, expected, tip, &line))?;
+        ahead.clear();
+        Ok(doubts)
     }
 
     fn committer(&self) -> String {

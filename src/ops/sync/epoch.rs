@@ -2,7 +2,7 @@
 
 use super::{
     Phase, Synced,
-    exchange::{Distrust, Exchange, Whose},
+    exchange::{Again, Distrust, Exchange, Whose},
 };
 use crate::{
     base::{id::OpId, oid::Oid},
@@ -16,7 +16,7 @@ use crate::{
         view::View as _,
     },
     ops::{Error, Notice, Session},
-    store::{StoreError, Transaction, layout},
+    store::{Ahead, StoreError, Transaction, layout},
 };
 use std::time::Instant;
 
@@ -71,14 +71,15 @@ impl Session {
             ));
         }
         let mut turn = self.repository.take_turn();
+        let mut ahead = Ahead::new(&self.repository, self.settings.durability);
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
             let Some(tip) = snapshot.oid().cloned() else { continue };
-            let (written, let_go) = self.write_epoch(&tip, Action::Compact, false, 0)?;
-            let refs = self.refs();
-            match self.repository.adopt(&*refs, Some(&tip), &written, "compact", self.now()).map_err(Error::from) {
-                Ok(swapped) => {
-                    swapped.doubt.into_iter().for_each(|doubt| self.notice(Notice::Doubtful(doubt)));
+            let (written, let_go) = self.write_epoch(&tip, Action::Compact, false, 0, &mut ahead)?;
+            let adopted = self.repository.adopt(&*self.refs(), Some(&tip), &written, "compact", self.now(), &mut ahead);
+            match adopted.map_err(Error::from) {
+                Ok(doubts) => {
+                    doubts.into_iter().for_each(|doubt| self.notice(Notice::Doubtful(doubt)));
                     return Ok(Compacted { let_go, epoch: self.repository.chain_link(&written)?.epoch, tip: written });
                 }
                 Err(error) if error.is_moved() => turn.insist(),
@@ -109,12 +110,19 @@ impl Session {
 
     /// The first commit of a new epoch with the state of `tip`, numbered above `floor`. It is written, and no ref is
     /// moved. And how many commits were before it.
-    fn write_epoch(&self, tip: &Oid, action: Action, keeps_history: bool, floor: u64) -> Result<(Oid, u64), Error> {
+    fn write_epoch<'s>(
+        &'s self,
+        tip: &Oid,
+        action: Action,
+        keeps_history: bool,
+        floor: u64,
+        ahead: &mut Ahead<'s>,
+    ) -> Result<(Oid, u64), Error> {
         let snapshot = self.repository.snapshot_at(tip.clone())?;
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
-        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, floor)?.write(self.settings.durability)?;
+        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, floor)?.write(ahead)?;
         let length = if keeps_history { 0 } else { snapshot.chain()?.length };
-        Ok((written.oid, length))
+        Ok((written, length))
     }
 }
 
@@ -124,7 +132,7 @@ impl Exchange<'_> {
         let Some(tip) = self.tip() else {
             return Err(Error::not_found("there is no store on the hub", "a first claim begins one"));
         };
-        let (written, let_go) = self.session.write_epoch(&tip, Action::Compact, false, 0)?;
+        let (written, let_go) = self.session.write_epoch(&tip, Action::Compact, false, 0, &mut self.ahead)?;
         fault::at(&self.session.env, "sync-about-to-cut");
         match self.offer(&written, Some(Some(tip)))? {
             Answer::Taken => {}
@@ -158,7 +166,12 @@ impl Exchange<'_> {
         let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
         // All that this clone knows, on top of what is left there.
         let tip = match (&ours, &theirs) {
-            (Some(ours), Some(theirs)) => self.replayed(ours, theirs, None, Whose::Anybodys)?.0,
+            (Some(ours), Some(theirs)) => {
+                let mut again = Again::on(theirs);
+                let (tip, _) = self.replayed(ours, None, Whose::Anybodys, &mut again)?;
+                self.lost_by(again);
+                tip
+            }
             (Some(tip), None) | (None, Some(tip)) => tip.clone(),
             (None, None) => {
                 return Err(Error::not_found("neither this clone nor the hub has a store", "a first claim begins one"));
@@ -166,7 +179,7 @@ impl Exchange<'_> {
         };
         let floor =
             self.highest().max(ours.map_or(Ok(0), |ours| session.repository.snapshot_at(ours).map(|s| s.seq()))?);
-        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor + LEFT_OUT)?;
+        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor + LEFT_OUT, &mut self.ahead)?;
         fault::at(&session.env, "sync-about-to-recover");
         match self.offer(&written, lease)? {
             Answer::Taken => {}

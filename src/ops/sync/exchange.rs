@@ -6,6 +6,7 @@
 mod settle;
 mod trust;
 
+pub(super) use settle::Again;
 pub(super) use trust::Distrust;
 
 use super::{PATIENCE, Phase, Synced, hub::HubName};
@@ -26,7 +27,7 @@ use crate::{
         op::{Action, Op},
     },
     ops::{Error, Notice, Session},
-    store::{Snapshot, StoreError, Transaction, layout},
+    store::{Ahead, Snapshot, StoreError, Transaction, layout},
 };
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -73,6 +74,8 @@ pub(in crate::ops) struct Exchange<'s> {
     pub(super) hub: Hub,
     pub(super) file: MemoryFile,
     pub(super) memory: Memory,
+    /// What was written and is not yet part of the local chain.
+    pub(super) ahead: Ahead<'s>,
     deadline: Instant,
     synced: Synced,
     /// Whether it is being found out what is requested.
@@ -96,6 +99,7 @@ impl Session {
             hub: self.hub(&name, deadline),
             memory: file.read(),
             file,
+            ahead: Ahead::new(&self.repository, self.settings.durability),
             deadline,
             synced: Synced::default(),
             deciding: false,
@@ -233,7 +237,7 @@ impl Exchange<'_> {
     /// Decides what is requested on the state of `tip`, and writes it without moving the local ref: what the hub
     /// doesn't take has never been.
     fn prepare(
-        &self,
+        &mut self,
         tip: Option<Oid>,
         op: impl FnOnce(Action) -> Op,
         plan: &mut dyn FnMut(&Snapshot<'_>) -> Result<Option<Action>, Error>,
@@ -253,8 +257,8 @@ impl Exchange<'_> {
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
             return Ok((tip, Ok(applied)));
         }
-        let written = Transaction::new(&view, &op, &applied)?.write(session.settings.durability)?;
-        Ok((Some(written.oid), Ok(applied)))
+        let written = Transaction::new(&view, &op, &applied)?.write(&mut self.ahead)?;
+        Ok((Some(written), Ok(applied)))
     }
 
     /// Offers `tip` to the hub.
@@ -268,6 +272,7 @@ impl Exchange<'_> {
         let before = theirs.map(|theirs| self.session.repository.chain_link(theirs)).transpose()?;
         let count = link.seq.saturating_sub(before.map_or(0, |before| before.seq));
         (self.progress)(Phase::Pushing(count));
+        self.ahead.make_durable()?;
         fault::at(&self.session.env, "sync-about-to-push");
         let state = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease: None };
         let answer = self.push_with_presence(state, tip).map_err(unclear)?;
@@ -294,7 +299,8 @@ impl Exchange<'_> {
     }
 
     /// Offers a commit to the hub; with a lease it need not be ahead of what is there.
-    pub(super) fn offer(&self, tip: &Oid, lease: Option<Option<Oid>>) -> Result<Answer, Error> {
+    pub(super) fn offer(&mut self, tip: &Oid, lease: Option<Option<Oid>>) -> Result<Answer, Error> {
+        self.ahead.make_durable()?;
         let update = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease };
         let answers = self.hub.push(&[update]).map_err(unclear)?;
         Ok(answers.into_iter().next().unwrap_or_else(|| Answer::Refused("no answer".into())))
