@@ -1,6 +1,7 @@
 //! Epochs: letting go of a long history, and going on after the hub lost what it had taken.
 
-use crate::env::{Refs, Repo, TestEnvironment};
+use crate::env::{Refs, Repo, TestEnvironment, run};
+use serde_json::json;
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 /// A bare hub, and clones of it by these names, which sync when they are told to.
@@ -97,6 +98,39 @@ fn what_is_pending_elsewhere_comes_across_a_cut() {
     for repo in [a, b] {
         assert_sound(repo);
     }
+}
+
+/// The hub took the push and the clone was killed before it heard of that. What others did since is cut off with it, so
+/// that no history shows the operation any more.
+#[test]
+fn what_was_pushed_unheard_is_not_done_again_after_a_cut() {
+    let env = TestEnvironment::new();
+    let (hub, clones) = clones(&env, &["a", "b"]);
+    let [a, b] = &clones[..] else { panic!("two clones") };
+    let (claude, codex) = (a.register("claude"), b.register("codex"));
+    a.ok(&["sync"]);
+    b.ok(&["sync"]);
+    a.ok_as(&claude, &["claim", "src/main.rs"]);
+    a.ok_as(&claude, &["context", "decision", "one file"]);
+    a.ok_as(&claude, &["unregister"]);
+    run(a.command(&["sync"]).env("AIO_TEST_KILL_AT", "sync-pushed"));
+    // Pending there, and not on the hub.
+    let amp = a.register("amp");
+    a.ok_as(&amp, &["claim", "docs/"]);
+    b.ok(&["sync"]);
+    b.ok_as(&codex, &["claim", "src/main.rs"]);
+    b.ok(&["sync"]);
+    b.ok(&["compact"]);
+    // What one cut names the next one still does.
+    b.ok_as(&codex, &["claim", "README.md"]);
+    b.ok(&["compact"]);
+    let synced = a.json_as("", &["sync"]);
+    assert_eq!((&synced["pushed"], &synced["lost"]), (&2.into(), &json!([])), "{synced}");
+    b.ok(&["sync"]);
+    assert_eq!((tip(a), tip(b)), (tip(&hub), tip(&hub)));
+    let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
+    assert_eq!(targets, ["README.md", "docs", "src/main.rs"]);
+    assert_sound(a);
 }
 
 #[test]

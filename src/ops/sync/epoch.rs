@@ -5,7 +5,10 @@ use super::{
     exchange::{Again, Distrust, Exchange, Whose},
 };
 use crate::{
-    base::{id::OpId, oid::Oid},
+    base::{
+        id::{CloneId, InstanceId, OpId},
+        oid::Oid,
+    },
     host::{
         fault,
         hub::{Answer, memory::MemoryFile},
@@ -16,9 +19,12 @@ use crate::{
         view::View as _,
     },
     ops::{Error, Notice, Session},
-    store::{Ahead, StoreError, Transaction, layout},
+    store::{Ahead, Extent, StoreError, Transaction, layout},
 };
-use std::time::Instant;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 /// How often the local ref is moved again because a local writer was quicker.
 const TRIES: u32 = 16;
@@ -26,6 +32,9 @@ const TRIES: u32 = 16;
 /// How many numbers a recovery leaves out: the hub may have given them to operations that it lost and that are not
 /// known here.
 const LEFT_OUT: u64 = 1000;
+
+/// Of how many clones a cut names the last operation.
+const MOST_CLONES: usize = 4096;
 
 /// What a compaction came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +84,8 @@ impl Session {
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
             let Some(tip) = snapshot.oid().cloned() else { continue };
-            let (written, let_go) = self.write_epoch(&tip, Action::Compact, false, 0, &mut ahead)?;
+            let compact = Action::Compact { last: self.last_of_clones(&tip)? };
+            let (written, let_go) = self.write_epoch(&tip, compact, false, 0, &mut ahead)?;
             let adopted = self.repository.adopt(&*self.refs(), Some(&tip), &written, "compact", self.now(), &mut ahead);
             match adopted.map_err(Error::from) {
                 Ok(doubts) => {
@@ -108,6 +118,32 @@ impl Session {
         exchange.finish(result).map(|(synced, _)| synced)
     }
 
+    /// The last operation of each clone up to the commit `tip`, the newest first. A clone that was killed before it heard
+    /// that the hub had taken its push finds its own there.
+    fn last_of_clones(&self, tip: &Oid) -> Result<Vec<(CloneId, OpId)>, Error> {
+        let mut clone_of: HashMap<InstanceId, CloneId> = HashMap::new();
+        let (mut done, mut before, mut first) = (Vec::new(), Vec::new(), tip.clone());
+        for entry in self.repository.log(tip) {
+            let entry = entry?;
+            first = entry.oid;
+            let Some(op) = entry.op else { continue };
+            match op.action {
+                Action::Register(instance) => drop(clone_of.insert(instance.id, instance.clone)),
+                // Only the first can be one.
+                Action::Compact { last } => before = last,
+                _ => {}
+            }
+            done.extend(op.by.map(|by| (by, op.id)));
+        }
+        // Those who were there already when the history begins.
+        let registered = self.repository.snapshot_at(first)?.instances(Extent::All, |_| true)?.records;
+        clone_of.extend(registered.into_iter().map(|instance| (instance.id, instance.clone)));
+        let done = done.into_iter().filter_map(|(by, op)| Some((clone_of.get(&by)?.clone(), op)));
+        let mut seen = HashSet::new();
+        let last = done.chain(before).filter(|(clone, _)| seen.insert(clone.clone()));
+        Ok(last.take(MOST_CLONES).collect())
+    }
+
     /// The first commit of a new epoch with the state of `tip`, numbered above `floor`. It is written, and no ref is
     /// moved. And how many commits were before it.
     fn write_epoch<'s>(
@@ -132,7 +168,8 @@ impl Exchange<'_> {
         let Some(tip) = self.tip() else {
             return Err(Error::not_found("there is no store on the hub", "a first claim begins one"));
         };
-        let (written, let_go) = self.session.write_epoch(&tip, Action::Compact, false, 0, &mut self.ahead)?;
+        let compact = Action::Compact { last: self.session.last_of_clones(&tip)? };
+        let (written, let_go) = self.session.write_epoch(&tip, compact, false, 0, &mut self.ahead)?;
         fault::at(&self.session.env, "sync-about-to-cut");
         match self.offer(&written, Some(Some(tip)))? {
             Answer::Taken => {}
