@@ -190,11 +190,12 @@ impl Repository {
         let mut steps = 0;
         while Some(&at.oid) != known && (known.is_some() || steps < UNKNOWN) {
             let Some(before) = self.parent_of(&at)? else { break };
-            let leaves_few_out = at.seq > before.seq && at.seq - before.seq <= layout::MOST_LEFT_OUT;
-            let follows = match at.epoch.checked_sub(before.epoch) {
-                Some(0) => at.seq == before.seq + 1 || at.mends && leaves_few_out,
-                Some(1) => leaves_few_out,
-                _ => false,
+            let few = |now: u64, before: u64| now > before && now - before <= layout::MOST_LEFT_OUT;
+            let follows = if at.epoch == before.epoch {
+                at.seq == before.seq + 1 || at.mends && few(at.seq, before.seq)
+            } else {
+                let next = at.epoch == before.epoch + 1 || at.mends && few(at.epoch, before.epoch);
+                next && few(at.seq, before.seq)
             };
             if !follows {
                 let reason = format!("operation {} does not follow operation {}", at.seq, before.seq);

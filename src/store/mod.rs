@@ -37,6 +37,6 @@ pub use repository::{Location, OpenError, RefBackend, Repository, SetIn};
 pub use snapshot::{Damage, Snapshot};
 pub use staged::{Coverage, Tracked};
 pub use survey::Survey;
-pub use transaction::{Committed, Durability, Transaction, WriteStep};
+pub use transaction::{Committed, Durability, GivenOut, Transaction, WriteStep};
 pub use turn::Turn;
 pub use whole::Chain;

@@ -20,7 +20,7 @@ use crate::{
     },
     model::{
         apply::{Applied, Change},
-        op::{Action, Op},
+        op::Op,
         view::View,
     },
 };
@@ -84,6 +84,22 @@ pub(super) enum Descent {
     Renewed,
 }
 
+/// Numbers that were given out already, whether or not the chain shows them any more.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GivenOut {
+    /// The highest of an operation.
+    pub seq: u64,
+    /// The highest of an epoch.
+    pub epoch: u64,
+}
+
+impl GivenOut {
+    /// The number of the epoch that begins after `snapshot`.
+    fn next_epoch(self, snapshot: &Snapshot<'_>) -> u64 {
+        snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch).max(self.epoch) + 1
+    }
+}
+
 /// How often a ref is moved again because its objects were tidied away before it.
 const TRIES: u32 = 4;
 
@@ -118,27 +134,31 @@ impl<'s, 'r> Transaction<'s, 'r> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
         let tree = write_tree(snapshot, &applied.changes, &mut batch)?;
-        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, snapshot.seq() + 1)
+        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, GivenOut::default())
     }
 
     /// Prepares the beginning of a new epoch with the state of `snapshot`: where `keeps_history` is false, all before
-    /// it is let go of. Its number is above `floor`, so that no token is given twice.
+    /// it is let go of. Its numbers are above those that were `given_out`, so that no token is given twice.
     ///
     /// # Errors
     /// When the store is not ours to write.
-    pub fn new_epoch(snapshot: &'s Snapshot<'r>, op: &Op, keeps_history: bool, floor: u64) -> Result<Self, StoreError> {
+    pub fn new_epoch(
+        snapshot: &'s Snapshot<'r>,
+        op: &Op,
+        keeps_history: bool,
+        given_out: GivenOut,
+    ) -> Result<Self, StoreError> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
-        let epoch = snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + 1;
+        let epoch = given_out.next_epoch(snapshot);
         let mut edit = Edit::new(snapshot, &mut batch)?;
         edit.put(&layout::meta(), &Meta { epoch, ..snapshot.meta.clone() })?;
         let tree = edit.finish()?;
         let descent = if keeps_history { Descent::Renewed } else { Descent::Cut };
-        let seq = snapshot.seq().max(floor) + 1;
-        Self::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, seq)
+        Self::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, given_out)
     }
 
-    /// As [`new`](Self::new), with a whole tree that somebody else has made, and a number.
+    /// As [`new`](Self::new), with a whole tree that somebody else has made, and numbers above those that were `given_out`.
     pub(super) fn with_tree(
         snapshot: &'s Snapshot<'r>,
         op: &Op,
@@ -146,11 +166,12 @@ impl<'s, 'r> Transaction<'s, 'r> {
         mut batch: Batch<'r>,
         tree: ObjectId,
         descent: Descent,
-        seq: u64,
+        given_out: GivenOut,
     ) -> Result<Self, StoreError> {
-        let epoch = match op.action {
-            Action::Create { .. } => 1,
-            _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + u64::from(descent != Descent::Continued),
+        let seq = snapshot.seq().max(given_out.seq) + 1;
+        let epoch = match descent {
+            Descent::Continued => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch),
+            Descent::Cut | Descent::Renewed => given_out.next_epoch(snapshot),
         };
         if seq.max(epoch) >= layout::MOST_OPERATIONS {
             // Readers refuse it: nobody could read this store any more.

@@ -201,6 +201,37 @@ fn a_hub_that_went_back_is_not_followed_and_gets_back_what_it_lost() {
     assert_sound(a);
 }
 
+/// The number of the epoch that a recovery begins is that of no epoch which anybody may know, whoever recovers.
+#[test]
+fn a_hub_that_went_back_behind_a_cut_is_recovered_for_all() {
+    for recovers in ["a", "c"] {
+        let env = TestEnvironment::new();
+        let (hub, clones) = clones(&env, &["a", "b", "c"]);
+        let [a, b, c] = &clones[..] else { panic!("three clones") };
+        let claude = a.register("claude");
+        a.ok_as(&claude, &["claim", "src/main.rs"]);
+        a.ok(&["sync"]);
+        let old = tip(&hub);
+        a.ok_as(&claude, &["claim", "README.md"]);
+        [a, b, c].iter().for_each(|clone| drop(clone.ok(&["sync"])));
+        a.ok(&["compact"]);
+        b.ok(&["sync"]);
+        hub.git(&["update-ref", "refs/aio/state", &old]);
+
+        let stopped = b.aio(&["sync"]);
+        assert!(stopped.code == 7 && stopped.stderr.contains("has gone back"), "{stopped:?}");
+        let recovering = if recovers == "a" { a } else { c };
+        recovering.ok(&["sync", "--recover"]);
+        for clone in [a, b, c, a, b, c] {
+            clone.ok(&["sync"]);
+        }
+        assert_eq!([tip(a), tip(b), tip(c)], [tip(&hub), tip(&hub), tip(&hub)], "{recovers} recovers");
+        let targets: Vec<_> = held(b).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
+        assert_eq!(targets, ["README.md", "src/main.rs"]);
+        assert_sound(b);
+    }
+}
+
 #[test]
 fn a_hub_that_lost_the_whole_store_gets_it_back() {
     let env = TestEnvironment::new();

@@ -16,10 +16,9 @@ use crate::{
     model::{
         apply::Outcome,
         op::{Action, Op},
-        view::View as _,
     },
     ops::{Error, Notice, Session},
-    store::{Ahead, Extent, StoreError, Transaction, layout},
+    store::{Ahead, Extent, GivenOut, StoreError, Transaction, layout},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -32,6 +31,9 @@ const TRIES: u32 = 16;
 /// How many numbers a recovery leaves out: the hub may have given them to operations that it lost and that are not
 /// known here.
 const LEFT_OUT: u64 = 1000;
+
+/// The same of epochs: the hub may have been cut since this clone last looked.
+const EPOCHS_LEFT_OUT: u64 = 10;
 
 /// Of how many clones a cut names the last operation.
 const MOST_CLONES: usize = 4096;
@@ -85,7 +87,7 @@ impl Session {
             let snapshot = self.snapshot()?;
             let Some(tip) = snapshot.oid().cloned() else { continue };
             let compact = Action::Compact { last: self.last_of_clones(&tip)? };
-            let (written, let_go) = self.write_epoch(&tip, compact, false, 0, &mut ahead)?;
+            let (written, let_go) = self.write_epoch(&tip, compact, false, GivenOut::default(), &mut ahead)?;
             let adopted = self.repository.adopt(&*self.refs(), Some(&tip), &written, "compact", self.now(), &mut ahead);
             match adopted.map_err(Error::from) {
                 Ok(doubts) => {
@@ -144,19 +146,19 @@ impl Session {
         Ok(last.take(MOST_CLONES).collect())
     }
 
-    /// The first commit of a new epoch with the state of `tip`, numbered above `floor`. It is written, and no ref is
-    /// moved. And how many commits were before it.
+    /// The first commit of a new epoch with the state of `tip`, numbered above what was `given_out`. It is written, and
+    /// no ref is moved. And how many commits were before it.
     fn write_epoch<'s>(
         &'s self,
         tip: &Oid,
         action: Action,
         keeps_history: bool,
-        floor: u64,
+        given_out: GivenOut,
         ahead: &mut Ahead<'s>,
     ) -> Result<(Oid, u64), Error> {
         let snapshot = self.repository.snapshot_at(tip.clone())?;
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
-        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, floor)?.write(ahead)?;
+        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, given_out)?.write(ahead)?;
         let length = if keeps_history { 0 } else { snapshot.chain()?.length };
         Ok((written, length))
     }
@@ -169,7 +171,7 @@ impl Exchange<'_> {
             return Err(Error::not_found("there is no store on the hub", "a first claim begins one"));
         };
         let compact = Action::Compact { last: self.session.last_of_clones(&tip)? };
-        let (written, let_go) = self.session.write_epoch(&tip, compact, false, 0, &mut self.ahead)?;
+        let (written, let_go) = self.session.write_epoch(&tip, compact, false, GivenOut::default(), &mut self.ahead)?;
         fault::at(&self.session.env, "sync-about-to-cut");
         match self.offer(&written, Some(Some(tip)))? {
             Answer::Taken => {}
@@ -214,9 +216,16 @@ impl Exchange<'_> {
                 return Err(Error::not_found("neither this clone nor the hub has a store", "a first claim begins one"));
             }
         };
-        let floor =
-            self.highest().max(ours.map_or(Ok(0), |ours| session.repository.snapshot_at(ours).map(|s| s.seq()))?);
-        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor + LEFT_OUT, &mut self.ahead)?;
+        // Also what the hub gave out and then lost: some clone may know it.
+        let known =
+            ours.iter().chain(&theirs).map(|tip| session.repository.chain_link(tip)).collect::<Result<Vec<_>, _>>()?;
+        let numbers = known.iter().map(|link| (link.seq, link.epoch));
+        let numbers = numbers.chain(self.memory.base.iter().map(|base| (base.seq, base.epoch)));
+        let given_out = numbers.fold(GivenOut::default(), |highest, (seq, epoch)| GivenOut {
+            seq: highest.seq.max(seq + LEFT_OUT),
+            epoch: highest.epoch.max(epoch + EPOCHS_LEFT_OUT),
+        });
+        let (written, _) = session.write_epoch(&tip, Action::Recover, true, given_out, &mut self.ahead)?;
         fault::at(&session.env, "sync-about-to-recover");
         match self.offer(&written, lease)? {
             Answer::Taken => {}

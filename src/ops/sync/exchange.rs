@@ -311,11 +311,6 @@ impl Exchange<'_> {
         self.memory.base.as_ref().and_then(Base::oid)
     }
 
-    /// The highest number that the hub is known to have given out.
-    pub(super) fn highest(&self) -> u64 {
-        self.memory.base.as_ref().map_or(0, |base| base.seq)
-    }
-
     /// Waits a little after a try that `took` so long, each one differently, so that those who collided don't again.
     /// `false` when the time is up.
     fn pause(&mut self, tried: u32, took: Duration) -> bool {
