@@ -2,7 +2,12 @@
 //! other, of which only the last becomes a tip. They wait for the disk together and once, and what tidies up beside us
 //! may take them for garbage until the ref has moved.
 
-use super::{Durability, Repository, error::StoreError, objects::Batch};
+use super::{Durability, Repository, error::StoreError, layout, objects::Batch, transaction::moved};
+use crate::base::{
+    oid::Oid,
+    refs::{RefLogLine, RefStorage},
+    world::Time,
+};
 
 /// How many bytes of objects are kept, so that they can be written again.
 const KEPT: usize = 64 * 1024 * 1024;
@@ -47,13 +52,38 @@ impl<'r> Ahead<'r> {
     }
 
     /// Writes again what is gone; whether there was anything.
-    pub(super) fn restore_missing(&self) -> Result<bool, StoreError> {
+    fn restore_missing(&self) -> Result<bool, StoreError> {
         self.batch.restore_missing(self.durability == Durability::Synced)
     }
 
-    /// A ref leads to them now.
-    pub(super) fn clear(&mut self) {
+    /// Lets go of them: a ref leads to them now, or they are too many to be kept.
+    fn clear(&mut self) {
         self.batch.clear();
         (self.bytes, self.durable) = (0, 0);
+    }
+}
+
+impl Repository {
+    /// Moves `refs/aio/state` to `tip`, a commit that is there already, if it still is what was `expected`. What of it
+    /// was written `ahead` is on the disk before, and there afterwards. Tells why it may not last, where it isn't as
+    /// certain as was asked for.
+    ///
+    /// # Errors
+    /// [`RefError::Moved`](crate::base::refs::RefError::Moved) when somebody else was first. In any case of failure it
+    /// has not moved.
+    pub fn adopt(
+        &self,
+        refs: &dyn RefStorage,
+        expected: Option<&Oid>,
+        tip: &Oid,
+        why: &str,
+        at: Time,
+        ahead: &mut Ahead<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        let line = RefLogLine { who: self.committer(), seconds: at.timestamp(), message: why.to_owned() };
+        ahead.make_durable()?;
+        let doubts = moved(|| ahead.restore_missing(), || refs.compare_and_swap(layout::STATE, expected, tip, &line))?;
+        ahead.clear();
+        Ok(doubts)
     }
 }

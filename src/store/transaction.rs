@@ -16,7 +16,6 @@ use crate::{
     base::{
         oid::Oid,
         refs::{RefError, RefLogLine, RefStorage, Swapped},
-        world::Time,
     },
     model::{
         apply::{Applied, Change},
@@ -112,6 +111,8 @@ pub struct Transaction<'s, 'r> {
     subject: String,
     seconds: i64,
     seq: u64,
+    /// Of its message.
+    size: usize,
 }
 
 /// A change that was made.
@@ -181,9 +182,9 @@ impl<'s, 'r> Transaction<'s, 'r> {
         let message = message(op, applied, seq, epoch, cut_from)?;
         if message.len() > layout::MAX_MESSAGE {
             // Readers refuse what is larger: it would be the last operation of this store.
-            let (what, limit) = ("the operation".into(), layout::MAX_MESSAGE);
-            return Err(StoreError::TooLarge { what, size: message.len(), limit });
+            return Err(too_large(message.len(), layout::MAX_MESSAGE));
         }
+        let size = message.len();
         let subject = message.lines().next().unwrap_or_default().to_owned();
         let parent =
             snapshot.oid().filter(|_| descent != Descent::Cut).map(|oid| ObjectId::from_hex(oid.as_str().as_bytes()));
@@ -202,7 +203,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
             extra_headers: Vec::new(),
         };
         let commit = batch.add_object(&commit)?;
-        Ok(Transaction { snapshot, batch, commit, subject, seconds, seq })
+        Ok(Transaction { snapshot, batch, commit, subject, seconds, seq, size })
     }
 
     /// Writes the change without moving any ref to it, and without waiting for the disk. What comes of it is the commit.
@@ -236,6 +237,9 @@ impl<'s, 'r> Transaction<'s, 'r> {
         observe: &dyn Fn(WriteStep),
         move_ref: impl Fn(&Oid, &RefLogLine) -> Result<Swapped, RefError>,
     ) -> Result<Committed, StoreError> {
+        if self.size > layout::MAX_NEW_MESSAGE {
+            return Err(too_large(self.size, layout::MAX_NEW_MESSAGE));
+        }
         let durable = durability == Durability::Synced;
         self.batch.write(durable)?;
         observe(WriteStep::ObjectsWritten);
@@ -249,10 +253,14 @@ impl<'s, 'r> Transaction<'s, 'r> {
     }
 }
 
+fn too_large(size: usize, limit: usize) -> StoreError {
+    StoreError::TooLarge { what: "the operation".into(), size, limit }
+}
+
 /// Moves a ref by `move_ref` to objects of which `restore` writes again what another git has tidied away: before the
 /// ref moves, which fails where git moves it and looks for the object first, and once more afterwards. Why it may not
 /// last, where it has moved and isn't as certain as was asked for.
-fn moved(
+pub(super) fn moved(
     restore: impl Fn() -> Result<bool, StoreError>,
     move_ref: impl Fn() -> Result<Swapped, RefError>,
 ) -> Result<Vec<String>, StoreError> {
@@ -272,30 +280,7 @@ fn moved(
 }
 
 impl Repository {
-    /// Moves `refs/aio/state` to `tip`, a commit that is there already, if it still is what was `expected`. What of it
-    /// was written `ahead` is on the disk before, and there afterwards. Tells why it may not last, where it isn't as
-    /// certain as was asked for.
-    ///
-    /// # Errors
-    /// [`RefError::Moved`](crate::base::refs::RefError::Moved) when somebody else was first. In any case of failure it
-    /// has not moved.
-    pub fn adopt(
-        &self,
-        refs: &dyn RefStorage,
-        expected: Option<&Oid>,
-        tip: &Oid,
-        why: &str,
-        at: Time,
-        ahead: &mut Ahead<'_>,
-    ) -> Result<Vec<String>, StoreError> {
-        let line = RefLogLine { who: self.committer(), seconds: at.timestamp(), message: why.to_owned() };
-        ahead.make_durable()?;
-        let doubts = moved(|| ahead.restore_missing(), || refs.compare_and_swap(layout::STATE, expected, tip, &line))?;
-        ahead.clear();
-        Ok(doubts)
-    }
-
-    fn committer(&self) -> String {
+    pub(super) fn committer(&self) -> String {
         let (name, email) = self.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
         format!("{name} <{email}>")
     }

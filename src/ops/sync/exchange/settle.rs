@@ -178,12 +178,37 @@ impl Exchange<'_> {
     fn apply_to(&mut self, again: &mut Again, op: &Op) -> Result<(), Error> {
         let view = self.session.repository.snapshot_at(again.tip.clone())?;
         // Where it is refused, somebody else's doing has taken its meaning from it.
-        if let Ok(applied) = apply(&view, op)? {
-            again.lost.extend(lost(&applied));
-            again.tip = Transaction::new(&view, op, &applied)?.write(&mut self.ahead)?;
+        let Ok(applied) = apply(&view, op)? else { return Ok(()) };
+        match Transaction::new(&view, op, &applied) {
+            Err(StoreError::TooLarge { .. }) if can_be_divided(op) => {
+                let (first, rest) = divided(op, OpId::random(self.session.random()));
+                self.apply_to(again, &first)?;
+                self.apply_to(again, &rest)
+            }
+            transaction => {
+                again.lost.extend(lost(&applied));
+                again.tip = transaction?.write(&mut self.ahead)?;
+                Ok(())
+            }
         }
-        Ok(())
     }
+}
+
+/// What is lost is told with who has it, and so takes more room than to claim it did.
+fn can_be_divided(op: &Op) -> bool {
+    matches!(&op.action, Action::Claim { wants, lost, .. } if lost.len() > usize::from(wants.is_empty()))
+}
+
+/// A claim with half of what is lost by it, and the other half as an operation of its own, called `id`.
+fn divided(op: &Op, id: OpId) -> (Op, Op) {
+    let (mut first, mut rest) = (op.clone(), Op { id, ..op.clone() });
+    if let (Action::Claim { lost: kept, .. }, Action::Claim { wants, evict, lost }) =
+        (&mut first.action, &mut rest.action)
+    {
+        *lost = kept.split_off(kept.len() / 2);
+        (*wants, *evict) = (Vec::new(), Vec::new());
+    }
+    (first, rest)
 }
 
 fn lost(applied: &Applied) -> impl Iterator<Item = (InstanceId, Ended)> {
