@@ -163,10 +163,15 @@ impl Exchange<'_> {
                 };
             }
             self.synced.tip.clone_from(&tip);
-            match self.push(tip.as_ref(), theirs.as_ref())? {
+            let Some(tip) = tip else { return Ok(Ok(applied)) };
+            if Some(&tip) == theirs.as_ref() {
+                self.tell_presence(&tip);
+                return Ok(Ok(applied));
+            }
+            match self.push(&tip, theirs.as_ref())? {
                 Answer::Taken => {
                     // What was written locally meanwhile goes on top. If that fails, it has happened nonetheless.
-                    match self.settle(tip.as_ref()) {
+                    match self.settle(Some(&tip)) {
                         Ok(tip) => self.synced.tip = tip,
                         Err(error) => self.session.notice(Notice::Doubtful(format!(
                             "the hub has it, and this clone will with its next sync: {error}"
@@ -175,7 +180,7 @@ impl Exchange<'_> {
                     return Ok(Ok(applied));
                 }
                 Answer::Refused(why) => {
-                    offered = tip.map(|tip| (tip, applied));
+                    offered = Some((tip, applied));
                     stuck = if stuck.0 == theirs { (theirs, stuck.1 + 1) } else { (theirs, 1) };
                     if stuck.1 >= STUCK {
                         return Err(Error::not_confirmed(format!(
@@ -262,12 +267,7 @@ impl Exchange<'_> {
     }
 
     /// Offers `tip` to the hub.
-    fn push(&mut self, tip: Option<&Oid>, theirs: Option<&Oid>) -> Result<Answer, Error> {
-        let Some(tip) = tip else { return Ok(Answer::Taken) };
-        if Some(tip) == theirs {
-            self.tell_presence(tip);
-            return Ok(Answer::Taken);
-        }
+    fn push(&mut self, tip: &Oid, theirs: Option<&Oid>) -> Result<Answer, Error> {
         let link = self.session.repository.chain_link(tip)?;
         let before = theirs.map(|theirs| self.session.repository.chain_link(theirs)).transpose()?;
         let count = link.seq.saturating_sub(before.map_or(0, |before| before.seq));
