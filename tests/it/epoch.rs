@@ -41,6 +41,24 @@ fn held(repo: &Repo<'_>) -> Vec<String> {
     claims.map(|c| format!("{}: {}", c["target"].as_str().unwrap(), c["holder"].as_str().unwrap())).collect()
 }
 
+/// What is held.
+fn targets(repo: &Repo<'_>) -> Vec<String> {
+    held(repo).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect()
+}
+
+/// Of two clones the first has synced. The second has cut what it did while it named no hub; it is another's.
+fn with_a_cut_of_its_own<'e>(env: &'e TestEnvironment) -> (Repo<'e>, [Repo<'e>; 2], String) {
+    let (hub, clones) = clones(env, &["a", "b"]);
+    let [a, b] = <[Repo<'e>; 2]>::try_from(clones).unwrap_or_else(|_| panic!("two clones"));
+    let (claude, codex) = (a.register("claude"), b.register("codex"));
+    a.ok_as(&claude, &["claim", "src/main.rs"]);
+    a.ok(&["sync"]);
+    b.git(&["config", "--unset", "aio.remote"]);
+    b.ok_as(&codex, &["claim", "README.md"]);
+    b.ok(&["compact"]);
+    (hub, [a, b], codex)
+}
+
 #[test]
 fn without_a_hub_the_state_stays_and_the_history_goes() {
     let env = TestEnvironment::new();
@@ -92,8 +110,7 @@ fn what_is_pending_elsewhere_comes_across_a_cut() {
     a.ok(&["sync"]);
     assert_eq!((tip(a), tip(b)), (tip(&hub), tip(&hub)));
     let expected = ["README.md", "src/auth/login.rs", "src/main.rs"].map(str::to_owned);
-    let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
-    assert_eq!(targets, expected);
+    assert_eq!(targets(a), expected);
     assert_eq!(a.json_as("", &["context", "get"])["notes"][0]["text"], "the cut is near");
     for repo in [a, b] {
         assert_sound(repo);
@@ -128,8 +145,7 @@ fn what_was_pushed_unheard_is_not_done_again_after_a_cut() {
     assert_eq!((&synced["pushed"], &synced["lost"]), (&2.into(), &json!([])), "{synced}");
     b.ok(&["sync"]);
     assert_eq!((tip(a), tip(b)), (tip(&hub), tip(&hub)));
-    let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
-    assert_eq!(targets, ["README.md", "docs", "src/main.rs"]);
+    assert_eq!(targets(a), ["README.md", "docs", "src/main.rs"]);
     assert_sound(a);
 }
 
@@ -190,8 +206,7 @@ fn a_hub_that_went_back_is_not_followed_and_gets_back_what_it_lost() {
     a.ok(&["sync"]);
     b.ok(&["sync"]);
     assert_eq!((tip(a), tip(b), tip(c)), (tip(&hub), tip(&hub), tip(&hub)));
-    let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
-    assert_eq!(targets, ["README.md", "src/deep", "src/main.rs"]);
+    assert_eq!(targets(a), ["README.md", "src/deep", "src/main.rs"]);
     let claims = a.json_as("", &["status"]);
     let mut tokens: Vec<_> =
         claims["claims"].as_array().unwrap().iter().map(|c| c["token"].as_u64().unwrap()).collect();
@@ -226,8 +241,7 @@ fn a_hub_that_went_back_behind_a_cut_is_recovered_for_all() {
             clone.ok(&["sync"]);
         }
         assert_eq!([tip(a), tip(b), tip(c)], [tip(&hub), tip(&hub), tip(&hub)], "{recovers} recovers");
-        let targets: Vec<_> = held(b).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
-        assert_eq!(targets, ["README.md", "src/main.rs"]);
+        assert_eq!(targets(b), ["README.md", "src/main.rs"]);
         assert_sound(b);
     }
 }
@@ -275,42 +289,27 @@ fn who_synced_with_a_hub_does_not_cut_behind_its_back() {
 #[test]
 fn what_was_let_go_of_before_a_hub_was_named_is_not_lost() {
     let env = TestEnvironment::new();
-    let (hub, clones) = clones(&env, &["a", "b"]);
-    let [a, b] = &clones[..] else { panic!("two clones") };
-    let (claude, codex) = (a.register("claude"), b.register("codex"));
-    a.ok_as(&claude, &["claim", "src/main.rs"]);
-    a.ok(&["sync"]);
-    b.git(&["config", "--unset", "aio.remote"]);
-    b.ok_as(&codex, &["claim", "README.md"]);
-    b.ok(&["compact"]);
-    b.ok_as(&codex, &["claim", "docs/"]);
+    let (hub, [a, b], codex) = &with_a_cut_of_its_own(&env);
+    b.ok_as(codex, &["claim", "docs/"]);
     b.git(&["config", "aio.remote", "origin"]);
     b.ok(&["sync"]);
     a.ok(&["sync"]);
-    assert_eq!((tip(a), tip(b)), (tip(&hub), tip(&hub)));
-    let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
-    assert_eq!(targets, ["README.md", "docs", "src/main.rs"]);
+    assert_eq!((tip(a), tip(b)), (tip(hub), tip(hub)));
+    assert_eq!(targets(a), ["README.md", "docs", "src/main.rs"]);
     assert_sound(a);
 }
 
 #[test]
 fn what_was_let_go_of_and_is_gone_stops_the_sync_and_nothing_changes() {
     let env = TestEnvironment::new();
-    let (hub, clones) = clones(&env, &["a", "b"]);
-    let [a, b] = &clones[..] else { panic!("two clones") };
-    let (claude, codex) = (a.register("claude"), b.register("codex"));
-    a.ok_as(&claude, &["claim", "src/main.rs"]);
-    a.ok(&["sync"]);
-    b.git(&["config", "--unset", "aio.remote"]);
-    b.ok_as(&codex, &["claim", "README.md"]);
-    b.ok(&["compact"]);
+    let (hub, [_, b], _) = &with_a_cut_of_its_own(&env);
     b.git(&["reflog", "expire", "--expire=now", "--all"]);
     b.git(&["prune", "--expire=now"]);
     b.git(&["config", "aio.remote", "origin"]);
-    let before = (tip(b), tip(&hub));
+    let before = (tip(b), tip(hub));
     let stopped = b.aio(&["sync"]);
     assert_eq!(stopped.code, 7, "{stopped:?}");
     assert!(stopped.stderr.contains("can't be read any more"), "{stopped:?}");
-    assert_eq!((tip(b), tip(&hub)), before);
+    assert_eq!((tip(b), tip(hub)), before);
     assert_eq!(held(b).len(), 1);
 }

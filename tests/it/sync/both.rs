@@ -159,9 +159,7 @@ fn what_is_not_contested_stays() {
 fn a_claim_as_large_as_may_be_can_be_lost() {
     let env = TestEnvironment::new();
     let hub = Hub::new(&env, Way::File);
-    let [one, two] = hub.two();
-    one.sync();
-    two.sync();
+    let [one, two] = hub.two_in_step();
     one.ok(&["claim", "src/"]);
     let why = "w".repeat(1000);
     let paths: Vec<String> = (0..3700).map(|nth| format!("src/{nth}.rs")).collect();
