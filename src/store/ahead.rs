@@ -1,6 +1,7 @@
-//! Objects that are written ahead of the ref that is to lead to them: those of operations that come one on top of the
-//! other, of which only the last becomes a tip. They wait for the disk together and once, and what tidies up beside us
-//! may take them for garbage until the ref has moved.
+//! Objects that are made ahead of the ref that is to lead to them: those of operations that come one on top of the
+//! other, of which only the last becomes a tip. They are written together, once they are needed: a push sends them, or a
+//! ref is about to move. Before that nothing of them is there for a kill or a failure of power to leave behind. And what
+//! tidies up beside us may take them for garbage until the ref has moved.
 
 use super::{Durability, Repository, error::StoreError, layout, objects::Batch, transaction::moved};
 use crate::base::{
@@ -16,56 +17,47 @@ const KEPT: usize = 64 * 1024 * 1024;
 pub struct Ahead<'r> {
     batch: Batch<'r>,
     bytes: usize,
-    /// How many of them are known to be on the disk.
-    durable: usize,
-    durability: Durability,
+    /// How many of them are written.
+    written: usize,
+    durable: bool,
 }
 
 impl<'r> Ahead<'r> {
-    /// None so far; what comes is made durable as `durability` says.
+    /// None so far. Whether it waits for the disk when they are written is what `durability` says.
     pub fn new(repository: &'r Repository, durability: Durability) -> Self {
-        Ahead { batch: Batch::new(repository), bytes: 0, durable: 0, durability }
+        Ahead { batch: Batch::new(repository), bytes: 0, written: 0, durable: durability == Durability::Synced }
     }
 
-    /// Writes the objects of `batch`, without waiting for the disk.
-    pub(super) fn write(&mut self, batch: Batch<'r>) -> Result<(), StoreError> {
-        batch.write(false)?;
+    /// Takes in the objects of `batch`.
+    pub(super) fn take(&mut self, batch: Batch<'r>) -> Result<(), StoreError> {
         self.bytes += batch.size();
-        self.batch.append(batch);
+        self.batch.read_ahead(batch);
         if self.bytes > KEPT {
-            self.make_durable()?;
+            self.write()?;
             self.clear();
         }
         Ok(())
     }
 
-    /// Waits until all that was written is on the disk, where that is asked for.
+    /// Writes all that are not written yet.
     ///
     /// # Errors
-    /// When the disk fails to take it.
-    pub fn make_durable(&mut self) -> Result<(), StoreError> {
-        if self.durability == Durability::Synced {
-            self.batch.sync_from(self.durable)?;
-        }
-        self.durable = self.batch.len();
+    /// When the disk fails to take them.
+    pub fn write(&mut self) -> Result<(), StoreError> {
+        self.written = self.batch.write_from(self.written, self.durable)?;
         Ok(())
-    }
-
-    /// Writes again what is gone; whether there was anything.
-    fn restore_missing(&self) -> Result<bool, StoreError> {
-        self.batch.restore_missing(self.durability == Durability::Synced)
     }
 
     /// Lets go of them: a ref leads to them now, or they are too many to be kept.
     fn clear(&mut self) {
         self.batch.clear();
-        (self.bytes, self.durable) = (0, 0);
+        (self.bytes, self.written) = (0, 0);
     }
 }
 
 impl Repository {
     /// Moves `refs/aio/state` to `tip`, a commit that is there already, if it still is what was `expected`. What of it
-    /// was written `ahead` is on the disk before, and there afterwards. Tells why it may not last, where it isn't as
+    /// was made `ahead` is on the disk before, and there afterwards. Tells why it may not last, where it isn't as
     /// certain as was asked for.
     ///
     /// # Errors
@@ -81,8 +73,11 @@ impl Repository {
         ahead: &mut Ahead<'_>,
     ) -> Result<Vec<String>, StoreError> {
         let line = RefLogLine { who: self.committer(), seconds: at.timestamp(), message: why.to_owned() };
-        ahead.make_durable()?;
-        let doubts = moved(|| ahead.restore_missing(), || refs.compare_and_swap(layout::STATE, expected, tip, &line))?;
+        ahead.write()?;
+        let doubts = moved(
+            || ahead.batch.restore_missing(ahead.durable),
+            || refs.compare_and_swap(layout::STATE, expected, tip, &line),
+        )?;
         ahead.clear();
         Ok(doubts)
     }

@@ -182,9 +182,9 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Its file, for whoever waits until its content is on the disk.
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    /// Waits until its content is on the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
     }
 
     /// Puts it where it belongs, whole, and anew if it is there, so that nobody prunes it as an old one. Tells the

@@ -16,9 +16,7 @@ use gix::{
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
-    fs::{File, OpenOptions},
     io,
-    path::Path,
     rc::Rc,
     thread,
 };
@@ -38,6 +36,8 @@ pub(super) struct Objects {
     loose: Loose,
     known: RefCell<HashMap<ObjectId, Object>>,
     known_bytes: Cell<usize>,
+    /// Those that are not written yet, see [`Ahead`](super::Ahead).
+    ahead: RefCell<HashMap<ObjectId, Object>>,
 }
 
 /// An object that was read.
@@ -59,6 +59,7 @@ impl Objects {
             loose: Loose::new(gix.objects.store_ref().path().to_owned(), level, sharing),
             known: RefCell::default(),
             known_bytes: Cell::new(0),
+            ahead: RefCell::default(),
         }
     }
 
@@ -74,10 +75,12 @@ impl Objects {
 impl Repository {
     /// The object `id`, of at most `limit` bytes. An object that is larger is not inflated.
     pub(super) fn object(&self, id: ObjectId, limit: usize) -> Result<Object, Unreadable> {
-        if let Some(known) = self.objects.known.borrow().get(&id) {
+        let (known, ahead) = (self.objects.known.borrow(), self.objects.ahead.borrow());
+        if let Some(known) = known.get(&id).or_else(|| ahead.get(&id)) {
             let size = known.bytes.len();
             return if size <= limit { Ok(known.clone()) } else { Err(too_large(size as u64, limit)) };
         }
+        drop((known, ahead));
         let (kind, bytes) = match self.objects.loose.read(&id, limit)? {
             Some(found) => found,
             None => self.packed(id, limit)?,
@@ -166,24 +169,27 @@ impl<'r> Batch<'r> {
         Batch { repository, objects: Vec::new() }
     }
 
-    /// How many objects there are.
-    pub(super) fn len(&self) -> usize {
-        self.objects.len()
-    }
-
-    /// How many bytes they have.
+    /// How many bytes its objects have.
     pub(super) fn size(&self) -> usize {
         self.objects.iter().map(|(_, object)| object.bytes.len()).sum()
     }
 
-    /// Takes in all that `other` has.
-    pub(super) fn append(&mut self, other: Batch<'r>) {
+    /// Takes in all that `other` has, to be read before it is written.
+    pub(super) fn read_ahead(&mut self, other: Batch<'r>) {
+        self.repository.objects.ahead.borrow_mut().extend(other.objects.iter().cloned());
         self.objects.extend(other.objects);
     }
 
-    /// Lets go of all of them.
+    /// Writes those from the `first` on, as [`write`](Self::write) does; how many there are in all.
+    pub(super) fn write_from(&self, first: usize, durable: bool) -> Result<usize, StoreError> {
+        self.write_these(&self.objects[first..].iter().collect::<Vec<_>>(), durable)?;
+        Ok(self.objects.len())
+    }
+
+    /// Lets go of all of them, which are written.
     pub(super) fn clear(&mut self) {
-        self.objects.clear();
+        let mut ahead = self.repository.objects.ahead.borrow_mut();
+        self.objects.drain(..).for_each(|(id, _)| drop(ahead.remove(&id)));
     }
 
     /// Takes an object in, and tells its name.
@@ -213,28 +219,6 @@ impl<'r> Batch<'r> {
         Ok(())
     }
 
-    /// Waits until all from the `first` on, which were written without waiting for the disk, are there.
-    pub(super) fn sync_from(&self, first: usize) -> Result<(), StoreError> {
-        let failed = |error: io::Error| StoreError::Write(error.to_string());
-        let (mut folders, mut gone) = (BTreeSet::new(), Vec::new());
-        for some in self.objects[first..].chunks(AT_ONCE) {
-            let mut files = Vec::with_capacity(some.len());
-            for object in some {
-                let path = self.loose().path(&object.0);
-                // Windows flushes only what is open for writing, and elsewhere nobody may write to an object.
-                match OpenOptions::new().read(true).write(cfg!(windows)).open(&path) {
-                    Ok(file) => files.push(file),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => gone.push(object),
-                    Err(error) => return Err(failed(error)),
-                }
-                folders.extend(path.parent().map(Path::to_owned));
-            }
-            sync(&files.iter().collect::<Vec<_>>()).map_err(failed)?;
-        }
-        folders.iter().try_for_each(|folder| sync_folder(folder)).map_err(failed)?;
-        self.write_these(&gone, true)
-    }
-
     /// Writes again what is not where it was written. Until the ref points at them our objects are garbage to a git
     /// that tidies up beside us: `git prune` removes them, and `git gc` moves them to a pack of garbage, which a
     /// `git repack` that began before the ref moved is about to remove. So being in a pack proves nothing. Whether there
@@ -253,7 +237,7 @@ impl<'r> Batch<'r> {
             let stage = |(id, object): &&(ObjectId, Object)| self.loose().stage(id, object.kind, &object.bytes);
             let staged = some.iter().map(stage).collect::<Result<Vec<_>, _>>().map_err(failed)?;
             if durable {
-                sync(&staged.iter().map(Staged::file).collect::<Vec<_>>()).map_err(failed)?;
+                sync(&staged).map_err(failed)?;
             }
             for object in staged {
                 folders.insert(object.publish().map_err(failed)?);
@@ -270,15 +254,15 @@ impl<'r> Batch<'r> {
 /// Waits for all of them at once: file systems answer those who wait at the same time together, which for the dozen
 /// objects of a claim is two or three waits for the disk instead of a dozen. What a thread can't wait for, since no
 /// more threads are to be had, is waited for here.
-fn sync(files: &[&File]) -> io::Result<()> {
+fn sync(staged: &[Staged]) -> io::Result<()> {
     thread::scope(|scope| {
-        let mut waiting = Vec::with_capacity(files.len());
-        for file in files {
-            waiting.push((file, thread::Builder::new().spawn_scoped(scope, || file.sync_all())));
+        let mut waiting = Vec::with_capacity(staged.len());
+        for object in staged {
+            waiting.push((object, thread::Builder::new().spawn_scoped(scope, || object.sync())));
         }
-        waiting.into_iter().try_for_each(|(file, thread)| match thread.map(thread::ScopedJoinHandle::join) {
+        waiting.into_iter().try_for_each(|(object, thread)| match thread.map(thread::ScopedJoinHandle::join) {
             Ok(Ok(synced)) => synced,
-            Ok(Err(_)) | Err(_) => file.sync_all(),
+            Ok(Err(_)) | Err(_) => object.sync(),
         })
     })
 }

@@ -206,12 +206,12 @@ impl<'s, 'r> Transaction<'s, 'r> {
         Ok(Transaction { snapshot, batch, commit, subject, seconds, seq, size })
     }
 
-    /// Writes the change without moving any ref to it, and without waiting for the disk. What comes of it is the commit.
+    /// Makes the change `ahead` of any ref that is moved to it. What comes of it is the commit.
     ///
     /// # Errors
-    /// When the objects can't be written.
-    pub fn write(self, ahead: &mut Ahead<'r>) -> Result<Oid, StoreError> {
-        ahead.write(self.batch)?;
+    /// When objects have to be written and can't.
+    pub fn make(self, ahead: &mut Ahead<'r>) -> Result<Oid, StoreError> {
+        ahead.take(self.batch)?;
         self.commit.to_string().parse().map_err(StoreError::tip)
     }
 

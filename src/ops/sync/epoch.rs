@@ -146,8 +146,8 @@ impl Session {
         Ok(last.take(MOST_CLONES).collect())
     }
 
-    /// The first commit of a new epoch with the state of `tip`, numbered above what was `given_out`. It is written, and
-    /// no ref is moved. And how many commits were before it.
+    /// The first commit of a new epoch with the state of `tip`, numbered above what was `given_out`. It is made, and no
+    /// ref is moved. And how many commits were before it.
     fn write_epoch<'s>(
         &'s self,
         tip: &Oid,
@@ -158,7 +158,7 @@ impl Session {
     ) -> Result<(Oid, u64), Error> {
         let snapshot = self.repository.snapshot_at(tip.clone())?;
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
-        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, given_out)?.write(ahead)?;
+        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, given_out)?.make(ahead)?;
         let length = if keeps_history { 0 } else { snapshot.chain()?.length };
         Ok((written, length))
     }

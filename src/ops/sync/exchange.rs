@@ -74,7 +74,7 @@ pub(in crate::ops) struct Exchange<'s> {
     pub(super) hub: Hub,
     pub(super) file: MemoryFile,
     pub(super) memory: Memory,
-    /// What was written and is not yet part of the local chain.
+    /// What was made and is not yet part of the local chain.
     pub(super) ahead: Ahead<'s>,
     deadline: Instant,
     synced: Synced,
@@ -262,7 +262,7 @@ impl Exchange<'_> {
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
             return Ok((tip, Ok(applied)));
         }
-        let written = Transaction::new(&view, &op, &applied)?.write(&mut self.ahead)?;
+        let written = Transaction::new(&view, &op, &applied)?.make(&mut self.ahead)?;
         Ok((Some(written), Ok(applied)))
     }
 
@@ -272,7 +272,7 @@ impl Exchange<'_> {
         let before = theirs.map(|theirs| self.session.repository.chain_link(theirs)).transpose()?;
         let count = link.seq.saturating_sub(before.map_or(0, |before| before.seq));
         (self.progress)(Phase::Pushing(count));
-        self.ahead.make_durable()?;
+        self.ahead.write()?;
         fault::at(&self.session.env, "sync-about-to-push");
         let state = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease: None };
         let answer = self.push_with_presence(state, tip).map_err(unclear)?;
@@ -300,7 +300,7 @@ impl Exchange<'_> {
 
     /// Offers a commit to the hub; with a lease it need not be ahead of what is there.
     pub(super) fn offer(&mut self, tip: &Oid, lease: Option<Option<Oid>>) -> Result<Answer, Error> {
-        self.ahead.make_durable()?;
+        self.ahead.write()?;
         let update = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease };
         let answers = self.hub.push(&[update]).map_err(unclear)?;
         Ok(answers.into_iter().next().unwrap_or_else(|| Answer::Refused("no answer".into())))
