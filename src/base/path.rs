@@ -1,6 +1,6 @@
 //! A path inside a repository, in the one form by which two spellings of a file are recognised as the same.
 
-use std::fmt;
+use std::{fmt, path::Path};
 use unicode_normalization::UnicodeNormalization as _;
 
 /// `text` in Unicode's form C: an accent and the letter below it are one character where there is such a one.
@@ -54,6 +54,19 @@ impl RepoPath {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The path as the system has it; `None` where that takes only Unicode, and this is none.
+    #[cfg(unix)]
+    #[allow(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
+    pub fn to_os(&self) -> Option<&Path> {
+        Some(Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&self.0)))
+    }
+
+    /// The path as the system has it; `None` where that takes only Unicode, and this is none.
+    #[cfg(not(unix))]
+    pub fn to_os(&self) -> Option<&Path> {
+        std::str::from_utf8(&self.0).ok().map(Path::new)
     }
 
     /// Whether this is the root of the work tree.

@@ -102,7 +102,8 @@ const AGENTS: &[Traces] = &[
     Traces { tool: "claude", sessions: &["CLAUDE_CODE_SESSION_ID"], marker: ("CLAUDECODE", None) },
     Traces { tool: "gemini", sessions: &["GEMINI_SESSION_ID"], marker: ("GEMINI_CLI", None) },
     Traces { tool: "amp", sessions: &["AGENT_THREAD_ID", "AMP_CURRENT_THREAD_ID"], marker: ("AGENT", Some("amp")) },
-    Traces { tool: "opencode", sessions: &[], marker: ("OPENCODE", None) },
+    // Its own variables name no session; the plugin that `git aio init` installs sets this one.
+    Traces { tool: "opencode", sessions: &["OPENCODE_SESSION_ID"], marker: ("OPENCODE", None) },
     Traces { tool: "copilot", sessions: &["COPILOT_AGENT_SESSION_ID"], marker: ("COPILOT_CLI", None) },
     Traces { tool: "cursor", sessions: &["CURSOR_CONVERSATION_ID"], marker: ("CURSOR_AGENT", None) },
     Traces { tool: "goose", sessions: &["AGENT_SESSION_ID"], marker: ("GOOSE_TERMINAL", None) },

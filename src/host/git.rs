@@ -193,6 +193,24 @@ impl Git {
         parse_status(&self.run(args)?).ok_or_else(|| GitError::Unclear { command: words(&args) })
     }
 
+    /// The paths that the commit at HEAD changed, against its first parent.
+    pub fn committed(&self) -> Result<Vec<Vec<u8>>, GitError> {
+        let args = [
+            "diff-tree",
+            "-r",
+            "-z",
+            "--root",
+            "--no-commit-id",
+            "--name-only",
+            "--no-renames",
+            "-m",
+            "--first-parent",
+            "HEAD",
+        ];
+        let out = self.run(args)?;
+        Ok(out.split(|b| *b == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect())
+    }
+
     /// The value of a setting, from whichever file holds it.
     pub fn config_get(&self, key: &str) -> Result<Option<String>, GitError> {
         Ok(self.run_unless(1, ["config", "-z", "--get", key])?.map(|out| text(&out)))

@@ -3,6 +3,7 @@
 //! The only layer that starts processes or reads the environment. It knows no rule of coordination (what a claim is,
 //! when somebody is stale), prints nothing, and never touches git's objects: those are `store`'s.
 
+pub mod agents;
 pub mod background;
 pub mod boot;
 mod bounded;
@@ -18,5 +19,6 @@ pub mod recognise;
 pub mod refs;
 #[cfg(test)]
 pub(crate) mod scratch;
+pub mod sighting;
 pub mod terminal;
 pub mod world;

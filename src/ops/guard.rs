@@ -51,6 +51,16 @@ pub struct Verdict {
     pub bypassed: Option<u64>,
 }
 
+impl Verdict {
+    /// Takes in what was said of other paths.
+    pub(super) fn join(&mut self, other: Verdict) {
+        self.refused.extend(other.refused);
+        self.warned.extend(other.warned);
+        let counts = [self.bypassed, other.bypassed];
+        self.bypassed = counts.into_iter().flatten().reduce(|a, b| a + b);
+    }
+}
+
 /// One path and what is the matter with it.
 #[derive(Debug, Clone)]
 pub enum Objection {
@@ -81,16 +91,24 @@ impl Session {
             return Ok(Verdict::default());
         }
         let paths = self.staged(fence)?;
-        self.judge_paths(&paths, &snapshot)
+        if paths.is_empty() {
+            return Ok(Verdict::default());
+        }
+        let who = self.who(&snapshot)?;
+        let (mut verdict, unclaimed) = self.judge(&paths, &who, &snapshot)?;
+        self.object_to_unclaimed(&who, unclaimed, &mut verdict);
+        Ok(verdict)
     }
 
-    fn judge_paths(&self, paths: &[RepoPath], snapshot: &Snapshot<'_>) -> Result<Verdict, Error> {
-        let mut verdict = Verdict::default();
-        if paths.is_empty() {
-            return Ok(verdict);
-        }
+    /// What is the matter with `paths`, changed by `who`, as all fences see it; and which of them nobody has claimed.
+    pub(super) fn judge(
+        &self,
+        paths: &[RepoPath],
+        who: &Who,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<(Verdict, Vec<RepoPath>), Error> {
+        let (mut verdict, mut unclaimed) = (Verdict::default(), Vec::new());
         // Of losses the fence speaks itself, where they matter.
-        let who = self.who(snapshot)?;
         who.instance().into_iter().for_each(|id| self.heard_of(id));
         let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), snapshot)?;
         let folds_case = snapshot.folds_case();
@@ -101,7 +119,7 @@ impl Session {
                 Matter::Held(claim) => {
                     let conflict = Conflict { scope: Scope::File(path.clone()), claim: claim.clone() };
                     let held = self.held_by(conflict, snapshot);
-                    let list = if self.blocks(&who, claim.origin) { &mut verdict.refused } else { &mut verdict.warned };
+                    let list = if self.blocks(who, claim.origin) { &mut verdict.refused } else { &mut verdict.warned };
                     list.push(Objection::Held(path, Box::new(held)));
                 }
                 Matter::Lost(ended) => {
@@ -109,15 +127,20 @@ impl Session {
                         if self.settings.guard == Guard::Block { &mut verdict.refused } else { &mut verdict.warned };
                     list.push(Objection::Lost(path, Box::new(ended.clone())));
                 }
-                Matter::Unclaimed if who.is_person() => {}
-                Matter::Unclaimed => match self.settings.require_claim {
-                    RequireClaim::Off => {}
-                    RequireClaim::Warn => verdict.warned.push(Objection::Unclaimed(path)),
-                    RequireClaim::Block => verdict.refused.push(Objection::Unclaimed(path)),
-                },
+                Matter::Unclaimed => unclaimed.push(path),
             }
         }
-        Ok(verdict)
+        Ok((verdict, unclaimed))
+    }
+
+    /// Objects, as far as `aio.requireClaim` says so, that an instance changes what it has not claimed.
+    pub(super) fn object_to_unclaimed(&self, who: &Who, unclaimed: Vec<RepoPath>, verdict: &mut Verdict) {
+        let objections = unclaimed.into_iter().filter(|_| !who.is_person()).map(Objection::Unclaimed);
+        match self.settings.require_claim {
+            RequireClaim::Off => {}
+            RequireClaim::Warn => verdict.warned.extend(objections),
+            RequireClaim::Block => verdict.refused.extend(objections),
+        }
     }
 
     /// A person is stopped by what somebody asked for, and only told of what a fence claimed by itself.
@@ -134,7 +157,7 @@ impl Session {
 
     /// Records that somebody goes round the fence of this name, which would have judged `paths`, and how many those
     /// are.
-    fn record_bypass(&self, fence: &str, paths: &[RepoPath]) -> Result<u64, Error> {
+    pub(super) fn record_bypass(&self, fence: &str, paths: &[RepoPath]) -> Result<u64, Error> {
         let mut size = 0;
         let listed = paths.iter().take_while(|path| {
             size += path.encoded().len();
@@ -165,7 +188,7 @@ impl Session {
             Ok(staged) => staged,
         };
         // What was committed elsewhere may be spelled in another way than git does here.
-        Ok(if self.composes() { staged.iter().map(RepoPath::composed).collect() } else { staged })
+        Ok(self.as_claimed(staged))
     }
 
     fn head(&self) -> Result<Option<Oid>, Error> {

@@ -13,7 +13,7 @@ use crate::{
         text,
     },
     host::{
-        env::{innermost, session_digest, variables_of},
+        env::{AgentSession, innermost, session_digest, variables_of},
         live::{Live, Seen},
         process::{self, Ancestor},
     },
@@ -65,9 +65,10 @@ impl Session {
         let census = self.live.all().map_err(Error::file("can't read who is here"))?.instances;
         let ancestors = process::ancestors(self.env.top);
         if let Some((tool, session, process)) = self.agent_above(&ancestors) {
-            let is_it = |seen: &Seen| {
-                session.is_some() && seen.live.session == session
-                    || process.is_some() && seen.live.agent && seen.live.process.as_ref() == process
+            // One process may have several sessions, at once or one after the other.
+            let is_it = |seen: &Seen| match (&session, &seen.live.session) {
+                (Some(session), Some(other)) => session == other,
+                _ => process.is_some() && seen.live.agent && seen.live.process.as_ref() == process,
             };
             let inside = ancestors.iter().take_while(|ancestor| ancestor.agent.is_none());
             // A session that nobody has registered is nobody's, whatever is registered in the shell around it.
@@ -170,6 +171,10 @@ impl Session {
 
     /// The innermost agent CLI that this command runs inside: what it is, its session, its process.
     fn agent_above<'a>(&self, ancestors: &'a [Ancestor]) -> Option<(Tool, Option<String>, Option<&'a ProcessMark>)> {
+        if let Some(AgentSession { tool, session }) = &self.caller {
+            let process = ancestors.iter().find(|ancestor| ancestor.agent == Some(tool));
+            return Some((tool.parse().ok()?, session.clone(), process.map(|process| &process.mark)));
+        }
         let process = ancestors.iter().find(|ancestor| ancestor.agent.is_some());
         let trace = innermost(&self.env.sessions, ancestors);
         let tool = process.and_then(|process| process.agent).or(trace.map(|trace| trace.tool))?;

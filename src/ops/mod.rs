@@ -1,5 +1,6 @@
 //! Use cases, one file a noun. They join the layers below, return values, and never print.
 
+pub mod agent;
 pub mod check;
 pub mod claim;
 pub mod cleanup;

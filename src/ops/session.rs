@@ -10,7 +10,7 @@ use crate::{
         world::{Clock, Entropy, Time},
     },
     host::{
-        env::Env,
+        env::{AgentSession, Env},
         fault,
         git::Git,
         live::{self, LiveDir, Seen},
@@ -45,6 +45,8 @@ pub struct Session {
     pub(super) dir: PathBuf,
     /// `--as`.
     pub(super) acting_as: Option<String>,
+    /// The agent whose hook this command is: it says who it is, and its environment need not.
+    pub(super) caller: Option<AgentSession>,
     pub(super) live: LiveDir,
     clone_id: OnceCell<CloneId>,
     /// When this command last saw to a sync in the background.
@@ -95,7 +97,7 @@ impl Session {
         Self::at(&Location::Around(other.clone()), &other, env, acting_as, Settings::read)
     }
 
-    fn at(
+    pub(super) fn at(
         location: &Location,
         dir: &Path,
         env: Env,
@@ -112,6 +114,7 @@ impl Session {
             env,
             dir: dir.to_owned(),
             acting_as,
+            caller: None,
             clone_id: OnceCell::new(),
             sync_started: Cell::new(None),
             watching: RefCell::new(None),

@@ -26,6 +26,8 @@ pub struct Settings {
     pub guard_person: PersonGuard,
     /// `aio.requireClaim`: what they do about a path that an instance has not claimed.
     pub require_claim: RequireClaim,
+    /// `aio.autoClaim`: whether the first edit of a free file claims it for the agent.
+    pub auto_claim: bool,
     /// `aio.remote`: the hub, a remote of the repository or a URL.
     pub remote: Option<String>,
     /// `aio.confirm`: when a claim counts as granted.
@@ -96,10 +98,11 @@ pub enum RequireClaim {
 }
 
 /// All keys.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "aio.guard",
     "aio.guardPerson",
     "aio.requireClaim",
+    "aio.autoClaim",
     "aio.staleAfter",
     "aio.idleAfter",
     "aio.staleElsewhere",
@@ -172,6 +175,7 @@ impl Settings {
             guard: values.word("aio.guard", guard).unwrap_or(Guard::Block),
             guard_person: values.word("aio.guardPerson", guard_person).unwrap_or(PersonGuard::Block),
             require_claim: values.word("aio.requireClaim", require_claim).unwrap_or(RequireClaim::Warn),
+            auto_claim: values.boolean("aio.autoClaim").unwrap_or(false),
             remote: repository.config("aio.remote").filter(|remote| !remote.is_empty()),
             confirm: values.word("aio.confirm", confirm).unwrap_or(Confirm::Lazy),
             background_sync: values.boolean("aio.backgroundSync").unwrap_or(true),

@@ -168,6 +168,11 @@ impl Session {
         self.repository.config_bool("core.precomposeUnicode").is_ok_and(|set| set == Some(true))
     }
 
+    /// Paths as they were found, spelled as claims are.
+    pub(super) fn as_claimed(&self, paths: Vec<RepoPath>) -> Vec<RepoPath> {
+        if self.composes() { paths.iter().map(RepoPath::composed).collect() } else { paths }
+    }
+
     fn path_as_spelled(&self, typed: &Path) -> Result<RepoPath, Error> {
         let Some(root) = self.repository.work_tree() else {
             // Without a work tree there is no folder that a path could be relative to but the root.
@@ -196,7 +201,7 @@ impl Session {
 
     /// What is at a path of the repository in this work tree, itself and not what it links to.
     pub(super) fn on_disk(&self, path: &RepoPath) -> Option<Metadata> {
-        self.repository.work_tree()?.join(os_path(path.as_bytes())?).symlink_metadata().ok()
+        self.repository.work_tree()?.join(path.to_os()?).symlink_metadata().ok()
     }
 
     /// The same file in another worktree of this repository: a path there is the same path here.
@@ -276,18 +281,6 @@ fn os_bytes(text: &OsStr) -> &[u8] {
 #[cfg(not(unix))]
 fn os_bytes(text: &OsStr) -> &[u8] {
     text.as_encoded_bytes()
-}
-
-/// The reverse of [`os_bytes`].
-#[cfg(unix)]
-#[allow(clippy::unnecessary_wraps, reason = "elsewhere there may be none")]
-fn os_path(bytes: &[u8]) -> Option<&Path> {
-    Some(Path::new(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes)))
-}
-
-#[cfg(not(unix))]
-fn os_path(bytes: &[u8]) -> Option<&Path> {
-    std::str::from_utf8(bytes).ok().map(Path::new)
 }
 
 fn invalid(error: impl std::fmt::Display) -> Error {

@@ -81,6 +81,18 @@ impl Repository {
         })
     }
 
+    /// Whether git would ignore a file at `path`, if it were not tracked.
+    ///
+    /// # Errors
+    /// When what is to be ignored can't be read.
+    pub fn is_ignored(&self, path: &RepoPath) -> Result<bool, StoreError> {
+        let index = self.gix.index_or_empty().map_err(StoreError::read)?;
+        let mut excludes = self.gix.excludes(&index, None, Default::default()).map_err(StoreError::read)?;
+        let mode = Some(gix::index::entry::Mode::FILE);
+        let found = excludes.at_entry(path.as_bytes().as_bstr(), mode).map_err(StoreError::read)?;
+        Ok(found.is_excluded())
+    }
+
     /// How many tracked files `covers` says yes to.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod epoch;
 mod fence;
 mod git;
 mod handoff;
+mod hook;
 mod http;
 mod hub;
 mod hub_view;

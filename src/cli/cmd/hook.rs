@@ -1,3 +1,4 @@
+mod agent;
 mod push;
 
 use super::{Context, lost};
@@ -5,15 +6,15 @@ use crate::{
     cli::{error, exit::Exit, format, ui::BAD},
     ops::{
         self, Session,
+        agent::Agent,
         guard::{Fence, Objection, Verdict},
     },
 };
 use clap::Subcommand;
 
-/// Called by git's hooks
+/// Called by the hooks of git and of agents
 #[derive(Debug, Subcommand)]
 #[command(hide = true)]
-#[expect(clippy::enum_variant_names, reason = "git calls its hooks so")]
 pub(crate) enum Args {
     /// Judge what is about to be committed
     PreCommit,
@@ -21,6 +22,20 @@ pub(crate) enum Args {
     PreMergeCommit,
     /// Judge what is about to be pushed; git tells it on standard input
     PrePush(push::Args),
+    /// Give back what was claimed for the edits that were just committed
+    PostCommit,
+    /// Answer a hook of Claude Code
+    Claude,
+    /// Answer a hook of Codex CLI
+    Codex,
+    /// Answer a hook of Gemini CLI
+    Gemini,
+    /// Answer the plugin for Amp
+    Amp,
+    /// Answer the plugin for OpenCode
+    Opencode,
+    /// Answer a hook of GitHub Copilot CLI
+    Copilot,
 }
 
 /// Most objections that are told one by one.
@@ -32,6 +47,13 @@ impl Args {
             Args::PreCommit => (judge(cx, Fence::Commit), STOP),
             Args::PreMergeCommit => (judge(cx, Fence::Merge), STOP),
             Args::PrePush(args) => (args.judge(cx), push::STOP),
+            Args::PostCommit => return Ok(after_commit(cx)),
+            Args::Claude => return agent::run(Agent::Claude, cx),
+            Args::Codex => return agent::run(Agent::Codex, cx),
+            Args::Gemini => return agent::run(Agent::Gemini, cx),
+            Args::Amp => return agent::run(Agent::Amp, cx),
+            Args::Opencode => return agent::run(Agent::OpenCode, cx),
+            Args::Copilot => return agent::run(Agent::Copilot, cx),
         };
         match judged {
             Ok(exit) => Ok(exit),
@@ -86,6 +108,14 @@ fn judge(cx: &Context, fence: Fence) -> anyhow::Result<Exit> {
     }
     tell(cx, &session, &verdict);
     Ok(if verdict.refused.is_empty() { Exit::Done } else { Exit::Conflict })
+}
+
+/// What is done once a commit is made. It can't be stopped any more, and what fails is told and no more.
+fn after_commit(cx: &Context) -> Exit {
+    if let Err(error) = cx.session().and_then(|session| Ok(session.release_committed()?)) {
+        error::report(&cx.ui, &error, ops::now());
+    }
+    Exit::Done
 }
 
 fn bypassed(cx: &Context, count: u64) -> Exit {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// A hook of ours.
+/// A hook of ours: a fence, or what goes with one.
 pub(super) struct Fence {
     pub(super) name: &'static str,
     /// The whole script, for where there is no hook yet.
@@ -14,6 +14,7 @@ pub(super) const FENCES: &[Fence] = &[
     Fence { name: "pre-commit", script: include_str!("../../../hooks/pre-commit") },
     Fence { name: "pre-merge-commit", script: include_str!("../../../hooks/pre-merge-commit") },
     Fence { name: "pre-push", script: include_str!("../../../hooks/pre-push") },
+    Fence { name: "post-commit", script: include_str!("../../../hooks/post-commit") },
 ];
 
 /// The hooks that git runs on the side of those who commit, for which there is a dispatcher even where there is no hook
@@ -198,7 +199,9 @@ mod tests {
             assert!(fence.block().starts_with(BEGIN) && fence.block().ends_with(END), "{}", fence.name);
             let call = format!("git-aio hook {} ", fence.name);
             let line = fence.block().lines().find(|line| line.trim_start().starts_with(&call)).expect("a call");
-            assert!(line.ends_with("|| exit $?"), "{line}");
+            // What comes after the commit can't stop it, and must not look as if it had.
+            let end = if fence.name.starts_with("pre-") { "|| exit $?" } else { "|| :" };
+            assert!(line.ends_with(end), "{line}");
             assert_eq!(fence.script.matches(BEGIN).count(), 1);
             assert!(COMMON_HOOKS.contains(&fence.name));
         }

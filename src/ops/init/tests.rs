@@ -50,6 +50,7 @@ fn a_plan_tells_everything_and_changes_nothing() {
             "write .git/hooks/pre-commit",
             "write .git/hooks/pre-merge-commit",
             "write .git/hooks/pre-push",
+            "write .git/hooks/post-commit",
             "make the store in refs/aio/state"
         ]
     );
@@ -66,7 +67,7 @@ fn a_second_init_has_nothing_to_do_and_an_undo_leaves_the_store() {
     init(repo.git.dir());
     assert_eq!(notices(&session), [""; 0]);
     assert!(session.plan_init(&Wishes::default()).expect("a plan").is_empty());
-    assert_eq!(session.undo_init().expect("undone").len(), 3);
+    assert_eq!(session.undo_init().expect("undone").len(), 4);
     assert_eq!(everything(&repo.path(".git/hooks")), hooks);
     assert!(session.snapshot().expect("read").exists());
     assert_eq!(session.undo_init().expect("undone"), [""; 0]);

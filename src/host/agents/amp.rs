@@ -1,0 +1,57 @@
+//! Amp, by way of the plugin in `hooks/amp-plugin.ts`, which hands on what Amp tells it and returns what we answer.
+//! After the API of 2026-09-23, which `amp plugins show-docs` prints.
+
+use super::{Answer, Call, Moment, Told, Use, patch, path_at, text_at};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+#[derive(Deserialize)]
+struct Payload {
+    event: String,
+    thread: Option<String>,
+    cwd: Option<PathBuf>,
+    #[serde(default)]
+    tool: String,
+    #[serde(default)]
+    input: Map<String, Value>,
+    /// What Amp's own helper says that the call changes.
+    #[serde(default)]
+    files: Vec<PathBuf>,
+}
+
+pub(super) fn read(payload: &[u8]) -> serde_json::Result<Told> {
+    let payload: Payload = serde_json::from_slice(payload)?;
+    let moment = match payload.event.as_str() {
+        "session.start" => Moment::SessionStart,
+        "agent.start" => Moment::Prompt,
+        "agent.end" => Moment::Pause,
+        "tool.call" => Moment::Before(use_of(&payload)),
+        "tool.result" => Moment::After(use_of(&payload)),
+        _ => Moment::Other,
+    };
+    Ok(Told { session: payload.thread, dir: payload.cwd, moment, event: payload.event })
+}
+
+fn use_of(payload: &Payload) -> Use {
+    let input = &payload.input;
+    let mut used = match payload.tool.as_str() {
+        "edit_file" | "create_file" | "undo_edit" => Use::edit(path_at(input, &["path"])),
+        "apply_patch" => {
+            Use::edit(text_at(input, &["patch", "patchText", "input"]).map(patch::touched).unwrap_or_default())
+        }
+        "Bash" | "shell_command" => text_at(input, &["cmd", "command"]).map_or_else(Use::default, Use::shell),
+        _ => Use::default(),
+    };
+    used.edits.extend(payload.files.iter().filter(|file| !used.edits.contains(file)).cloned().collect::<Vec<_>>());
+    used
+}
+
+pub(super) fn reply(call: &Call, answer: &Answer) -> Value {
+    match (answer, &call.moment) {
+        (Answer::Refuse(reason), Moment::Before(_)) => json!({ "action": "reject-and-continue", "message": reason }),
+        (_, Moment::Before(_)) => json!({ "action": "allow" }),
+        (Answer::Tell(text) | Answer::Refuse(text), _) => json!({ "message": text }),
+        (Answer::Pass, _) => json!({}),
+    }
+}

@@ -1,0 +1,57 @@
+//! GitHub Copilot CLI, as seen in 1.0.102. Its reference: <https://docs.github.com/en/copilot/reference/hooks-configuration>.
+//!
+//! A payload doesn't name its event: that is told by what it has.
+
+use super::{Answer, Moment, Told, Use, patch, path_at, text_at};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    session_id: Option<String>,
+    cwd: Option<PathBuf>,
+    tool_name: Option<String>,
+    #[serde(default)]
+    tool_args: Value,
+    tool_result: Option<Value>,
+    source: Option<Value>,
+    prompt: Option<Value>,
+    reason: Option<Value>,
+    stop_reason: Option<Value>,
+}
+
+pub(super) fn read(payload: &[u8]) -> serde_json::Result<Told> {
+    let payload: Payload = serde_json::from_slice(payload)?;
+    let moment = match &payload {
+        Payload { tool_name: Some(tool), tool_result: Some(_), .. } => Moment::After(use_of(tool, &payload.tool_args)),
+        Payload { tool_name: Some(tool), .. } => Moment::Before(use_of(tool, &payload.tool_args)),
+        Payload { source: Some(_), .. } => Moment::SessionStart,
+        Payload { prompt: Some(_), .. } => Moment::Prompt,
+        Payload { stop_reason: Some(_), .. } => Moment::Pause,
+        Payload { reason: Some(_), .. } => Moment::SessionEnd,
+        _ => Moment::Other,
+    };
+    Ok(Told { session: payload.session_id, dir: payload.cwd, moment, event: String::new() })
+}
+
+fn use_of(tool: &str, args: &Value) -> Use {
+    // Some versions write the arguments as a text that is JSON.
+    let parsed = args.as_str().and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+    let Some(args) = parsed.as_ref().or(args.as_object()) else { return Use::default() };
+    match tool {
+        "create" | "edit" | "str_replace_editor" => Use::edit(path_at(args, &["path"])),
+        "apply_patch" => Use::edit(text_at(args, &["patch", "input"]).map(patch::touched).unwrap_or_default()),
+        "bash" | "powershell" => text_at(args, &["command"]).map_or_else(Use::default, Use::shell),
+        _ => Use::default(),
+    }
+}
+
+pub(super) fn reply(answer: &Answer) -> Option<Value> {
+    match answer {
+        Answer::Pass => None,
+        Answer::Tell(text) => Some(json!({ "additionalContext": text })),
+        Answer::Refuse(reason) => Some(json!({ "permissionDecision": "deny", "permissionDecisionReason": reason })),
+    }
+}

@@ -1,0 +1,120 @@
+//! What each agent tells is understood, and what it is answered has its shape. The payloads are cut down; recorded ones
+//! are put through the whole program in `tests/it`.
+
+use super::*;
+use serde_json::json;
+
+fn read(agent: Agent, payload: &Value) -> Call {
+    agent.read(payload.to_string().as_bytes()).expect("a call")
+}
+
+fn edits(call: &Call) -> Vec<&str> {
+    match &call.moment {
+        Moment::Before(used) | Moment::After(used) => used.edits.iter().filter_map(|path| path.to_str()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refuse(call: &Call) -> Value {
+    serde_json::from_str(&call.reply(&Answer::Refuse("held".into()))).expect("JSON")
+}
+
+fn classic(event: &str, tool: &str, input: &Value) -> Value {
+    json!({ "session_id": "s", "cwd": "/r", "hook_event_name": event, "tool_name": tool, "tool_input": input })
+}
+
+#[test]
+fn claude_names_its_files() {
+    let call = read(Agent::Claude, &classic("PreToolUse", "Edit", &json!({ "file_path": "/r/a.txt" })));
+    assert_eq!((call.dir.as_deref(), edits(&call)), (Some(std::path::Path::new("/r")), vec!["/r/a.txt"]));
+    assert_eq!(call.session, Some(session_digest("claude", "s")));
+    let told = json!({
+        "hookSpecificOutput":
+            { "hookEventName": "PreToolUse", "permissionDecision": "deny", "permissionDecisionReason": "held" }
+    });
+    assert_eq!(refuse(&call), told);
+    assert_eq!(call.reply(&Answer::Pass), "");
+    let call = read(Agent::Claude, &classic("PostToolUse", "NotebookEdit", &json!({ "notebook_path": "/r/a.ipynb" })));
+    assert_eq!(edits(&call), ["/r/a.ipynb"]);
+    assert!(edits(&read(Agent::Claude, &classic("PreToolUse", "Read", &json!({ "file_path": "/r/a" })))).is_empty());
+    let start =
+        read(Agent::Claude, &json!({ "session_id": "s", "hook_event_name": "SessionStart", "source": "startup" }));
+    assert_eq!(start.moment, Moment::SessionStart);
+    assert!(start.reply(&Answer::Tell("hello".into())).contains(r#""additionalContext":"hello""#));
+}
+
+#[test]
+fn codex_writes_patches_into_tools_and_into_shells() {
+    let patch = "*** Begin Patch\n*** Update File: a.txt\n*** Move to: sub/b.txt\n@@\n-*** Add File: no.txt\n+two\n\
+                 *** Add File: new.txt\n+hello\n*** Delete File: old.txt\n*** End Patch\n*** Add File: after.txt\n";
+    let all = ["a.txt", "sub/b.txt", "new.txt", "old.txt"];
+    let call = read(Agent::Codex, &classic("PreToolUse", "apply_patch", &json!({ "command": patch })));
+    assert_eq!(edits(&call), all);
+    let command = format!("cd /r && apply_patch <<'EOF'\n{patch}EOF\n");
+    let call = read(Agent::Codex, &classic("PreToolUse", "Bash", &json!({ "command": command })));
+    assert_eq!(edits(&call), all);
+    let keys: Vec<String> = refuse(&call)["hookSpecificOutput"].as_object().expect("keys").keys().cloned().collect();
+    assert_eq!(keys, ["hookEventName", "permissionDecision", "permissionDecisionReason"], "any other voids the answer");
+    let stop = read(Agent::Codex, &json!({ "session_id": "s", "hook_event_name": "Stop" }));
+    assert_eq!(stop.reply(&Answer::Pass), "{}\n", "silence is a failure there");
+}
+
+#[test]
+fn gemini_gets_the_hooks_of_git_back() {
+    let call = read(Agent::Gemini, &classic("BeforeTool", "write_file", &json!({ "file_path": "rel.txt" })));
+    assert_eq!(edits(&call), ["rel.txt"]);
+    assert_eq!(refuse(&call), json!({ "decision": "deny", "reason": "held" }));
+    let shell = |command: &str| {
+        let call = read(Agent::Gemini, &classic("BeforeTool", "run_shell_command", &json!({ "command": command })));
+        let reply = call.reply(&Answer::Pass);
+        (!reply.is_empty()).then(|| serde_json::from_str::<Value>(&reply).expect("JSON"))
+    };
+    let rewritten = shell("git commit -m x").expect("a rewritten command");
+    assert_eq!(
+        rewritten["hookSpecificOutput"]["tool_input"]["command"],
+        json!("unset GIT_CONFIG_COUNT GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM; git commit -m x")
+    );
+    assert!(shell("(cd sub;git push)").is_some());
+    assert_eq!(shell("ls digits"), None);
+}
+
+#[test]
+fn plugins_hand_on_what_they_are_told() {
+    let amp = json!({ "event": "tool.call", "thread": "T-1", "cwd": "/r", "tool": "edit_file",
+        "input": { "path": "/r/a.txt" }, "files": ["/r/a.txt", "/r/b.txt"] });
+    let call = read(Agent::Amp, &amp);
+    assert_eq!(edits(&call), ["/r/a.txt", "/r/b.txt"]);
+    assert_eq!(refuse(&call), json!({ "action": "reject-and-continue", "message": "held" }));
+    assert_eq!(call.reply(&Answer::Pass), "{\"action\":\"allow\"}\n");
+    let opencode = json!({ "event": "tool.execute.before", "sessionID": "ses_1", "cwd": "/r", "tool": "write",
+        "args": { "filePath": "a.txt" } });
+    let call = read(Agent::OpenCode, &opencode);
+    assert_eq!(edits(&call), ["a.txt"]);
+    assert_eq!(refuse(&call), json!({ "deny": "held" }));
+}
+
+#[test]
+fn copilot_does_not_name_the_event() {
+    let call = |payload: &Value| read(Agent::Copilot, payload);
+    let before = call(&json!({ "sessionId": "s", "cwd": "/r", "toolName": "create", "toolArgs": { "path": "/r/a" } }));
+    assert_eq!(edits(&before), ["/r/a"]);
+    assert_eq!(refuse(&before), json!({ "permissionDecision": "deny", "permissionDecisionReason": "held" }));
+    let text = json!({ "path": "/r/b" }).to_string();
+    assert_eq!(edits(&call(&json!({ "toolName": "edit", "toolArgs": text }))), ["/r/b"]);
+    let after = call(&json!({ "toolName": "edit", "toolArgs": {}, "toolResult": {} }));
+    assert!(matches!(after.moment, Moment::After(_)));
+    assert_eq!(call(&json!({ "source": "new" })).moment, Moment::SessionStart);
+    assert_eq!(call(&json!({ "reason": "complete" })).moment, Moment::SessionEnd);
+}
+
+#[test]
+fn what_is_no_call_is_an_error_and_what_is_new_is_none() {
+    for agent in Agent::ALL {
+        assert!(agent.read(b"").is_err());
+        assert!(agent.read(b"[]").is_err() || agent == Agent::Copilot);
+        let unknown = json!({ "hook_event_name": "Sunrise", "event": "sunrise", "colour": "red" });
+        let call = read(agent, &unknown);
+        assert_eq!(call.moment, Moment::Other, "{agent:?}");
+        assert!(!call.asks());
+    }
+}
