@@ -118,7 +118,9 @@ const EDITS: &[(&str, &str)] = &[
     ("gemini", "BeforeTool-replace"),
     ("amp", "tool.call-edit_file"),
     ("opencode", "tool.execute.before-edit"),
+    ("opencode", "tool.execute.before-apply_patch"),
     ("copilot", "preToolUse-edit"),
+    ("copilot", "preToolUse-apply_patch"),
 ];
 
 #[test]
@@ -172,6 +174,18 @@ fn a_patch_is_judged_for_every_file_it_touches() {
     }
     hook(&repo, "codex", &call(&repo, "codex", "PreToolUse-apply_patch", "s1"));
     for path in ["a.txt", "sub/moved.txt", "old.txt", "new.txt", "m.txt"] {
+        assert_eq!(claims(&repo, path).len(), 1, "{path}");
+    }
+}
+
+#[test]
+fn a_patch_in_another_folder_is_judged_there() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    repo.write("sub/x", "");
+    for (name, path) in [("cd", "sub/rel2.txt"), ("workdir", "sub/rel.txt")] {
+        let patch = call(&repo, "codex", &format!("PreToolUse-Bash-apply_patch-{name}"), "s1");
+        assert_eq!(refusal("codex", &hook(&repo, "codex", &patch)), None);
         assert_eq!(claims(&repo, path).len(), 1, "{path}");
     }
 }

@@ -1,4 +1,5 @@
-//! git's smart http on loopback: a small server that runs `git http-backend` as CGI, and ends with the test.
+//! Small servers on loopback that end with the test, and one of them: git's smart http, which runs `git http-backend`
+//! as CGI.
 
 use crate::env::TestEnvironment;
 use std::{
@@ -31,11 +32,48 @@ pub enum Manner {
     Fails(u16),
 }
 
-/// A server on an ephemeral port.
-pub struct Server {
-    address: SocketAddr,
-    shared: Arc<Shared>,
+/// Whoever listens on an ephemeral port of loopback, each connection in a thread of its own. It ends with the test.
+pub struct Loopback {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Loopback {
+    /// Gives every connection to `answer`.
+    pub fn serve(answer: impl Fn(&TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Loopback {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, answer) = (Arc::new(AtomicBool::new(false)), Arc::new(answer));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (answer, Ok(stream)) = (Arc::clone(&answer), stream) else { continue };
+                // Whoever asks may break off, as a process does that a test kills.
+                thread::spawn(move || drop(answer(&stream)));
+            }
+        });
+        Loopback { address, stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes it, so that it looks.
+        drop(TcpStream::connect(self.address));
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+/// A server of git's.
+pub struct Server {
+    loopback: Loopback,
+    shared: Arc<Shared>,
 }
 
 struct Shared {
@@ -44,14 +82,11 @@ struct Shared {
     environment: Vec<(OsString, OsString)>,
     manner: Mutex<Manner>,
     pushes: AtomicUsize,
-    stop: AtomicBool,
 }
 
 impl Server {
     /// Serves the bare repositories below `root`.
     pub fn start(env: &TestEnvironment, root: &Path) -> Server {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
         let exec_path = env.command("git", root).arg("--exec-path").output().unwrap().stdout;
         let backend = Path::new(String::from_utf8(exec_path).unwrap().trim()).join("git-http-backend");
         let environment = env.command("git", root);
@@ -62,25 +97,14 @@ impl Server {
             environment: environment.collect(),
             manner: Mutex::new(Manner::Plain),
             pushes: AtomicUsize::new(0),
-            stop: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
-        let thread = thread::spawn(move || {
-            for stream in listener.incoming() {
-                if serving.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let (serving, Ok(stream)) = (Arc::clone(&serving), stream) else { continue };
-                // Whoever asks may break off, as a process does that a test kills.
-                thread::spawn(move || drop(serving.answer(&stream)));
-            }
-        });
-        Server { address, shared, thread: Some(thread) }
+        Server { loopback: Loopback::serve(move |stream| serving.answer(stream)), shared }
     }
 
     /// The URL of the repository `name`.
     pub fn url(&self, name: &str) -> String {
-        format!("http://{}/{name}", self.address)
+        format!("http://{}/{name}", self.loopback.address)
     }
 
     /// Treats everybody so from now on.
@@ -94,26 +118,20 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // Wakes it, so that it looks.
-        drop(TcpStream::connect(self.address));
-        drop(self.thread.take().map(JoinHandle::join));
-    }
-}
-
-struct Request {
-    method: String,
-    path: String,
+/// What somebody asks for.
+pub struct Request {
+    /// In capitals.
+    pub method: String,
+    /// Without the query.
+    pub path: String,
     query: String,
     headers: HashMap<String, String>,
-    body: Vec<u8>,
+    /// As it was sent, in one piece.
+    pub body: Vec<u8>,
 }
 
 impl Shared {
     fn answer(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let request = Request::read(stream)?;
         let is_push = request.method == "POST" && request.path.ends_with("/git-receive-pack");
         self.pushes.fetch_add(usize::from(is_push), Ordering::Relaxed);
@@ -172,7 +190,9 @@ impl Shared {
 }
 
 impl Request {
-    fn read(mut stream: &TcpStream) -> io::Result<Request> {
+    /// Reads the one that this server answers on a connection.
+    pub fn read(mut stream: &TcpStream) -> io::Result<Request> {
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let mut input = BufReader::new(stream);
         let first = line(&mut input)?;
         let mut words = first.split(' ').map(str::to_owned);

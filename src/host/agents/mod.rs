@@ -168,7 +168,7 @@ impl Use {
 
     /// A command, and what the patches in it change: Codex lets its model write them into the shell.
     fn shell(command: &str) -> Use {
-        Use { edits: patch::touched(command), command: Some(command.to_owned()) }
+        Use { edits: patch::typed(command), command: Some(command.to_owned()) }
     }
 }
 

@@ -33,3 +33,18 @@ pub(super) fn touched(text: &str) -> Vec<PathBuf> {
     }
     found
 }
+
+/// The files that the patches in a command for the shell touch, which may have changed the folder before.
+pub(super) fn typed(command: &str) -> Vec<PathBuf> {
+    let folder = command.split_once("*** Begin Patch").map(|(before, _)| folder_after(before)).unwrap_or_default();
+    touched(command).into_iter().map(|path| folder.join(path)).collect()
+}
+
+/// The folder in which a shell is after `commands`, relative to the one in which it began.
+fn folder_after(commands: &str) -> PathBuf {
+    // What comes behind a here-document's word is not the shell's to read.
+    let commands = commands.split("<<").next().unwrap_or_default();
+    let words = shlex::split(commands).unwrap_or_default();
+    let changes = words.windows(2).filter(|pair| pair[0] == "cd");
+    changes.map(|pair| pair[1].trim_end_matches(';')).collect()
+}

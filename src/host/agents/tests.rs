@@ -50,9 +50,13 @@ fn codex_writes_patches_into_tools_and_into_shells() {
     let all = ["a.txt", "sub/b.txt", "new.txt", "old.txt"];
     let call = read(Agent::Codex, &classic("PreToolUse", "apply_patch", &json!({ "command": patch })));
     assert_eq!(edits(&call), all);
-    let command = format!("cd /r && apply_patch <<'EOF'\n{patch}EOF\n");
+    let command = format!("apply_patch <<'EOF'\n{patch}EOF\n");
     let call = read(Agent::Codex, &classic("PreToolUse", "Bash", &json!({ "command": command })));
     assert_eq!(edits(&call), all);
+    for (cd, first) in [("cd /r &&", "/r/a.txt"), ("cd 'a b'; cd c &&", "a b/c/a.txt"), ("ls; echo cd;", "a.txt")] {
+        let command = json!({ "command": format!("{cd} {command}") });
+        assert_eq!(edits(&read(Agent::Codex, &classic("PreToolUse", "Bash", &command)))[0], first, "{cd}");
+    }
     let keys: Vec<String> = refuse(&call)["hookSpecificOutput"].as_object().expect("keys").keys().cloned().collect();
     assert_eq!(keys, ["hookEventName", "permissionDecision", "permissionDecisionReason"], "any other voids the answer");
     let stop = read(Agent::Codex, &json!({ "session_id": "s", "hook_event_name": "Stop" }));
@@ -101,6 +105,8 @@ fn copilot_does_not_name_the_event() {
     assert_eq!(refuse(&before), json!({ "permissionDecision": "deny", "permissionDecisionReason": "held" }));
     let text = json!({ "path": "/r/b" }).to_string();
     assert_eq!(edits(&call(&json!({ "toolName": "edit", "toolArgs": text }))), ["/r/b"]);
+    let patch = "*** Begin Patch\n*** Update File: c\n*** End Patch\n";
+    assert_eq!(edits(&call(&json!({ "toolName": "apply_patch", "toolArgs": patch }))), ["c"]);
     let after = call(&json!({ "toolName": "edit", "toolArgs": {}, "toolResult": {} }));
     assert!(matches!(after.moment, Moment::After(_)));
     assert_eq!(call(&json!({ "source": "new" })).moment, Moment::SessionStart);
