@@ -10,7 +10,8 @@ use super::{Error, Notice, Session, doctor::proof};
 use crate::host::{
     env,
     git::Git,
-    hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site},
+    hooks::{self, FenceState, HOOKS_PATH, HookError, Plan, Site},
+    install::{Act, ConfigChange, FileChange, InstallError, Node},
 };
 use std::{
     fmt::Display,
@@ -222,6 +223,7 @@ fn file_edit(change: &FileChange, tree: &Path) -> FileEdit {
     let words = match &change.act {
         Act::Create => format!("write {shown}"),
         Act::Chain => format!("put our part into {shown}"),
+        Act::Renew => format!("write {shown} anew"),
         Act::SetAside => format!("move the hook that is no shell script to {shown}"),
         Act::Replace(aside) => {
             format!("write {shown}, which runs the hook moved to {}", short(aside, tree).display())
@@ -265,8 +267,18 @@ impl From<HookError> for Error {
     fn from(error: HookError) -> Error {
         match error {
             HookError::Git(error) => Error::Git(error),
-            HookError::Io { path, source } => Error::file(format!("can't read or write {}", path.display()))(source),
+            HookError::Install(error) => error.into(),
             other => Error::file("can't change the hooks")(std::io::Error::other(other.to_string())),
+        }
+    }
+}
+
+impl From<InstallError> for Error {
+    fn from(error: InstallError) -> Error {
+        match error {
+            InstallError::Io { path, source } => Error::file(format!("can't read or write {}", path.display()))(source),
+            InstallError::Unfit { .. } => Error::usage(error.to_string(), "mend it first; nothing was changed"),
+            other => Error::file("can't change what is there")(std::io::Error::other(other.to_string())),
         }
     }
 }
