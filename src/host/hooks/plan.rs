@@ -4,7 +4,10 @@ use super::{
     Act, ConfigChange, FileChange, HOOKS_PATH, HookError, Manifest, Node, Plan, Site, decoration,
     script::{self, COMMON_HOOKS, FENCES, Fence, OTHER_HOOKS},
 };
-use crate::host::install::shell::{has_block, without_block};
+use crate::host::install::{
+    node::real,
+    shell::{has_block, without_block},
+};
 use std::path::{Path, PathBuf};
 
 /// What `init`, or a second one that mends what others undid, would change in this repository.
@@ -187,13 +190,4 @@ fn dispatch(site: &Site, previous: PathBuf) -> Result<Plan, HookError> {
     }
     plan.dispatches = Some(previous);
     Ok(plan)
-}
-
-/// `path` with the links in it resolved, as far down as it exists.
-fn real(path: &Path) -> PathBuf {
-    match (path.canonicalize(), path.parent(), path.file_name()) {
-        (Ok(real), _, _) => real,
-        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
-        _ => path.to_owned(),
-    }
 }

@@ -62,7 +62,7 @@ pub(in crate::host) fn write(place: &Place, changes: &[FileChange]) -> Result<()
 
 /// What an undo brings back stays what it was at first, as long as the file is as we left it.
 fn record_of(manifest: &Manifest, place: &Place, change: &FileChange) -> Result<FileRecord, InstallError> {
-    let known = manifest.file(place, &change.path).filter(|record| record.after == change.before.seal());
+    let known = manifest.file(place, &change.path).filter(|record| record.is_as_left(&change.before));
     let before = match known {
         Some(record) => record.before.clone(),
         None => Before::keep(place, change.restore.as_ref().unwrap_or(&change.before))?,

@@ -5,6 +5,7 @@
 //! folder in the home. From the record an undo restores the bytes and modes that were there; from a file that somebody
 //! has changed since it takes only our [`Part`].
 
+pub mod agent;
 pub(super) mod apply;
 mod json;
 mod lock;

@@ -103,6 +103,15 @@ impl std::fmt::Debug for Node {
     }
 }
 
+/// `path` with the links in it resolved, as far down as it exists.
+pub(in crate::host) fn real(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), _, _) => real,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
 /// The SHA-256 of `bytes`, in hex.
 pub(in crate::host) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut out, byte| {

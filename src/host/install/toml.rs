@@ -1,6 +1,6 @@
 //! Our keys in TOML that is the user's: order, comments and layout stay theirs.
 
-use toml_edit::{DocumentMut, Item, TableLike};
+use toml_edit::{DocumentMut, Item, Table, TableLike};
 
 /// `text` with all of `template` in it. What is there already stays as it is.
 ///
@@ -47,7 +47,7 @@ fn merge(table: &mut dyn TableLike, template: &dyn TableLike, is_inline: bool, a
         let at = if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
         match (table.get_mut(key), ours.as_table_like()) {
             (None, _) => {
-                let ours = if is_inline { inline(ours) } else { ours.clone() };
+                let ours = if is_inline { inline(ours) } else { fresh(ours) };
                 table.insert(key, ours);
             }
             (Some(theirs), Some(ours)) if !is_entry(ours) => {
@@ -86,6 +86,15 @@ fn take_out(table: &mut dyn TableLike, template: &dyn TableLike, was: Option<&dy
 /// Whether this table holds one thing, which is there as a whole or not at all: a server and how it is started.
 fn is_entry(table: &dyn TableLike) -> bool {
     table.contains_key("command")
+}
+
+/// The same without the place and the blank lines that it has in the template.
+fn fresh(item: &Item) -> Item {
+    let Some(template) = item.as_table() else { return item.clone() };
+    let mut table = Table::new();
+    table.set_implicit(template.is_implicit());
+    template.iter().for_each(|(key, item)| drop(table.insert(key, fresh(item))));
+    Item::Table(table)
 }
 
 fn inline(item: &Item) -> Item {

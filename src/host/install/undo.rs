@@ -124,7 +124,7 @@ fn undo_file(place: &Place, record: &FileRecord) -> Result<Option<Undone>, Insta
         restore(&path, &before, aside.as_deref())?;
         return Ok(Some(if record.before_is_absent() { Undone::Removed(path) } else { Undone::Restored(path) }));
     }
-    let taken_out = take_out(&path, now, record, &before)?;
+    let taken_out = take_out(&path, &now, record, &before)?;
     let aside = aside.filter(|aside| !matches!(Node::read(aside), Ok(Node::Absent)));
     Ok(Some(match aside {
         Some(aside) => Undone::StaysAside(aside),
@@ -144,23 +144,11 @@ fn restore(path: &Path, before: &Node, aside: Option<&Path>) -> Result<(), Insta
 }
 
 /// Takes our part out of a file, if it is in there.
-fn take_out(path: &Path, now: Node, record: &FileRecord, before: &Node) -> Result<Undone, InstallError> {
-    let Node::File { bytes, mode } = now else { return Ok(Undone::Left(path.to_owned())) };
-    let was = match before {
-        Node::File { bytes, .. } => Some(bytes.as_slice()),
-        _ => None,
-    };
-    let rest = match record.part.without(&bytes, was) {
-        Rest::Untouched => return Ok(Undone::Left(path.to_owned())),
-        Rest::Nothing if was.is_none() => {
-            Node::Absent.write(path)?;
-            return Ok(Undone::Removed(path.to_owned()));
-        }
-        Rest::Nothing => was.unwrap_or_default().to_owned(),
-        Rest::Text(rest) => rest,
-    };
-    Node::File { bytes: rest, mode }.write(path)?;
-    Ok(Undone::TakenOut(path.to_owned()))
+fn take_out(path: &Path, now: &Node, record: &FileRecord, before: &Node) -> Result<Undone, InstallError> {
+    let path = path.to_owned();
+    let Some(rest) = record.without_ours(now, before) else { return Ok(Undone::Left(path)) };
+    rest.write(&path)?;
+    Ok(if rest == Node::Absent { Undone::Removed(path) } else { Undone::TakenOut(path) })
 }
 
 impl FileRecord {
@@ -168,8 +156,24 @@ impl FileRecord {
         matches!(self.before, Before::Absent)
     }
 
+    /// What is left of `now` without our part, where `before` is what there was; `None` where nothing of ours is in it.
+    pub(in crate::host) fn without_ours(&self, now: &Node, before: &Node) -> Option<Node> {
+        let Node::File { bytes, mode } = now else { return None };
+        let was = match before {
+            Node::File { bytes, .. } => Some(bytes.as_slice()),
+            _ => None,
+        };
+        let rest = match (self.part.without(bytes, was), was) {
+            (Rest::Untouched, _) => return None,
+            (Rest::Nothing, None) => return Some(Node::Absent),
+            (Rest::Nothing, Some(was)) => was.to_owned(),
+            (Rest::Text(rest), _) => rest,
+        };
+        Some(Node::File { bytes: rest, mode: *mode })
+    }
+
     /// Whether nobody has changed it since. Of what may be versioned only the bytes count: git makes files anew.
-    fn is_as_left(&self, now: &Node) -> bool {
+    pub(in crate::host) fn is_as_left(&self, now: &Node) -> bool {
         let digest = |seal: &str| seal.rsplit(' ').next().map(str::to_owned);
         let seal = now.seal();
         seal == self.after || self.part != Part::Shell && digest(&seal) == digest(&self.after)

@@ -25,6 +25,15 @@ fn what_was_put_in_comes_out_again_to_the_byte() {
 }
 
 #[test]
+fn what_is_inserted_stands_at_the_end_or_with_its_like() {
+    let put = |text| with(text, TEMPLATE).expect("TOML");
+    assert_eq!(put("model = \"x\"\n"), format!("model = \"x\"\n\n{TEMPLATE}"));
+    assert_eq!(put("a = 1\n\n[b]\nc = 1\n"), format!("a = 1\n\n[b]\nc = 1\n\n{TEMPLATE}"));
+    let with = put("[mcp_servers.other]\ncommand = \"o\"\n\n[tui]\nx = 1\n");
+    assert_eq!(with, format!("[mcp_servers.other]\ncommand = \"o\"\n\n{TEMPLATE}\n[tui]\nx = 1\n"));
+}
+
+#[test]
 fn what_somebody_else_wrote_meanwhile_stays() {
     let with = with("model = \"x\"\n", TEMPLATE).expect("TOML") + "\n[tui]\nx = 1\n";
     let rest = without(&with, TEMPLATE, Some("model = \"x\"\n")).expect("ours");
