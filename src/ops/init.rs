@@ -5,10 +5,10 @@ mod hub;
 #[cfg(test)]
 mod tests;
 
-pub use agents::{Agent, Agents, UnknownAgent, init_for_user, plan_for_user, undo_for_user};
+pub use agents::{Agents, init_for_user, plan_for_user, undo_for_user};
 pub use hub::Overwriting;
 
-use super::{Error, Notice, Session, doctor::proof};
+use super::{Error, Notice, Session, agent::Agent, doctor::proof};
 use crate::host::{
     env,
     git::Git,

@@ -15,19 +15,19 @@ use std::{
 const ALL: &str = "--agents=claude,codex,gemini,amp,opencode,copilot";
 const INSTALLED: &[(&str, &str)] = &[
     (".agents/skills/git-aio/SKILL.md", "SKILL.md"),
-    (".amp/plugins/git-aio.ts", "amp/git-aio.ts"),
-    (".amp/settings.json", "amp/settings.json"),
-    (".claude/settings.json", "claude/settings.json"),
+    (".amp/plugins/git-aio.ts", "amp-plugin.ts"),
+    (".amp/settings.json", "amp-settings.json"),
+    (".claude/settings.json", "claude-settings.json"),
     (".claude/skills/git-aio/SKILL.md", "SKILL.md"),
-    (".codex/config.toml", "codex/config.toml"),
-    (".codex/hooks.json", "codex/hooks.json"),
-    (".gemini/settings.json", "gemini/settings.json"),
-    (".github/hooks/git-aio.json", "copilot/git-aio.json"),
-    (".mcp.json", "claude/mcp.json"),
-    (".opencode/plugins/git-aio.ts", "opencode/git-aio.ts"),
+    (".codex/config.toml", "codex-config.toml"),
+    (".codex/hooks.json", "codex-hooks.json"),
+    (".gemini/settings.json", "gemini-settings.json"),
+    (".github/hooks/git-aio.json", "copilot-hooks.json"),
+    (".mcp.json", "claude-mcp.json"),
+    (".opencode/plugins/git-aio.ts", "opencode-plugin.ts"),
     ("AGENTS.md", "instructions.md"),
     ("GEMINI.md", "instructions.md"),
-    ("opencode.json", "opencode/opencode.json"),
+    ("opencode.json", "opencode-config.json"),
 ];
 
 /// The bytes of a template.
@@ -95,6 +95,7 @@ $ git aio init --agents claude
 write .git/hooks/pre-commit
 write .git/hooks/pre-merge-commit
 write .git/hooks/pre-push
+write .git/hooks/post-commit
 write .claude/settings.json
 write .mcp.json
 write CLAUDE.md
@@ -110,6 +111,7 @@ Restored the repository's settings
 Removed ~/demo/.git/hooks/pre-commit
 Removed ~/demo/.git/hooks/pre-merge-commit
 Removed ~/demo/.git/hooks/pre-push
+Removed ~/demo/.git/hooks/post-commit
 Removed ~/demo/.claude/settings.json
 Removed ~/demo/.mcp.json
 Removed ~/demo/CLAUDE.md
@@ -220,7 +222,7 @@ fn what_the_user_has_written_stays_and_comes_back() {
     assert!(read(&repo, "CLAUDE.md").starts_with("# Rules\r\n\r\nBe kind.\r\n\r\n<!-- git-aio: begin"));
     assert!(read(&repo, "AGENTS.md").starts_with("no end of line\n\n<!-- git-aio: begin"));
     assert!(read(&repo, ".codex/config.toml").contains("[mcp_servers.aio]\ncommand = \"git-aio\""));
-    assert_eq!(read(&repo, ".codex/hooks.json"), template("codex/hooks.json"));
+    assert_eq!(read(&repo, ".codex/hooks.json"), template("codex-hooks.json"));
     assert_eq!(repo.ok(&["init", ALL]), "nothing to do: all is in place\n");
     repo.ok(&["init", "--undo"]);
     assert_eq!(tree(&repo.dir), before);

@@ -7,7 +7,7 @@ use crate::{
         format,
         json::InitAnswer,
     },
-    ops::init::{self, Agent, Agents, Content, FileEdit, InitPlan, SettingEdit, Wishes},
+    ops::init::{self, Agents, Content, FileEdit, InitPlan, SettingEdit, Wishes},
 };
 use std::io::{self, Write};
 
@@ -53,7 +53,7 @@ impl Args {
         if self.undo {
             return self.undo(cx);
         }
-        let agents = self.agents.as_deref().map(wanted).transpose()?;
+        let agents = self.agents.as_deref().map(Agents::named).transpose()?;
         if self.user {
             return for_user(cx, agents, self.dry_run);
         }
@@ -84,21 +84,6 @@ impl Args {
     }
 }
 
-/// The agents that are named; those that are found, where none is.
-fn wanted(names: &[String]) -> anyhow::Result<Agents> {
-    let names: Vec<&str> = names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
-    let named: Result<Vec<Agent>, _> = names.iter().map(|name| name.parse().map_err(|_| unknown(name))).collect();
-    Ok(if names.is_empty() { Agents::Found } else { Agents::Named(named?) })
-}
-
-fn unknown(name: &str) -> anyhow::Error {
-    let known = Agent::ALL.map(Agent::name).join(", ");
-    usage(
-        format!("there is no fence for an agent called '{}'", format::target(name)),
-        format!("there is one for {known}"),
-    )
-}
-
 fn for_user(cx: &Context, agents: Option<Agents>, dry_run: bool) -> anyhow::Result<Exit> {
     let agents = agents.ok_or_else(|| {
         usage("--user needs --agents", "the fences in git's hooks belong to one repository; leave --user out for those")
@@ -123,7 +108,7 @@ fn answer(cx: &Context, plan: &InitPlan, dry_run: bool) -> anyhow::Result<Exit> 
         cx.ui.say(format!("nothing leaves this clone: `git aio init --remote {remote}` keeps it in step with others"));
     }
     if !plan.unfenced_agents.is_empty() {
-        let found = plan.unfenced_agents.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let found = plan.unfenced_agents.iter().map(|agent| agent.as_str()).collect::<Vec<_>>().join(", ");
         cx.ui.say(format!("found {found}: `git aio init --agents` puts a fence into them"));
     }
     if !plan.to_commit.is_empty() {

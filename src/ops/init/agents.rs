@@ -2,6 +2,7 @@
 
 use super::{InitPlan, Wishes, file_edit};
 use crate::{
+    base::text,
     host::{
         env::Homes,
         git::Git,
@@ -11,11 +12,9 @@ use crate::{
             agent::{self, Scope},
         },
     },
-    ops::{Error, Session},
+    ops::{Error, Session, agent::Agent},
 };
 use std::path::{Path, PathBuf};
-
-pub use crate::host::install::agent::{Agent, UnknownAgent};
 
 /// The setting that makes a fence claim what is edited.
 const AUTO_CLAIM: &str = "aio.autoClaim";
@@ -36,12 +35,31 @@ impl Agents {
             Agents::Named(named) => Agent::ALL.into_iter().filter(|agent| named.contains(agent)).collect(),
             Agents::Found => found(),
         };
-        let known = || Agent::ALL.map(Agent::name).join(", ");
         if agents.is_empty() {
-            return Err(Error::usage("no agent CLI is found here", format!("name those you mean: {}", known())));
+            return Err(Error::usage("no agent CLI is found here", format!("name those you mean: {}", all())));
         }
         Ok(agents)
     }
+
+    /// The agents of these names; those that are found here where there is none.
+    ///
+    /// # Errors
+    /// When a name is that of no agent that can be given a fence.
+    pub fn named(names: &[String]) -> Result<Agents, Error> {
+        let agent = |name: &str| {
+            let known = Agent::ALL.into_iter().find(|agent| agent.as_str().eq_ignore_ascii_case(name));
+            let unknown = || format!("there is no fence for an agent called '{}'", text::one_line(name, 60));
+            known.ok_or_else(|| Error::usage(unknown(), format!("there is one for {}", all())))
+        };
+        let names = names.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+        let named = names.map(agent).collect::<Result<Vec<_>, _>>()?;
+        Ok(if named.is_empty() { Agents::Found } else { Agents::Named(named) })
+    }
+}
+
+/// The names of all agents.
+fn all() -> String {
+    Agent::ALL.map(Agent::as_str).join(", ")
 }
 
 impl Session {

@@ -9,79 +9,36 @@ mod plan;
 
 pub use plan::{Scope, install, plan};
 
-use crate::host::env;
-use std::{fmt, path::Path, str::FromStr};
+use crate::host::{agents::Agent, env};
+use std::path::Path;
 
-/// An agent CLI that can be given a fence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Agent {
-    /// Claude Code.
-    Claude,
-    /// Codex CLI.
-    Codex,
-    /// Gemini CLI.
-    Gemini,
-    /// Amp.
-    Amp,
-    /// OpenCode.
-    OpenCode,
-    /// Copilot CLI.
-    Copilot,
-}
-
-/// It is none that we know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownAgent;
-
-impl Agent {
-    /// All of them.
-    pub const ALL: [Agent; 6] =
-        [Agent::Claude, Agent::Codex, Agent::Gemini, Agent::Amp, Agent::OpenCode, Agent::Copilot];
-
-    /// Its name, which is also that of its program.
-    pub fn name(self) -> &'static str {
-        match self {
-            Agent::Claude => "claude",
-            Agent::Codex => "codex",
-            Agent::Gemini => "gemini",
-            Agent::Amp => "amp",
-            Agent::OpenCode => "opencode",
-            Agent::Copilot => "copilot",
-        }
-    }
-
-    /// What in a repository tells that somebody uses it there.
-    fn traces(self) -> &'static [&'static str] {
-        match self {
-            Agent::Claude => &[".claude"],
-            Agent::Codex => &[".codex"],
-            Agent::Gemini => &[".gemini"],
-            Agent::Amp => &[".amp"],
-            Agent::OpenCode => &[".opencode", "opencode.json", "opencode.jsonc"],
-            Agent::Copilot => &[".github/hooks", ".github/copilot-instructions.md"],
-        }
-    }
-
-    /// Whether it is installed here, or used in the work tree `root`.
-    fn is_here(self, root: &Path) -> bool {
-        self.traces().iter().any(|trace| root.join(trace).exists()) || is_program(self.name())
+/// What in a repository tells that somebody uses this agent there.
+fn traces(agent: Agent) -> &'static [&'static str] {
+    match agent {
+        Agent::Claude => &[".claude"],
+        Agent::Codex => &[".codex"],
+        Agent::Gemini => &[".gemini"],
+        Agent::Amp => &[".amp"],
+        Agent::OpenCode => &[".opencode", "opencode.json", "opencode.jsonc"],
+        Agent::Copilot => &[".github/hooks", ".github/copilot-instructions.md"],
     }
 }
 
 /// The agents that are installed here, or used in the work tree `root`.
 pub fn found(root: &Path) -> Vec<Agent> {
-    Agent::ALL.into_iter().filter(|agent| agent.is_here(root)).collect()
+    let is_used = |agent: &Agent| traces(*agent).iter().any(|trace| root.join(trace).exists());
+    Agent::ALL.into_iter().filter(|agent| is_used(agent) || is_program(*agent)).collect()
 }
 
 /// The agents that are installed here.
 pub fn installed() -> Vec<Agent> {
-    Agent::ALL.into_iter().filter(|agent| is_program(agent.name())).collect()
+    Agent::ALL.into_iter().filter(|agent| is_program(*agent)).collect()
 }
 
-fn is_program(name: &str) -> bool {
+/// Whether its program, which is called as it is, would be found by a shell.
+fn is_program(agent: Agent) -> bool {
     let path = env::path_of_agents();
-    let mut folders = std::env::split_paths(&path);
-    folders.any(|folder| is_executable(&folder.join(name)))
+    std::env::split_paths(&path).any(|folder| is_executable(&folder.join(agent.as_str())))
 }
 
 #[cfg(unix)]
@@ -93,18 +50,4 @@ fn is_executable(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_executable(path: &Path) -> bool {
     ["exe", "cmd"].iter().any(|extension| path.with_added_extension(extension).is_file())
-}
-
-impl fmt::Display for Agent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Agent {
-    type Err = UnknownAgent;
-
-    fn from_str(name: &str) -> Result<Agent, UnknownAgent> {
-        Agent::ALL.into_iter().find(|agent| agent.name().eq_ignore_ascii_case(name)).ok_or(UnknownAgent)
-    }
 }

@@ -1,7 +1,6 @@
 //! What each agent CLI is given, and where it looks for it: the one table of that.
 
-use super::Agent;
-use crate::host::{env::Homes, install::Part};
+use crate::host::{agents::Agent, env::Homes, install::Part};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -14,18 +13,18 @@ pub(in crate::host) struct Piece {
     pub(in crate::host) part: Part,
 }
 
-const CLAUDE_SETTINGS: &str = include_str!("../../../../hooks/claude/settings.json");
-const CLAUDE_MCP: &str = include_str!("../../../../hooks/claude/mcp.json");
-const CODEX_HOOKS: &str = include_str!("../../../../hooks/codex/hooks.json");
-const CODEX_CONFIG: &str = include_str!("../../../../hooks/codex/config.toml");
+const CLAUDE_SETTINGS: &str = include_str!("../../../../hooks/claude-settings.json");
+const CLAUDE_MCP: &str = include_str!("../../../../hooks/claude-mcp.json");
+const CODEX_HOOKS: &str = include_str!("../../../../hooks/codex-hooks.json");
+const CODEX_CONFIG: &str = include_str!("../../../../hooks/codex-config.toml");
 const CODEX_SOURCED: &str = include_str!("../../../../hooks/codex-hook.sh");
-const GEMINI_SETTINGS: &str = include_str!("../../../../hooks/gemini/settings.json");
-const AMP_PLUGIN: &str = include_str!("../../../../hooks/amp/git-aio.ts");
-const AMP_SETTINGS: &str = include_str!("../../../../hooks/amp/settings.json");
-const OPENCODE_PLUGIN: &str = include_str!("../../../../hooks/opencode/git-aio.ts");
-const OPENCODE_CONFIG: &str = include_str!("../../../../hooks/opencode/opencode.json");
-const COPILOT_HOOKS: &str = include_str!("../../../../hooks/copilot/git-aio.json");
-const COPILOT_MCP: &str = include_str!("../../../../hooks/copilot/mcp-config.json");
+const GEMINI_SETTINGS: &str = include_str!("../../../../hooks/gemini-settings.json");
+const AMP_PLUGIN: &str = include_str!("../../../../hooks/amp-plugin.ts");
+const AMP_SETTINGS: &str = include_str!("../../../../hooks/amp-settings.json");
+const OPENCODE_PLUGIN: &str = include_str!("../../../../hooks/opencode-plugin.ts");
+const OPENCODE_CONFIG: &str = include_str!("../../../../hooks/opencode-config.json");
+const COPILOT_HOOKS: &str = include_str!("../../../../hooks/copilot-hooks.json");
+const COPILOT_MCP: &str = include_str!("../../../../hooks/copilot-mcp.json");
 const SKILL: &str = include_str!("../../../../hooks/SKILL.md");
 
 /// Where a skill lies in a folder of skills.

@@ -1,10 +1,8 @@
 //! What would have to change for agents to have their fences. It looks and changes nothing.
 
-use super::{
-    Agent,
-    piece::{Piece, in_work_tree, of_user},
-};
+use super::piece::{Piece, in_work_tree, of_user};
 use crate::host::{
+    agents::Agent,
     env::Homes,
     install::{Act, FileChange, InstallError, Node, Part, Place, apply::carry_out, manifest::Manifest, node::real},
 };

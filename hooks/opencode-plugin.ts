@@ -42,7 +42,7 @@ export const GitAio = async ({ directory }: any) => {
   return {
     event: async ({ event }: any) => {
       const sessionID = event.properties?.info?.id ?? event.properties?.sessionID
-      if (sessionID && (event.type === 'session.created' || event.type === 'session.idle')) {
+      if (sessionID && ['session.created', 'session.idle', 'session.deleted'].includes(event.type)) {
         await tell({ event: event.type, sessionID })
       }
     },

@@ -46,7 +46,7 @@ export default function (amp: any) {
     }
   }
 
-  /** Tells git-aio of what happened. That it can't be told stops nothing. */
+  /** Tells git-aio of what happened, and keeps what it has to say. That it can't be told stops nothing. */
   const tell = async (event: any, kind: string) => {
     const answer = await ask(question(event, kind), process.cwd()).catch((error) => {
       amp.logger?.log(`git-aio: ${error.message}`)
@@ -57,11 +57,14 @@ export default function (amp: any) {
 
   amp.on('session.start', (event: any) => tell(event, 'session.start'))
 
-  amp.on('agent.start', (event: any) => {
+  amp.on('agent.start', async (event: any) => {
+    await tell(event, 'agent.start')
     const told = pending.get(event.thread?.id)
     pending.delete(event.thread?.id)
     if (told) return { message: { content: told.join('\n'), display: true } }
   })
+
+  amp.on('agent.end', (event: any) => tell(event, 'agent.end'))
 
   amp.on('tool.call', async (event: any) => {
     try {
