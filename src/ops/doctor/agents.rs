@@ -47,20 +47,22 @@ fn gone(agent: Agent) -> Check {
 /// Whether what the agent would run is our fence, and refuses.
 fn fires(fence: &Fence, site: &Site, nonce: &str) -> Finding<Seen> {
     let file = fence.file.strip_prefix(site.git.dir()).unwrap_or(&fence.file).display();
+    let users = if fence.is_users { " --user" } else { "" };
+    let renewed = format!("`git aio init --agents={}{users}` brings it up to date", fence.agent.as_str());
     let said = fence.probe(site.git.dir(), nonce).map_err(|error| format!("what {file} runs can't be run: {error}"))?;
+    let Some(said) = said else {
+        return Ok(Seen::odd(format!("not tried: what {file} runs is not what this version writes there; {renewed}")));
+    };
     if said.is_empty() {
         return Err(format!("what {file} runs lets everything pass: is git-aio in the PATH that agents have?"));
     }
     if !said.contains(&format!("aio-probe {nonce}")) {
         return Err(format!("what {file} runs did not refuse: {}", text::one_line(&said, 200)));
     }
-    let users = if fence.is_users { " --user" } else { "" };
     Ok(match fence.is_current {
         true => Seen::from(format!("tried: what {file} runs refuses")),
         false => Seen::odd(format!(
-            "tried: what {file} runs refuses; but it is not as this version has it, and `git aio init --agents={}{users}` \
-             brings it up to date",
-            fence.agent.as_str()
+            "tried: what {file} runs refuses; but not all of it is as this version has it, and {renewed}"
         )),
     })
 }

@@ -1,4 +1,7 @@
 //! The fences that are there, tried out: the very command that an agent would run is run, and has to refuse.
+//!
+//! It stands in a file that may have come with the repository, from anybody. So it is run only where it is, word for word,
+//! one that we write.
 
 use super::piece::{Piece, fence_in, fence_of_user};
 use crate::host::{
@@ -33,8 +36,8 @@ pub struct Fence {
     pub is_users: bool,
     /// Whether it is as this version of us would put it up.
     pub is_current: bool,
-    /// What the agent runs for it.
-    command: String,
+    /// What the agent runs for it, where that is what we would have it run.
+    command: Option<String>,
 }
 
 /// The fences that are installed for the work tree `root`.
@@ -66,35 +69,39 @@ impl Fence {
     fn find(agent: Agent, piece: Piece, is_users: bool) -> Option<Fence> {
         let text = fs::read_to_string(&piece.path).ok()?;
         let call = format!("git-aio hook {}", agent.as_str());
-        let command = match agent {
-            // Their plugins start it without a shell.
-            Agent::Amp | Agent::OpenCode => text.contains("git-aio").then_some(call)?,
-            _ => json::commands(&text).into_iter().find(|command| command.contains(&call))?,
-        };
         let is_current = match &piece.part {
             Part::Whole { template } => text == *template,
             part => part.put_into(&text).is_ok_and(|after| after == text),
         };
+        let command = match agent {
+            // Their plugins start it without a shell.
+            Agent::Amp | Agent::OpenCode => text.contains("git-aio").then_some(is_current.then_some(call))?,
+            _ => {
+                let found = json::commands(&text).into_iter().find(|command| command.contains(&call))?;
+                piece.part.commands().contains(&found).then_some(found)
+            }
+        };
         Some(Fence { agent, file: piece.path, is_users, is_current, command })
     }
 
-    /// What it answers in the work tree `root` when it is probed.
+    /// What it answers in the work tree `root` when it is probed; `None` where it runs something else than we write.
     ///
     /// # Errors
     /// When it can't be run, or comes to no end.
-    pub fn probe(&self, root: &Path, nonce: &str) -> io::Result<String> {
+    pub fn probe(&self, root: &Path, nonce: &str) -> io::Result<Option<String>> {
+        let Some(line) = &self.command else { return Ok(None) };
         let mut asked = tempfile::tempfile()?;
         asked.write_all(probe(self.agent, root).to_string().as_bytes())?;
         asked.rewind()?;
         #[expect(clippy::disallowed_methods, reason = "what an agent would run is run as it would run it")]
         let mut command = Command::new("sh");
-        command.args(["-c", &self.command]).current_dir(root).env("AIO_PROBE", nonce);
+        command.args(["-c", line]).current_dir(root).env("AIO_PROBE", nonce);
         let ran = bounded::run_with(command, Stdio::from(asked), PATIENCE)?;
         if ran.status.is_none() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let said = if ran.stdout.is_empty() { ran.stderr } else { ran.stdout };
-        Ok(String::from_utf8_lossy(&said).trim().to_owned())
+        Ok(Some(String::from_utf8_lossy(&said).trim().to_owned()))
     }
 }
 
