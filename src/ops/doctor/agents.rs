@@ -51,7 +51,7 @@ fn fires(fence: &Fence, site: &Site, nonce: &str) -> Finding<Seen> {
     let renewed = format!("`git aio init --agents={}{users}` brings it up to date", fence.agent.as_str());
     let said = fence.probe(site.git.dir(), nonce).map_err(|error| format!("what {file} runs can't be run: {error}"))?;
     let Some(said) = said else {
-        return Ok(Seen::odd(format!("not tried: what {file} runs is not what this version writes there; {renewed}")));
+        return Err(format!("not tried: what {file} runs is not what this version writes there; {renewed}"));
     };
     if said.is_empty() {
         return Err(format!("what {file} runs lets everything pass: is git-aio in the PATH that agents have?"));

@@ -48,8 +48,7 @@ fn a_fence_that_does_not_refuse_is_told() {
     let repo = env.repo();
     repo.ok(&["init", "--agents=claude,codex,gemini,amp"]);
     let edit = |path: &str, from: &str, to: &str| repo.write(path, &read(&repo, path).replace(from, to));
-    edit(".claude/settings.json", "exec git-aio hook claude", "true git-aio hook claude");
-    edit(".codex/hooks.json", "exec git-aio hook codex", "exec git-aio hook codex --what");
+    edit(".claude/settings.json", "exec git-aio hook claude", "touch ran; true git-aio hook claude");
     edit(".gemini/settings.json", "\"timeout\": 10000", "\"timeout\": 20000");
     fs::remove_file(repo.dir.join(".amp/plugins/git-aio.ts")).unwrap();
     let told = looked(&repo);
@@ -57,12 +56,18 @@ fn a_fence_that_does_not_refuse_is_told() {
     assert!(
         lines[0].starts_with("odd     amp fence          init put one up, and it is gone: `git aio init --agents=amp`")
     );
-    assert!(lines[1].starts_with("failed  claude fence       what .claude/settings.json runs lets everything pass"));
-    assert!(lines[2].starts_with("failed  codex fence        what .codex/hooks.json runs did not refuse: "), "{told}");
+    assert!(lines[1].starts_with("failed  claude fence       not tried: what .claude/settings.json runs is not what"));
+    assert!(!repo.dir.join("ran").exists(), "what came with a repository is not run");
+    assert!(lines[2].starts_with("ok      codex fence        tried"), "{told}");
     assert!(lines[3].starts_with("odd     gemini fence       tried: what .gemini/settings.json runs refuses; but"));
     assert_eq!(repo.aio(&["doctor"]).code, 1);
     repo.ok(&["init", "--agents=claude,codex,gemini,amp"]);
     assert_eq!(looked(&repo).lines().filter(|line| line.starts_with("ok ")).count(), 4, "{}", looked(&repo));
+    for (other, what) in [("", "lets everything pass"), ("echo '{}'", "did not refuse: {}")] {
+        program(&env, "git-aio", &format!("#!/bin/sh\n{other}\n"));
+        let told = looked(&repo);
+        assert!(told.contains(&format!("failed  codex fence        what .codex/hooks.json runs {what}")), "{told}");
+    }
 }
 
 #[test]
