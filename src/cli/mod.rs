@@ -26,12 +26,13 @@ pub fn main() -> ExitCode {
 }
 
 fn parse_with_all_defined(words: &[OsString]) -> Result<Args, clap::Error> {
-    Args::from_arg_matches(&command().try_get_matches_from(words)?)
+    let mut all = command();
+    all.build();
+    Args::from_arg_matches(&all.try_get_matches_from(words)?)
 }
 
-/// The command definitions, from which completions, manual pages and the reference are made.
+/// The command definitions, from which completions, manual pages and the reference are made. Until they are built, those
+/// of each command lack what [`Command`](args::Command) defers.
 pub fn command() -> clap::Command {
-    let mut command = Args::command();
-    command.build();
-    command
+    Args::command()
 }

@@ -4,13 +4,20 @@ use process_wrap::std::{ChildWrapper, CommandWrap};
 use std::{
     io::{self, Read},
     process::{Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-/// How often a process is asked whether it has ended, at first and at most.
-const ASK: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(2));
+/// How often a process is asked whether it has ended, as long as what it answers is open: something that it started may
+/// keep that open after it.
+const ASK: Duration = Duration::from_millis(10);
+
+/// The same when that is closed, at first: it is as good as gone.
+const ASK_SOON: Duration = Duration::from_micros(20);
 
 /// How long the rest of what an ended process answered and said is waited for: something that it left behind may keep
 /// them open, as the master of shared ssh connections does with the latter. On a busy machine the answer takes its time.
@@ -44,7 +51,7 @@ pub(super) fn run(mut command: Command, limit: Duration) -> io::Result<Ran> {
     let mut child = wrapped.spawn()?;
     let stdout = child.stdout().take().map(collect);
     let stderr = child.stderr().take().map(collect);
-    let status = match wait(&mut *child, deadline)? {
+    let status = match wait(&mut *child, stdout.as_ref(), deadline)? {
         Some(status) => Some(status),
         None => {
             end(&mut *child);
@@ -55,17 +62,29 @@ pub(super) fn run(mut command: Command, limit: Duration) -> io::Result<Ran> {
     Ok(Ran { status, stdout: taken(stdout, REST.0), stderr: taken(stderr, REST.1) })
 }
 
-fn wait(child: &mut dyn ChildWrapper, deadline: Instant) -> io::Result<Option<ExitStatus>> {
-    let mut pause = ASK.0;
+/// Waits until `deadline` for the end of a process, of which the end of what it answers is the first sign.
+fn wait(
+    child: &mut dyn ChildWrapper,
+    mut answer: Option<&Collected>,
+    deadline: Instant,
+) -> io::Result<Option<ExitStatus>> {
+    let mut soon = ASK_SOON;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if Instant::now() >= deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             return Ok(None);
         }
-        thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
-        pause = (pause * 2).min(ASK.1);
+        match answer {
+            Some(open) if !open.ends_within(ASK.min(left)) => {}
+            Some(_) => answer = None,
+            None => {
+                thread::sleep(soon.min(left));
+                soon = (soon * 2).min(ASK);
+            }
+        }
     }
 }
 
@@ -73,7 +92,7 @@ fn wait(child: &mut dyn ChildWrapper, deadline: Instant) -> io::Result<Option<Ex
 fn end(child: &mut dyn ChildWrapper) {
     #[cfg(unix)]
     if child.signal(rustix::process::Signal::TERM.as_raw()).is_ok() {
-        let _ = wait(child, Instant::now() + GRACE);
+        let _ = wait(child, None, Instant::now() + GRACE);
     }
     // That fails where nothing is left of it.
     let _ = child.kill();
@@ -86,9 +105,15 @@ struct Collected {
 }
 
 impl Collected {
+    /// Waits for its end, at most so long; whether it has come.
+    fn ends_within(&self, time: Duration) -> bool {
+        // Who reads says so and is gone.
+        self.has_ended.recv_timeout(time) != Err(RecvTimeoutError::Timeout)
+    }
+
     /// All of it, if it ends within `rest`.
     fn take(self, rest: Duration) -> Vec<u8> {
-        let _ = self.has_ended.recv_timeout(rest);
+        let _ = self.ends_within(rest);
         self.bytes.lock().map(|mut bytes| std::mem::take(&mut *bytes)).unwrap_or_default()
     }
 }

@@ -90,8 +90,9 @@ impl LiveDir {
     fn prepare(&self, live: &Live, now: Time) -> io::Result<tempfile::NamedTempFile> {
         self.sharing.make_folders(&self.dir)?;
         let mut file = readable().prefix(".new-").tempfile_in(&self.dir)?;
-        serde_json::to_writer(&mut file, &wire::File::from(live))?;
-        file.write_all(b"\n")?;
+        let mut text = serde_json::to_vec(&wire::File::from(live))?;
+        text.push(b'\n');
+        file.write_all(&text)?;
         self.sharing.share(file.as_file())?;
         file.as_file().set_modified(SystemTime::from(now))?;
         Ok(file)

@@ -120,14 +120,16 @@ pub fn apply<V: View>(view: &V, op: &Op) -> Result<Outcome, V::Error> {
             with_actor(view, op, |me| settle(view, op, &me.id, handoff, *how, claims))
         }
         // What these record is the commit itself.
-        Action::Bypass { .. } | Action::Repair { .. } | Action::Compact | Action::Recover => Ok(Ok(Applied::default())),
+        Action::Bypass { .. } | Action::Repair { .. } | Action::Compact { .. } | Action::Recover => {
+            Ok(Ok(Applied::default()))
+        }
     }
 }
 
 impl Action {
     /// Whether the operation is worth a commit even if it changes no record, because the log is its purpose.
     pub fn is_for_the_log(&self) -> bool {
-        matches!(self, Action::Bypass { .. } | Action::Repair { .. } | Action::Compact | Action::Recover)
+        matches!(self, Action::Bypass { .. } | Action::Repair { .. } | Action::Compact { .. } | Action::Recover)
     }
 }
 

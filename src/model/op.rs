@@ -11,7 +11,7 @@ use super::{
     scope::Scope,
 };
 use crate::base::{
-    id::{ClaimId, Domain, HandoffId, InstanceId, OpId},
+    id::{ClaimId, CloneId, Domain, HandoffId, InstanceId, OpId},
     path::RepoPath,
     world::Time,
 };
@@ -91,7 +91,11 @@ pub enum Action {
         count: u64,
     },
     /// Begins a new epoch: the history before it is let go of, the state stays.
-    Compact,
+    Compact {
+        /// The last operation of each clone that was done before it, the newest first. What a clone did up to its own
+        /// is done, though no history shows it any more.
+        last: Vec<(CloneId, OpId)>,
+    },
     /// Begins a new epoch after the hub lost what it had taken.
     Recover,
     /// Records that the store was mended; the tree of the commit is the mended state.
@@ -184,7 +188,7 @@ impl Action {
             Action::Handoff { .. } => "handoff",
             Action::Settle { how, .. } => how.as_str(),
             Action::Bypass { .. } => "bypass",
-            Action::Compact => "compact",
+            Action::Compact { .. } => "compact",
             Action::Recover => "recover",
             Action::Repair { .. } => "repair",
         }

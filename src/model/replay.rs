@@ -52,7 +52,7 @@ pub fn replay<V: View, W: View<Error = V::Error>>(view: &V, op: &Op, was: &W) ->
         }
     }
     let action = match &op.action {
-        Action::Create { .. } | Action::Compact | Action::Recover => return Ok(Replayed::Nothing),
+        Action::Create { .. } | Action::Compact { .. } | Action::Recover => return Ok(Replayed::Nothing),
         Action::Claim { wants, evict, lost } => claim(view, was, op, wants, evict, lost)?,
         Action::Release { claims, ended, forced } => {
             let by = op.by.clone().map(Holder::Instance).filter(|_| forced.is_none());

@@ -82,7 +82,7 @@ impl<'a> Touching<'a> {
             | Action::Register(_)
             | Action::SetTask(_)
             | Action::Repair { .. }
-            | Action::Compact
+            | Action::Compact { .. }
             | Action::Recover => false,
         }
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     base::{id::OpId, oid::Oid},
-    model::op::Op,
+    model::op::{Action, Op},
 };
 use std::collections::HashSet;
 
@@ -82,14 +82,15 @@ impl Repository {
     }
 
     /// What `ours` has that `theirs` hasn't. Where `theirs` was cut since, what `ours` has up to and including `base`
-    /// is known there, and so is what it has up to the commit that was cut off. Where `ours` was cut, what it let go of
-    /// is its own too, as far as it is still there.
+    /// is known there, and so is what it has up to the commit that was cut off, or to an operation that the cut names.
+    /// Where `ours` was cut, what it let go of is its own too, as far as it is still there.
     ///
     /// # Errors
     /// When a commit of either can't be read.
     pub fn divergence(&self, ours: &Oid, theirs: &Oid, base: Option<&Oid>) -> Result<Divergence, StoreError> {
         let (mut here, mut there) = (Some(self.chain_link(ours)?), Some(self.chain_link(theirs)?));
-        let (mut pending, mut known, mut count, mut cut_from) = (Vec::new(), HashSet::new(), 0, None);
+        let (mut pending, mut known, mut count) = (Vec::new(), HashSet::new(), 0);
+        let (mut cut_from, mut let_go) = (None, HashSet::new());
         let mut end = Divergence::default();
         let common = loop {
             match (&here, &there) {
@@ -102,10 +103,16 @@ impl Repository {
                     known.insert(b.op_id.clone());
                     count += 1;
                     cut_from.clone_from(&b.cut_from);
-                    there = self.parent_of(b)?;
+                    let next = self.parent_of(b)?;
+                    if next.is_none() {
+                        let_go = self.let_go_by(b);
+                    }
+                    there = next;
                 }
                 // What was cut off was known to whoever cut it.
                 (Some(a), None) if base == Some(&a.oid) || cut_from.as_ref() == Some(&a.oid) => break None,
+                // So was what it names of it: all of a clone's that is before such an operation went to the hub with it.
+                (Some(a), None) if let_go.contains(&a.op_id) => break None,
                 (Some(a), None) => {
                     let next = self.before(a, base, &mut end)?;
                     pending.extend(std::mem::replace(&mut here, next));
@@ -146,6 +153,14 @@ impl Repository {
         }
     }
 
+    /// The last operations of the clones before a cut, where `link` is one.
+    fn let_go_by(&self, link: &Link) -> HashSet<OpId> {
+        match self.operation(&link.oid) {
+            Ok(Some(Op { action: Action::Compact { last }, .. })) => last.into_iter().map(|(_, op)| op).collect(),
+            _ => HashSet::new(),
+        }
+    }
+
     fn parent_of(&self, link: &Link) -> Result<Option<Link>, StoreError> {
         link.parent.as_ref().map(|parent| self.chain_link(parent)).transpose()
     }
@@ -175,11 +190,12 @@ impl Repository {
         let mut steps = 0;
         while Some(&at.oid) != known && (known.is_some() || steps < UNKNOWN) {
             let Some(before) = self.parent_of(&at)? else { break };
-            let leaves_few_out = at.seq > before.seq && at.seq - before.seq <= layout::MOST_LEFT_OUT;
-            let follows = match at.epoch.checked_sub(before.epoch) {
-                Some(0) => at.seq == before.seq + 1 || at.mends && leaves_few_out,
-                Some(1) => leaves_few_out,
-                _ => false,
+            let few = |now: u64, before: u64| now > before && now - before <= layout::MOST_LEFT_OUT;
+            let follows = if at.epoch == before.epoch {
+                at.seq == before.seq + 1 || at.mends && few(at.seq, before.seq)
+            } else {
+                let next = at.epoch == before.epoch + 1 || at.mends && few(at.epoch, before.epoch);
+                next && few(at.seq, before.seq)
             };
             if !follows {
                 let reason = format!("operation {} does not follow operation {}", at.seq, before.seq);

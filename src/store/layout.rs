@@ -34,6 +34,10 @@ pub const MAX_RECORD: usize = 64 * 1024;
 /// Largest message of a commit of ours that is read, in bytes.
 pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
+/// Largest message of an operation that is done for the first time. Done again on what the hub has, it may say a little
+/// more than then, such as a longer number.
+pub const MAX_NEW_MESSAGE: usize = MAX_MESSAGE - 4 * 1024;
+
 /// More operations, and more epochs, than any history comes to. A number as high as this was made by hand: a reader
 /// refuses it, and so a writer doesn't write it.
 pub const MOST_OPERATIONS: u64 = 1 << 40;

@@ -225,7 +225,7 @@ pub(super) fn subject(op: &Op, applied: &Applied) -> String {
         Action::Settle { handoff, .. } => handoff.to_string(),
         Action::Bypass { fence, count, .. } => format!("{fence} with {count} paths"),
         Action::Repair { summary } => summary.join("; "),
-        Action::Compact => "the history before this".into(),
+        Action::Compact { .. } => "the history before this".into(),
         Action::Recover => "what the hub had lost".into(),
     };
     let by = op.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();

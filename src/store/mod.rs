@@ -2,6 +2,7 @@
 //!
 //! The only layer that names gix. It does not spawn, print or read the environment.
 
+mod ahead;
 mod divergence;
 mod ended;
 mod error;
@@ -24,6 +25,7 @@ mod turn;
 mod whole;
 mod wire;
 
+pub use ahead::Ahead;
 pub use divergence::{Divergence, Link};
 pub use ended::Illegible;
 pub use error::StoreError;
@@ -35,6 +37,6 @@ pub use repository::{Location, OpenError, RefBackend, Repository, SetIn};
 pub use snapshot::{Damage, Snapshot};
 pub use staged::{Coverage, Tracked};
 pub use survey::Survey;
-pub use transaction::{Committed, Durability, Transaction, WriteStep};
+pub use transaction::{Committed, Durability, GivenOut, Transaction, WriteStep};
 pub use turn::Turn;
 pub use whole::Chain;

@@ -36,6 +36,8 @@ pub(super) struct Objects {
     loose: Loose,
     known: RefCell<HashMap<ObjectId, Object>>,
     known_bytes: Cell<usize>,
+    /// Those that are not written yet, see [`Ahead`](super::Ahead).
+    ahead: RefCell<HashMap<ObjectId, Object>>,
 }
 
 /// An object that was read.
@@ -57,6 +59,7 @@ impl Objects {
             loose: Loose::new(gix.objects.store_ref().path().to_owned(), level, sharing),
             known: RefCell::default(),
             known_bytes: Cell::new(0),
+            ahead: RefCell::default(),
         }
     }
 
@@ -72,10 +75,12 @@ impl Objects {
 impl Repository {
     /// The object `id`, of at most `limit` bytes. An object that is larger is not inflated.
     pub(super) fn object(&self, id: ObjectId, limit: usize) -> Result<Object, Unreadable> {
-        if let Some(known) = self.objects.known.borrow().get(&id) {
+        let (known, ahead) = (self.objects.known.borrow(), self.objects.ahead.borrow());
+        if let Some(known) = known.get(&id).or_else(|| ahead.get(&id)) {
             let size = known.bytes.len();
             return if size <= limit { Ok(known.clone()) } else { Err(too_large(size as u64, limit)) };
         }
+        drop((known, ahead));
         let (kind, bytes) = match self.objects.loose.read(&id, limit)? {
             Some(found) => found,
             None => self.packed(id, limit)?,
@@ -162,6 +167,29 @@ pub(super) struct Batch<'r> {
 impl<'r> Batch<'r> {
     pub(super) fn new(repository: &'r Repository) -> Self {
         Batch { repository, objects: Vec::new() }
+    }
+
+    /// How many bytes its objects have.
+    pub(super) fn size(&self) -> usize {
+        self.objects.iter().map(|(_, object)| object.bytes.len()).sum()
+    }
+
+    /// Takes in all that `other` has, to be read before it is written.
+    pub(super) fn read_ahead(&mut self, other: Batch<'r>) {
+        self.repository.objects.ahead.borrow_mut().extend(other.objects.iter().cloned());
+        self.objects.extend(other.objects);
+    }
+
+    /// Writes those from the `first` on, as [`write`](Self::write) does; how many there are in all.
+    pub(super) fn write_from(&self, first: usize, durable: bool) -> Result<usize, StoreError> {
+        self.write_these(&self.objects[first..].iter().collect::<Vec<_>>(), durable)?;
+        Ok(self.objects.len())
+    }
+
+    /// Lets go of all of them, which are written.
+    pub(super) fn clear(&mut self) {
+        let mut ahead = self.repository.objects.ahead.borrow_mut();
+        self.objects.drain(..).for_each(|(id, _)| drop(ahead.remove(&id)));
     }
 
     /// Takes an object in, and tells its name.

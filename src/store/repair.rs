@@ -10,7 +10,7 @@ use super::{
     error::StoreError,
     layout::{self, STATE},
     objects::Batch,
-    transaction::{Committed, Descent, Edit, WriteStep},
+    transaction::{Committed, Descent, Edit, GivenOut, WriteStep},
     whole::Inspector,
     wire::Meta,
 };
@@ -208,8 +208,8 @@ impl<'s, 'r> Transaction<'s, 'r> {
         let mut batch = Batch::new(snapshot.repository);
         let tree = mended_tree(snapshot, survey, op, history, &mut batch)?;
         let descent = if history == History::Cut { Descent::Cut } else { Descent::Continued };
-        let seq = snapshot.seq().max(given_out) + 1;
-        Transaction::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, seq)
+        let given_out = GivenOut { seq: given_out, ..GivenOut::default() };
+        Transaction::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, given_out)
     }
 
     /// Makes the change in place of what was `found` in the ref, which may be no state at all.

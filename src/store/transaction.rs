@@ -5,7 +5,7 @@
 //! loses nothing. A transaction that is dropped has not happened.
 
 use super::{
-    Repository, Snapshot,
+    Ahead, Repository, Snapshot,
     error::StoreError,
     layout,
     log::message,
@@ -16,11 +16,10 @@ use crate::{
     base::{
         oid::Oid,
         refs::{RefError, RefLogLine, RefStorage, Swapped},
-        world::Time,
     },
     model::{
         apply::{Applied, Change},
-        op::{Action, Op},
+        op::Op,
         view::View,
     },
 };
@@ -84,6 +83,22 @@ pub(super) enum Descent {
     Renewed,
 }
 
+/// Numbers that were given out already, whether or not the chain shows them any more.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GivenOut {
+    /// The highest of an operation.
+    pub seq: u64,
+    /// The highest of an epoch.
+    pub epoch: u64,
+}
+
+impl GivenOut {
+    /// The number of the epoch that begins after `snapshot`.
+    fn next_epoch(self, snapshot: &Snapshot<'_>) -> u64 {
+        snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch).max(self.epoch) + 1
+    }
+}
+
 /// How often a ref is moved again because its objects were tidied away before it.
 const TRIES: u32 = 4;
 
@@ -96,6 +111,8 @@ pub struct Transaction<'s, 'r> {
     subject: String,
     seconds: i64,
     seq: u64,
+    /// Of its message.
+    size: usize,
 }
 
 /// A change that was made.
@@ -118,27 +135,31 @@ impl<'s, 'r> Transaction<'s, 'r> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
         let tree = write_tree(snapshot, &applied.changes, &mut batch)?;
-        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, snapshot.seq() + 1)
+        Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, GivenOut::default())
     }
 
     /// Prepares the beginning of a new epoch with the state of `snapshot`: where `keeps_history` is false, all before
-    /// it is let go of. Its number is above `floor`, so that no token is given twice.
+    /// it is let go of. Its numbers are above those that were `given_out`, so that no token is given twice.
     ///
     /// # Errors
     /// When the store is not ours to write.
-    pub fn new_epoch(snapshot: &'s Snapshot<'r>, op: &Op, keeps_history: bool, floor: u64) -> Result<Self, StoreError> {
+    pub fn new_epoch(
+        snapshot: &'s Snapshot<'r>,
+        op: &Op,
+        keeps_history: bool,
+        given_out: GivenOut,
+    ) -> Result<Self, StoreError> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
-        let epoch = snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + 1;
+        let epoch = given_out.next_epoch(snapshot);
         let mut edit = Edit::new(snapshot, &mut batch)?;
         edit.put(&layout::meta(), &Meta { epoch, ..snapshot.meta.clone() })?;
         let tree = edit.finish()?;
         let descent = if keeps_history { Descent::Renewed } else { Descent::Cut };
-        let seq = snapshot.seq().max(floor) + 1;
-        Self::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, seq)
+        Self::with_tree(snapshot, op, &Applied::default(), batch, tree, descent, given_out)
     }
 
-    /// As [`new`](Self::new), with a whole tree that somebody else has made, and a number.
+    /// As [`new`](Self::new), with a whole tree that somebody else has made, and numbers above those that were `given_out`.
     pub(super) fn with_tree(
         snapshot: &'s Snapshot<'r>,
         op: &Op,
@@ -146,11 +167,12 @@ impl<'s, 'r> Transaction<'s, 'r> {
         mut batch: Batch<'r>,
         tree: ObjectId,
         descent: Descent,
-        seq: u64,
+        given_out: GivenOut,
     ) -> Result<Self, StoreError> {
-        let epoch = match op.action {
-            Action::Create { .. } => 1,
-            _ => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch) + u64::from(descent != Descent::Continued),
+        let seq = snapshot.seq().max(given_out.seq) + 1;
+        let epoch = match descent {
+            Descent::Continued => snapshot.tip.as_ref().map_or(1, |tip| tip.trailers.epoch),
+            Descent::Cut | Descent::Renewed => given_out.next_epoch(snapshot),
         };
         if seq.max(epoch) >= layout::MOST_OPERATIONS {
             // Readers refuse it: nobody could read this store any more.
@@ -160,9 +182,9 @@ impl<'s, 'r> Transaction<'s, 'r> {
         let message = message(op, applied, seq, epoch, cut_from)?;
         if message.len() > layout::MAX_MESSAGE {
             // Readers refuse what is larger: it would be the last operation of this store.
-            let (what, limit) = ("the operation".into(), layout::MAX_MESSAGE);
-            return Err(StoreError::TooLarge { what, size: message.len(), limit });
+            return Err(too_large(message.len(), layout::MAX_MESSAGE));
         }
+        let size = message.len();
         let subject = message.lines().next().unwrap_or_default().to_owned();
         let parent =
             snapshot.oid().filter(|_| descent != Descent::Cut).map(|oid| ObjectId::from_hex(oid.as_str().as_bytes()));
@@ -181,17 +203,16 @@ impl<'s, 'r> Transaction<'s, 'r> {
             extra_headers: Vec::new(),
         };
         let commit = batch.add_object(&commit)?;
-        Ok(Transaction { snapshot, batch, commit, subject, seconds, seq })
+        Ok(Transaction { snapshot, batch, commit, subject, seconds, seq, size })
     }
 
-    /// Writes the change without moving any ref to it.
+    /// Makes the change `ahead` of any ref that is moved to it. What comes of it is the commit.
     ///
     /// # Errors
-    /// When the objects can't be written.
-    pub fn write(self, durability: Durability) -> Result<Committed, StoreError> {
-        self.batch.write(durability == Durability::Synced)?;
-        let oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
-        Ok(Committed { oid, seq: self.seq, doubts: Vec::new() })
+    /// When objects have to be written and can't.
+    pub fn make(self, ahead: &mut Ahead<'r>) -> Result<Oid, StoreError> {
+        ahead.take(self.batch)?;
+        self.commit.to_string().parse().map_err(StoreError::tip)
     }
 
     /// Makes the change: all of it, or none.
@@ -216,6 +237,9 @@ impl<'s, 'r> Transaction<'s, 'r> {
         observe: &dyn Fn(WriteStep),
         move_ref: impl Fn(&Oid, &RefLogLine) -> Result<Swapped, RefError>,
     ) -> Result<Committed, StoreError> {
+        if self.size > layout::MAX_NEW_MESSAGE {
+            return Err(too_large(self.size, layout::MAX_NEW_MESSAGE));
+        }
         let durable = durability == Durability::Synced;
         self.batch.write(durable)?;
         observe(WriteStep::ObjectsWritten);
@@ -223,44 +247,40 @@ impl<'s, 'r> Transaction<'s, 'r> {
         let line = RefLogLine { who: repository.committer(), seconds: self.seconds, message: self.subject.clone() };
         let oid: Oid = self.commit.to_string().parse().map_err(StoreError::tip)?;
         observe(WriteStep::RefAboutToMove);
-        let mut moved = move_ref(&oid, &line);
-        for _ in 0..TRIES {
-            // Where git moves the ref it looks for the object first, which another git may just have tidied away.
-            if !matches!(moved, Err(RefError::Failed { .. })) || !self.batch.restore_missing(durable)? {
-                break;
-            }
-            moved = move_ref(&oid, &line);
-        }
-        let Swapped { doubt } = moved?;
-        observe(WriteStep::RefMoved);
-        // From here on it has happened, and to call it failed would have others do it twice or undo it.
-        let mut doubts: Vec<String> = doubt.into_iter().collect();
-        if let Err(error) = self.batch.restore_missing(durable) {
-            doubts.push(format!("objects that a git beside us removed can't be written again: {error}"));
-        }
+        let restore = || self.batch.restore_missing(durable);
+        let doubts = moved(restore, || move_ref(&oid, &line).inspect(|_| observe(WriteStep::RefMoved)))?;
         Ok(Committed { oid, seq: self.seq, doubts })
     }
 }
 
-impl Repository {
-    /// Moves `refs/aio/state` to `tip`, a commit that is there already, if it still is what was `expected`.
-    ///
-    /// # Errors
-    /// [`RefError::Moved`](crate::base::refs::RefError::Moved) when somebody else was first. In any case of failure it
-    /// has not moved.
-    pub fn adopt(
-        &self,
-        refs: &dyn RefStorage,
-        expected: Option<&Oid>,
-        tip: &Oid,
-        why: &str,
-        at: Time,
-    ) -> Result<Swapped, StoreError> {
-        let line = RefLogLine { who: self.committer(), seconds: at.timestamp(), message: why.to_owned() };
-        Ok(refs.compare_and_swap(layout::STATE, expected, tip, &line)?)
-    }
+fn too_large(size: usize, limit: usize) -> StoreError {
+    StoreError::TooLarge { what: "the operation".into(), size, limit }
+}
 
-    fn committer(&self) -> String {
+/// Moves a ref by `move_ref` to objects of which `restore` writes again what another git has tidied away: before the
+/// ref moves, which fails where git moves it and looks for the object first, and once more afterwards. Why it may not
+/// last, where it has moved and isn't as certain as was asked for.
+pub(super) fn moved(
+    restore: impl Fn() -> Result<bool, StoreError>,
+    move_ref: impl Fn() -> Result<Swapped, RefError>,
+) -> Result<Vec<String>, StoreError> {
+    let mut moved = move_ref();
+    for _ in 0..TRIES {
+        if !matches!(moved, Err(RefError::Failed { .. })) || !restore()? {
+            break;
+        }
+        moved = move_ref();
+    }
+    // From here on it has happened, and to call it failed would have others do it twice or undo it.
+    let mut doubts: Vec<String> = moved?.doubt.into_iter().collect();
+    if let Err(error) = restore() {
+        doubts.push(format!("objects that a git beside us removed can't be written again: {error}"));
+    }
+    Ok(doubts)
+}
+
+impl Repository {
+    pub(super) fn committer(&self) -> String {
         let (name, email) = self.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
         format!("{name} <{email}>")
     }

@@ -10,6 +10,7 @@
 mod check;
 mod claim;
 mod crowd;
+mod edit;
 mod fence;
 mod machine;
 mod measure;
@@ -21,8 +22,14 @@ use std::process::ExitCode;
 /// One bench: its name, and what runs it.
 type Bench = (&'static str, fn(&mut Report));
 
-const BENCHES: &[Bench] =
-    &[("check", check::run), ("claim", claim::run), ("fence", fence::run), ("crowd", crowd::run), ("sync", sync::run)];
+const BENCHES: &[Bench] = &[
+    ("check", check::run),
+    ("claim", claim::run),
+    ("edit", edit::run),
+    ("fence", fence::run),
+    ("crowd", crowd::run),
+    ("sync", sync::run),
+];
 
 fn main() -> ExitCode {
     let (mut strict, mut pairs, mut chosen) = (false, None, Vec::new());

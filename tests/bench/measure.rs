@@ -143,7 +143,7 @@ impl Subject<'_> {
 
 /// From before it is started until it has ended, which it has to do well.
 pub fn timed(name: &str, command: &mut Command) -> Duration {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let began = Instant::now();
     let status = command.status().unwrap();
     let time = began.elapsed();

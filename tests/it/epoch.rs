@@ -1,6 +1,7 @@
 //! Epochs: letting go of a long history, and going on after the hub lost what it had taken.
 
-use crate::env::{Refs, Repo, TestEnvironment};
+use crate::env::{Refs, Repo, TestEnvironment, run};
+use serde_json::json;
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 /// A bare hub, and clones of it by these names, which sync when they are told to.
@@ -38,6 +39,24 @@ fn held(repo: &Repo<'_>) -> Vec<String> {
     let status = repo.json_as("", &["status"]);
     let claims = status["claims"].as_array().unwrap().iter();
     claims.map(|c| format!("{}: {}", c["target"].as_str().unwrap(), c["holder"].as_str().unwrap())).collect()
+}
+
+/// What is held.
+fn targets(repo: &Repo<'_>) -> Vec<String> {
+    held(repo).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect()
+}
+
+/// Of two clones the first has synced. The second has cut what it did while it named no hub; it is another's.
+fn with_a_cut_of_its_own<'e>(env: &'e TestEnvironment) -> (Repo<'e>, [Repo<'e>; 2], String) {
+    let (hub, clones) = clones(env, &["a", "b"]);
+    let [a, b] = <[Repo<'e>; 2]>::try_from(clones).unwrap_or_else(|_| panic!("two clones"));
+    let (claude, codex) = (a.register("claude"), b.register("codex"));
+    a.ok_as(&claude, &["claim", "src/main.rs"]);
+    a.ok(&["sync"]);
+    b.git(&["config", "--unset", "aio.remote"]);
+    b.ok_as(&codex, &["claim", "README.md"]);
+    b.ok(&["compact"]);
+    (hub, [a, b], codex)
 }
 
 #[test]
@@ -91,12 +110,43 @@ fn what_is_pending_elsewhere_comes_across_a_cut() {
     a.ok(&["sync"]);
     assert_eq!((tip(a), tip(b)), (tip(&hub), tip(&hub)));
     let expected = ["README.md", "src/auth/login.rs", "src/main.rs"].map(str::to_owned);
-    let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
-    assert_eq!(targets, expected);
+    assert_eq!(targets(a), expected);
     assert_eq!(a.json_as("", &["context", "get"])["notes"][0]["text"], "the cut is near");
     for repo in [a, b] {
         assert_sound(repo);
     }
+}
+
+/// The hub took the push and the clone was killed before it heard of that. What others did since is cut off with it, so
+/// that no history shows the operation any more.
+#[test]
+fn what_was_pushed_unheard_is_not_done_again_after_a_cut() {
+    let env = TestEnvironment::new();
+    let (hub, clones) = clones(&env, &["a", "b"]);
+    let [a, b] = &clones[..] else { panic!("two clones") };
+    let (claude, codex) = (a.register("claude"), b.register("codex"));
+    a.ok(&["sync"]);
+    b.ok(&["sync"]);
+    a.ok_as(&claude, &["claim", "src/main.rs"]);
+    a.ok_as(&claude, &["context", "decision", "one file"]);
+    a.ok_as(&claude, &["unregister"]);
+    run(a.command(&["sync"]).env("AIO_TEST_KILL_AT", "sync-pushed"));
+    // Pending there, and not on the hub.
+    let amp = a.register("amp");
+    a.ok_as(&amp, &["claim", "docs/"]);
+    b.ok(&["sync"]);
+    b.ok_as(&codex, &["claim", "src/main.rs"]);
+    b.ok(&["sync"]);
+    b.ok(&["compact"]);
+    // What one cut names the next one still does.
+    b.ok_as(&codex, &["claim", "README.md"]);
+    b.ok(&["compact"]);
+    let synced = a.json_as("", &["sync"]);
+    assert_eq!((&synced["pushed"], &synced["lost"]), (&2.into(), &json!([])), "{synced}");
+    b.ok(&["sync"]);
+    assert_eq!((tip(a), tip(b)), (tip(&hub), tip(&hub)));
+    assert_eq!(targets(a), ["README.md", "docs", "src/main.rs"]);
+    assert_sound(a);
 }
 
 #[test]
@@ -156,8 +206,7 @@ fn a_hub_that_went_back_is_not_followed_and_gets_back_what_it_lost() {
     a.ok(&["sync"]);
     b.ok(&["sync"]);
     assert_eq!((tip(a), tip(b), tip(c)), (tip(&hub), tip(&hub), tip(&hub)));
-    let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
-    assert_eq!(targets, ["README.md", "src/deep", "src/main.rs"]);
+    assert_eq!(targets(a), ["README.md", "src/deep", "src/main.rs"]);
     let claims = a.json_as("", &["status"]);
     let mut tokens: Vec<_> =
         claims["claims"].as_array().unwrap().iter().map(|c| c["token"].as_u64().unwrap()).collect();
@@ -165,6 +214,36 @@ fn a_hub_that_went_back_is_not_followed_and_gets_back_what_it_lost() {
     tokens.dedup();
     assert_eq!(tokens.len(), 3);
     assert_sound(a);
+}
+
+/// The number of the epoch that a recovery begins is that of no epoch which anybody may know, whoever recovers.
+#[test]
+fn a_hub_that_went_back_behind_a_cut_is_recovered_for_all() {
+    for recovers in ["a", "c"] {
+        let env = TestEnvironment::new();
+        let (hub, clones) = clones(&env, &["a", "b", "c"]);
+        let [a, b, c] = &clones[..] else { panic!("three clones") };
+        let claude = a.register("claude");
+        a.ok_as(&claude, &["claim", "src/main.rs"]);
+        a.ok(&["sync"]);
+        let old = tip(&hub);
+        a.ok_as(&claude, &["claim", "README.md"]);
+        [a, b, c].iter().for_each(|clone| drop(clone.ok(&["sync"])));
+        a.ok(&["compact"]);
+        b.ok(&["sync"]);
+        hub.git(&["update-ref", "refs/aio/state", &old]);
+
+        let stopped = b.aio(&["sync"]);
+        assert!(stopped.code == 7 && stopped.stderr.contains("has gone back"), "{stopped:?}");
+        let recovering = if recovers == "a" { a } else { c };
+        recovering.ok(&["sync", "--recover"]);
+        for clone in [a, b, c, a, b, c] {
+            clone.ok(&["sync"]);
+        }
+        assert_eq!([tip(a), tip(b), tip(c)], [tip(&hub), tip(&hub), tip(&hub)], "{recovers} recovers");
+        assert_eq!(targets(b), ["README.md", "src/main.rs"]);
+        assert_sound(b);
+    }
 }
 
 #[test]
@@ -210,42 +289,27 @@ fn who_synced_with_a_hub_does_not_cut_behind_its_back() {
 #[test]
 fn what_was_let_go_of_before_a_hub_was_named_is_not_lost() {
     let env = TestEnvironment::new();
-    let (hub, clones) = clones(&env, &["a", "b"]);
-    let [a, b] = &clones[..] else { panic!("two clones") };
-    let (claude, codex) = (a.register("claude"), b.register("codex"));
-    a.ok_as(&claude, &["claim", "src/main.rs"]);
-    a.ok(&["sync"]);
-    b.git(&["config", "--unset", "aio.remote"]);
-    b.ok_as(&codex, &["claim", "README.md"]);
-    b.ok(&["compact"]);
-    b.ok_as(&codex, &["claim", "docs/"]);
+    let (hub, [a, b], codex) = &with_a_cut_of_its_own(&env);
+    b.ok_as(codex, &["claim", "docs/"]);
     b.git(&["config", "aio.remote", "origin"]);
     b.ok(&["sync"]);
     a.ok(&["sync"]);
-    assert_eq!((tip(a), tip(b)), (tip(&hub), tip(&hub)));
-    let targets: Vec<_> = held(a).iter().map(|held| held.split(": ").next().unwrap().to_owned()).collect();
-    assert_eq!(targets, ["README.md", "docs", "src/main.rs"]);
+    assert_eq!((tip(a), tip(b)), (tip(hub), tip(hub)));
+    assert_eq!(targets(a), ["README.md", "docs", "src/main.rs"]);
     assert_sound(a);
 }
 
 #[test]
 fn what_was_let_go_of_and_is_gone_stops_the_sync_and_nothing_changes() {
     let env = TestEnvironment::new();
-    let (hub, clones) = clones(&env, &["a", "b"]);
-    let [a, b] = &clones[..] else { panic!("two clones") };
-    let (claude, codex) = (a.register("claude"), b.register("codex"));
-    a.ok_as(&claude, &["claim", "src/main.rs"]);
-    a.ok(&["sync"]);
-    b.git(&["config", "--unset", "aio.remote"]);
-    b.ok_as(&codex, &["claim", "README.md"]);
-    b.ok(&["compact"]);
+    let (hub, [_, b], _) = &with_a_cut_of_its_own(&env);
     b.git(&["reflog", "expire", "--expire=now", "--all"]);
     b.git(&["prune", "--expire=now"]);
     b.git(&["config", "aio.remote", "origin"]);
-    let before = (tip(b), tip(&hub));
+    let before = (tip(b), tip(hub));
     let stopped = b.aio(&["sync"]);
     assert_eq!(stopped.code, 7, "{stopped:?}");
     assert!(stopped.stderr.contains("can't be read any more"), "{stopped:?}");
-    assert_eq!((tip(b), tip(&hub)), before);
+    assert_eq!((tip(b), tip(hub)), before);
     assert_eq!(held(b).len(), 1);
 }

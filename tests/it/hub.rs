@@ -99,6 +99,13 @@ impl<'e> Hub<'e> {
         [self.member("one", "claude"), self.member("two", "codex")]
     }
 
+    /// The same, when both have synced: the second has what the first pushed, and the first lacks what the second did.
+    pub fn two_in_step(&self) -> [Member<'e>; 2] {
+        let members = self.two();
+        members.iter().for_each(|member| drop(member.sync()));
+        members
+    }
+
     /// A clone with one instance of `tool`.
     pub fn member(&self, name: &str, tool: &str) -> Member<'e> {
         let repo = self.clone(name);

@@ -36,6 +36,7 @@ $ git aio init
 write .git/hooks/pre-commit
 write .git/hooks/pre-merge-commit
 write .git/hooks/pre-push
+write .git/hooks/post-commit
 make the store in refs/aio/state
 $ git aio init
 nothing to do: all is in place
@@ -45,6 +46,7 @@ $ git aio init --undo
 Removed ~/demo/.git/hooks/pre-commit
 Removed ~/demo/.git/hooks/pre-merge-commit
 Removed ~/demo/.git/hooks/pre-push
+Removed ~/demo/.git/hooks/post-commit
 ! claims and notes stay in refs/aio/state; docs/storage.md says how they are kept
 $ git aio init --undo
 nothing to take back: init has changed nothing here

@@ -7,3 +7,8 @@ mod layout;
 mod mischief;
 mod race;
 mod random;
+
+/// Whether the long runs are asked for.
+fn is_campaign() -> bool {
+    std::env::var_os("AIO_TEST_CAMPAIGN").is_some_and(|value| value == "1")
+}

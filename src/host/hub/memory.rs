@@ -7,7 +7,8 @@ use crate::base::{oid::Oid, world::Time};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -198,7 +199,8 @@ impl MemoryFile {
         let dir = self.path.parent().ok_or(io::ErrorKind::NotFound)?;
         fs::create_dir_all(dir)?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
-        serde_json::to_writer_pretty(&mut file, memory)?;
+        // In one piece: written as it comes, each sign would be a call of the system.
+        file.write_all(&serde_json::to_vec_pretty(memory)?)?;
         file.persist(&self.path)?;
         Ok(())
     }

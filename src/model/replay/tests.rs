@@ -444,7 +444,7 @@ impl World {
         let Some(tip) = self.hub.last().cloned().filter(|_| self.clones.iter().all(|clone| !clone.unheard)) else {
             return;
         };
-        let op = self.op(None, Action::Compact);
+        let op = self.op(None, Action::Compact { last: Vec::new() });
         let mut state = tip.state.clone();
         state.seq += 1;
         self.numbered.insert(state.seq, op.id.clone());

@@ -2,10 +2,13 @@
 
 use super::{
     Phase, Synced,
-    exchange::{Distrust, Exchange, Whose},
+    exchange::{Again, Distrust, Exchange, Whose},
 };
 use crate::{
-    base::{id::OpId, oid::Oid},
+    base::{
+        id::{CloneId, InstanceId, OpId},
+        oid::Oid,
+    },
     host::{
         fault,
         hub::{Answer, memory::MemoryFile},
@@ -13,12 +16,14 @@ use crate::{
     model::{
         apply::Outcome,
         op::{Action, Op},
-        view::View as _,
     },
     ops::{Error, Notice, Session},
-    store::{StoreError, Transaction, layout},
+    store::{Ahead, Extent, GivenOut, StoreError, Transaction, layout},
 };
-use std::time::Instant;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 /// How often the local ref is moved again because a local writer was quicker.
 const TRIES: u32 = 16;
@@ -26,6 +31,12 @@ const TRIES: u32 = 16;
 /// How many numbers a recovery leaves out: the hub may have given them to operations that it lost and that are not
 /// known here.
 const LEFT_OUT: u64 = 1000;
+
+/// The same of epochs: the hub may have been cut since this clone last looked.
+const EPOCHS_LEFT_OUT: u64 = 10;
+
+/// Of how many clones a cut names the last operation.
+const MOST_CLONES: usize = 4096;
 
 /// What a compaction came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,14 +82,16 @@ impl Session {
             ));
         }
         let mut turn = self.repository.take_turn();
+        let mut ahead = Ahead::new(&self.repository, self.settings.durability);
         for _ in 0..TRIES {
             let snapshot = self.snapshot()?;
             let Some(tip) = snapshot.oid().cloned() else { continue };
-            let (written, let_go) = self.write_epoch(&tip, Action::Compact, false, 0)?;
-            let refs = self.refs();
-            match self.repository.adopt(&*refs, Some(&tip), &written, "compact", self.now()).map_err(Error::from) {
-                Ok(swapped) => {
-                    swapped.doubt.into_iter().for_each(|doubt| self.notice(Notice::Doubtful(doubt)));
+            let compact = Action::Compact { last: self.last_of_clones(&tip)? };
+            let (written, let_go) = self.write_epoch(&tip, compact, false, GivenOut::default(), &mut ahead)?;
+            let adopted = self.repository.adopt(&*self.refs(), Some(&tip), &written, "compact", self.now(), &mut ahead);
+            match adopted.map_err(Error::from) {
+                Ok(doubts) => {
+                    doubts.into_iter().for_each(|doubt| self.notice(Notice::Doubtful(doubt)));
                     return Ok(Compacted { let_go, epoch: self.repository.chain_link(&written)?.epoch, tip: written });
                 }
                 Err(error) if error.is_moved() => turn.insist(),
@@ -107,14 +120,47 @@ impl Session {
         exchange.finish(result).map(|(synced, _)| synced)
     }
 
-    /// The first commit of a new epoch with the state of `tip`, numbered above `floor`. It is written, and no ref is
-    /// moved. And how many commits were before it.
-    fn write_epoch(&self, tip: &Oid, action: Action, keeps_history: bool, floor: u64) -> Result<(Oid, u64), Error> {
+    /// The last operation of each clone up to the commit `tip`, the newest first. A clone that was killed before it heard
+    /// that the hub had taken its push finds its own there.
+    fn last_of_clones(&self, tip: &Oid) -> Result<Vec<(CloneId, OpId)>, Error> {
+        let mut clone_of: HashMap<InstanceId, CloneId> = HashMap::new();
+        let (mut done, mut before, mut first) = (Vec::new(), Vec::new(), tip.clone());
+        for entry in self.repository.log(tip) {
+            let entry = entry?;
+            first = entry.oid;
+            let Some(op) = entry.op else { continue };
+            match op.action {
+                Action::Register(instance) => drop(clone_of.insert(instance.id, instance.clone)),
+                // Only the first can be one.
+                Action::Compact { last } => before = last,
+                _ => {}
+            }
+            done.extend(op.by.map(|by| (by, op.id)));
+        }
+        // Those who were there already when the history begins.
+        let registered = self.repository.snapshot_at(first)?.instances(Extent::All, |_| true)?.records;
+        clone_of.extend(registered.into_iter().map(|instance| (instance.id, instance.clone)));
+        let done = done.into_iter().filter_map(|(by, op)| Some((clone_of.get(&by)?.clone(), op)));
+        let mut seen = HashSet::new();
+        let last = done.chain(before).filter(|(clone, _)| seen.insert(clone.clone()));
+        Ok(last.take(MOST_CLONES).collect())
+    }
+
+    /// The first commit of a new epoch with the state of `tip`, numbered above what was `given_out`. It is made, and no
+    /// ref is moved. And how many commits were before it.
+    fn write_epoch<'s>(
+        &'s self,
+        tip: &Oid,
+        action: Action,
+        keeps_history: bool,
+        given_out: GivenOut,
+        ahead: &mut Ahead<'s>,
+    ) -> Result<(Oid, u64), Error> {
         let snapshot = self.repository.snapshot_at(tip.clone())?;
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
-        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, floor)?.write(self.settings.durability)?;
+        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, given_out)?.make(ahead)?;
         let length = if keeps_history { 0 } else { snapshot.chain()?.length };
-        Ok((written.oid, length))
+        Ok((written, length))
     }
 }
 
@@ -124,7 +170,8 @@ impl Exchange<'_> {
         let Some(tip) = self.tip() else {
             return Err(Error::not_found("there is no store on the hub", "a first claim begins one"));
         };
-        let (written, let_go) = self.session.write_epoch(&tip, Action::Compact, false, 0)?;
+        let compact = Action::Compact { last: self.session.last_of_clones(&tip)? };
+        let (written, let_go) = self.session.write_epoch(&tip, compact, false, GivenOut::default(), &mut self.ahead)?;
         fault::at(&self.session.env, "sync-about-to-cut");
         match self.offer(&written, Some(Some(tip)))? {
             Answer::Taken => {}
@@ -158,15 +205,27 @@ impl Exchange<'_> {
         let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
         // All that this clone knows, on top of what is left there.
         let tip = match (&ours, &theirs) {
-            (Some(ours), Some(theirs)) => self.replayed(ours, theirs, None, Whose::Anybodys)?.0,
+            (Some(ours), Some(theirs)) => {
+                let mut again = Again::on(theirs);
+                let (tip, _) = self.replayed(ours, None, Whose::Anybodys, &mut again)?;
+                self.lost_by(again);
+                tip
+            }
             (Some(tip), None) | (None, Some(tip)) => tip.clone(),
             (None, None) => {
                 return Err(Error::not_found("neither this clone nor the hub has a store", "a first claim begins one"));
             }
         };
-        let floor =
-            self.highest().max(ours.map_or(Ok(0), |ours| session.repository.snapshot_at(ours).map(|s| s.seq()))?);
-        let (written, _) = session.write_epoch(&tip, Action::Recover, true, floor + LEFT_OUT)?;
+        // Also what the hub gave out and then lost: some clone may know it.
+        let known =
+            ours.iter().chain(&theirs).map(|tip| session.repository.chain_link(tip)).collect::<Result<Vec<_>, _>>()?;
+        let numbers = known.iter().map(|link| (link.seq, link.epoch));
+        let numbers = numbers.chain(self.memory.base.iter().map(|base| (base.seq, base.epoch)));
+        let given_out = numbers.fold(GivenOut::default(), |highest, (seq, epoch)| GivenOut {
+            seq: highest.seq.max(seq + LEFT_OUT),
+            epoch: highest.epoch.max(epoch + EPOCHS_LEFT_OUT),
+        });
+        let (written, _) = session.write_epoch(&tip, Action::Recover, true, given_out, &mut self.ahead)?;
         fault::at(&session.env, "sync-about-to-recover");
         match self.offer(&written, lease)? {
             Answer::Taken => {}

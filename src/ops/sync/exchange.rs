@@ -6,6 +6,7 @@
 mod settle;
 mod trust;
 
+pub(super) use settle::Again;
 pub(super) use trust::Distrust;
 
 use super::{PATIENCE, Phase, Synced, hub::HubName};
@@ -26,7 +27,7 @@ use crate::{
         op::{Action, Op},
     },
     ops::{Error, Notice, Session},
-    store::{Snapshot, StoreError, Transaction, layout},
+    store::{Ahead, Snapshot, StoreError, Transaction, layout},
 };
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -73,6 +74,8 @@ pub(in crate::ops) struct Exchange<'s> {
     pub(super) hub: Hub,
     pub(super) file: MemoryFile,
     pub(super) memory: Memory,
+    /// What was made and is not yet part of the local chain.
+    pub(super) ahead: Ahead<'s>,
     deadline: Instant,
     synced: Synced,
     /// Whether it is being found out what is requested.
@@ -96,6 +99,7 @@ impl Session {
             hub: self.hub(&name, deadline),
             memory: file.read(),
             file,
+            ahead: Ahead::new(&self.repository, self.settings.durability),
             deadline,
             synced: Synced::default(),
             deciding: false,
@@ -159,10 +163,15 @@ impl Exchange<'_> {
                 };
             }
             self.synced.tip.clone_from(&tip);
-            match self.push(tip.as_ref(), theirs.as_ref())? {
+            let Some(tip) = tip else { return Ok(Ok(applied)) };
+            if Some(&tip) == theirs.as_ref() {
+                self.tell_presence(&tip);
+                return Ok(Ok(applied));
+            }
+            match self.push(&tip, theirs.as_ref())? {
                 Answer::Taken => {
                     // What was written locally meanwhile goes on top. If that fails, it has happened nonetheless.
-                    match self.settle(tip.as_ref()) {
+                    match self.settle(Some(&tip)) {
                         Ok(tip) => self.synced.tip = tip,
                         Err(error) => self.session.notice(Notice::Doubtful(format!(
                             "the hub has it, and this clone will with its next sync: {error}"
@@ -171,7 +180,7 @@ impl Exchange<'_> {
                     return Ok(Ok(applied));
                 }
                 Answer::Refused(why) => {
-                    offered = tip.map(|tip| (tip, applied));
+                    offered = Some((tip, applied));
                     stuck = if stuck.0 == theirs { (theirs, stuck.1 + 1) } else { (theirs, 1) };
                     if stuck.1 >= STUCK {
                         return Err(Error::not_confirmed(format!(
@@ -233,7 +242,7 @@ impl Exchange<'_> {
     /// Decides what is requested on the state of `tip`, and writes it without moving the local ref: what the hub
     /// doesn't take has never been.
     fn prepare(
-        &self,
+        &mut self,
         tip: Option<Oid>,
         op: impl FnOnce(Action) -> Op,
         plan: &mut dyn FnMut(&Snapshot<'_>) -> Result<Option<Action>, Error>,
@@ -253,21 +262,17 @@ impl Exchange<'_> {
         if applied.changes.is_empty() && !op.action.is_for_the_log() {
             return Ok((tip, Ok(applied)));
         }
-        let written = Transaction::new(&view, &op, &applied)?.write(session.settings.durability)?;
-        Ok((Some(written.oid), Ok(applied)))
+        let written = Transaction::new(&view, &op, &applied)?.make(&mut self.ahead)?;
+        Ok((Some(written), Ok(applied)))
     }
 
     /// Offers `tip` to the hub.
-    fn push(&mut self, tip: Option<&Oid>, theirs: Option<&Oid>) -> Result<Answer, Error> {
-        let Some(tip) = tip else { return Ok(Answer::Taken) };
-        if Some(tip) == theirs {
-            self.tell_presence(tip);
-            return Ok(Answer::Taken);
-        }
+    fn push(&mut self, tip: &Oid, theirs: Option<&Oid>) -> Result<Answer, Error> {
         let link = self.session.repository.chain_link(tip)?;
         let before = theirs.map(|theirs| self.session.repository.chain_link(theirs)).transpose()?;
         let count = link.seq.saturating_sub(before.map_or(0, |before| before.seq));
         (self.progress)(Phase::Pushing(count));
+        self.ahead.write()?;
         fault::at(&self.session.env, "sync-about-to-push");
         let state = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease: None };
         let answer = self.push_with_presence(state, tip).map_err(unclear)?;
@@ -294,7 +299,8 @@ impl Exchange<'_> {
     }
 
     /// Offers a commit to the hub; with a lease it need not be ahead of what is there.
-    pub(super) fn offer(&self, tip: &Oid, lease: Option<Option<Oid>>) -> Result<Answer, Error> {
+    pub(super) fn offer(&mut self, tip: &Oid, lease: Option<Option<Oid>>) -> Result<Answer, Error> {
+        self.ahead.write()?;
         let update = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease };
         let answers = self.hub.push(&[update]).map_err(unclear)?;
         Ok(answers.into_iter().next().unwrap_or_else(|| Answer::Refused("no answer".into())))
@@ -303,11 +309,6 @@ impl Exchange<'_> {
     /// The newest operation that is here and on the hub.
     pub(super) fn tip(&self) -> Option<Oid> {
         self.memory.base.as_ref().and_then(Base::oid)
-    }
-
-    /// The highest number that the hub is known to have given out.
-    pub(super) fn highest(&self) -> u64 {
-        self.memory.base.as_ref().map_or(0, |base| base.seq)
     }
 
     /// Waits a little after a try that `took` so long, each one differently, so that those who collided don't again.

@@ -164,7 +164,8 @@ impl News {
                     break;
                 }
                 // What these have granted is not told by themselves.
-                let tells = |op: &Op| !matches!(op.action, Action::Compact | Action::Recover | Action::Repair { .. });
+                let tells =
+                    |op: &Op| !matches!(op.action, Action::Compact { .. } | Action::Recover | Action::Repair { .. });
                 clear &= entry.op.as_ref().is_some_and(tells);
                 let Some(op) = entry.op else { continue };
                 let Some((by, clone)) = op.by.as_ref().and_then(|by| Some((by, clone_of.get(by)?))) else { continue };

@@ -70,7 +70,10 @@ enum WireAction {
         paths: Vec<String>,
         count: u64,
     },
-    Compact,
+    Compact {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        last: Vec<WireLast>,
+    },
     Recover,
     Repair {
         summary: Vec<String>,
@@ -94,6 +97,12 @@ struct WireDeparture {
 struct WireEviction {
     claim: WireGrant,
     reason: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireLast {
+    clone: String,
+    op: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,7 +157,10 @@ pub(in crate::store) fn encode(op: &Op) -> Result<String, serde_json::Error> {
         Action::Bypass { fence, paths, count } => {
             WireAction::Bypass { fence: fence.clone(), paths: encode_paths(paths), count: *count }
         }
-        Action::Compact => WireAction::Compact,
+        Action::Compact { last } => {
+            let last = last.iter().map(|(clone, op)| WireLast { clone: clone.to_string(), op: op.to_string() });
+            WireAction::Compact { last: last.collect() }
+        }
         Action::Recover => WireAction::Recover,
         Action::Repair { summary } => WireAction::Repair { summary: summary.clone() },
     };
@@ -185,7 +197,7 @@ pub(in crate::store) fn decode(text: &str) -> Result<Op, String> {
             Action::Settle { handoff: parse(handoff)?, how, claims: all(claims, ungrant)? }
         }
         WireAction::Bypass { fence, paths, count } => Action::Bypass { fence, paths: decode_paths(&paths)?, count },
-        WireAction::Compact => Action::Compact,
+        WireAction::Compact { last } => Action::Compact { last: all(last, |l| Ok((parse(l.clone)?, parse(l.op)?)))? },
         WireAction::Recover => Action::Recover,
         WireAction::Repair { summary } => Action::Repair { summary },
     };

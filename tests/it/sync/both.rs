@@ -154,6 +154,27 @@ fn what_is_not_contested_stays() {
     assert_same(&hub, &[one, two]);
 }
 
+/// What is lost is told with who has it: of a claim as large as may be, that is more than one operation takes.
+#[test]
+fn a_claim_as_large_as_may_be_can_be_lost() {
+    let env = TestEnvironment::new();
+    let hub = Hub::new(&env, Way::File);
+    let [one, two] = hub.two_in_step();
+    one.ok(&["claim", "src/"]);
+    let why = "w".repeat(1000);
+    let paths: Vec<String> = (0..3700).map(|nth| format!("src/{nth}.rs")).collect();
+    two.ok(&[&["claim", "--why", &why], &paths.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
+    let size = two.repo.git(&["log", "-1", "--format=%B", "refs/aio/state"]).len();
+    assert!(size > 4_100_000, "{size} bytes");
+    one.sync();
+    assert_eq!(two.sync()["lost"].as_array().unwrap().len(), paths.len());
+    let log = two.repo.git(&["log", "-2", "--format=%s", "refs/aio/state"]);
+    assert!(log.lines().all(|line| line.contains("lost to")), "{log}");
+    one.sync();
+    hub.assert_linear();
+    assert_same(&hub, &[one, two]);
+}
+
 /// Shared claims of several clones stand beside each other.
 #[test]
 fn what_is_shared_is_shared_across_clones() {

@@ -1,5 +1,6 @@
 //! Syncs that are killed: whatever step it was, the next one settles it.
 
+use super::is_campaign;
 use crate::{
     env::{TestEnvironment, ended},
     hub::{Hub, Member, Way, assert_same},
@@ -36,9 +37,7 @@ fn a_sync_killed_at_any_step_is_settled_by_the_next() {
     for way in [Way::File, Way::Http] {
         let env = TestEnvironment::new();
         let hub = Hub::new(&env, way);
-        let [one, two] = hub.two();
-        one.sync();
-        two.sync();
+        let [one, two] = hub.two_in_step();
         for (step, _) in STEPS {
             let (mine, theirs, both) = (format!("mine-{step}"), format!("theirs-{step}"), format!("both-{step}"));
             two.ok(&["claim", &theirs, &both]);
@@ -65,9 +64,7 @@ fn a_sync_killed_at_any_step_is_settled_by_the_next() {
 fn a_strict_claim_killed_at_any_step_is_granted_by_the_hub_or_not_at_all() {
     let env = TestEnvironment::new();
     let hub = Hub::new(&env, Way::File);
-    let [one, two] = hub.two();
-    one.sync();
-    two.sync();
+    let [one, two] = hub.two_in_step();
     for (step, taken) in STEPS {
         two.ok(&["claim", &format!("theirs-{step}")]);
         two.sync();
@@ -90,13 +87,10 @@ fn a_strict_claim_killed_at_any_step_is_granted_by_the_hub_or_not_at_all() {
 /// Kills syncs at whatever moment it happens to be.
 #[test]
 fn syncs_killed_at_random_moments_lose_nothing_that_was_granted() {
-    let campaign = std::env::var_os("AIO_TEST_CAMPAIGN").is_some_and(|value| value == "1");
-    let kills = if campaign { 1_000 } else { 12 };
+    let kills = if is_campaign() { 1_000 } else { 12 };
     let env = TestEnvironment::new();
     let hub = Hub::new(&env, Way::File);
-    let [one, two] = hub.two();
-    one.sync();
-    two.sync();
+    let [one, two] = hub.two_in_step();
     one.ok(&["claim", "first"]);
     let began = Instant::now();
     one.sync();

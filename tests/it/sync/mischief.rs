@@ -1,5 +1,6 @@
 //! What can go wrong between a clone and its hub: it goes away, refuses, stalls, forgets.
 
+use super::is_campaign;
 use crate::{
     env::{Refs, TestEnvironment},
     http::Manner,
@@ -30,9 +31,7 @@ fn fails_and_goes_on(hub: &Hub<'_>, [one, two]: [Member<'_>; 2], says: &str, men
 
 /// Two that have synced, and the first has something to send.
 fn with_pending<'e>(hub: &Hub<'e>) -> [Member<'e>; 2] {
-    let [one, two] = hub.two();
-    one.sync();
-    two.sync();
+    let [one, two] = hub.two_in_step();
     one.ok(&["claim", "src/main.rs"]);
     [one, two]
 }
@@ -305,13 +304,10 @@ fn clones_that_began_apart_come_together() {
 /// Our commits are the oldest by their dates, and a negotiation would come to them last.
 #[test]
 fn a_long_history_beside_ours_makes_no_long_negotiation() {
-    let campaign = std::env::var_os("AIO_TEST_CAMPAIGN").is_some_and(|value| value == "1");
-    let commits = if campaign { 20_000 } else { 2_000 };
+    let commits = if is_campaign() { 20_000 } else { 2_000 };
     let env = TestEnvironment::new();
     let hub = Hub::new(&env, Way::File);
-    let [one, two] = hub.two();
-    one.sync();
-    two.sync();
+    let [one, two] = hub.two_in_step();
     // Work that the hub doesn't have, so that nothing of it is known there.
     let import: String = (1..=commits).fold(String::new(), |mut all, nth| {
         use std::fmt::Write as _;

@@ -3,6 +3,7 @@
 //! `AIO_TEST_CAMPAIGN=1 cargo test --release --test it sync::race -- --nocapture` is the race of 8 clones with 50 claims
 //! each.
 
+use super::is_campaign;
 use crate::{
     env::TestEnvironment,
     hub::{Hub, Member, Way, assert_same},
@@ -15,10 +16,6 @@ use std::{
 };
 
 const CLONES: usize = 8;
-
-fn campaign() -> bool {
-    std::env::var_os("AIO_TEST_CAMPAIGN").is_some_and(|value| value == "1")
-}
 
 /// What clone `who` claims in round `nth`: all that is claimed in a round overlaps.
 fn target(who: usize, nth: usize) -> [String; 2] {
@@ -110,10 +107,10 @@ fn report(way: Way, tallies: &[Tally], took: Duration) {
 
 #[test]
 fn of_what_eight_clones_claim_one_has_each() {
-    eight_clones_race(Way::File, if campaign() { 50 } else { 5 });
+    eight_clones_race(Way::File, if is_campaign() { 50 } else { 5 });
 }
 
 #[test]
 fn of_what_eight_clones_claim_over_http_one_has_each() {
-    eight_clones_race(Way::Http, if campaign() { 50 } else { 3 });
+    eight_clones_race(Way::Http, if is_campaign() { 50 } else { 3 });
 }

@@ -4,6 +4,7 @@
 //! The default run tries 16 histories, `AIO_TEST_CAMPAIGN=1` 2,000. A failure names its seed, and `AIO_TEST_SEED=<n>`
 //! tries that one again.
 
+use super::is_campaign;
 use crate::{
     env::TestEnvironment,
     hub::{Hub, Member, Way, assert_same},
@@ -181,12 +182,11 @@ fn forget(hub: &Hub<'_>, members: &[Member<'_>]) {
 
 #[test]
 fn no_history_with_real_git_confirms_what_it_should_not() {
-    let campaign = std::env::var_os("AIO_TEST_CAMPAIGN").is_some_and(|value| value == "1");
     let chosen: Option<u64> = std::env::var("AIO_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let first = chosen.unwrap_or_else(|| u64::from(std::process::id()) << 32);
     let histories = if chosen.is_some() {
         1
-    } else if campaign {
+    } else if is_campaign() {
         2_000
     } else {
         16
