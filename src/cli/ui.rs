@@ -34,7 +34,8 @@ impl Ui {
         json: impl FnOnce() -> T,
         human: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> anyhow::Result<()> {
-        let mut out = anstream::stdout().lock();
+        // Else each line of a long answer would be written by itself.
+        let mut out = io::BufWriter::new(anstream::stdout().lock());
         if self.json {
             serde_json::to_writer_pretty(&mut out, &json())?;
             writeln!(out)?;

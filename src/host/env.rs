@@ -73,6 +73,50 @@ pub(super) fn path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
+/// Where agent CLIs are looked for: where programs are, or in a debug build where `AIO_TEST_PATH` says.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn path_of_agents() -> OsString {
+    let of_tests = cfg!(debug_assertions).then(|| std::env::var_os("AIO_TEST_PATH")).flatten();
+    of_tests.or_else(path).unwrap_or_default()
+}
+
+/// Where the user's own files are, as far as agent CLIs and we are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Homes {
+    /// `HOME`.
+    pub home: PathBuf,
+    /// `XDG_CONFIG_HOME`.
+    pub config: PathBuf,
+    /// `CLAUDE_CONFIG_DIR`.
+    pub claude: PathBuf,
+    /// `CODEX_HOME`.
+    pub codex: PathBuf,
+    /// `COPILOT_HOME`.
+    pub copilot: PathBuf,
+}
+
+impl Homes {
+    /// Those of this process; `None` for a user without a home.
+    #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+    pub fn read() -> Option<Homes> {
+        Homes::from_lookup(|name| std::env::var_os(name))
+    }
+
+    fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Option<Homes> {
+        // A relative one would be another in every folder.
+        let set = |name| lookup(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = set("HOME")?;
+        let or = |name, default| set(name).unwrap_or_else(|| home.join(default));
+        Some(Homes {
+            config: or("XDG_CONFIG_HOME", ".config"),
+            claude: or("CLAUDE_CONFIG_DIR", ".claude"),
+            codex: or("CODEX_HOME", ".codex"),
+            copilot: or("COPILOT_HOME", ".copilot"),
+            home,
+        })
+    }
+}
+
 /// The folder of this program.
 pub fn own_folder() -> Option<PathBuf> {
     std::env::current_exe().ok()?.parent().map(Path::to_owned)
@@ -229,6 +273,16 @@ mod tests {
         assert_eq!(env.git_dir, Some(Path::new("/here").join(".git")));
         assert_eq!(env.git_index_file, Some(PathBuf::from("/tmp/index")));
         assert_eq!(env.git_work_tree, None);
+    }
+
+    #[test]
+    fn each_home_may_be_elsewhere() {
+        let homes = |vars: &[(&str, &str)]| {
+            Homes::from_lookup(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value)))
+        };
+        let found = homes(&[("HOME", "/h"), ("CODEX_HOME", "/c"), ("XDG_CONFIG_HOME", "relative")]).expect("a home");
+        assert_eq!((found.codex, found.config), (PathBuf::from("/c"), PathBuf::from("/h/.config")));
+        assert_eq!(homes(&[("CODEX_HOME", "/c")]), None);
     }
 
     #[test]

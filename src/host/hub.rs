@@ -6,7 +6,7 @@
 
 pub mod memory;
 
-use super::{bounded, git::Git, hooks::Node};
+use super::{bounded, git::Git, install::Node};
 use crate::base::oid::Oid;
 use std::{
     ffi::OsString,

@@ -13,6 +13,7 @@ pub mod git;
 pub mod history;
 pub mod hooks;
 pub mod hub;
+pub mod install;
 pub mod live;
 pub mod process;
 pub mod recognise;

@@ -1,16 +1,19 @@
 //! Putting up the fences and making the store, and taking the fences down again.
 
+mod agents;
 mod hub;
 #[cfg(test)]
 mod tests;
 
+pub use agents::{Agents, init_for_user, plan_for_user, undo_for_user};
 pub use hub::Overwriting;
 
-use super::{Error, Notice, Session, doctor::proof};
+use super::{Error, Notice, Session, agent::Agent, doctor::proof};
 use crate::host::{
     env,
     git::Git,
-    hooks::{self, Act, ConfigChange, FenceState, FileChange, HOOKS_PATH, HookError, Node, Plan, Site},
+    hooks::{self, FenceState, HOOKS_PATH, HookError, Plan, Site, Wanted},
+    install::{Act, ConfigChange, FileChange, InstallError, Node},
 };
 use std::{
     fmt::Display,
@@ -24,9 +27,12 @@ pub struct Wishes {
     pub remote: Option<String>,
     /// Whether git's own fetches are to fill the tracking refs of the hub.
     pub fetch_with_git: bool,
+    /// The agent CLIs that are to have a fence inside them.
+    pub agents: Option<Agents>,
 }
 
 /// What `init` would do, or has done.
+#[derive(Default)]
 pub struct InitPlan {
     /// Files that change, in the order in which they do.
     pub files: Vec<FileEdit>,
@@ -40,6 +46,12 @@ pub struct InitPlan {
     pub possible_hub: Option<String>,
     /// Settings that are a danger to what was not synced yet.
     pub overwriting: Vec<Overwriting>,
+    /// Agent CLIs that are here and have no fence inside them.
+    pub unfenced_agents: Vec<Agent>,
+    /// Files of agents that can be committed, relative to the work tree.
+    pub to_commit: Vec<PathBuf>,
+    /// What is left for the user to do, in words.
+    pub advice: Vec<String>,
 }
 
 /// A file before and after.
@@ -106,39 +118,54 @@ impl Session {
     /// When hooks or settings can't be read, or the store can't; when a wish can't be fulfilled.
     pub fn plan_init(&self, wishes: &Wishes) -> Result<InitPlan, Error> {
         let (site, bare) = self.site_or_bare();
-        let wanted = self.hub_settings(wishes)?;
+        let agents = self.wished_agents(wishes)?;
+        let wanted = self.wanted_settings(&site, wishes, &agents)?;
         let mut plan = if bare { Plan::default() } else { hooks::plan(&site)? };
         plan.config.extend(hooks::plan_settings(&site, &wanted)?.config);
         let makes_store = !self.snapshot()?.exists();
-        self.told(&site, &plan, makes_store, bare)
+        let changes = self.plan_agents(&site, &agents)?;
+        Ok(InitPlan { makes_store, bare, ..self.told(&site, &plan, &agents, &changes)? })
     }
 
     /// Does what there is to do, and tells what that was. Of several at once, one does it and the others find it done.
     ///
     /// # Errors
-    /// When hooks or settings can't be read or written, or the store can't; when a wish can't be fulfilled.
+    /// When hooks or settings can't be read or written, or the store can't; when a wish can't be fulfilled. Where a file
+    /// of an agent is one that nothing can be put into, nothing is done.
     pub fn init(&self, wishes: &Wishes) -> Result<InitPlan, Error> {
         let (site, bare) = self.site_or_bare();
-        let wanted = self.hub_settings(wishes)?;
+        let agents = self.wished_agents(wishes)?;
+        let wanted = self.wanted_settings(&site, wishes, &agents)?;
+        self.plan_agents(&site, &agents)?;
         let mut plan = if bare { Plan::default() } else { hooks::put_up(&site)? };
         plan.config.extend(hooks::set(&site, &wanted)?.config);
-        let made_store = self.ensure_store()?;
+        let changes = self.install_agents(&site, &agents)?;
+        let makes_store = self.ensure_store()?;
         if !bare {
             self.tell_gaps(&site)?;
         }
-        self.told(&site, &plan, made_store, bare)
+        Ok(InitPlan { makes_store, bare, ..self.told(&site, &plan, &agents, &changes)? })
     }
 
-    fn told(&self, site: &Site, plan: &Plan, makes_store: bool, bare: bool) -> Result<InitPlan, Error> {
+    fn wanted_settings(&self, site: &Site, wishes: &Wishes, agents: &[Agent]) -> Result<Vec<Wanted>, Error> {
+        let mut wanted = self.hub_settings(wishes)?;
+        wanted.extend(self.agent_settings(site, agents)?);
+        Ok(wanted)
+    }
+
+    fn told(&self, site: &Site, plan: &Plan, agents: &[Agent], changes: &[FileChange]) -> Result<InitPlan, Error> {
         let tree = site.git.dir();
         let file = short(&site.common_dir.join("config"), tree);
+        let bare = self.repository.work_tree().is_none();
         Ok(InitPlan {
-            files: plan.files.iter().map(|change| file_edit(change, tree)).collect(),
+            files: plan.files.iter().chain(changes).map(|change| file_edit(change, tree)).collect(),
             settings: plan.config.iter().map(|change| setting_edit(change, &file)).collect(),
-            makes_store,
-            bare,
             possible_hub: self.possible_hub(&site.git, plan)?,
             overwriting: self.overwriting_refspecs()?,
+            unfenced_agents: if bare || !agents.is_empty() { Vec::new() } else { self.unfenced_agents(site) },
+            to_commit: self.to_commit(&site.git, changes)?,
+            advice: if changes.is_empty() { Vec::new() } else { agents::advice(site, agents) },
+            ..InitPlan::default()
         })
     }
 
@@ -222,6 +249,7 @@ fn file_edit(change: &FileChange, tree: &Path) -> FileEdit {
     let words = match &change.act {
         Act::Create => format!("write {shown}"),
         Act::Chain => format!("put our part into {shown}"),
+        Act::Renew => format!("write {shown} anew"),
         Act::SetAside => format!("move the hook that is no shell script to {shown}"),
         Act::Replace(aside) => {
             format!("write {shown}, which runs the hook moved to {}", short(aside, tree).display())
@@ -265,8 +293,18 @@ impl From<HookError> for Error {
     fn from(error: HookError) -> Error {
         match error {
             HookError::Git(error) => Error::Git(error),
-            HookError::Io { path, source } => Error::file(format!("can't read or write {}", path.display()))(source),
+            HookError::Install(error) => error.into(),
             other => Error::file("can't change the hooks")(std::io::Error::other(other.to_string())),
+        }
+    }
+}
+
+impl From<InstallError> for Error {
+    fn from(error: InstallError) -> Error {
+        match error {
+            InstallError::Io { path, source } => Error::file(format!("can't read or write {}", path.display()))(source),
+            InstallError::Unfit { .. } => Error::usage(error.to_string(), "mend it first; nothing was changed"),
+            other => Error::file("can't change what is there")(std::io::Error::other(other.to_string())),
         }
     }
 }

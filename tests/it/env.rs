@@ -91,6 +91,8 @@ impl TestEnvironment {
         command.env("GIT_TERMINAL_PROMPT", "0");
         // Whoever runs the tests, it is not who runs the commands in them.
         command.env("AIO_TEST_TOP", std::process::id().to_string());
+        // Nor is an agent here that is installed where the tests are run.
+        command.env("AIO_TEST_PATH", self.path().join("bin"));
         command.envs(self.vars.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -21,6 +21,7 @@ mod http;
 mod hub;
 mod hub_view;
 mod init;
+mod init_agents;
 mod input;
 mod instance;
 mod json;

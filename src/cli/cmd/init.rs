@@ -2,11 +2,12 @@ use super::Context;
 use crate::{
     cli::{
         diff::{self, Side},
+        error::usage,
         exit::Exit,
         format,
         json::InitAnswer,
     },
-    ops::init::{Content, FileEdit, InitPlan, SettingEdit, Wishes},
+    ops::init::{self, Agents, Content, FileEdit, InitPlan, SettingEdit, Wishes},
 };
 use std::io::{self, Write};
 
@@ -18,15 +19,27 @@ use std::io::{self, Write};
 ///
 /// With --remote, that one becomes the hub, by which clones are kept in step. Nothing is ever sent before one is named.
 ///
-/// Everything that is changed is recorded in the git directory, and --undo takes it back.
+/// With --agents, the agent CLIs get a fence inside themselves, which asks before an edit whether somebody else holds the
+/// file, and claims it if nobody does: hooks or a plugin, the tools of git-aio, a paragraph in CLAUDE.md, AGENTS.md or
+/// GEMINI.md, and a skill. These are files of the work tree, to be committed; what is in them already stays. With --user
+/// they are the user's own, and hold in every repository.
+///
+/// Everything that is changed is recorded, in the git directory or, with --user, in ~/.config/git-aio, and --undo takes
+/// it back: to the byte where nobody has changed it since, and otherwise our part alone.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Show what would change, as a diff, and change nothing
     #[arg(long)]
     dry_run: bool,
     /// Take back what init changed; claims and notes stay
-    #[arg(long, conflicts_with_all = ["dry_run", "remote", "fetch_with_git"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "remote", "fetch_with_git", "agents"])]
     undo: bool,
+    /// Put a fence into these agent CLIs, or into those found here: claude, codex, gemini, amp, opencode, copilot
+    #[arg(long, value_name = "A,…", num_args = 0..=1, default_missing_value = "", value_delimiter = ',')]
+    agents: Option<Vec<String>>,
+    /// With --agents: into the user's own files instead of this work tree
+    #[arg(long, conflicts_with_all = ["remote", "fetch_with_git"])]
+    user: bool,
     /// Keep in step with other clones through this hub: a remote, a URL or a path
     #[arg(long, value_name = "R")]
     remote: Option<String>,
@@ -37,46 +50,78 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        let session = cx.session()?;
         if self.undo {
-            return undo(cx, session.undo_init()?);
+            return self.undo(cx);
         }
-        let wishes = Wishes { remote: self.remote, fetch_with_git: self.fetch_with_git };
+        let agents = self.agents.as_deref().map(Agents::named).transpose()?;
+        if self.user {
+            return for_user(cx, agents, self.dry_run);
+        }
+        let session = cx.session()?;
+        let wishes = Wishes { remote: self.remote, fetch_with_git: self.fetch_with_git, agents };
         let plan = if self.dry_run { session.plan_init(&wishes)? } else { session.init(&wishes)? };
         plan.overwriting.iter().for_each(|found| cx.ui.warn(found.words()));
         if plan.bare {
             cx.ui.say("this repository is bare: nobody commits in it, so it needs no fence");
         }
-        if self.dry_run {
-            cx.ui.answer(|| InitAnswer::new(true, plan.words()), |out| show(out, &plan))?;
-            return Ok(Exit::Done);
+        if !self.dry_run {
+            cx.tell_notices(&session);
         }
-        cx.tell_notices(&session);
+        answer(cx, &plan, self.dry_run)
+    }
+
+    fn undo(self, cx: &Context) -> anyhow::Result<Exit> {
+        let done = if self.user { init::undo_for_user()? } else { cx.session()?.undo_init()? };
+        let if_none = if self.user { "init has changed nothing of yours" } else { "init has changed nothing here" };
         cx.ui.answer(
-            || InitAnswer::new(false, plan.words()),
-            |out| tell(out, &plan.words(), "nothing to do: all is in place"),
+            || InitAnswer::new(false, done.clone()),
+            |out| tell(out, &done, &format!("nothing to take back: {if_none}")),
         )?;
-        if plan.names_hub() {
-            cx.ui.say("`git aio sync` gives the hub what there is, and brings what the others have");
-        }
-        if let Some(remote) = &plan.possible_hub {
-            let remote = format::target(remote);
-            cx.ui.say(format!(
-                "nothing leaves this clone: `git aio init --remote {remote}` keeps it in step with others"
-            ));
+        if !self.user {
+            cx.ui.say("claims and notes stay in refs/aio/state; docs/storage.md says how they are kept");
         }
         Ok(Exit::Done)
     }
 }
 
-fn undo(cx: &Context, done: Vec<String>) -> anyhow::Result<Exit> {
-    cx.ui.answer(
-        || InitAnswer::new(false, done.clone()),
-        |out| tell(out, &done, "nothing to take back: init has changed nothing here"),
-    )?;
-    cx.ui.say("claims and notes stay in refs/aio/state; docs/storage.md says how they are kept");
+fn for_user(cx: &Context, agents: Option<Agents>, dry_run: bool) -> anyhow::Result<Exit> {
+    let agents = agents.ok_or_else(|| {
+        usage("--user needs --agents", "the fences in git's hooks belong to one repository; leave --user out for those")
+    })?;
+    let plan = if dry_run { init::plan_for_user(&agents)? } else { init::init_for_user(&agents)? };
+    answer(cx, &plan, dry_run)
+}
+
+/// What was done, or would be, and what is left to do.
+fn answer(cx: &Context, plan: &InitPlan, dry_run: bool) -> anyhow::Result<Exit> {
+    if dry_run {
+        cx.ui.answer(|| InitAnswer::new(true, plan.words()), |out| show(out, plan))?;
+        return Ok(Exit::Done);
+    }
+    let words = plan.words();
+    cx.ui.answer(|| InitAnswer::new(false, words.clone()), |out| tell(out, &words, IN_PLACE))?;
+    if plan.names_hub() {
+        cx.ui.say("`git aio sync` gives the hub what there is, and brings what the others have");
+    }
+    if let Some(remote) = &plan.possible_hub {
+        let remote = format::target(remote);
+        cx.ui.say(format!("nothing leaves this clone: `git aio init --remote {remote}` keeps it in step with others"));
+    }
+    if !plan.unfenced_agents.is_empty() {
+        let found = plan.unfenced_agents.iter().map(|agent| agent.as_str()).collect::<Vec<_>>().join(", ");
+        cx.ui.say(format!("found {found}: `git aio init --agents` puts a fence into them"));
+    }
+    if !plan.to_commit.is_empty() {
+        let paths = plan.to_commit.iter().map(|path| format::target(&path.to_string_lossy()));
+        let paths = paths.collect::<Vec<_>>().join(" ");
+        cx.ui.say(format!("whoever clones this repository has these fences once they are committed: git add {paths}"));
+    }
+    plan.advice.iter().for_each(|line| cx.ui.say(line));
     Ok(Exit::Done)
 }
+
+/// What is said where there is nothing to do.
+const IN_PLACE: &str = "nothing to do: all is in place";
 
 fn tell(out: &mut dyn Write, lines: &[String], if_none: &str) -> io::Result<()> {
     if lines.is_empty() {
@@ -95,7 +140,7 @@ fn show(out: &mut dyn Write, plan: &InitPlan) -> io::Result<()> {
     if plan.makes_store {
         writeln!(out, "and make the store in refs/aio/state")?;
     }
-    if plan.is_empty() { writeln!(out, "nothing to do: all is in place") } else { Ok(()) }
+    if plan.is_empty() { writeln!(out, "{IN_PLACE}") } else { Ok(()) }
 }
 
 fn show_file(out: &mut dyn Write, edit: &FileEdit) -> io::Result<()> {

@@ -9,28 +9,24 @@
 //! each of which runs the hook of that folder.
 
 mod apply;
+mod config;
 mod decoration;
-mod lock;
-mod manifest;
-mod node;
 mod plan;
 mod script;
 mod setting;
 mod undo;
 
 use apply::apply;
-pub use node::Node;
 pub use plan::plan;
 pub use setting::{Wanted, plan_settings, set};
-pub use undo::{Undone, undo};
+pub use undo::undo;
 
-use super::git::{Git, GitError};
-use crate::disk::Sharing;
-use lock::Lock;
-use std::{
-    io,
-    path::{Path, PathBuf},
+use super::{
+    git::{Git, GitError},
+    install::{Act, ConfigChange, FileChange, InstallError, Lock, Node, Place, manifest::Manifest, shell::has_block},
 };
+use crate::disk::Sharing;
+use std::path::{Path, PathBuf};
 
 /// The setting that names the folder of hooks.
 pub const HOOKS_PATH: &str = "core.hooksPath";
@@ -57,49 +53,6 @@ pub struct Plan {
     dispatches: Option<PathBuf>,
 }
 
-/// A file before and after.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileChange {
-    /// Where.
-    pub path: PathBuf,
-    /// What is there.
-    pub before: Node,
-    /// What will be there.
-    pub after: Node,
-    /// What this does.
-    pub act: Act,
-    /// What an undo brings back where it differs from `before`: a hook that has an old block of ours in it.
-    restore: Option<Node>,
-}
-
-/// What a change of a file does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// Writes a hook where there is none.
-    Create,
-    /// Puts our block into a hook of the user's.
-    Chain,
-    /// Moves a hook, which is no shell script or no plain file, out of the way; the hook that takes its place runs it.
-    SetAside,
-    /// Writes the hook that runs the one set aside at this path.
-    Replace(PathBuf),
-    /// Writes a hook in place of one that git doesn't run, since it isn't executable. It will not run either.
-    Supersede,
-    /// Writes a hook that runs the one of the folder that `core.hooksPath` named before.
-    Dispatch,
-}
-
-/// A setting in the repository's own file, which may have several values.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigChange {
-    /// Its name.
-    pub key: String,
-    /// The values it has.
-    pub before: Vec<String>,
-    /// The values it will have.
-    pub after: Vec<String>,
-}
-
 /// Whether the fences stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FenceState {
@@ -122,26 +75,9 @@ pub enum HookError {
     /// git failed.
     #[error(transparent)]
     Git(#[from] GitError),
-    /// A file can't be read or written.
-    #[error("{} can't be read or written", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file or setting is no longer as the plan saw it.
-    #[error("{what} has changed since it was looked at")]
-    Changed {
-        /// The file or setting.
-        what: String,
-    },
-    /// Somebody else is changing hooks, and doesn't come to an end.
-    #[error("another git-aio is at work on the hooks and holds {}", lock.display())]
-    Busy {
-        /// The file that it holds.
-        lock: PathBuf,
-    },
+    /// A file can't be read, written or recorded.
+    #[error(transparent)]
+    Install(#[from] InstallError),
     /// A hook would have to be set aside where another one was set aside before.
     #[error("{} can't be set aside: {} was set aside before it", hook.display(), aside.display())]
     AlreadyAside {
@@ -156,21 +92,6 @@ pub enum HookError {
         /// The path.
         path: PathBuf,
     },
-    /// The record of what was changed can't be understood.
-    #[error("the record {} is damaged: {reason}", path.display())]
-    Manifest {
-        /// The record.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-impl HookError {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> HookError {
-        let path = path.to_owned();
-        |source| HookError::Io { path, source }
-    }
 }
 
 impl Plan {
@@ -190,12 +111,9 @@ impl Site {
         }
     }
 
-    /// Makes the folder that the file at `path` is to lie in. In the work tree that is nobody's business but the umask's.
-    fn make_folder_of(&self, path: &Path) -> Result<(), HookError> {
-        match path.parent().filter(|folder| folder.starts_with(&self.common_dir)) {
-            Some(folder) => self.sharing.make_folders(folder).map_err(HookError::io(folder)),
-            None => Ok(()),
-        }
+    /// Where changes in this repository are recorded.
+    pub fn place(&self) -> Place {
+        Place { base: self.common_dir.clone(), own: self.common_dir.join("aio"), sharing: self.sharing }
     }
 
     /// The same repository in its other work trees.
@@ -205,12 +123,8 @@ impl Site {
         Ok(trees.into_iter().map(site).collect())
     }
 
-    fn own_dir(&self) -> PathBuf {
-        self.common_dir.join("aio")
-    }
-
     fn dispatchers(&self) -> PathBuf {
-        self.own_dir().join("hooks")
+        self.place().own.join("hooks")
     }
 }
 
@@ -219,7 +133,7 @@ impl Site {
 /// # Errors
 /// When hooks or settings can't be read or written, or somebody else doesn't finish.
 pub fn put_up(site: &Site) -> Result<Plan, HookError> {
-    let _lock = Lock::take(site)?;
+    let _lock = Lock::take(&site.place())?;
     let plan = plan(site)?;
     apply(site, &plan)?;
     Ok(plan)
@@ -231,7 +145,7 @@ pub fn put_up(site: &Site) -> Result<Plan, HookError> {
 /// # Errors
 /// As for [`put_up`].
 pub fn put_back(site: &Site) -> Result<Option<FenceState>, HookError> {
-    let _lock = Lock::take(site)?;
+    let _lock = Lock::take(&site.place())?;
     // git is asked anew, and for what its files say: they may be what changed, and a setting in the environment of this
     // one command is no fence taken down.
     let state = || Ok(fence_state(site, site.git.config_path(HOOKS_PATH)?.as_deref()));
@@ -263,7 +177,7 @@ pub fn unfenced(site: &Site) -> Result<Vec<(PathBuf, FenceState)>, HookError> {
 /// Whether git runs our fences, given the effective value of `core.hooksPath`. It reads a few files and starts nothing.
 pub fn fence_state(site: &Site, hooks_path: Option<&Path>) -> FenceState {
     let first = script::FENCES[0].name;
-    match manifest::Manifest::read(site) {
+    match Manifest::read(&site.place()) {
         Ok(None) => return FenceState::NotInited,
         Err(_) => return FenceState::Missing { hook: first, reason: "the record of init is damaged" },
         Ok(Some(_)) => {}
@@ -283,7 +197,7 @@ fn gap(dir: &Path, name: &str) -> Option<&'static str> {
         Ok(Node::Absent) => Some("there is no such hook where git looks for it"),
         Ok(Node::Link(_)) => Some("the hook is a link that is not ours"),
         Ok(node) if !node.is_executable() => Some("the hook is not executable"),
-        Ok(Node::File { bytes, .. }) if script::has_block(&bytes) || plan::runs_legacy(&path, &bytes) => None,
+        Ok(Node::File { bytes, .. }) if has_block(&bytes) || plan::runs_legacy(&path, &bytes) => None,
         Ok(Node::File { .. }) => Some("another program has written the hook anew"),
         Err(_) => Some("the hook can't be read"),
     }

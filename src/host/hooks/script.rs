@@ -1,5 +1,6 @@
 //! The text of hooks: our block, where it goes, and what kind of script it goes into.
 
+use crate::host::install::shell::{BEGIN, END, find_block};
 use std::path::Path;
 
 /// A hook of ours: a fence, or what goes with one.
@@ -53,9 +54,6 @@ pub(super) const OTHER_HOOKS: &[&str] = &[
     "sendemail-validate",
     "update",
 ];
-
-const BEGIN: &str = "# >>> git-aio >>>";
-const END: &str = "# <<< git-aio <<<\n";
 
 const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash"];
 
@@ -111,25 +109,6 @@ pub(super) fn with_block(hook: &[u8], fence: &Fence, aside: Option<&str>) -> Opt
     // A file that is nothing but a shebang may lack the end of its only line.
     let gap: &[u8] = if before.is_empty() || before.ends_with(b"\n") { b"" } else { b"\n" };
     Some([before, gap, block.as_bytes(), after].concat())
-}
-
-/// `hook` without our block.
-pub(super) fn without_block(hook: &[u8]) -> Option<Vec<u8>> {
-    find_block(hook).map(|(from, to)| [&hook[..from], &hook[to..]].concat())
-}
-
-pub(super) fn has_block(hook: &[u8]) -> bool {
-    find_block(hook).is_some()
-}
-
-fn find_block(hook: &[u8]) -> Option<(usize, usize)> {
-    let find = |from: usize, what: &str| {
-        hook[from..].windows(what.len()).position(|window| window == what.as_bytes()).map(|at| from + at)
-    };
-    let from = find(0, BEGIN)?;
-    let marker = END.trim_end();
-    let to = find(from, marker)? + marker.len();
-    Some((from, if hook.get(to) == Some(&b'\n') { to + 1 } else { to }))
 }
 
 fn after_shebang(hook: &[u8]) -> usize {
@@ -188,6 +167,7 @@ fn path_bytes(path: &Path) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::install::shell::without_block;
 
     fn chained(hook: &str) -> Option<String> {
         with_block(hook.as_bytes(), &FENCES[0], None).map(|hook| String::from_utf8_lossy(&hook).into_owned())

@@ -1,6 +1,6 @@
 //! Settings that `init` makes besides the fences, recorded and taken back like those.
 
-use super::{ConfigChange, HookError, Plan, Site, apply::apply, lock::Lock};
+use super::{ConfigChange, HookError, Lock, Plan, Site, apply::apply};
 
 /// A setting in the repository's own file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn set(site: &Site, wanted: &[Wanted]) -> Result<Plan, HookError> {
     if wanted.is_empty() {
         return Ok(Plan::default());
     }
-    let _lock = Lock::take(site)?;
+    let _lock = Lock::take(&site.place())?;
     let plan = plan_settings(site, wanted)?;
     if !plan.is_empty() {
         apply(site, &plan)?;

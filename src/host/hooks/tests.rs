@@ -3,7 +3,7 @@
 mod places;
 
 use super::*;
-use crate::host::scratch::Scratch;
+use crate::host::{install::Undone, scratch::Scratch};
 use std::{collections::BTreeMap, fs};
 
 struct Fixture {
@@ -279,7 +279,7 @@ fn a_plan_that_is_out_of_date_is_refused() {
     let plan = plan(&f.site).expect("a plan");
     f.hook(".git/hooks/pre-commit", "#!/bin/sh\nmine\n");
     let before = f.snapshot();
-    assert!(matches!(apply(&f.site, &plan), Err(HookError::Changed { .. })));
+    assert!(matches!(apply(&f.site, &plan), Err(HookError::Install(InstallError::Changed { .. }))));
     assert_eq!(f.snapshot(), before);
 }
 

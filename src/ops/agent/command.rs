@@ -7,12 +7,12 @@ use crate::{
 };
 
 impl Session {
-    /// Remembers what the work tree looks like, before a command of the agent runs.
+    /// Remembers what the work tree looks like, before a command of the agent runs. It is a sign of life, too.
     ///
     /// # Errors
     /// When git can't tell, or it can't be written down.
     pub fn look_before_command(&self) -> Result<(), Error> {
-        let Some(me) = self.who(&self.snapshot()?)?.instance().cloned() else { return Ok(()) };
+        let Some(me) = self.asking(&self.snapshot()?)?.instance().cloned() else { return Ok(()) };
         if self.settings.guard == Guard::Off {
             return Ok(());
         }

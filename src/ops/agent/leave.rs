@@ -2,6 +2,7 @@
 
 use crate::{
     base::path::RepoPath,
+    host::sighting::Sighting,
     model::{
         claim::{Claim, Holder},
         handoff::Document,
@@ -28,6 +29,7 @@ impl Session {
         if snapshot.instance(&me)?.is_none() {
             return Ok(None);
         }
+        Sighting::forget(self.repository.common_dir(), &me);
         let claims = snapshot.claims_of(&Holder::Instance(me))?;
         let unfinished = if claims.is_empty() { Vec::new() } else { self.unfinished(claims)? };
         let handed_on = if unfinished.is_empty() { None } else { Some(self.hand_on(&unfinished)?) };

@@ -98,8 +98,10 @@ fn told(text: String) -> Answer {
 }
 
 fn before(session: &Session, used: &Use) -> anyhow::Result<Answer> {
-    if used.command.is_some() {
-        session.look_before_command()?;
+    match used.command {
+        Some(_) => session.look_before_command()?,
+        None if used.edits.is_empty() => session.hear()?,
+        None => {}
     }
     if used.edits.is_empty() {
         return Ok(Answer::Pass);

@@ -12,11 +12,11 @@ fn a_pipe_in_the_place_of_a_hook_is_told_and_not_waited_for() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("a pipe");
     let error = plan(&f.site).expect_err("no hook");
     assert!(
-        matches!(&error, HookError::Io { path: told, source } if *told == path && source.to_string() == "it is no plain file"),
+        matches!(&error, HookError::Install(InstallError::Io { path: told, source }) if *told == path && source.to_string() == "it is no plain file"),
         "{error:?}"
     );
-    fs::create_dir_all(f.site.own_dir()).expect("made");
-    rustix::fs::mkfifoat(rustix::fs::CWD, manifest::Manifest::path(&f.site), rustix::fs::Mode::RWXU).expect("a pipe");
+    fs::create_dir_all(f.site.place().own).expect("made");
+    rustix::fs::mkfifoat(rustix::fs::CWD, Manifest::path(&f.site.place()), rustix::fs::Mode::RWXU).expect("a pipe");
     assert!(matches!(fence_state(&f.site, None), FenceState::Missing { .. }));
 }
 

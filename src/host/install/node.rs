@@ -1,6 +1,6 @@
 //! What is at a path, so that it can be compared, recorded and put back.
 
-use super::HookError;
+use super::InstallError;
 use crate::disk;
 use sha2::{Digest, Sha256};
 use std::{
@@ -27,13 +27,13 @@ pub enum Node {
 }
 
 /// The permissions of a hook.
-pub(super) const EXECUTABLE: u32 = 0o755;
+pub(in crate::host) const EXECUTABLE: u32 = 0o755;
 
 /// The largest hook that is read, in bytes: some are programs.
 const MAX_FILE: usize = 64 * 1024 * 1024;
 
 /// What is in a file that may be anybody's.
-pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+pub(in crate::host) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     disk::read(path, MAX_FILE)
 }
 
@@ -44,18 +44,18 @@ impl Node {
     }
 
     /// What is at `path` now; links are not followed.
-    pub(super) fn read(path: &Path) -> Result<Node, HookError> {
+    pub(in crate::host) fn read(path: &Path) -> Result<Node, InstallError> {
         let read = || match fs::symlink_metadata(path) {
             Ok(meta) if meta.is_symlink() => fs::read_link(path).map(Node::Link),
             Ok(meta) => Ok(Node::File { bytes: read_file(path)?, mode: mode(&meta) }),
             Err(error) if is_absence(&error) => Ok(Node::Absent),
             Err(error) => Err(error),
         };
-        read().map_err(HookError::io(path))
+        read().map_err(InstallError::io(path))
     }
 
     /// Puts this at `path`, in one step as seen by others.
-    pub(in crate::host) fn write(&self, path: &Path) -> Result<(), HookError> {
+    pub(in crate::host) fn write(&self, path: &Path) -> Result<(), InstallError> {
         let dir = path.parent().unwrap_or(Path::new("."));
         let write = || match self {
             Node::Absent => match fs::remove_file(path) {
@@ -74,16 +74,16 @@ impl Node {
                 link(target, path)
             }
         };
-        write().map_err(HookError::io(path))
+        write().map_err(InstallError::io(path))
     }
 
     /// Whether git would run it as a hook.
-    pub(super) fn is_executable(&self) -> bool {
+    pub(in crate::host) fn is_executable(&self) -> bool {
         matches!(self, Node::File { mode, .. } if mode & 0o111 != 0)
     }
 
     /// A short text that is equal for equal nodes.
-    pub(super) fn seal(&self) -> String {
+    pub(in crate::host) fn seal(&self) -> String {
         match self {
             Node::Absent => "absent".into(),
             Node::Link(target) => format!("link {}", target.display()),
@@ -103,8 +103,17 @@ impl std::fmt::Debug for Node {
     }
 }
 
+/// `path` with the links in it resolved, as far down as it exists.
+pub(in crate::host) fn real(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), _, _) => real,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
 /// The SHA-256 of `bytes`, in hex.
-pub(super) fn digest(bytes: &[u8]) -> String {
+pub(in crate::host) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out

@@ -1,10 +1,10 @@
 //! One at a time: whoever puts fences up, back or takes them down looks first and writes later, and in between nobody
 //! else may.
 //!
-//! An advisory lock on `<git-common-dir>/aio/init.lock`, which all worktrees share and the kernel ends with the process.
-//! The file is there only while somebody works: an undo leaves nothing behind.
+//! An advisory lock on `init.lock` in the folder of the record, which all worktrees share and the kernel ends with the
+//! process. The file is there only while somebody works: an undo leaves nothing behind.
 
-use super::{HookError, Site};
+use super::{InstallError, Place};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
@@ -19,27 +19,27 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long between two looks whether the others are done.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The right to change hooks, until dropped.
+/// The right to change what a record is about, until dropped.
 #[must_use = "the lock ends when it is dropped"]
-pub(super) struct Lock {
+pub(in crate::host) struct Lock {
     path: PathBuf,
     /// `None` where files can't be locked.
     held: Option<File>,
 }
 
 impl Lock {
-    /// Waits until nobody else is changing hooks.
+    /// Waits until nobody else is changing anything.
     ///
-    /// Where nothing can be written or locked it goes on without: then an [`apply`](super::apply()) refuses what is no
+    /// Where nothing can be written or locked it goes on without: then an [`apply`](super::apply) refuses what is no
     /// longer as it was planned.
-    pub(super) fn take(site: &Site) -> Result<Lock, HookError> {
-        let path = site.own_dir().join("init.lock");
+    pub(in crate::host) fn take(place: &Place) -> Result<Lock, InstallError> {
+        let path = place.own.join("init.lock");
         let deadline = Instant::now() + PATIENCE;
         loop {
             match try_take(&path) {
                 Ok(Some(file)) => return Ok(Lock { path, held: Some(file) }),
                 Ok(None) if Instant::now() < deadline => thread::sleep(PAUSE),
-                Ok(None) => return Err(HookError::Busy { lock: path }),
+                Ok(None) => return Err(InstallError::Busy { lock: path }),
                 Err(_) => return Ok(Lock { path, held: None }),
             }
         }

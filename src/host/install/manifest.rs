@@ -1,11 +1,12 @@
-//! The record of what `init` changed: `<git-common-dir>/aio/init.json`, with the bytes that were there before in
-//! `<git-common-dir>/aio/backup/`.
+//! The record of what `init` changed: `init.json` in the folder of a [`Place`], with the bytes that were there before in
+//! `backup/` beside it.
 //!
 //! It is written before anything is changed, so that a crash in between can be undone. Paths inside the git directory
-//! are kept relative to it, since a repository may move.
+//! and in the work tree around it are kept relative to it, since a repository may move. Those of other work trees are
+//! absolute: one record serves them all.
 
 use super::{
-    ConfigChange, HookError, Node, Site,
+    ConfigChange, InstallError, Node, Part, Place,
     node::{digest, read_file},
 };
 use crate::base::path;
@@ -16,57 +17,60 @@ const VERSION: u32 = 1;
 
 /// What was changed, and what was there before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(in crate::host) struct Manifest {
     v: u32,
-    pub(super) files: Vec<FileRecord>,
-    pub(super) config: Vec<ConfigRecord>,
+    pub(in crate::host) files: Vec<FileRecord>,
+    pub(in crate::host) config: Vec<ConfigRecord>,
     /// The whole file of settings, for as long as nobody else writes to it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) config_file: Option<ConfigFile>,
+    pub(in crate::host) config_file: Option<ConfigFile>,
     /// The folder whose hooks our dispatchers run.
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatches: Option<String>,
     /// Folders that were made, outermost first.
     #[serde(default)]
-    pub(super) folders: Vec<String>,
+    pub(in crate::host) folders: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct FileRecord {
-    pub(super) path: String,
-    pub(super) before: Before,
+pub(in crate::host) struct FileRecord {
+    pub(in crate::host) path: String,
+    /// What of the file is ours.
+    #[serde(default)]
+    pub(in crate::host) part: Part,
+    pub(in crate::host) before: Before,
     /// The seal of what we left there.
-    pub(super) after: String,
+    pub(in crate::host) after: String,
     /// Where the hook that was here is now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) aside: Option<String>,
+    pub(in crate::host) aside: Option<String>,
 }
 
 /// What there was, its bytes being in a backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Before {
+pub(in crate::host) enum Before {
     Absent,
     File { backup: String, mode: u32 },
     Link { target: String },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct ConfigRecord {
-    pub(super) key: String,
-    pub(super) before: Vec<String>,
-    pub(super) after: Vec<String>,
+pub(in crate::host) struct ConfigRecord {
+    pub(in crate::host) key: String,
+    pub(in crate::host) before: Vec<String>,
+    pub(in crate::host) after: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct ConfigFile {
-    pub(super) backup: String,
+pub(in crate::host) struct ConfigFile {
+    pub(in crate::host) backup: String,
     /// The digest of what we left there.
-    pub(super) after: String,
+    pub(in crate::host) after: String,
 }
 
 impl Manifest {
-    pub(super) fn new() -> Manifest {
+    pub(in crate::host) fn new() -> Manifest {
         Manifest {
             v: VERSION,
             files: Vec::new(),
@@ -78,10 +82,10 @@ impl Manifest {
     }
 
     /// The record, or `None` where there was no `init`.
-    pub(super) fn read(site: &Site) -> Result<Option<Manifest>, HookError> {
-        let path = Manifest::path(site);
+    pub(in crate::host) fn read(place: &Place) -> Result<Option<Manifest>, InstallError> {
+        let path = Manifest::path(place);
         let Node::File { bytes, .. } = Node::read(&path)? else { return Ok(None) };
-        let damaged = |reason: String| HookError::Manifest { path: path.clone(), reason };
+        let damaged = |reason: String| InstallError::Record { path: path.clone(), reason };
         let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         match manifest.v {
             VERSION => Ok(Some(manifest)),
@@ -89,26 +93,26 @@ impl Manifest {
         }
     }
 
-    pub(super) fn write(&self, site: &Site) -> Result<(), HookError> {
-        let path = Manifest::path(site);
+    pub(in crate::host) fn write(&self, place: &Place) -> Result<(), InstallError> {
+        let path = Manifest::path(place);
         let mut bytes = serde_json::to_vec_pretty(self)
-            .map_err(|error| HookError::Manifest { path: path.clone(), reason: error.to_string() })?;
+            .map_err(|error| InstallError::Record { path: path.clone(), reason: error.to_string() })?;
         bytes.push(b'\n');
-        write_own(site, &path, bytes, 0o644)
+        write_own(place, &path, bytes, 0o644)
     }
 
-    pub(super) fn path(site: &Site) -> PathBuf {
-        site.own_dir().join("init.json")
+    pub(in crate::host) fn path(place: &Place) -> PathBuf {
+        place.own.join("init.json")
     }
 
     /// The record of the file at `path`.
-    pub(super) fn file(&self, site: &Site, path: &Path) -> Option<&FileRecord> {
-        let path = encode(site, path);
+    pub(in crate::host) fn file(&self, place: &Place, path: &Path) -> Option<&FileRecord> {
+        let path = encode(place, path);
         self.files.iter().find(|record| record.path == path)
     }
 
     /// Adds a record, or puts it in the place of an older one of the same file.
-    pub(super) fn set_file(&mut self, record: FileRecord) {
+    pub(in crate::host) fn set_file(&mut self, record: FileRecord) {
         match self.files.iter_mut().find(|old| old.path == record.path) {
             Some(old) => *old = record,
             None => self.files.push(record),
@@ -117,7 +121,7 @@ impl Manifest {
 
     /// Takes a change of the settings in. What was there before stays what it was, unless somebody else has changed it
     /// since.
-    pub(super) fn set_config(&mut self, change: &ConfigChange) {
+    pub(in crate::host) fn set_config(&mut self, change: &ConfigChange) {
         let ConfigChange { key, before, after } = change.clone();
         match self.config.iter_mut().find(|old| old.key == key) {
             Some(old) if old.after == before => old.after = after,
@@ -126,67 +130,75 @@ impl Manifest {
         }
     }
 
-    pub(super) fn dispatches(&self) -> Option<PathBuf> {
+    pub(in crate::host) fn dispatches(&self) -> Option<PathBuf> {
         self.dispatches.as_deref().map(decode_path)
     }
 
-    pub(super) fn set_dispatches(&mut self, folder: &Path) {
+    pub(in crate::host) fn set_dispatches(&mut self, folder: &Path) {
         self.dispatches = Some(encode_path(folder));
     }
 }
 
 impl Before {
     /// Keeps what is in `node`, its bytes in a file named after them.
-    pub(super) fn keep(site: &Site, node: &Node) -> Result<Before, HookError> {
+    pub(in crate::host) fn keep(place: &Place, node: &Node) -> Result<Before, InstallError> {
         Ok(match node {
             Node::Absent => Before::Absent,
             Node::Link(target) => Before::Link { target: encode_path(target) },
-            Node::File { bytes, mode } => Before::File { backup: keep_bytes(site, bytes)?, mode: *mode },
+            Node::File { bytes, mode } => Before::File { backup: keep_bytes(place, bytes)?, mode: *mode },
         })
     }
 
     /// What was kept.
-    pub(super) fn restore(&self, site: &Site) -> Result<Node, HookError> {
+    pub(in crate::host) fn restore(&self, place: &Place) -> Result<Node, InstallError> {
         Ok(match self {
             Before::Absent => Node::Absent,
             Before::Link { target } => Node::Link(decode_path(target)),
-            Before::File { backup, mode } => Node::File { bytes: kept_bytes(site, backup)?, mode: *mode },
+            Before::File { backup, mode } => Node::File { bytes: kept_bytes(place, backup)?, mode: *mode },
         })
     }
 }
 
 /// Keeps bytes under their digest, which also tells later whether they are still the same.
-pub(super) fn keep_bytes(site: &Site, bytes: &[u8]) -> Result<String, HookError> {
+pub(in crate::host) fn keep_bytes(place: &Place, bytes: &[u8]) -> Result<String, InstallError> {
     let name = digest(bytes);
-    write_own(site, &backup_dir(site).join(&name), bytes.to_owned(), 0o600)?;
+    write_own(place, &backup_dir(place).join(&name), bytes.to_owned(), 0o600)?;
     Ok(name)
 }
 
 /// Writes a file of ours, which in a shared repository has to serve the others too.
-fn write_own(site: &Site, path: &Path, bytes: Vec<u8>, mode: u32) -> Result<(), HookError> {
-    site.make_folder_of(path)?;
-    Node::File { bytes, mode: site.sharing.of_file(mode) }.write(path)
+fn write_own(place: &Place, path: &Path, bytes: Vec<u8>, mode: u32) -> Result<(), InstallError> {
+    place.make_folder_of(path)?;
+    Node::File { bytes, mode: place.sharing.of_file(mode) }.write(path)
 }
 
 /// The bytes kept under this name.
-pub(super) fn kept_bytes(site: &Site, name: &str) -> Result<Vec<u8>, HookError> {
-    let path = backup_dir(site).join(name);
-    let bytes = read_file(&path).map_err(HookError::io(&path))?;
-    if digest(&bytes) == name { Ok(bytes) } else { Err(HookError::Manifest { path, reason: "it was altered".into() }) }
+pub(in crate::host) fn kept_bytes(place: &Place, name: &str) -> Result<Vec<u8>, InstallError> {
+    let path = backup_dir(place).join(name);
+    let bytes = read_file(&path).map_err(InstallError::io(&path))?;
+    if digest(&bytes) == name { Ok(bytes) } else { Err(InstallError::Record { path, reason: "it was altered".into() }) }
 }
 
-pub(super) fn backup_dir(site: &Site) -> PathBuf {
-    site.own_dir().join("backup")
+pub(in crate::host) fn backup_dir(place: &Place) -> PathBuf {
+    place.own.join("backup")
 }
 
 /// A path as it stands in the record.
-pub(super) fn encode(site: &Site, path: &Path) -> String {
-    encode_path(path.strip_prefix(&site.common_dir).unwrap_or(path))
+pub(in crate::host) fn encode(place: &Place, path: &Path) -> String {
+    if let Ok(inside) = path.strip_prefix(&place.base) {
+        return encode_path(inside);
+    }
+    let beside = place.base.parent().and_then(|around| path.strip_prefix(around).ok());
+    encode_path(&beside.map_or_else(|| path.to_owned(), |beside| Path::new("..").join(beside)))
 }
 
 /// The path that stands so in the record.
-pub(super) fn decode(site: &Site, text: &str) -> PathBuf {
-    site.common_dir.join(decode_path(text))
+pub(in crate::host) fn decode(place: &Place, text: &str) -> PathBuf {
+    let path = decode_path(text);
+    match (path.strip_prefix(".."), place.base.parent()) {
+        (Ok(beside), Some(around)) => around.join(beside),
+        _ => place.base.join(path),
+    }
 }
 
 fn encode_path(path: &Path) -> String {

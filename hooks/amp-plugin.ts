@@ -1,0 +1,78 @@
+// The fence inside Amp: before a tool changes a file, git-aio is asked whether somebody else holds it.
+// Written by `git aio init --agents`, taken back by `git aio init --undo`.
+// It stands aside where git-aio is not installed. If git-aio fails, the tool is stopped, with what git-aio said.
+
+import { spawn } from 'node:child_process'
+
+export const description = 'git-aio: claims on files that several agents share'
+
+/** How long git-aio is waited for, in milliseconds. */
+const PATIENCE = 10_000
+
+/** What git-aio answers; `undefined` where it is not installed. */
+function ask(question: object, cwd: string): Promise<any> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('git-aio', ['hook', 'amp'], { cwd, timeout: PATIENCE })
+    const said = { out: '', err: '' }
+    child.stdout.on('data', (data) => (said.out += data))
+    child.stderr.on('data', (data) => (said.err += data))
+    child.on('error', (error: any) => (error.code === 'ENOENT' ? resolve(undefined) : reject(error)))
+    child.on('close', (code) => {
+      if (code !== 0) return reject(new Error(said.err.trim() || 'git-aio gave no answer'))
+      try {
+        resolve(JSON.parse(said.out || '{}'))
+      } catch {
+        reject(new Error('git-aio gave an answer that makes no sense'))
+      }
+    })
+    child.stdin.on('error', () => {})
+    child.stdin.end(JSON.stringify(question))
+  })
+}
+
+export default function (amp: any) {
+  /** What is to be told in a thread when the model is asked next. */
+  const pending = new Map<string, string[]>()
+
+  const question = (event: any, kind: string) => {
+    const files = (event.tool && amp.helpers?.filesModifiedByToolCall?.(event)) ?? []
+    return {
+      event: kind,
+      thread: event.thread?.id,
+      cwd: process.cwd(),
+      tool: event.tool,
+      input: event.input,
+      files: files.map((file: any) => amp.helpers.filePathFromURI(file)),
+    }
+  }
+
+  /** Tells git-aio of what happened, and keeps what it has to say. That it can't be told stops nothing. */
+  const tell = async (event: any, kind: string) => {
+    const answer = await ask(question(event, kind), process.cwd()).catch((error) => {
+      amp.logger?.log(`git-aio: ${error.message}`)
+    })
+    const thread = event.thread?.id
+    if (answer?.message && thread) pending.set(thread, [...(pending.get(thread) ?? []), answer.message])
+  }
+
+  amp.on('session.start', (event: any) => tell(event, 'session.start'))
+
+  amp.on('agent.start', async (event: any) => {
+    await tell(event, 'agent.start')
+    const told = pending.get(event.thread?.id)
+    pending.delete(event.thread?.id)
+    if (told) return { message: { content: told.join('\n'), display: true } }
+  })
+
+  amp.on('agent.end', (event: any) => tell(event, 'agent.end'))
+
+  amp.on('tool.call', async (event: any) => {
+    try {
+      return (await ask(question(event, 'tool.call'), process.cwd())) ?? { action: 'allow' }
+    } catch (error: any) {
+      return { action: 'reject-and-continue', message: `git-aio could not judge this, and so it is stopped: ${error.message}` }
+    }
+  })
+
+  amp.on('tool.result', (event: any) => tell(event, 'tool.result'))
+}
