@@ -41,10 +41,26 @@ struct Session {
     heard: String,
 }
 
-/// A repository with an agent's integration installed, and `a.txt` held by somebody else.
-fn guarded<'e>(env: &'e TestEnvironment, cli: &dyn Cli) -> (Repo<'e>, String) {
+/// Where the fence inside an agent is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// In the repository.
+    Here,
+    /// Among the user's own files.
+    User,
+}
+
+/// A repository in which an agent is fenced, and `a.txt` held by somebody else.
+fn guarded<'e>(env: &'e TestEnvironment, cli: &dyn Cli, scope: Scope) -> (Repo<'e>, String) {
     let repo = env.repo_with("r", Refs::Files, "sha1", &[("a.txt", "one\n"), ("free.txt", "one\n")]);
-    repo.ok(&["init", "--quiet", "--agents", cli.name()]);
+    match scope {
+        Scope::Here => drop(repo.ok(&["init", "--quiet", "--agents", cli.name()])),
+        Scope::User => {
+            repo.ok(&["init", "--quiet"]);
+            repo.ok(&["init", "--quiet", "--user", "--agents", cli.name()]);
+            repo.git(&["config", "aio.autoClaim", "true"]);
+        }
+    }
     let holder = repo.register("aider");
     repo.ok_as(&holder, &["claim", "a.txt", "--why", "port the parser"]);
     (repo, holder)
@@ -99,9 +115,9 @@ fn left_behind(repo: &Repo<'_>) -> Vec<String> {
 
 #[test]
 fn what_another_holds_is_refused_and_what_is_free_is_claimed() {
-    for cli in chosen() {
+    for (cli, scope) in chosen().into_iter().flat_map(|cli| [(cli, Scope::Here), (cli, Scope::User)]) {
         let env = TestEnvironment::new();
-        let (repo, holder) = guarded(&env, cli);
+        let (repo, holder) = guarded(&env, cli, scope);
         let mut script = cli.edit(&repo, "a.txt", "one", "two");
         script.extend(cli.edit(&repo, "free.txt", "one", "two"));
         script.push(cli.create(&repo, "new.txt", "new"));
@@ -127,7 +143,7 @@ fn what_another_holds_is_refused_and_what_is_free_is_claimed() {
 fn commits_of_an_agent_meet_the_fence() {
     for cli in chosen() {
         let env = TestEnvironment::new();
-        let (repo, holder) = guarded(&env, cli);
+        let (repo, holder) = guarded(&env, cli, Scope::Here);
         let script = vec![
             cli.shell("echo two > a.txt; git commit -q -m theirs a.txt"),
             cli.shell("echo two > free.txt; git commit -q -m mine free.txt"),
