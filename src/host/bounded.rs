@@ -40,9 +40,14 @@ pub(super) struct Ran {
 
 /// Runs `command`, and ends it and whatever it started when `limit` is over: first by asking, since a git that is
 /// killed leaves its locks, here and in a hub on this machine. It can't read from a terminal.
-pub(super) fn run(mut command: Command, limit: Duration) -> io::Result<Ran> {
+pub(super) fn run(command: Command, limit: Duration) -> io::Result<Ran> {
+    run_with(command, Stdio::null(), limit)
+}
+
+/// The same, with this to read.
+pub(super) fn run_with(mut command: Command, stdin: Stdio, limit: Duration) -> io::Result<Ran> {
     let deadline = Instant::now() + limit;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut wrapped = CommandWrap::from(command);
     #[cfg(unix)]
     wrapped.wrap(process_wrap::std::ProcessGroup::leader());

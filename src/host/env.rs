@@ -80,6 +80,18 @@ pub(super) fn path_of_agents() -> OsString {
     of_tests.or_else(path).unwrap_or_default()
 }
 
+/// Whether Gemini is told to trust the folder that it is started in.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn trusts_gemini() -> bool {
+    std::env::var_os("GEMINI_CLI_TRUST_WORKSPACE").is_some_and(|value| value == "true")
+}
+
+/// Whether Copilot is told to trust the folder that it is started in.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn trusts_copilot() -> bool {
+    std::env::var_os("COPILOT_ALLOW_ALL").is_some_and(|value| value == "true")
+}
+
 /// Where the user's own files are, as far as agent CLIs and we are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Homes {

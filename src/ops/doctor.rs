@@ -2,6 +2,7 @@
 //!
 //! Every check stands for itself: what one finds broken keeps no other from being made. None of them changes anything.
 
+mod agents;
 mod fences;
 mod hub;
 mod instances;
@@ -122,6 +123,7 @@ impl Session {
         ]);
         checks.extend(self.check_hub());
         checks.extend(self.check_fences());
+        checks.extend(self.check_agents());
         checks
     }
 

@@ -1,5 +1,6 @@
 //! Fences inside agent CLIs, as `init --agents` puts them up and takes them down.
 
+mod doctor;
 mod sourced;
 mod text;
 mod user;

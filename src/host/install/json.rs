@@ -41,10 +41,14 @@ pub(super) fn without(text: &str, template: &str, was: Option<&str>) -> Option<S
 
 /// The commands of ours in `text`.
 pub(in crate::host) fn commands(text: &str) -> Vec<String> {
-    let value = parse(split_mark(text).1).ok().and_then(|root| root.value()?.to_serde_value());
     let mut found = Vec::new();
-    value.iter().for_each(|value| collect_commands(value, &mut found));
+    collect_commands(&value(text), &mut found);
     found
+}
+
+/// What stands in `text`; null where it can't be read.
+pub(in crate::host) fn value(text: &str) -> Value {
+    parse(split_mark(text).1).ok().and_then(|root| root.value()?.to_serde_value()).unwrap_or_default()
 }
 
 fn collect_commands(value: &Value, found: &mut Vec<String>) {

@@ -4,10 +4,14 @@
 //! holds in every repository. Hooks and plugins ask git-aio before an edit; texts and a skill tell the model what a
 //! claim is; a server offers the same as tools.
 
+mod fence;
 mod piece;
 mod plan;
+mod trust;
 
+pub use fence::{Fence, fences, missing};
 pub use plan::{Scope, install, plan};
+pub use trust::{Trust, trust};
 
 use crate::host::{agents::Agent, env};
 use std::path::Path;
@@ -36,7 +40,7 @@ pub fn installed() -> Vec<Agent> {
 }
 
 /// Whether its program, which is called as it is, would be found by a shell.
-fn is_program(agent: Agent) -> bool {
+pub fn is_program(agent: Agent) -> bool {
     let path = env::path_of_agents();
     std::env::split_paths(&path).any(|folder| is_executable(&folder.join(agent.as_str())))
 }
