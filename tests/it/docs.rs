@@ -21,7 +21,8 @@ fn root() -> &'static Path {
 
 /// README.md and all pages of docs, by their names.
 fn pages() -> Vec<(String, String)> {
-    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = ["docs", "docs/agents"].into_iter().flat_map(|dir| fs::read_dir(root().join(dir)).unwrap());
+    let docs = docs.map(|entry| entry.unwrap().path());
     let pages = docs.chain([root().join("README.md")]).filter(|path| path.extension().is_some_and(|e| e == "md"));
     let mut pages: Vec<_> =
         pages.map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap())).collect();

@@ -36,6 +36,8 @@ impl ToolCall {
 
 /// How one family of models is spoken to. All of them stream their answers as server-sent events.
 struct Wire {
+    /// Where a request has the conversation.
+    conversation: &'static str,
     /// How many tools have answered in a conversation.
     results: fn(&Value) -> usize,
     /// Whether it offers tools to the model. The others ask for a title and the like.
@@ -62,20 +64,20 @@ pub struct Model {
 
 struct Shared {
     script: Vec<ToolCall>,
-    /// The longest conversation of all that offer tools, as it was last sent.
-    conversation: Mutex<Conversation>,
+    /// The longest conversation, as it was last sent.
+    longest: Mutex<Conversation>,
 }
 
 #[derive(Default)]
 struct Conversation {
     results: usize,
-    body: Value,
+    said: Value,
 }
 
 impl Model {
     /// Starts one that follows this script.
     pub fn start(script: Vec<ToolCall>) -> Model {
-        let shared = Arc::new(Shared { script, conversation: Mutex::default() });
+        let shared = Arc::new(Shared { script, longest: Mutex::default() });
         let serving = Arc::clone(&shared);
         Model { loopback: Loopback::serve(move |stream| serving.answer(stream)), shared }
     }
@@ -85,16 +87,16 @@ impl Model {
         format!("http://{}", self.loopback.address)
     }
 
-    /// All that it was told at the end, a text after the other.
+    /// All that it was told till the end, a text after the other; not which tools there are.
     pub fn heard(&self) -> String {
         let mut heard = String::new();
-        collect_texts(&self.shared.conversation.lock().unwrap().body, &mut heard);
+        collect_texts(&self.shared.longest.lock().unwrap().said, &mut heard);
         heard
     }
 
     /// How many calls of its script were answered.
     pub fn calls_answered(&self) -> usize {
-        self.shared.conversation.lock().unwrap().results
+        self.shared.longest.lock().unwrap().results
     }
 }
 
@@ -120,7 +122,7 @@ impl Shared {
         write!(stream, "{head}\r\n\r\n{answer}")
     }
 
-    fn turn(&self, wire: &Wire, body: Value) -> String {
+    fn turn(&self, wire: &Wire, mut body: Value) -> String {
         let results = (wire.results)(&body);
         let does = match self.script.get(results) {
             _ if !(wire.offers_tools)(&body) => Does::Say("A title"),
@@ -132,9 +134,9 @@ impl Shared {
             let name = name.map(|name| format!("event: {name}\n")).unwrap_or_default();
             let _ = write!(out, "{name}data: {data}\n\n");
         }
-        let mut longest = self.conversation.lock().unwrap();
+        let mut longest = self.longest.lock().unwrap();
         if (wire.offers_tools)(&body) && results >= longest.results {
-            *longest = Conversation { results, body };
+            *longest = Conversation { results, said: body[wire.conversation].take() };
         }
         out
     }
@@ -164,12 +166,13 @@ fn has_tools(body: &Value) -> bool {
 fn a_script_is_followed_in_every_format() {
     let call = ToolCall::new("write", json!({ "path": "a.txt" }));
     let wires = [
-        (&anthropic::WIRE, "messages", json!({ "role": "user", "content": [{ "type": "tool_result" }] })),
-        (&responses::WIRE, "input", json!({ "type": "function_call_output", "output": "written" })),
-        (&gemini::WIRE, "contents", json!({ "parts": [{ "functionResponse": {} }] })),
-        (&chat::WIRE, "messages", json!({ "role": "tool", "content": "written" })),
+        (&anthropic::WIRE, json!({ "role": "user", "content": [{ "type": "tool_result" }] })),
+        (&responses::WIRE, json!({ "type": "function_call_output", "output": "written" })),
+        (&gemini::WIRE, json!({ "parts": [{ "functionResponse": {} }] })),
+        (&chat::WIRE, json!({ "role": "tool", "content": "written" })),
     ];
-    for (wire, list, result) in wires {
+    for (wire, result) in wires {
+        let list = wire.conversation;
         let tools = json!([{ "name": "write" }]);
         let says = |does| {
             (wire.events)(&json!({ "tools": tools }), 0, does)

@@ -41,13 +41,34 @@ struct Session {
     heard: String,
 }
 
-/// A repository with an agent's integration installed, and `a.txt` held by somebody else.
-fn guarded<'e>(env: &'e TestEnvironment, cli: &dyn Cli) -> (Repo<'e>, String) {
+/// Where the fence inside an agent is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// In the repository.
+    Here,
+    /// Among the user's own files.
+    User,
+}
+
+/// A repository in which an agent is fenced, and `a.txt` held by somebody else.
+fn guarded<'e>(env: &'e TestEnvironment, cli: &dyn Cli, scope: Scope) -> (Repo<'e>, String) {
     let repo = env.repo_with("r", Refs::Files, "sha1", &[("a.txt", "one\n"), ("free.txt", "one\n")]);
-    repo.ok(&["init", "--quiet", "--agents", cli.name()]);
+    match scope {
+        Scope::Here => drop(repo.ok(&["init", "--quiet", "--agents", cli.name()])),
+        Scope::User => {
+            repo.ok(&["init", "--quiet"]);
+            repo.ok(&["init", "--quiet", "--user", "--agents", cli.name()]);
+            repo.git(&["config", "aio.autoClaim", "true"]);
+        }
+    }
     let holder = repo.register("aider");
     repo.ok_as(&holder, &["claim", "a.txt", "--why", "port the parser"]);
     (repo, holder)
+}
+
+/// The end of what a model was told, which is where a failure shows.
+fn end(heard: &str) -> &str {
+    &heard[heard.floor_char_boundary(heard.len().saturating_sub(4000))..]
 }
 
 /// Runs a session of an agent whose model makes these calls, and all of them.
@@ -59,10 +80,10 @@ fn play(cli: &dyn Cli, repo: &Repo<'_>, script: Vec<ToolCall>) -> Session {
     let Ended { stdout, stderr, code } = &ended;
     let heard = model.heard();
     let what = format!("{name} with {}", cli.model());
-    assert_eq!((*code, model.calls_answered()), (0, calls), "{what}: {stdout}\n{stderr}\n{heard}");
+    assert_eq!((*code, model.calls_answered()), (0, calls), "{what}: {stdout}\n{stderr}\n{}", end(&heard));
     assert_eq!(left_behind(repo), Vec::<String>::new(), "{what}");
     let greeting = format!("You are {name}-");
-    let at = heard.find(&greeting).unwrap_or_else(|| panic!("{what} was not briefed: {heard}"));
+    let at = heard.find(&greeting).unwrap_or_else(|| panic!("{what} was not briefed: {}", end(&heard)));
     let me = heard[at + "You are ".len()..]
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
         .next()
@@ -94,23 +115,23 @@ fn left_behind(repo: &Repo<'_>) -> Vec<String> {
 
 #[test]
 fn what_another_holds_is_refused_and_what_is_free_is_claimed() {
-    for cli in chosen() {
+    for (cli, scope) in chosen().into_iter().flat_map(|cli| [(cli, Scope::Here), (cli, Scope::User)]) {
         let env = TestEnvironment::new();
-        let (repo, holder) = guarded(&env, cli);
+        let (repo, holder) = guarded(&env, cli, scope);
         let mut script = cli.edit(&repo, "a.txt", "one", "two");
         script.extend(cli.edit(&repo, "free.txt", "one", "two"));
-        script.push(cli.create(&repo, "sub/new.txt", "new"));
+        script.push(cli.create(&repo, "new.txt", "new"));
         let Session { me, heard } = play(cli, &repo, script);
 
         let text = |path: &str| fs::read_to_string(repo.dir.join(path)).unwrap();
         assert_eq!(
-            (text("a.txt"), text("free.txt"), text("sub/new.txt")),
+            (text("a.txt"), text("free.txt"), text("new.txt")),
             ("one\n".into(), "two\n".into(), "new\n".into())
         );
         let refusal = heard.find(&format!("git aio: a.txt is held by {holder}")).expect("the reason reaches the model");
-        assert!(heard[refusal..].contains("\"port the parser\""), "{heard}");
+        assert!(heard[refusal..].contains("\"port the parser\""), "{}", end(&heard));
         let log = repo.ok(&["log"]);
-        for path in ["free.txt", "sub/new.txt"] {
+        for path in ["free.txt", "new.txt"] {
             assert!(log.contains(&format!("claim: {path} (file) by {me}")), "{}: {log}", cli.name());
         }
         let status = repo.ok(&["status"]);
@@ -122,17 +143,17 @@ fn what_another_holds_is_refused_and_what_is_free_is_claimed() {
 fn commits_of_an_agent_meet_the_fence() {
     for cli in chosen() {
         let env = TestEnvironment::new();
-        let (repo, holder) = guarded(&env, cli);
+        let (repo, holder) = guarded(&env, cli, Scope::Here);
         let script = vec![
             cli.shell("echo two > a.txt; git commit -q -m theirs a.txt"),
             cli.shell("echo two > free.txt; git commit -q -m mine free.txt"),
         ];
         let Session { me, heard } = play(cli, &repo, script);
 
-        assert_eq!(repo.git(&["log", "--format=%s"]), "mine\nbegin\n", "{}: {heard}", cli.name());
+        assert_eq!(repo.git(&["log", "--format=%s"]), "mine\nbegin\n", "{me}: {}", end(&heard));
         let refusal = heard.find(&format!("a.txt is held by {holder}")).expect("the reason reaches the model");
-        assert!(heard[refusal..].contains("commit refused"), "{heard}");
-        assert!(heard.contains("files changed that are not yours to change"), "it is told after its command: {heard}");
+        assert!(heard[refusal..].contains("commit refused"), "{}", end(&heard));
+        assert!(heard.contains("files changed that are not yours to change"), "{me}: {}", end(&heard));
         assert!(!repo.ok(&["status"]).contains(&format!("{me} live")));
     }
 }

@@ -3,7 +3,7 @@
 use super::{Does, Event, Wire, elements, has_tools};
 use serde_json::{Value, json};
 
-pub(super) const WIRE: Wire = Wire { results, offers_tools: has_tools, events };
+pub(super) const WIRE: Wire = Wire { conversation: "messages", results, offers_tools: has_tools, events };
 
 fn results(body: &Value) -> usize {
     let blocks = elements(&body["messages"]).flat_map(|message| elements(&message["content"]));

@@ -3,7 +3,7 @@
 use super::{Does, Event, ToolCall, Wire, elements, has_tools};
 use serde_json::{Value, json};
 
-pub(super) const WIRE: Wire = Wire { results, offers_tools: has_tools, events };
+pub(super) const WIRE: Wire = Wire { conversation: "messages", results, offers_tools: has_tools, events };
 
 fn results(body: &Value) -> usize {
     elements(&body["messages"]).filter(|message| message["role"] == "tool").count()

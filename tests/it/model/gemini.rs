@@ -3,7 +3,7 @@
 use super::{Does, Event, Wire, elements, has_tools};
 use serde_json::{Value, json};
 
-pub(super) const WIRE: Wire = Wire { results, offers_tools: has_tools, events };
+pub(super) const WIRE: Wire = Wire { conversation: "contents", results, offers_tools: has_tools, events };
 
 fn results(body: &Value) -> usize {
     let parts = elements(&body["contents"]).flat_map(|content| elements(&content["parts"]));

@@ -3,7 +3,7 @@
 use super::{Does, Event, ToolCall, Wire, elements, has_tools};
 use serde_json::{Value, json};
 
-pub(super) const WIRE: Wire = Wire { results, offers_tools, events };
+pub(super) const WIRE: Wire = Wire { conversation: "input", results, offers_tools, events };
 
 fn results(body: &Value) -> usize {
     let kinds = elements(&body["input"]).filter_map(|item| item["type"].as_str());

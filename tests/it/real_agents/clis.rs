@@ -7,7 +7,7 @@ use crate::{
     env::{PROGRAM, Repo},
     model::{Model, ToolCall},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 
 /// An agent CLI.
@@ -131,24 +131,22 @@ impl Cli for Codex {
     }
 
     fn session(&self, repo: &Repo<'_>, model: &Model) -> Command {
-        let home = repo.env.path().join("home");
-        let config = format!(
-            "model_provider = \"scripted\"\n\
-             [model_providers.scripted]\nname = \"scripted\"\nbase_url = \"{}/v1\"\nenv_key = \"SCRIPTED_KEY\"\n\
-             wire_api = \"responses\"\nrequest_max_retries = 0\nstream_max_retries = 0\nsupports_websockets = false\n\
-             [projects.\"{}\"]\ntrust_level = \"trusted\"\n\
-             [analytics]\nenabled = false\n",
-            model.url(),
-            repo.dir.display(),
-        );
-        write(&home.join(".codex/config.toml"), &config);
         // Its shell is a login shell, which forgets the PATH that it is given.
         let bin = Path::new(PROGRAM).parent().unwrap().display();
-        write(&home.join(".profile"), &format!("PATH='{bin}':$PATH\n"));
+        write(&repo.env.path().join("home/.profile"), &format!("PATH='{bin}':$PATH\n"));
+        let provider = format!(
+            "model_providers.scripted={{ name = \"scripted\", base_url = \"{}/v1\", env_key = \"SCRIPTED_KEY\", \
+             wire_api = \"responses\", request_max_retries = 0, stream_max_retries = 0, supports_websockets = false }}",
+            model.url(),
+        );
+        let trust = format!("projects={{ {:?} = {{ trust_level = \"trusted\" }} }}", repo.dir);
         let mut command = alone(repo, "codex");
-        command.args(["exec", "--dangerously-bypass-hook-trust", "--model", self.model, "--add-dir"]);
+        command.args(["exec", "--dangerously-bypass-hook-trust", "--model", self.model]);
+        for setting in ["model_provider=\"scripted\"", &provider, &trust, "analytics.enabled=false"] {
+            command.args(["-c", setting]);
+        }
         // Else its sandbox keeps commands from writing there.
-        command.arg(repo.dir.join(".git")).arg(PROMPT).env("SCRIPTED_KEY", "none");
+        command.arg("--add-dir").arg(repo.dir.join(".git")).arg(PROMPT).env("SCRIPTED_KEY", "none");
         command
     }
 
@@ -177,8 +175,12 @@ impl Cli for Gemini {
     }
 
     fn session(&self, repo: &Repo<'_>, model: &Model) -> Command {
-        let settings = json!({ "security": { "auth": { "selectedType": "gemini-api-key" } } });
-        write(&repo.env.path().join("home/.gemini/settings.json"), &settings.to_string());
+        // `git aio init` may have written there, too.
+        let path = repo.env.path().join("home/.gemini/settings.json");
+        let written = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let mut settings: Value = written.unwrap_or_default();
+        settings["security"] = json!({ "auth": { "selectedType": "gemini-api-key" } });
+        write(&path, &settings.to_string());
         let mut command = alone(repo, "gemini");
         command.args(["-p", PROMPT, "-m", self.model(), "--approval-mode", "yolo"]);
         command.env("GOOGLE_GEMINI_BASE_URL", model.url()).env("GEMINI_API_KEY", "none");
@@ -261,9 +263,9 @@ impl Cli for OpenCode {
             "models": { self.model: { "name": "Scripted", "limit": { "context": 100_000, "output": 1000 } } },
         });
         let config = json!({ "provider": { "scripted": provider }, "autoupdate": false, "share": "disabled" });
-        write(&repo.env.path().join("home/.config/opencode/opencode.json"), &config.to_string());
         let mut command = alone(repo, "opencode");
         command.args(["run", PROMPT, "--model", &format!("scripted/{}", self.model)]);
+        command.env("OPENCODE_CONFIG_CONTENT", config.to_string());
         // It installs a package for its plugins when it starts, and would try for a minute.
         command.env("NPM_CONFIG_OFFLINE", "true");
         command
