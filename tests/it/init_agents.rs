@@ -1,6 +1,7 @@
 //! Fences inside agent CLIs, as `init --agents` puts them up and takes them down.
 
 mod doctor;
+mod plugin;
 mod sourced;
 mod text;
 mod user;
