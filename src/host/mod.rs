@@ -6,7 +6,7 @@
 pub mod agents;
 pub mod background;
 pub mod boot;
-mod bounded;
+pub mod bounded;
 pub mod env;
 pub mod fault;
 pub mod git;
