@@ -15,7 +15,7 @@ use crate::{
 };
 use chrono::TimeDelta;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::{ffi::OsString, io, time::Duration};
+use std::{ffi::OsString, io, ops::ControlFlow, time::Duration};
 
 /// How often it is said off a terminal that a claim still waits.
 const TELL_EACH: Duration = Duration::from_secs(30);
@@ -102,7 +102,7 @@ fn claim(cx: &Context, session: &Session, targets: &[Target], terms: &Terms) -> 
     }
     let mut told: Option<Duration> = None;
     let granted = session.claim(targets, terms, |Waiting { held, waited }| {
-        let Some(first) = held.first() else { return };
+        let Some(first) = held.first() else { return ControlFlow::Continue(()) };
         let line = format!("waiting: {}", format::held(first, session.now()));
         if !watched && told.is_none_or(|told| *waited >= told + TELL_EACH) {
             cx.ui.say(&line);
@@ -110,6 +110,7 @@ fn claim(cx: &Context, session: &Session, targets: &[Target], terms: &Terms) -> 
         }
         bar.set_message(line);
         bar.tick();
+        ControlFlow::Continue(())
     });
     bar.finish_and_clear();
     Ok(granted?)
