@@ -7,6 +7,7 @@ pub mod agents;
 pub mod background;
 pub mod boot;
 pub mod bounded;
+pub mod client;
 pub mod env;
 pub mod fault;
 pub mod git;
