@@ -125,7 +125,7 @@ fn claim(cx: &Context, session: &Session, targets: &[Target], terms: &Terms) -> 
     }
     let mut told: Option<Duration> = None;
     let granted = session.claim(targets, terms, |Waiting { held, waited }| {
-        let Some(first) = held.first() else { return ControlFlow::Continue(()) };
+        let Some(first) = held.first().filter(|_| !cx.is_given_up()) else { return ControlFlow::Break(()) };
         let line = format!("waiting: {}", format::held(first, session.now()));
         if !watched && told.is_none_or(|told| *waited >= told + TELL_EACH) {
             cx.ui.say(&line);
