@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 
 /// An agent CLI.
-pub trait Cli {
+pub trait Cli: Sync {
     /// Its name, as `git aio init --agents` knows it; its program has the same.
     fn name(&self) -> &'static str;
 
