@@ -49,6 +49,9 @@ fn fires(fence: &Fence, site: &Site, nonce: &str) -> Finding<Seen> {
     let file = fence.file.strip_prefix(site.git.dir()).unwrap_or(&fence.file).display();
     let users = if fence.is_users { " --user" } else { "" };
     let renewed = format!("`git aio init --agents={}{users}` brings it up to date", fence.agent.as_str());
+    if let Some(switch) = fence.switched_off {
+        return Err(format!("{file} has {switch}, and so {} runs no hook", fence.agent.as_str()));
+    }
     let said = fence.probe(site.git.dir(), nonce).map_err(|error| format!("what {file} runs can't be run: {error}"))?;
     let Some(said) = said else {
         return Err(format!("not tried: what {file} runs is not what this version writes there; {renewed}"));

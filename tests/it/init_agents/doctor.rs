@@ -71,6 +71,23 @@ fn a_fence_that_does_not_refuse_is_told() {
 }
 
 #[test]
+fn hooks_that_are_switched_off_are_told() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.write(".claude/settings.json", "{ \"disableAllHooks\": true }");
+    repo.write(".gemini/settings.json", "{ \"hooksConfig\": { \"enabled\": false } }");
+    repo.ok(&["init", "--agents"]);
+    let told = looked(&repo);
+    assert!(
+        told.starts_with("failed  claude fence       .claude/settings.json has disableAllHooks, and so claude runs")
+    );
+    assert!(
+        told.contains("\nfailed  gemini fence       .gemini/settings.json has hooksConfig.enabled = false"),
+        "{told}"
+    );
+}
+
+#[test]
 fn an_agent_that_skips_hooks_is_told() {
     let env = TestEnvironment::new();
     let repo = env.repo();
