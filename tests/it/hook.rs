@@ -262,7 +262,15 @@ fn what_is_not_committed_at_the_end_goes_into_a_handoff_that_keeps_it() {
     let told = context(&hook(&repo, "claude", &call(&repo, "claude", "SessionStart", "s2")));
     assert!(told.contains(&held[0].0) && told.contains("Unfinished"), "{told}");
     let edit = hook(&repo, "claude", &call(&repo, "claude", "PreToolUse-Edit", "s2"));
-    assert!(refusal("claude", &edit).is_some());
+    let reason = refusal("claude", &edit).unwrap();
+    assert!(reason.contains(&format!("`git aio handoff show {}`", held[0].0)), "nobody else will free it: {reason}");
+
+    let told = context(&hook(&repo, "gemini", &call(&repo, "gemini", "SessionStart", "s1")));
+    assert!(!told.contains("Unfinished"), "a session that goes on has it back: {told}");
+    assert_eq!(refusal("gemini", &hook(&repo, "gemini", &call(&repo, "gemini", "BeforeTool-replace", "s1"))), None);
+    let held = claims(&repo, "a.txt");
+    assert_eq!((held.len(), held[0].1.as_str()), (1, "auto"), "{held:?}");
+    assert!(held[0].0.starts_with("gemini-"), "{held:?}");
 }
 
 #[test]

@@ -80,6 +80,10 @@ fn check_trust(fence: &Fence, site: &Site) -> Option<Check> {
         (Agent::Codex, Trust::NotTheFolder) => {
             ("codex trust", "start codex here once, trust the folder, and approve the hooks with /hooks")
         }
+        (Agent::Codex, Trust::NotThisHook) => (
+            "codex trust",
+            "they have changed since you approved them, so start codex here once and approve them with /hooks",
+        ),
         (Agent::Codex, _) => (
             "codex trust",
             "start codex here once and approve them with /hooks, or run it with --dangerously-bypass-hook-trust",

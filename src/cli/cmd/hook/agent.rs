@@ -1,9 +1,9 @@
 use super::super::{Context, lost};
 use super::{TOLD, describe};
 use crate::{
-    base::text,
+    base::{id::HandoffId, text},
     cli::{exit::Exit, format},
-    model::handoff::Handoff,
+    model::{claim::Holder, handoff::Handoff},
     ops::{
         self, Notice, Session,
         agent::{Agent, Answer, Briefing, Call, Moment, Use},
@@ -109,8 +109,26 @@ fn before(session: &Session, used: &Use) -> anyhow::Result<Answer> {
     let verdict = session.guard_edit(&used.edits)?;
     Ok(match verdict.refused.as_slice() {
         [] => told(warnings(session, &verdict)),
-        refused => Answer::Refuse(format!("git aio: {}. {ADVICE}", list(session, refused, "; "))),
+        refused => {
+            let handed_on = refused.iter().find_map(handed_on).map_or_else(String::new, |handoff| {
+                format!(
+                    " {handoff} waits for whoever goes on with it: `git aio handoff show {handoff}` tells what it is."
+                )
+            });
+            Answer::Refuse(format!("git aio: {}. {ADVICE}{handed_on}", list(session, refused, "; ")))
+        }
     })
+}
+
+/// The handoff that holds it: nobody works on it, and it won't become free by itself.
+fn handed_on(objection: &Objection) -> Option<&HandoffId> {
+    match objection {
+        Objection::Held(_, held) => match &held.conflict.claim.holder {
+            Holder::Handoff(id) => Some(id),
+            Holder::Instance(_) => None,
+        },
+        _ => None,
+    }
 }
 
 /// What the agent should know after it has used a tool: what it changed that it should not have.
