@@ -43,8 +43,8 @@ impl Session {
 
     /// Of `claims` those that cover something that is not committed.
     fn unfinished(&self, mut claims: Vec<Claim>) -> Result<Vec<Claim>, Error> {
-        let dirty: HashSet<RepoPath> = self.dirty_anywhere()?;
         let folds_case = self.snapshot()?.folds_case();
+        let dirty: HashSet<RepoPath> = self.dirty_anywhere(folds_case)?;
         claims.retain(|claim| {
             let overlap = Overlap::new(&claim.scope, folds_case);
             !matches!(claim.scope, Scope::Task(_)) && dirty.iter().any(|path| overlap.with(&Scope::File(path.clone())))
