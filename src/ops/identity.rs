@@ -167,7 +167,7 @@ impl Session {
             Some(instance) if instance.clone != *self.clone_id()? => {
                 return Err(Error::not_allowed(
                     format!("the instance {id} works in another clone"),
-                    "register an instance of this clone with `git aio register <tool>`",
+                    "register one of this clone with `git aio register <tool>`, or unset AIO_INSTANCE",
                 ));
             }
             Some(_) => return Ok(id),

@@ -482,3 +482,16 @@ fn spellings_of_one_file_are_one_where_case_is_ignored() {
     hook_given(&repo, "claude", stop.to_string().as_bytes(), &[("AIO_TEST_NOW", &later)]);
     assert_eq!(claims(&repo, "A.txt").len(), 1);
 }
+
+#[test]
+fn a_folder_is_never_claimed_as_a_file() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    fs::create_dir(repo.dir.join("folder")).unwrap();
+    for path in [".", "folder"] {
+        let mut edit = call(&repo, "claude", "PreToolUse-Edit", "s1");
+        edit["tool_input"]["file_path"] = repo.dir.join(path).to_str().unwrap().into();
+        hook(&repo, "claude", &edit);
+        assert_eq!(claims(&repo, "a.txt"), [], "{path}: and the store can be read");
+    }
+}

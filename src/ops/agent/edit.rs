@@ -90,7 +90,10 @@ impl Session {
     pub(super) fn worth_claiming(&self, paths: Vec<RepoPath>) -> Result<Vec<RepoPath>, Error> {
         let mut worth = Vec::with_capacity(paths.len());
         for path in paths {
-            if self.repository.tracked(&path)? == Tracked::Entry || !self.repository.is_ignored(&path)? {
+            // What is edited there, if anything, is no file.
+            let is_folder = path.is_root() || self.on_disk(&path).is_some_and(|found| found.is_dir());
+            let is_work = self.repository.tracked(&path)? == Tracked::Entry || !self.repository.is_ignored(&path)?;
+            if !is_folder && is_work {
                 worth.push(path);
             }
         }
