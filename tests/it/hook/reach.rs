@@ -74,6 +74,22 @@ fn a_file_is_judged_by_its_own_repository_wherever_the_agent_works() {
 }
 
 #[test]
+fn a_bypass_is_honoured_where_the_fence_itself_fails() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    let edit = call(&repo, "claude", "PreToolUse-Edit", "s1").to_string();
+    repo.git(&["config", "aio.guard", "perhaps"]);
+    for payload in [edit.as_bytes(), b"{"] {
+        let bypassed = hook_given(&repo, "claude", payload, &[("AIO_BYPASS", "1")]);
+        assert_eq!((bypassed.code, bypassed.stdout.as_str()), (0, ""), "{}", bypassed.stderr);
+        assert!(bypassed.stderr.contains("fence bypassed, but that could not be recorded"), "{}", bypassed.stderr);
+    }
+    repo.git(&["config", "core.repositoryformatversion", "2"]);
+    let bypassed = hook_given(&repo, "claude", edit.as_bytes(), &[("AIO_BYPASS", "1")]);
+    assert_eq!((bypassed.code, bypassed.stdout.as_str()), (0, ""), "{}", bypassed.stderr);
+}
+
+#[test]
 fn a_repository_that_never_asked_for_a_fence_has_none_whatever_is_wrong_with_it() {
     let env = TestEnvironment::new();
     let repo = env.repo_with("r", Refs::Files, "sha1", &[("a.txt", "one\n"), ("sub/b.txt", "b\n")]);
@@ -144,6 +160,26 @@ fn a_path_that_can_not_be_judged_is_refused_and_the_git_directory_is_nobodys() {
     assert!(refused(&answer(repo.dir.join("src/a.rs"))).contains("could not judge"), "git doesn't take it for its own");
     for own in [".git/config", ".git/hooks/new/x", "../second/.git", ".git/worktrees/second/HEAD"] {
         assert_eq!(answer(repo.dir.join(own)), "", "{own}");
+    }
+}
+
+#[test]
+fn a_call_that_asks_nothing_is_not_stopped_when_it_can_not_be_understood() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    for (agent, payload, code, answer) in [
+        ("claude", json!({ "hook_event_name": "Stop", "session_id": 1 }), 0, ""),
+        ("claude", json!({ "hook_event_name": "UserPromptSubmit", "cwd": ["x"] }), 0, ""),
+        ("claude", json!({ "hook_event_name": "Notification", "cwd": 1 }), 0, ""),
+        ("codex", json!({ "hook_event_name": "Stop", "session_id": 1 }), 0, "{}\n"),
+        ("claude", json!({ "hook_event_name": "PreToolUse", "cwd": 1 }), 2, ""),
+        ("gemini", json!({ "hook_event_name": "BeforeTool", "cwd": 1 }), 2, ""),
+        ("claude", json!({ "session_id": "s1" }), 2, ""),
+        ("claude", json!({ "hook_event_name": 1 }), 2, ""),
+    ] {
+        let ended = hook_given(&repo, agent, payload.to_string().as_bytes(), &[]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (code, answer), "{agent}: {payload}");
+        assert!(ended.stderr.contains("can't be understood"), "{}", ended.stderr);
     }
 }
 
