@@ -9,6 +9,7 @@ mod briefing;
 mod command;
 mod edit;
 mod leave;
+mod meant;
 mod reach;
 
 pub use crate::host::{
@@ -55,6 +56,7 @@ impl Session {
         }
         if let Some(session) = &mut found {
             dir.clone_into(&mut session.dir);
+            session.heed_instance(call.moment != Moment::SessionEnd)?;
         }
         Ok(found)
     }

@@ -40,7 +40,8 @@ impl Session {
     /// The repository with a store that `file` lies in, and its path there; `None` if nobody's claims are about it.
     pub(super) fn around(&self, file: &Path) -> Result<Option<(Self, RepoPath)>, Error> {
         let (Some(folder), Some(caller)) = (folder_of(file), &self.caller) else { return Ok(None) };
-        let Some(other) = Self::with_store(caller, folder, self.acting_as.clone())? else { return Ok(None) };
+        let Some(mut other) = Self::with_store(caller, folder, self.acting_as.clone())? else { return Ok(None) };
+        other.heed_instance(true)?;
         match other.repo_path(file) {
             Ok(path) => Ok(Some((other, path))),
             Err(_) if other.is_gits_own(file, folder) => Ok(None),

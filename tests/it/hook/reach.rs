@@ -164,6 +164,36 @@ fn a_path_that_can_not_be_judged_is_refused_and_the_git_directory_is_nobodys() {
 }
 
 #[test]
+fn an_instance_of_the_environment_is_only_of_the_agent_that_it_is_meant_for() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    let given = |agent: &str, name: &str, session: &str, instance: &str| {
+        let call = call(&repo, agent, name, session).to_string();
+        let ended = hook_given(&repo, agent, call.as_bytes(), &[("AIO_INSTANCE", instance)]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{agent} {name}");
+        ended.stdout
+    };
+    let codex = repo.register("codex");
+    repo.ok_as(&codex, &["claim", "a.txt"]);
+    refused(&given("claude", "PreToolUse-Edit", "s1", &codex));
+    given("claude", "SessionEnd", "s1", &codex);
+    given("codex", "SessionEnd", "s0", &codex);
+    assert!(is_here(&repo, &codex), "it is neither the one's nor yet the other's");
+    assert_eq!(claims(&repo, "a.txt")[0].0, codex);
+
+    let edit = |session: &str| refusal("codex", &given("codex", "PreToolUse-apply_patch", session, &codex));
+    assert_eq!(edit("s1"), None, "the agent that it was made for");
+    assert!(edit("s2").is_some(), "another session in the same shell");
+    given("codex", "SessionEnd", "s2", &codex);
+    assert!(is_here(&repo, &codex));
+    assert_eq!(claims(&repo, "m.txt")[0].0, codex);
+    given("codex", "SessionEnd", "s1", &codex);
+    assert!(!is_here(&repo, &codex));
+    assert_eq!(edit("s3"), None, "the next may have it");
+    assert_eq!(claims(&repo, "m.txt")[0].0, codex);
+}
+
+#[test]
 fn a_call_that_asks_nothing_is_not_stopped_when_it_can_not_be_understood() {
     let env = TestEnvironment::new();
     let repo = recorded(&env);
