@@ -3,7 +3,8 @@
 //! First that answers: `--as`, `AIO_INSTANCE`; the innermost agent's own session; a registered process among our
 //! ancestors; else the person whose git identity this is. One identity for two sessions would share claims that
 //! exclude each other, and two for one would refuse them to their own holder: so an agent that is not registered is
-//! never taken for the one that started it.
+//! never taken for the one that started it. For the same reason the hooks of an agent heed `AIO_INSTANCE` only where it
+//! means that session of it: every program inherits it.
 
 use super::{Error, Notice, Session};
 use crate::{

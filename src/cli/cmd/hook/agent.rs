@@ -10,6 +10,7 @@ use crate::{
         guard::{Objection, Verdict},
     },
 };
+use serde_json::{Map, Value};
 use std::{
     fmt::Write as _,
     io::{self, Read},
@@ -27,17 +28,34 @@ const MAX_NOTE: usize = 300;
 /// Answers the hook of an agent: its call is on standard input, and the answer is on standard output, in its own shape.
 pub(super) fn run(agent: Agent, cx: &Context) -> anyhow::Result<Exit> {
     let mut payload = Vec::new();
-    io::stdin().take(MAX_CALL).read_to_end(&mut payload)?;
-    let call = match agent.read(&payload) {
+    let call = match io::stdin().take(MAX_CALL).read_to_end(&mut payload) {
+        Ok(_) => agent.read(&payload).map_err(anyhow::Error::from),
+        Err(error) => Err(error.into()),
+    };
+    let call = match call {
         Ok(call) => call,
-        // In all of them this exit code with a word on standard error stops what was asked about.
+        Err(error) if ops::bypass() => {
+            bypassed(cx, &error);
+            return Ok(Exit::Done);
+        }
         Err(error) => {
             cx.ui.error(&format!("git aio: {error}"), Some(WAY_ROUND));
-            return Ok(Exit::Usage);
+            return match without_question(agent, &payload) {
+                Some(call) => {
+                    cx.ui.print(&call.reply(&Answer::Pass))?;
+                    Ok(Exit::Done)
+                }
+                // In all of them this exit code with a word on standard error stops what was asked about.
+                None => Ok(Exit::Usage),
+            };
         }
     };
     let answer = match answer(&call, cx) {
         Ok(answer) => answer,
+        Err(error) if call.asks() && ops::bypass() => {
+            bypassed(cx, &error);
+            Answer::Pass
+        }
         // Failing open would be a fence that is off without anybody's knowing.
         Err(error) if call.asks() => Answer::Refuse(format!(
             "git aio could not judge this, and so it is stopped: {}. {WAY_ROUND}",
@@ -50,6 +68,22 @@ pub(super) fn run(agent: Agent, cx: &Context) -> anyhow::Result<Exit> {
     };
     cx.ui.print(&call.reply(&answer))?;
     Ok(Exit::Done)
+}
+
+fn bypassed(cx: &Context, error: &anyhow::Error) {
+    let error = text::one_line(&format!("{error:#}"), 500);
+    cx.ui.say(format!("git aio: fence bypassed, but that could not be recorded: {error}"));
+}
+
+/// A call that can't be understood, without what isn't text in it, if it is certain that it asks for no decision: to stop
+/// what waits for none would make the agent go on, or throw away what it was given to do.
+fn without_question(agent: Agent, payload: &[u8]) -> Option<Call> {
+    let mut told: Map<String, Value> = serde_json::from_slice(payload).ok()?;
+    told.retain(|_, value| value.is_string());
+    let is_named = ["hook_event_name", "event"].iter().any(|name| told.contains_key(*name));
+    let call = agent.read(&serde_json::to_vec(&told).ok()?).ok()?;
+    let is_certain = is_named || call.moment != Moment::Other;
+    (is_certain && !call.asks()).then_some(call)
 }
 
 const WAY_ROUND: &str = "A person can start the agent with AIO_BYPASS=1 to go round this fence, which is recorded";
