@@ -114,7 +114,9 @@ fn answer(cx: &Context, plan: &InitPlan, dry_run: bool) -> anyhow::Result<Exit> 
     if !plan.to_commit.is_empty() {
         let paths = plan.to_commit.iter().map(|path| format::target(&path.to_string_lossy()));
         let paths = paths.collect::<Vec<_>>().join(" ");
-        cx.ui.say(format!("whoever clones this repository has these fences once they are committed: git add {paths}"));
+        cx.ui.say(format!(
+            "once these are committed, a clone needs no more than `git aio init` for its fences: git add {paths}"
+        ));
     }
     plan.advice.iter().for_each(|line| cx.ui.say(line));
     Ok(Exit::Done)

@@ -21,17 +21,14 @@ impl Session {
             .iter()
             .filter(|instance| self.presence(instance) == Presence::Stale || self.seen(&instance.id).is_none())
             .partition(|instance| self.seen(&instance.id).is_none());
-        let odd: Vec<String> = [
-            told(unseen, "with no file in aio/live of the git directory, so taken to be silent since they registered"),
-            told(
-                others,
-                "of other clones, which are not judged from here; `git aio release --force` ends their claims",
-            ),
-        ]
+        let odd: Vec<String> = [told(
+            unseen,
+            "with no file in aio/live of the git directory, so taken to be silent since they registered",
+        )]
         .into_iter()
         .flatten()
         .collect();
-        let good = [Some(format!("{} registered", ours.len())), told(stale, "stale")];
+        let good = [Some(format!("{} registered", ours.len())), told(stale, "stale"), told(others, "of other clones")];
         let detail = good.into_iter().flatten().chain(odd.iter().cloned()).collect::<Vec<_>>().join("; ");
         Ok(if odd.is_empty() { detail.into() } else { Seen::odd(detail) })
     }

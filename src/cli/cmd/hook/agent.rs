@@ -155,7 +155,7 @@ fn before(session: &Session, used: &Use) -> anyhow::Result<Answer> {
 }
 
 /// The handoff that holds it: nobody works on it, and it won't become free by itself.
-fn handed_on(objection: &Objection) -> Option<&HandoffId> {
+pub(super) fn handed_on(objection: &Objection) -> Option<&HandoffId> {
     match objection {
         Objection::Held(_, held) => match &held.conflict.claim.holder {
             Holder::Handoff(id) => Some(id),
