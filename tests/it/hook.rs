@@ -293,6 +293,21 @@ fn what_an_agent_is_told_is_bounded_and_says_what_is_left_out() {
 }
 
 #[test]
+fn a_patch_in_a_folder_that_is_not_sure_is_refused() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    let mut patch = call(&repo, "codex", "PreToolUse-Bash-apply_patch-cd", "s1");
+    let command = patch["tool_input"]["command"].as_str().unwrap().replace("cd sub", "(cd sub");
+    patch["tool_input"]["command"] = command.into();
+    let refused =
+        |answer: &str| refusal("codex", answer).is_some_and(|reason| reason.contains("Call apply_patch as a tool"));
+    let answer = hook(&repo, "codex", &patch);
+    assert!(refused(&answer), "{answer}");
+    repo.git(&["config", "aio.guard", "off"]);
+    assert!(!refused(&hook(&repo, "codex", &patch)));
+}
+
+#[test]
 fn what_is_not_committed_at_the_end_goes_into_a_handoff_that_keeps_it() {
     let env = TestEnvironment::new();
     let repo = recorded(&env);

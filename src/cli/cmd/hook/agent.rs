@@ -66,6 +66,9 @@ const WAY_ROUND: &str = "A person can start the agent with AIO_BYPASS=1 to go ro
 const ADVICE: &str = "Do not write there by other means either. Work on something else, wait until it is free (`git aio \
                       claim <path> --wait=10m`), or ask its holder by a handoff (`git aio handoff new`).";
 
+const UNCLEAR: &str = "this command changes the folder, and so it can't be told which files its patch changes. Call \
+                       apply_patch as a tool, or give it paths from here and change no folder before.";
+
 /// The playbook's rules, as an agent is told them at its start.
 const RULES: &str = "\
 - See who is here and what they hold: `git aio status`.
@@ -114,6 +117,9 @@ fn before(session: &Session, used: &Use) -> anyhow::Result<Answer> {
     }
     if used.edits.is_empty() {
         return Ok(Answer::Pass);
+    }
+    if used.is_unclear && session.blocks_edits() {
+        return Ok(Answer::Refuse(format!("git aio: {UNCLEAR}")));
     }
     let verdict = session.guard_edit(&used.edits)?;
     Ok(match verdict.refused.as_slice() {
