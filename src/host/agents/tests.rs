@@ -162,6 +162,9 @@ fn copilot_does_not_name_the_event() {
     assert_eq!(edits(&call(&json!({ "toolName": "apply_patch", "toolArgs": patch }))), ["c"]);
     let after = call(&json!({ "toolName": "edit", "toolArgs": {}, "toolResult": {} }));
     assert!(matches!(after.moment, Moment::After(_)));
+    let cut =
+        br#"{"toolName":"bash","toolArgs":{},"toolResult":{"text":"\ud83d"},"source":"\udc00","prompt":"\ud83d"}"#;
+    assert!(matches!(Agent::Copilot.read(cut).expect("a call").moment, Moment::After(_)));
     assert_eq!(call(&json!({ "source": "new" })).moment, Moment::SessionStart);
     assert_eq!(call(&json!({ "reason": "complete" })).moment, Moment::SessionEnd);
 }
