@@ -22,7 +22,7 @@ use std::io::{self, Write};
 /// With --agents, the agent CLIs get a fence inside themselves, which asks before an edit whether somebody else holds the
 /// file, and claims it if nobody does: hooks or a plugin, the tools of git-aio, a paragraph in CLAUDE.md, AGENTS.md or
 /// GEMINI.md, and a skill. These are files of the work tree, to be committed; what is in them already stays. With --user
-/// they are the user's own, and hold in every repository.
+/// they are the user's own, and hold in every repository; that an edit claims is left to the user's settings then.
 ///
 /// Everything that is changed is recorded, in the git directory or, with --user, in ~/.config/git-aio, and --undo takes
 /// it back: to the byte where nobody has changed it since, and otherwise our part alone.

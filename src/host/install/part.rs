@@ -59,14 +59,6 @@ impl Part {
         }
     }
 
-    /// The commands of ours in it, where it is JSON.
-    pub(in crate::host) fn commands(&self) -> Vec<String> {
-        match self {
-            Part::Json { template } | Part::Whole { template } => json::commands(template),
-            Part::Shell | Part::Markdown | Part::Toml { .. } => Vec::new(),
-        }
-    }
-
     /// What is left of `now` without our part, where `was` is what there was before it came.
     pub(super) fn without(&self, now: &[u8], was: Option<&[u8]>) -> Rest {
         let text = |bytes| std::str::from_utf8(bytes).ok();

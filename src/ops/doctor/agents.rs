@@ -52,6 +52,12 @@ fn fires(fence: &Fence, site: &Site, nonce: &str) -> Finding<Seen> {
     if let Some(switch) = fence.switched_off {
         return Err(format!("{file} has {switch}, and so {} runs no hook", fence.agent.as_str()));
     }
+    if !fence.is_asked {
+        return Err(format!(
+            "{file} has nothing of ours that {} runs before every edit; {renewed}",
+            fence.agent.as_str()
+        ));
+    }
     let said = fence.probe(site.git.dir(), nonce).map_err(|error| format!("what {file} runs can't be run: {error}"))?;
     let Some(said) = said else {
         return Err(format!("not tried: what {file} runs is not what this version writes there; {renewed}"));

@@ -1,10 +1,11 @@
 //! What each agent CLI is given, and where it looks for it: the one table of that.
 
-use crate::host::{agents::Agent, env::Homes, install::Part};
-use std::{
-    fs,
-    path::{Path, PathBuf},
+use crate::host::{
+    agents::Agent,
+    env::Homes,
+    install::{Part, node::read_text},
 };
+use std::path::{Path, PathBuf};
 
 /// A file that an agent reads, and what of it is ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +171,6 @@ fn texts_in(root: &Path, agents: &[Agent]) -> Vec<PathBuf> {
 }
 
 fn brings_in_common(claude: &Path) -> bool {
-    let text = fs::read_to_string(claude).unwrap_or_default();
+    let text = read_text(claude).unwrap_or_default();
     text.lines().any(|line| matches!(line.trim(), "@AGENTS.md" | "@./AGENTS.md"))
 }
