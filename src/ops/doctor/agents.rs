@@ -49,6 +49,9 @@ fn fires(fence: &Fence, site: &Site, nonce: &str) -> Finding<Seen> {
     let file = fence.file.strip_prefix(site.git.dir()).unwrap_or(&fence.file).display();
     let users = if fence.is_users { " --user" } else { "" };
     let renewed = format!("`git aio init --agents={}{users}` brings it up to date", fence.agent.as_str());
+    if let Some(why) = &fence.unreadable {
+        return Err(format!("{} passes {file} over: {}", fence.agent.as_str(), text::one_line(why, 200)));
+    }
     if let Some(switch) = fence.switched_off {
         return Err(format!("{file} has {switch}, and so {} runs no hook", fence.agent.as_str()));
     }

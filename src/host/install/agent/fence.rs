@@ -33,6 +33,8 @@ pub struct Fence {
     pub file: PathBuf,
     /// Whether that is one of the user's own.
     pub is_users: bool,
+    /// Why the agent gets nothing out of the file, if it doesn't.
+    pub unreadable: Option<String>,
     /// Whether it is as this version of us would put it up.
     pub is_current: bool,
     /// Whether the agent runs anything of ours before every edit.
@@ -81,7 +83,7 @@ impl Fence {
             Agent::Amp | Agent::OpenCode => text.contains("git-aio").then_some((true, is_current.then_some(call)))?,
             _ => {
                 json::commands(&text).iter().find(|command| command.contains(&call))?;
-                let (Part::Json { template } | Part::Whole { template }) = &piece.part else { return None };
+                let (Part::Json { template, .. } | Part::Whole { template }) = &piece.part else { return None };
                 let (there, ours) = (json::value(&text), json::value(template));
                 let wanted: Vec<&str> = before_edits(agent, &ours).flat_map(|hook| tools(hook.matcher)).collect();
                 let asked: Vec<&str> = before_edits(agent, &there)
@@ -92,8 +94,9 @@ impl Fence {
                 (!asked.is_empty(), asked.into_iter().find(is_ours).map(str::to_owned))
             }
         };
+        let unreadable = piece.part.unreadable(&text);
         let switched_off = switch(agent, &json::value(&text));
-        Some(Fence { agent, file: piece.path, is_users, is_current, is_asked, switched_off, command })
+        Some(Fence { agent, file: piece.path, is_users, unreadable, is_current, is_asked, switched_off, command })
     }
 
     /// What it answers in the work tree `root` when it is probed; `None` where it runs something else than we write.
