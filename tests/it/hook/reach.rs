@@ -235,3 +235,30 @@ fn of_an_edit_that_one_repository_refuses_nothing_is_claimed_in_another() {
     assert_eq!(patch("m.txt", there.to_str().unwrap()), None);
     assert_eq!((claims(&other, "b.txt").len(), claims(&repo, "m.txt").len()), (1, 1));
 }
+
+#[test]
+fn an_agent_commits_as_whom_its_hooks_have_claimed_for() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    let around = repo.register("codex");
+    let edit = call(&repo, "claude", "PreToolUse-Edit", "s1").to_string();
+    let run_as = |instance: &str, mut command: std::process::Command| {
+        let vars = [("CLAUDECODE", "1"), ("CLAUDE_CODE_SESSION_ID", "s1"), ("AIO_INSTANCE", instance)];
+        ended(&command.envs(vars).output().unwrap())
+    };
+    let whoami = |instance: &str| run_as(instance, repo.command(&["whoami", "--json"])).stdout;
+    assert!(whoami(&around).contains(&around), "nothing is known of the session yet");
+    hook_given(&repo, "claude", edit.as_bytes(), &[("AIO_INSTANCE", &around)]);
+    let me = claims(&repo, "a.txt")[0].0.clone();
+    assert!(me.starts_with("claude-"), "{me}");
+    repo.write("a.txt", "two\n");
+    let mut commit = env.command("git", &repo.dir);
+    commit.args(["commit", "-qam", "two"]);
+    let committed = run_as(&around, commit);
+    assert_eq!((committed.code, committed.stderr.as_str()), (0, ""));
+    assert!(whoami(&around).contains(&me));
+    let delegate = run_as("", repo.command(&["register", "mybot"])).stdout.trim().to_owned();
+    assert!(whoami(&delegate).contains(&delegate), "what the session has registered itself it may name");
+    let named = run_as(&around, repo.command(&["--as", &around, "whoami", "--json"])).stdout;
+    assert!(named.contains(&around), "{named}");
+}
