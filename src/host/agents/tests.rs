@@ -143,6 +143,7 @@ fn plugins_hand_on_what_they_are_told() {
     assert_eq!(edits(&call), ["/r/a.txt", "/r/b.txt"]);
     assert_eq!(refuse(&call), json!({ "action": "reject-and-continue", "message": "held" }));
     assert_eq!(call.reply(&Answer::Pass), "{\"action\":\"allow\"}\n");
+    assert_eq!(call.reply(&Answer::Tell("mind".into())), "{\"action\":\"allow\",\"message\":\"mind\"}\n");
     let opencode = json!({ "event": "tool.execute.before", "sessionID": "ses_1", "cwd": "/r", "tool": "write",
         "args": { "filePath": "a.txt" } });
     let call = read(Agent::OpenCode, &opencode);
