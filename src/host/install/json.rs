@@ -8,6 +8,7 @@ use jsonc_parser::{
     ParseOptions,
     cst::{CstArray, CstInputValue, CstNode, CstObject, CstRootNode},
 };
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// What every command of ours has in it.
@@ -46,18 +47,18 @@ pub(super) fn without(text: &str, template: &str, was: Option<&str>) -> Option<S
 /// Why a reader of this dialect gets nothing out of `text`, if it doesn't.
 pub(super) fn unreadable(text: &str, dialect: Dialect) -> Option<String> {
     let text = split_mark(text).1;
-    let takes = match dialect {
+    let strict = ParseOptions { allow_trailing_commas: false, ..OPTIONS };
+    let (takes, error) = match dialect {
         Dialect::Lenient => return parse(text).err(),
-        Dialect::Comments => "no comma after the last of several",
-        Dialect::Standard => "no comments, and no comma after the last of several",
+        Dialect::Comments => {
+            ("no comma after the last of several", CstRootNode::parse(text, &strict).err()?.to_string())
+        }
+        Dialect::Standard => {
+            let error = serde_json::from_str::<IgnoredAny>(text).err()?.to_string();
+            ("no comments, and no comma after the last of several", error)
+        }
     };
-    let options =
-        ParseOptions { allow_comments: dialect == Dialect::Comments, allow_trailing_commas: false, ..OPTIONS };
-    let error = CstRootNode::parse(text, &options).err()?;
-    Some(match parse(text) {
-        Ok(_) => format!("who reads it takes {takes}: {error}"),
-        Err(invalid) => invalid,
-    })
+    Some(parse(text).err().unwrap_or_else(|| format!("who reads it takes {takes}: {error}")))
 }
 
 /// The commands of ours in `text`.
