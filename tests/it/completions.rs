@@ -31,7 +31,7 @@ fn bash(env: &TestEnvironment, setting: &str, function: &str, line: &str) -> Vec
 fn bash_completes_the_command_itself() {
     let env = TestEnvironment::new();
     assert_eq!(bash(&env, "", "_git__aio", "git-aio cl"), ["claim", "cleanup"]);
-    assert_eq!(bash(&env, "", "_git__aio", "git-aio init --u"), ["--undo"]);
+    assert_eq!(bash(&env, "", "_git__aio", "git-aio init --u"), ["--undo", "--user"]);
 }
 
 #[test]

@@ -278,9 +278,7 @@ fn steady_word(word: &str, ids: &mut Vec<String>) -> String {
     }
     match word {
         id if id.starts_with("handoff-") && is_hex(&id[8..]) && id.len() == 20 => "handoff-HEX".into(),
-        id if is_hex(id) && (id.len() >= 8 || id.len() == 4 && !id.bytes().all(|b| b.is_ascii_alphabetic())) => {
-            "HEX".into()
-        }
+        id if is_hex(id) && (id.len() >= 8 || id.len() == 4) => "HEX".into(),
         age if age.len() >= 2 && age.ends_with('s') && age[..age.len() - 1].bytes().all(|b| b.is_ascii_digit()) => {
             "0s".into()
         }

@@ -23,10 +23,13 @@ impl Session {
             .partition(|instance| self.seen(&instance.id).is_none());
         // Where there is a hub, it decides about them.
         let (decided, undecided) = if self.has_hub() { (others, Vec::new()) } else { (Vec::new(), others) };
-        let odd: Vec<String> = [told(
-            unseen,
-            "with no file in aio/live of the git directory, so taken to be silent since they registered",
-        )]
+        let odd: Vec<String> = [
+            told(unseen, "with no file in aio/live of the git directory, so taken to be silent since they registered"),
+            told(
+                undecided,
+                "of other clones, which are not judged from here; `git aio release --force` ends their claims",
+            ),
+        ]
         .into_iter()
         .flatten()
         .collect();
