@@ -11,8 +11,8 @@ use std::path::PathBuf;
 /// or --as <id>. An agent session that is registered already keeps its id.
 ///
 /// Outside of an agent this binds the shell: whatever is run in it acts as the instance until it unregisters or the
-/// shell ends. AIO_INSTANCE reaches further, to every program that inherits it: an agent started where it is set acts
-/// as that instance and not as itself, so start one with `env -u AIO_INSTANCE`.
+/// shell ends. AIO_INSTANCE reaches further, to every program that inherits it: an agent without hooks that is started
+/// where it is set acts as that instance and not as itself, so start one with `env -u AIO_INSTANCE`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The kind of program: claude, codex, gemini, amp, or any other name
