@@ -317,6 +317,17 @@ answer!(
     }
 );
 answer!(
+    /// trust
+    TrustAnswer {
+        /// Whether what the repository declares is approved as it is
+        approved: bool,
+        /// The files that differ from what was approved last
+        changed: Vec<String>,
+        /// What is done once it is approved
+        effects: Vec<Effect>,
+    }
+);
+answer!(
     /// Any failure
     ErrorAnswer { error: ErrorBody }
 );
@@ -336,6 +347,14 @@ pub struct Checked {
     pub(super) path: String,
     pub(super) available: bool,
     pub(super) claims: Vec<Claim>,
+}
+
+/// Something that the configuration of a repository has git-aio do.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Effect {
+    /// `check`, `hub`, `tool`, `agent` or `brief`
+    pub(super) kind: String,
+    pub(super) words: String,
 }
 
 /// One thing that doctor looked at.
@@ -578,6 +597,7 @@ pub fn schemas() -> serde_json::Value {
         ("compact", schema::<CompactAnswer>(), "compact"),
         ("dump", schema::<Dump>(), "doctor --dump"),
         ("init", schema::<InitAnswer>(), "init"),
+        ("trust", schema::<TrustAnswer>(), "trust"),
         ("demo", schema::<DemoAnswer>(), "demo"),
         ("error", schema::<ErrorAnswer>(), "any command that fails"),
     ];

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod check;
 pub mod claim;
 pub mod cleanup;
+mod config;
 pub mod demo;
 pub mod doctor;
 mod error;
@@ -23,6 +24,7 @@ pub mod status;
 pub mod sync;
 mod target;
 mod transact;
+pub mod trust;
 
 pub use crate::store::{Coverage, Damage};
 pub use error::{Error, Held, OpenError, StoreError};

@@ -43,3 +43,4 @@ mod sync;
 mod terminal;
 mod tidy;
 mod together;
+mod trust;

@@ -20,6 +20,7 @@ pub(super) mod schema;
 pub(super) mod status;
 pub(super) mod sync;
 pub(super) mod task;
+pub(super) mod trust;
 pub(super) mod unregister;
 pub(super) mod whoami;
 
@@ -88,6 +89,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Compact(args) => args.run(cx),
         Command::Sync(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
+        Command::Trust(args) => args.run(cx),
         Command::Doctor(args) => args.run(cx),
         Command::Hook(args) => args.run(cx),
         Command::Schema(args) => args.run(cx),
