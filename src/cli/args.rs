@@ -59,6 +59,7 @@ pub(super) enum Command {
     Sync(cmd::sync::Args),
     Compact(cmd::compact::Args),
     Log(cmd::log::Args),
+    Verify(cmd::verify::Args),
     Trust(cmd::trust::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

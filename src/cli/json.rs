@@ -317,6 +317,20 @@ answer!(
     }
 );
 answer!(
+    /// verify
+    VerifyAnswer {
+        /// `passed`, `failed` or `unverified`
+        verdict: String,
+        checks: Vec<VerifyCheck>,
+        /// The file with what has changed; `null`: nothing has
+        diff: Option<String>,
+        /// Whether it was stopped before its end
+        interrupted: bool,
+        /// The ways on, where it came to nothing
+        hints: Vec<String>,
+    }
+);
+answer!(
     /// trust
     TrustAnswer {
         /// Whether what the repository declares is approved as it is
@@ -347,6 +361,24 @@ pub struct Checked {
     pub(super) path: String,
     pub(super) available: bool,
     pub(super) claims: Vec<Claim>,
+}
+
+/// One check of a verification.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct VerifyCheck {
+    pub(super) name: String,
+    /// `null`: it was not run, or was stopped
+    pub(super) passed: Option<bool>,
+    /// `null`: it is no command, was not run, or was ended
+    pub(super) exit: Option<i32>,
+    pub(super) seconds: Option<f64>,
+    /// What it printed, the beginning and the end where that is much
+    pub(super) output: String,
+    pub(super) command: Option<String>,
+    /// Who says that it is a check: `config`, `caller`, `guess`, `handoff` or `built-in`
+    pub(super) source: String,
+    /// Why it was not run, or was ended
+    pub(super) why: Option<String>,
 }
 
 /// Something that the configuration of a repository has git-aio do.
@@ -597,6 +629,7 @@ pub fn schemas() -> serde_json::Value {
         ("compact", schema::<CompactAnswer>(), "compact"),
         ("dump", schema::<Dump>(), "doctor --dump"),
         ("init", schema::<InitAnswer>(), "init"),
+        ("verify", schema::<VerifyAnswer>(), "verify"),
         ("trust", schema::<TrustAnswer>(), "trust"),
         ("demo", schema::<DemoAnswer>(), "demo"),
         ("error", schema::<ErrorAnswer>(), "any command that fails"),

@@ -14,7 +14,7 @@ use std::{
 
 /// How often a process is asked whether it has ended, as long as what it answers is open: something that it started may
 /// keep that open after it.
-const ASK: Duration = Duration::from_millis(10);
+pub(super) const ASK: Duration = Duration::from_millis(10);
 
 /// The same when that is closed, at first: it is as good as gone.
 const ASK_SOON: Duration = Duration::from_micros(20);
@@ -24,7 +24,7 @@ const ASK_SOON: Duration = Duration::from_micros(20);
 const REST: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(200));
 
 /// How long a process whose time is up is given to take its locks away.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// Most bytes of output that are kept.
 const KEPT: u64 = 1024 * 1024;
@@ -48,12 +48,7 @@ pub(super) fn run(command: Command, limit: Duration) -> io::Result<Ran> {
 pub(super) fn run_with(mut command: Command, stdin: Stdio, limit: Duration) -> io::Result<Ran> {
     let deadline = Instant::now() + limit;
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut wrapped = CommandWrap::from(command);
-    #[cfg(unix)]
-    wrapped.wrap(process_wrap::std::ProcessGroup::leader());
-    #[cfg(windows)]
-    wrapped.wrap(process_wrap::std::JobObject);
-    let mut child = wrapped.spawn()?;
+    let mut child = spawn_apart(command)?;
     let stdout = child.stdout().take().map(collect);
     let stderr = child.stderr().take().map(collect);
     let status = match wait(&mut *child, stdout.as_ref(), deadline)? {
@@ -65,6 +60,16 @@ pub(super) fn run_with(mut command: Command, stdin: Stdio, limit: Duration) -> i
     };
     let taken = |collected: Option<Collected>, rest| collected.map(|c| c.take(rest)).unwrap_or_default();
     Ok(Ran { status, stdout: taken(stdout, REST.0), stderr: taken(stderr, REST.1) })
+}
+
+/// Starts a process of which all that it starts can be ended together.
+pub(super) fn spawn_apart(command: Command) -> io::Result<Box<dyn ChildWrapper>> {
+    let mut wrapped = CommandWrap::from(command);
+    #[cfg(unix)]
+    wrapped.wrap(process_wrap::std::ProcessGroup::leader());
+    #[cfg(windows)]
+    wrapped.wrap(process_wrap::std::JobObject);
+    wrapped.spawn()
 }
 
 /// Waits until `deadline` for the end of a process, of which the end of what it answers is the first sign.

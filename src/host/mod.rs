@@ -17,6 +17,7 @@ pub mod hub;
 pub mod install;
 pub mod live;
 pub mod process;
+pub mod project;
 pub mod recognise;
 pub mod refs;
 #[cfg(test)]
@@ -24,4 +25,5 @@ pub(crate) mod scratch;
 pub mod sighting;
 pub mod terminal;
 pub mod trust;
+pub mod verify;
 pub mod world;

@@ -15,4 +15,5 @@ pub mod replay;
 pub mod scope;
 #[cfg(test)]
 mod trial;
+pub mod verify;
 pub mod view;

@@ -15,7 +15,7 @@ pub(super) enum Configured {
     /// Nothing.
     Nothing,
     /// This, which nobody has approved: it is not to be acted on.
-    Waiting,
+    Waiting(Declared),
     /// This, which is approved.
     Approved(Declared),
 }
@@ -37,7 +37,7 @@ impl Session {
     pub(super) fn configured(&self) -> Result<Configured, Error> {
         let Some(declared) = declared(&self.repository)? else { return Ok(Configured::Nothing) };
         let approved = Approvals::of(self.repository.common_dir()).has(&declared.content);
-        Ok(if approved { Configured::Approved(declared) } else { Configured::Waiting })
+        Ok(if approved { Configured::Approved(declared) } else { Configured::Waiting(declared) })
     }
 }
 

@@ -25,6 +25,7 @@ pub mod sync;
 mod target;
 mod transact;
 pub mod trust;
+pub mod verify;
 
 pub use crate::store::{Coverage, Damage};
 pub use error::{Error, Held, OpenError, StoreError};

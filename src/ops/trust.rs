@@ -84,7 +84,9 @@ impl Session {
         let approvals = self.approvals();
         let last = approvals.last().unwrap_or_default();
         let mut effects = effects(&declared.config);
-        effects.extend(declared.briefs.iter().map(|(name, (path, _))| Effect::Brief { name: name.clone(), path: path.clone() }));
+        effects.extend(
+            declared.briefs.iter().map(|(name, (path, _))| Effect::Brief { name: name.clone(), path: path.clone() }),
+        );
         Ok(Some(Declaration {
             approved: approvals.has(&declared.content),
             changes: changes(&last, &declared.content),

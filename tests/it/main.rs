@@ -44,3 +44,4 @@ mod terminal;
 mod tidy;
 mod together;
 mod trust;
+mod verify;

@@ -147,7 +147,10 @@ fn an_invalid_file_is_told_with_its_place() {
     let hint = "! hint: correct .aio/config.toml; docs/delegation.md of git-aio says what stands in it\n[exit 2]\n";
     for (text, told) in [
         ("[verify\n", "1:8: this is no TOML: unclosed table, expected `]`"),
-        ("[verify]\ntset = 'x'\n", "2:1: a check called 'tset' would not be run unless it is asked for; did you mean 'test'?"),
+        (
+            "[verify]\ntset = 'x'\n",
+            "2:1: a check called 'tset' would not be run unless it is asked for; did you mean 'test'?",
+        ),
         ("[tool.x]\n", "1:2: there is no key 'tool'; did you mean 'tools'?"),
         ("[verify]\ndefault = ['@lint', '@tset']\n", "2:21: there is no check @tset; did you mean 'test'?"),
         ("[agents.tester]\ntool = 'cluade'\n", "2:8: there is no tool 'cluade'; did you mean 'claude'?"),

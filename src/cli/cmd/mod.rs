@@ -22,6 +22,7 @@ pub(super) mod sync;
 pub(super) mod task;
 pub(super) mod trust;
 pub(super) mod unregister;
+pub(super) mod verify;
 pub(super) mod whoami;
 
 use super::{
@@ -89,6 +90,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Compact(args) => args.run(cx),
         Command::Sync(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
+        Command::Verify(args) => args.run(cx),
         Command::Trust(args) => args.run(cx),
         Command::Doctor(args) => args.run(cx),
         Command::Hook(args) => args.run(cx),

@@ -78,7 +78,9 @@ impl<'t> Entry<'t> {
         match entries.iter().find(|entry| !known.contains(&entry.name)) {
             Some(odd) => {
                 let whose = if self.name.is_empty() { String::new() } else { format!(" of {}", self.name) };
-                Err(odd.wrong(format!("there is no key '{}'{whose}", odd.name)).meaning(odd.name, known.iter().copied()))
+                Err(odd
+                    .wrong(format!("there is no key '{}'{whose}", odd.name))
+                    .meaning(odd.name, known.iter().copied()))
             }
             None => Ok(entries),
         }
@@ -133,8 +135,9 @@ impl<'t> Entry<'t> {
         let texts = list.value.iter().map(|value: &Value| {
             let place = at(self.text, value.span().map_or(self.name_at, |span| span.start), ());
             let text = value.as_str().filter(|text| !text.trim().is_empty());
-            text.map(|text| place.clone().map(|()| text.to_owned()))
-                .ok_or_else(|| place.mistake(format!("what is in the list {} has to be texts, none of them empty", self.name)))
+            text.map(|text| place.clone().map(|()| text.to_owned())).ok_or_else(|| {
+                place.mistake(format!("what is in the list {} has to be texts, none of them empty", self.name))
+            })
         });
         texts.collect()
     }
