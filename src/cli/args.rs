@@ -60,6 +60,7 @@ pub(super) enum Command {
     Compact(cmd::compact::Args),
     Log(cmd::log::Args),
     Verify(cmd::verify::Args),
+    Agent(cmd::agent::Args),
     Trust(cmd::trust::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

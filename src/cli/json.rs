@@ -331,6 +331,30 @@ answer!(
     }
 );
 answer!(
+    /// agent list
+    AgentsAnswer { agents: Vec<Agent> }
+);
+answer!(
+    /// agent show
+    AgentAnswer {
+        agent: Agent,
+        /// What it is told
+        brief: String,
+    }
+);
+answer!(
+    /// agent suggest
+    SuggestAnswer {
+        /// The row of the selection guide; `null`: it has none for this
+        task: Option<String>,
+        /// The agent for it
+        primary: String,
+        also: Vec<Helper>,
+        /// The tools that fit, the best first
+        tools: Vec<ToolChoice>,
+    }
+);
+answer!(
     /// trust
     TrustAnswer {
         /// Whether what the repository declares is approved as it is
@@ -379,6 +403,35 @@ pub struct VerifyCheck {
     pub(super) source: String,
     /// Why it was not run, or was ended
     pub(super) why: Option<String>,
+}
+
+/// An agent that work can be given to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Agent {
+    pub(super) name: String,
+    pub(super) about: String,
+    /// Whether its work is to change files; `null`: not known
+    pub(super) writes: Option<bool>,
+    /// The tools that do its work, the first choice first
+    pub(super) tools: Vec<String>,
+    /// The file that its brief comes from; `null`: it comes with git-aio
+    pub(super) from: Option<String>,
+    /// A file with a brief for it that waits for approval
+    pub(super) waiting: Option<String>,
+}
+
+/// An agent that may help.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Helper {
+    pub(super) agent: String,
+    pub(super) with: Option<String>,
+}
+
+/// A tool that fits.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ToolChoice {
+    pub(super) tool: String,
+    pub(super) why: Vec<String>,
 }
 
 /// Something that the configuration of a repository has git-aio do.
@@ -630,6 +683,9 @@ pub fn schemas() -> serde_json::Value {
         ("dump", schema::<Dump>(), "doctor --dump"),
         ("init", schema::<InitAnswer>(), "init"),
         ("verify", schema::<VerifyAnswer>(), "verify"),
+        ("agents", schema::<AgentsAnswer>(), "agent list"),
+        ("agent", schema::<AgentAnswer>(), "agent show"),
+        ("suggestion", schema::<SuggestAnswer>(), "agent suggest"),
         ("trust", schema::<TrustAnswer>(), "trust"),
         ("demo", schema::<DemoAnswer>(), "demo"),
         ("error", schema::<ErrorAnswer>(), "any command that fails"),

@@ -7,6 +7,7 @@ use crate::{
         config::{self, At, Config, ConfigError, Declared, Mistake, PATH},
         trust::Approvals,
     },
+    model::persona,
     store::Repository,
 };
 
@@ -74,6 +75,14 @@ fn check(declared: &Declared) -> Result<(), Mistake> {
         if tool.command.is_empty() && !built_in_tools().any(|known| known == tool.name.value) {
             let message = format!("{} is no tool that is known, and has no command", tool.name.value);
             return Err(tool.name.mistake(message).meaning(&tool.name.value, built_in_tools()));
+        }
+    }
+    for agent in &config.agents {
+        let name = &agent.name.value;
+        if persona::find(name).is_none() && !declared.briefs.contains_key(name) {
+            let message = format!("there is no agent '{name}', and no brief for one");
+            let known = persona::ALL.iter().map(|persona| persona.name);
+            return Err(agent.name.mistake(message).meaning(name, known));
         }
     }
     let tools = || built_in_tools().chain(config.tools.iter().map(|tool| tool.name.value.as_str()));

@@ -16,6 +16,7 @@ pub mod instance;
 pub mod log;
 pub mod note;
 mod notice;
+pub mod persona;
 pub mod release;
 mod session;
 mod settings;

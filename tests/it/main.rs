@@ -30,6 +30,7 @@ mod log;
 mod managers;
 mod model;
 mod note;
+mod persona;
 mod plain_git;
 mod presence;
 mod push;

@@ -162,6 +162,13 @@ fn an_invalid_file_is_told_with_its_place() {
         assert!(said.starts_with(&format!("$ git aio trust --yes\n! error: .aio/config.toml:{told}")), "{said}");
         assert!(said.ends_with(hint) && !said.contains('\u{1b}'), "{said}");
     }
+    let doctor = repo.aio(&["doctor"]);
+    assert!(
+        doctor.code == 1 && doctor.stdout.contains("failed  configuration      .aio/config.toml:2:2: "),
+        "{doctor:?}"
+    );
+    repo.write(CONFIG, "[verify]\n");
+    assert!(repo.aio(&["doctor"]).stdout.contains("odd     configuration      .aio/config.toml or a brief beside it"));
     repo.write(CONFIG, &"#".repeat(70_000));
     let large = repo.aio(&["trust", "--yes"]);
     assert!(large.code == 2 && large.stderr.contains("it has more than 65536 bytes"), "{large:?}");
@@ -185,4 +192,29 @@ fn a_hub_that_a_repository_declares_is_not_spoken_to_before_it_is_approved() {
     repo.git(&["config", "--unset", "aio.remote"]);
     repo.write(CONFIG, "hub = \"../other.git\"\n");
     assert_eq!(repo.aio(&["sync"]).code, 2, "another one waits again");
+}
+
+#[test]
+fn the_page_shows_a_configuration_that_is_valid() {
+    let page = include_str!("../../docs/delegation.md");
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let env = TestEnvironment::new();
+    let repo = repo(&env, &[(CONFIG, example), (".aio/briefs/documenter.md", "Be short.\n")]);
+    let told = repo.ok(&["trust", "--yes"]);
+    let effects = told.split("Once you approve this\n").nth(1).unwrap();
+    assert_eq!(
+        effects,
+        "  verify @lint runs: npm run lint
+  verify @build runs: npm run build
+  verify @test runs: npm test, for at most 20m
+  verify @docs runs: npx markdownlint docs, when it is asked for
+  verify runs: git diff --check
+  syncs go to origin, unless aio.remote says otherwise
+  the tool gemini, started 1s apart, 8 at once at most
+  the tool local is: python agent.py '{prompt}'
+  the work of the documenter goes to gemini, then claude
+  the documenter is told what stands in .aio/briefs/documenter.md
+approved, in this clone and as it is now
+"
+    );
 }

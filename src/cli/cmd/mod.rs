@@ -1,5 +1,6 @@
 //! The commands, a file each, all of one shape: resolve, refuse or warn, one use case, the answer.
 
+pub(super) mod agent;
 pub(super) mod check;
 pub(super) mod claim;
 pub(super) mod cleanup;
@@ -89,6 +90,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Handoff(args) => args.run(cx),
         Command::Compact(args) => args.run(cx),
         Command::Sync(args) => args.run(cx),
+        Command::Agent(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
         Command::Verify(args) => args.run(cx),
         Command::Trust(args) => args.run(cx),
