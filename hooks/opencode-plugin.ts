@@ -10,12 +10,21 @@ const PATIENCE = 10_000
 /** What git-aio answers; `undefined` where it is not installed. */
 function ask(question: object, cwd: string): Promise<any> {
   return new Promise((resolve, reject) => {
-    const child = spawn('git-aio', ['hook', 'opencode'], { cwd, timeout: PATIENCE })
+    const child = spawn('git-aio', ['hook', 'opencode'], { cwd })
+    const late = setTimeout(() => {
+      child.kill()
+      reject(new Error('git-aio gave no answer in time'))
+    }, PATIENCE)
     const said = { out: '', err: '' }
     child.stdout.on('data', (data) => (said.out += data))
     child.stderr.on('data', (data) => (said.err += data))
-    child.on('error', (error: any) => (error.code === 'ENOENT' ? resolve(undefined) : reject(error)))
+    child.on('error', (error: any) => {
+      clearTimeout(late)
+      if (error.code === 'ENOENT') resolve(undefined)
+      else reject(error)
+    })
     child.on('close', (code) => {
+      clearTimeout(late)
       if (code !== 0) return reject(new Error(said.err.trim() || 'git-aio gave no answer'))
       try {
         resolve(JSON.parse(said.out || '{}'))

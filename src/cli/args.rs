@@ -65,6 +65,8 @@ pub(super) enum Command {
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]
     Hook(cmd::hook::Args),
+    #[cfg(feature = "mcp")]
+    Mcp(cmd::mcp::Args),
     Schema(cmd::schema::Args),
     Completions(cmd::completions::Args),
     Man(cmd::man::Args),

@@ -48,28 +48,53 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, now: Time) -> ExitCode {
         return Exit::Done.into();
     }
     let told = tell(error);
-    let held = match error.downcast_ref::<Error>() {
-        Some(Error::Held(held)) => held.as_slice(),
-        _ => &[],
-    };
     if ui.json {
-        let answer = ErrorAnswer::new(ErrorBody {
-            kind: told.kind.into(),
-            message: told.message,
-            hint: told.hint,
-            conflicts: held.iter().map(Conflict::new).collect(),
-        });
-        if let Err(unwritten) = ui.answer(|| answer, |_| Ok(())) {
+        if let Err(unwritten) = ui.answer(|| told.answer(error), |_| Ok(())) {
             ui.error(&format!("error: {}", text::block(&format!("{error:#}"), MAX)), None);
             ui.error(&text::block(&format!("{unwritten:#}"), MAX), None);
         }
     } else {
-        // What is said of may be anybody's words: a path, a name, a line of a record.
-        let message =
-            if held.is_empty() { format!("error: {}", text::block(&told.message, MAX)) } else { refusal(held, now) };
-        ui.error(&message, told.hint.map(|hint| text::block(&hint, MAX)).as_deref());
+        let (message, hint) = told.words(error, now);
+        ui.error(&message, hint.as_deref());
     }
     told.exit.into()
+}
+
+/// A failure in JSON and in words, for a program that called us.
+#[cfg(feature = "mcp")]
+pub(crate) fn in_both_forms(error: &anyhow::Error, now: Time) -> (ErrorAnswer, String) {
+    let told = tell(error);
+    let (message, hint) = told.words(error, now);
+    let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    (told.answer(error), format!("{message}{hint}"))
+}
+
+impl Told {
+    fn answer(&self, error: &anyhow::Error) -> ErrorAnswer {
+        ErrorAnswer::new(ErrorBody {
+            kind: self.kind.into(),
+            message: self.message.clone(),
+            hint: self.hint.clone(),
+            conflicts: held(error).iter().map(Conflict::new).collect(),
+        })
+    }
+
+    /// The message and the hint. What they speak of may be anybody's words: a path, a name, a line of a record.
+    fn words(&self, error: &anyhow::Error, now: Time) -> (String, Option<String>) {
+        let message = match held(error) {
+            [] => format!("error: {}", text::block(&self.message, MAX)),
+            held => refusal(held, now),
+        };
+        (message, self.hint.as_ref().map(|hint| text::block(hint, MAX)))
+    }
+}
+
+/// What is in the way, where something is.
+fn held(error: &anyhow::Error) -> &[Held] {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Held(held)) => held,
+        _ => &[],
+    }
 }
 
 /// Tells in JSON of a command line that can't be read.

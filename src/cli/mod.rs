@@ -8,6 +8,8 @@ mod exit;
 mod format;
 pub mod json;
 mod markdown;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod ui;
 
 use args::Args;

@@ -1,4 +1,5 @@
-//! The one mouth: answers go to standard output, all talk to standard error.
+//! The one mouth: answers go to standard output, all talk to standard error. For a program that called us both are kept,
+//! and it is handed them.
 //!
 //! Text from records passes [`base::text`](crate::base::text) before it gets here.
 
@@ -6,6 +7,7 @@ use super::exit::Exit;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::{
+    cell::RefCell,
     io::{self, IsTerminal, Write},
     process::ExitCode,
 };
@@ -15,6 +17,16 @@ pub(crate) struct Ui {
     /// Whether answers are JSON.
     pub(crate) json: bool,
     quiet: bool,
+    kept: Option<RefCell<Kept>>,
+}
+
+/// What a command would have printed.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Its answer, if it came to one.
+    pub(crate) answer: Option<serde_json::Value>,
+    /// What it said beside.
+    pub(crate) talk: Vec<String>,
 }
 
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -25,7 +37,19 @@ pub(crate) const ODD: Style = AnsiColor::Yellow.on_default();
 
 impl Ui {
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
-        Ui { json, quiet }
+        Ui { json, quiet, kept: None }
+    }
+
+    /// One that prints nothing and keeps all of it.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn keeping() -> Self {
+        Ui { json: true, quiet: false, kept: Some(RefCell::default()) }
+    }
+
+    /// What was kept.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn into_kept(self) -> Kept {
+        self.kept.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// The answer, in the form that was asked for.
@@ -34,6 +58,10 @@ impl Ui {
         json: impl FnOnce() -> T,
         human: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> anyhow::Result<()> {
+        if let Some(kept) = &self.kept {
+            kept.borrow_mut().answer = Some(serde_json::to_value(json())?);
+            return Ok(());
+        }
         // Else each line of a long answer would be written by itself.
         let mut out = io::BufWriter::new(anstream::stdout().lock());
         if self.json {
@@ -46,7 +74,7 @@ impl Ui {
         Ok(())
     }
 
-    /// An answer that has only one form.
+    /// An answer that has only one form, which is for nobody who wants to be handed it.
     pub(crate) fn print(&self, text: &str) -> anyhow::Result<()> {
         let mut out = anstream::stdout().lock();
         out.write_all(text.as_bytes())?;
@@ -56,14 +84,21 @@ impl Ui {
 
     /// Something beside the answer. That nobody may be there to hear it is no failure.
     pub(crate) fn say(&self, text: impl std::fmt::Display) {
-        if !self.quiet {
+        if let Some(kept) = &self.kept {
+            kept.borrow_mut().talk.push(text.to_string());
+        } else if !self.quiet {
             let _ = writeln!(anstream::stderr(), "{text}");
         }
     }
 
     /// Something to be warned of, also where talk is not wanted.
     pub(crate) fn warn(&self, text: impl std::fmt::Display) {
-        let _ = writeln!(anstream::stderr(), "{ODD}warning:{ODD:#} {text}");
+        match &self.kept {
+            Some(kept) => kept.borrow_mut().talk.push(format!("warning: {text}")),
+            None => {
+                let _ = writeln!(anstream::stderr(), "{ODD}warning:{ODD:#} {text}");
+            }
+        }
     }
 
     /// Why a command failed.

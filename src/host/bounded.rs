@@ -6,6 +6,7 @@ use std::{
     process::{Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -29,6 +30,20 @@ pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// Most bytes of output that are kept.
 const KEPT: u64 = 1024 * 1024;
 
+/// Whether this process is about to end, and nothing is waited for any more.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Has every process that is waited for here, on any thread, end now as if its time were up: this process is about to
+/// end, and would leave them behind.
+pub fn end_all() {
+    ENDING.store(true, Ordering::Relaxed);
+}
+
+/// Whether all are to end now.
+pub(super) fn are_all_ending() -> bool {
+    ENDING.load(Ordering::Relaxed)
+}
+
 /// What came of a process.
 #[derive(Debug)]
 pub(super) struct Ran {
@@ -51,7 +66,8 @@ pub(super) fn run_with(mut command: Command, stdin: Stdio, limit: Duration) -> i
     let mut child = spawn_apart(command)?;
     let stdout = child.stdout().take().map(collect);
     let stderr = child.stderr().take().map(collect);
-    let status = match wait(&mut *child, stdout.as_ref(), deadline)? {
+    let left = || if are_all_ending() { Duration::ZERO } else { until(deadline) };
+    let status = match wait(&mut *child, stdout.as_ref(), left)? {
         Some(status) => Some(status),
         None => {
             end(&mut *child);
@@ -72,18 +88,22 @@ pub(super) fn spawn_apart(command: Command) -> io::Result<Box<dyn ChildWrapper>>
     wrapped.spawn()
 }
 
-/// Waits until `deadline` for the end of a process, of which the end of what it answers is the first sign.
+fn until(moment: Instant) -> Duration {
+    moment.saturating_duration_since(Instant::now())
+}
+
+/// Waits, as long as there is time `left`, for the end of a process, of which the end of what it answers is the first sign.
 fn wait(
     child: &mut dyn ChildWrapper,
     mut answer: Option<&Collected>,
-    deadline: Instant,
+    left: impl Fn() -> Duration,
 ) -> io::Result<Option<ExitStatus>> {
     let mut soon = ASK_SOON;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = left();
         if left.is_zero() {
             return Ok(None);
         }
@@ -102,7 +122,8 @@ fn wait(
 fn end(child: &mut dyn ChildWrapper) {
     #[cfg(unix)]
     if child.signal(rustix::process::Signal::TERM.as_raw()).is_ok() {
-        let _ = wait(child, None, Instant::now() + GRACE);
+        let grace = Instant::now() + GRACE;
+        let _ = wait(child, None, || until(grace));
     }
     // That fails where nothing is left of it.
     let _ = child.kill();

@@ -39,6 +39,8 @@ pub struct Env {
     pub settings: Vec<String>,
     /// `GITHEAD_<commit>`: what `git merge` is about to merge. Its hook runs before `MERGE_HEAD` is written.
     pub merging: Vec<Oid>,
+    /// `CLAUDE_PROJECT_DIR`: the folder that Claude Code works in.
+    pub claude_project: Option<PathBuf>,
     /// `AIO_TEST_NOW`, in debug builds: the time at which the clock stands.
     pub frozen_time: Option<Time>,
     /// `AIO_TEST_SEED`, in debug builds: what random bytes are made from.
@@ -199,6 +201,7 @@ impl Env {
             git_common_dir: path("GIT_COMMON_DIR"),
             settings: text("GIT_CONFIG_PARAMETERS").map_or_else(Vec::new, |text| our_settings(&text)),
             merging: Vec::new(),
+            claude_project: path("CLAUDE_PROJECT_DIR"),
             frozen_time: for_tests(&text, "AIO_TEST_NOW"),
             seed: for_tests(&text, "AIO_TEST_SEED"),
             top: for_tests(&text, "AIO_TEST_TOP"),

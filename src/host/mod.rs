@@ -6,7 +6,8 @@
 pub mod agents;
 pub mod background;
 pub mod boot;
-mod bounded;
+pub mod bounded;
+pub mod client;
 pub mod config;
 pub mod env;
 pub mod fault;

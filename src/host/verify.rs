@@ -6,7 +6,7 @@
 //! such as a compiler cache, in a session of its own; one that was ended leaves nothing.
 
 use super::{
-    bounded::{ASK, GRACE, spawn_apart},
+    bounded::{ASK, GRACE, are_all_ending, spawn_apart},
     process,
 };
 use process_wrap::std::ChildWrapper;
@@ -151,7 +151,7 @@ fn wait(
         if let Some(status) = child.try_wait()? {
             return Ok(End::Exited(code(status)));
         }
-        let end = match (interrupts.take(), Instant::now() >= deadline) {
+        let end = match (interrupts.take() || are_all_ending(), Instant::now() >= deadline) {
             (true, _) => End::Interrupted,
             (_, true) => End::TimedOut,
             _ => {

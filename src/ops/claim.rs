@@ -13,7 +13,10 @@ use crate::{
     store::{Coverage, Snapshot, Tracked},
 };
 use chrono::TimeDelta;
-use std::time::{Duration, Instant};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 /// How often a waiting claim looks whether anything has changed.
 const POLL: Duration = Duration::from_millis(100);
@@ -77,7 +80,7 @@ pub struct Waiting<'a> {
 }
 
 impl Session {
-    /// Claims `targets`, all or none.
+    /// Claims `targets`, all or none. Who waits for one is told so now and then, and may give up.
     ///
     /// # Errors
     /// [`Error::Held`] when somebody else holds what overlaps one of them, after waiting if that was asked for.
@@ -85,7 +88,7 @@ impl Session {
         &self,
         targets: &[Target],
         terms: &Terms,
-        mut progress: impl FnMut(&Waiting<'_>),
+        mut progress: impl FnMut(&Waiting<'_>) -> ControlFlow<()>,
     ) -> Result<Granted, Error> {
         if terms.why.as_ref().is_some_and(|why| why.trim().is_empty()) {
             return Err(Error::usage("the reason is empty", "say why, or leave --why out"));
@@ -109,10 +112,12 @@ impl Session {
                 Err(Error::Held(held)) if terms.wait.is_some_and(|wait| began.elapsed() < wait) => held,
                 result => return result,
             };
-            progress(&Waiting { held: &held, waited: began.elapsed() });
-            self.await_change(began, terms.wait.unwrap_or_default(), |waited| {
-                progress(&Waiting { held: &held, waited });
-            })?;
+            let mut tell = |waited| progress(&Waiting { held: &held, waited });
+            if tell(began.elapsed()).is_break()
+                || self.await_change(began, terms.wait.unwrap_or_default(), tell)?.is_break()
+            {
+                return Err(Error::Held(held));
+            }
             self.heard_of(&me);
             self.look_again();
         }
@@ -186,18 +191,25 @@ impl Session {
         Ok(Some(self.repository.coverage(|path| overlap.with(&Scope::File(path.clone())))?))
     }
 
-    /// Returns when the store has changed, or it is time to look again anyway.
-    fn await_change(&self, began: Instant, wait: Duration, mut tick: impl FnMut(Duration)) -> Result<(), Error> {
+    /// Returns when the store has changed, or it is time to look again anyway; or when `tick` gives up.
+    fn await_change(
+        &self,
+        began: Instant,
+        wait: Duration,
+        mut tick: impl FnMut(Duration) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
         let refs = self.refs();
         let tip = refs.read(crate::store::layout::STATE).map_err(crate::store::StoreError::from)?;
         let paused = Instant::now();
         while paused.elapsed() < RECHECK && began.elapsed() < wait {
             std::thread::sleep(POLL.min(wait.saturating_sub(began.elapsed())).max(Duration::from_millis(5)));
-            tick(began.elapsed());
+            if tick(began.elapsed()).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             if refs.read(crate::store::layout::STATE).map_err(crate::store::StoreError::from)? != tip {
                 break;
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }

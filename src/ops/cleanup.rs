@@ -3,6 +3,7 @@
 use super::{Error, Session};
 use crate::{
     base::id::{ClaimId, InstanceId},
+    host::sighting::Sighting,
     model::{
         claim::{Claim, Holder},
         instance::Instance,
@@ -38,6 +39,7 @@ impl Session {
         let me = self.asking(&snapshot)?.instance().cloned();
         let mut cleaned = self.end_gone(me.as_ref(), false)?;
         for id in &cleaned.ended {
+            Sighting::forget(self.repository.common_dir(), id);
             if let Some(mut seen) = self.seen(id) {
                 // Its last sign of life stays what it was: from then on it is counted how long it is remembered.
                 seen.live.ended = Some(self.now());
@@ -92,6 +94,7 @@ impl Session {
         for (id, seen) in self.live.all().unwrap_or_default().instances {
             if seen.live.ended.is_some() && seen.last_seen < limit {
                 let _ = self.live.remove(&id);
+                Sighting::forget(self.repository.common_dir(), &id);
             }
         }
     }

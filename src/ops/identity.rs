@@ -20,6 +20,10 @@ use crate::{
     model::{claim::Ended, instance::Instance, liveness::Presence, op::Action, scope::Scope, view::View},
     store::{Snapshot, StoreError},
 };
+use std::sync::{Mutex, PoisonError};
+
+/// Held by the thread that registers whoever runs this process.
+static REGISTERING: Mutex<()> = Mutex::new(());
 
 /// Who runs this command.
 #[derive(Debug, Clone)]
@@ -97,10 +101,17 @@ impl Session {
     pub(super) fn act_as(&self, who: Who) -> Result<InstanceId, Error> {
         let id = match who {
             Who::Instance(id) => id,
-            Who::Stranger { tool, session } => {
-                let id = self.register_as(tool, session, None)?.id;
-                self.notice(Notice::Registered(id.clone()));
-                return Ok(id);
+            Who::Stranger { .. } => {
+                // A server may be called several times at once, and all the calls are one instance's.
+                let _alone = REGISTERING.lock().unwrap_or_else(PoisonError::into_inner);
+                match self.who(&self.snapshot()?)? {
+                    Who::Instance(id) => id,
+                    Who::Stranger { tool, session } => {
+                        let id = self.register_as(tool, session, None)?.id;
+                        self.notice(Notice::Registered(id.clone()));
+                        return Ok(id);
+                    }
+                }
             }
         };
         let mut snapshot = self.snapshot()?;

@@ -45,7 +45,7 @@ pub struct Session {
     pub(super) dir: PathBuf,
     /// `--as`.
     pub(super) acting_as: Option<String>,
-    /// The agent whose hook this command is: it says who it is, and its environment need not.
+    /// The agent whose hook this command is, or whose call of a tool: it says who it is, and its environment need not.
     pub(super) caller: Option<AgentSession>,
     pub(super) live: LiveDir,
     clone_id: OnceCell<CloneId>,
@@ -128,6 +128,7 @@ impl Session {
     pub(super) fn moved_to(self, root: &Path) -> Result<Self, Error> {
         let mut moved = Session::open_other(root, self.acting_as)?;
         moved.dir = self.dir;
+        moved.caller = self.caller;
         moved.notices.borrow_mut().push(Notice::NestedRepository(root.display().to_string()));
         Ok(moved)
     }

@@ -35,6 +35,7 @@ fn page(name: &str) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "mcp"), ignore = "the page is that of a build with all features")]
 fn the_reference_is_that_of_the_commands() {
     let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let page = page("docs/cli.md");

@@ -262,7 +262,15 @@ fn what_is_not_committed_at_the_end_goes_into_a_handoff_that_keeps_it() {
     let told = context(&hook(&repo, "claude", &call(&repo, "claude", "SessionStart", "s2")));
     assert!(told.contains(&held[0].0) && told.contains("Unfinished"), "{told}");
     let edit = hook(&repo, "claude", &call(&repo, "claude", "PreToolUse-Edit", "s2"));
-    assert!(refusal("claude", &edit).is_some());
+    let reason = refusal("claude", &edit).unwrap();
+    assert!(reason.contains(&format!("`git aio handoff show {}`", held[0].0)), "nobody else will free it: {reason}");
+
+    let told = context(&hook(&repo, "gemini", &call(&repo, "gemini", "SessionStart", "s1")));
+    assert!(!told.contains("Unfinished"), "a session that goes on has it back: {told}");
+    assert_eq!(refusal("gemini", &hook(&repo, "gemini", &call(&repo, "gemini", "BeforeTool-replace", "s1"))), None);
+    let held = claims(&repo, "a.txt");
+    assert_eq!((held.len(), held[0].1.as_str()), (1, "auto"), "{held:?}");
+    assert!(held[0].0.starts_with("gemini-"), "{held:?}");
 }
 
 #[test]
@@ -270,8 +278,12 @@ fn an_automatic_claim_ends_with_its_commit_and_with_an_edit_that_came_to_nothing
     let env = TestEnvironment::new();
     let repo = recorded(&env);
     let edit = call(&repo, "claude", "PreToolUse-Edit", "s1");
+    let stop = call(&repo, "claude", "Stop", "s1");
     hook(&repo, "claude", &edit);
-    hook(&repo, "claude", &call(&repo, "claude", "Stop", "s1"));
+    hook(&repo, "claude", &stop);
+    assert_eq!(claims(&repo, "a.txt").len(), 1, "an edit may be on its way");
+    let later = (chrono::Utc::now() + chrono::TimeDelta::minutes(3)).to_rfc3339();
+    hook_given(&repo, "claude", stop.to_string().as_bytes(), &[("AIO_TEST_NOW", &later)]);
     assert_eq!(claims(&repo, "a.txt"), [], "nothing came of it");
     hook(&repo, "claude", &edit);
     repo.write("a.txt", "two\n");
@@ -397,4 +409,76 @@ fn every_recorded_call_is_understood() {
         }
     }
     assert!(answered > 60, "{answered}");
+}
+
+#[test]
+fn a_commit_by_a_command_claims_nothing_anew() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    hook(&repo, "claude", &call(&repo, "claude", "PreToolUse-Edit", "s1"));
+    let me = claims(&repo, "a.txt")[0].0.clone();
+    repo.write("a.txt", "two\n");
+    let (before, after) =
+        (call(&repo, "claude", "PreToolUse-Bash", "s1"), call(&repo, "claude", "PostToolUse-Bash", "s1"));
+    hook(&repo, "claude", &before);
+    assert_eq!(repo.try_git_as(&me, &["commit", "-qam", "two"]).code, 0);
+    assert_eq!(context(&hook(&repo, "claude", &after)), "");
+    assert_eq!(claims(&repo, "a.txt"), []);
+}
+
+#[test]
+fn a_commit_of_a_part_leaves_the_rest_claimed() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    hook(&repo, "claude", &call(&repo, "claude", "PreToolUse-Edit", "s1"));
+    let me = claims(&repo, "a.txt")[0].0.clone();
+    repo.write("a.txt", "two\n");
+    repo.git(&["add", "a.txt"]);
+    repo.write("a.txt", "two\nthree\n");
+    assert_eq!(repo.try_git_as(&me, &["commit", "-qm", "two"]).code, 0);
+    assert_eq!(claims(&repo, "a.txt").len(), 1);
+}
+
+#[test]
+fn commands_that_run_at_once_hide_nothing_of_each_other() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    let holder = repo.register("aider");
+    repo.ok_as(&holder, &["claim", "m.txt"]);
+    hook(&repo, "claude", &call(&repo, "claude", "SessionStart", "s1"));
+    let (before, after) =
+        (call(&repo, "claude", "PreToolUse-Bash", "s1"), call(&repo, "claude", "PostToolUse-Bash", "s1"));
+    hook(&repo, "claude", &before);
+    repo.write("m.txt", "by the first\n");
+    hook(&repo, "claude", &before);
+    let told = context(&hook(&repo, "claude", &after));
+    assert!(told.contains("m.txt is held by") && told.contains("Do not restore"), "{told}");
+    assert_eq!(context(&hook(&repo, "claude", &after)), "", "it is told once");
+    assert!(!repo.dir.join(".git/aio/sightings").read_dir().unwrap().any(|_| true), "nothing is left behind");
+}
+
+#[test]
+fn a_command_that_can_not_be_watched_runs() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    hook(&repo, "claude", &call(&repo, "claude", "SessionStart", "s1"));
+    fs::write(repo.dir.join(".git/aio/sightings"), "").unwrap();
+    assert_eq!(hook(&repo, "claude", &call(&repo, "claude", "PreToolUse-Bash", "s1")), "");
+}
+
+#[test]
+fn spellings_of_one_file_are_one_where_case_is_ignored() {
+    let env = TestEnvironment::new();
+    let repo = env.repo_with("r", Refs::Files, "sha1", &[("A.txt", "one\n")]);
+    repo.git(&["config", "core.ignorecase", "true"]);
+    repo.git(&["config", "aio.autoClaim", "true"]);
+    repo.ok(&["init", "--quiet"]);
+    let mut edit = call(&repo, "claude", "PreToolUse-Edit", "s1");
+    edit["tool_input"]["file_path"] = repo.dir.join("a.TXT").to_str().unwrap().into();
+    hook(&repo, "claude", &edit);
+    repo.write("A.txt", "two\n");
+    let later = (chrono::Utc::now() + chrono::TimeDelta::minutes(3)).to_rfc3339();
+    let stop = call(&repo, "claude", "Stop", "s1");
+    hook_given(&repo, "claude", stop.to_string().as_bytes(), &[("AIO_TEST_NOW", &later)]);
+    assert_eq!(claims(&repo, "A.txt").len(), 1);
 }

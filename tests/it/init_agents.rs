@@ -1,11 +1,15 @@
 //! Fences inside agent CLIs, as `init --agents` puts them up and takes them down.
 
 mod doctor;
+mod plugin;
 mod sourced;
 mod text;
 mod user;
 
-use crate::env::{Ended, Repo, TestEnvironment, run};
+use crate::{
+    env::{Ended, Repo, TestEnvironment, run},
+    together::together,
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -354,6 +358,21 @@ fn each_work_tree_has_its_own_and_one_undo_is_for_all() {
     fs::remove_dir_all(&linked.dir).unwrap();
     repo.ok(&["init", "--undo"]);
     assert!(!linked.dir.exists());
+}
+
+#[test]
+fn many_at_once_are_one() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    THEIRS.iter().for_each(|(path, text)| repo.write(path, text));
+    let (before, settings) = (tree(&repo.dir), config(&repo));
+    let ends = together((0..6).map(|_| repo.command(&["init", ALL])).collect());
+    assert!(ends.iter().all(|end| end.code == 0), "{ends:#?}");
+    assert_eq!(ends.iter().filter(|end| end.stdout.contains("put our part into CLAUDE.md")).count(), 1, "{ends:#?}");
+    assert_eq!(read(&repo, "CLAUDE.md").matches("<!-- git-aio: begin").count(), 1);
+    assert_eq!(repo.ok(&["init", ALL]), "nothing to do: all is in place\n");
+    repo.ok(&["init", "--undo"]);
+    assert_eq!((tree(&repo.dir), config(&repo)), (before, settings));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 
 /// Whether `value` is what `schema` describes, as far as our schemas go; says where it is not. A key that the schema
 /// doesn't name is as wrong as one that is missing.
-fn conforms(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), String> {
+pub fn conforms(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), String> {
     if let Some(name) = schema["$ref"].as_str() {
         let target = root.pointer(name.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("{name} is not there"));
         return conforms(value, target, root, at);

@@ -28,6 +28,8 @@ mod json;
 mod kill;
 mod log;
 mod managers;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod model;
 mod note;
 mod persona;

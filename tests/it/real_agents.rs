@@ -9,7 +9,7 @@ use crate::{
     env::{Ended, Refs, Repo, TestEnvironment, run},
     model::{Model, ToolCall},
 };
-use clis::Cli;
+use clis::{Cli, Start};
 use std::{
     fs,
     path::Path,
@@ -72,28 +72,23 @@ fn end(heard: &str) -> &str {
 }
 
 /// Runs a session of an agent whose model makes these calls, and all of them.
-fn play(cli: &dyn Cli, repo: &Repo<'_>, script: Vec<ToolCall>) -> Session {
+fn play(cli: &dyn Cli, repo: &Repo<'_>, script: Vec<ToolCall>, start: Start) -> Session {
     let calls = script.len();
     let model = Model::start(script);
     let (name, began) = (cli.name(), Instant::now());
-    let ended = run(&mut cli.session(repo, &model));
-    let Ended { stdout, stderr, code } = &ended;
+    let Ended { stdout, stderr, code } = run(&mut cli.session(repo, &model, start));
     let heard = model.heard();
     let what = format!("{name} with {}", cli.model());
-    assert_eq!((*code, model.calls_answered()), (0, calls), "{what}: {stdout}\n{stderr}\n{}", end(&heard));
-    assert_eq!(left_behind(repo), Vec::<String>::new(), "{what}");
+    assert_eq!((code, model.calls_answered()), (0, calls), "{what}: {stdout}\n{stderr}\n{}", end(&heard));
     let greeting = format!("You are {name}-");
     let at = heard.find(&greeting).unwrap_or_else(|| panic!("{what} was not briefed: {}", end(&heard)));
-    let me = heard[at + "You are ".len()..]
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
-        .next()
-        .unwrap()
-        .to_owned();
+    let me = heard[at + "You are ".len()..].split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next();
+    let me = me.unwrap().to_owned();
     eprintln!("{what}: {me}, {:.1} s", began.elapsed().as_secs_f64());
     Session { me, heard }
 }
 
-/// The processes that a session has left behind, after a while for their end: all that have the HOME of this test.
+/// The processes that are left of the sessions, after a while for their end: all that have the HOME of this test.
 fn left_behind(repo: &Repo<'_>) -> Vec<String> {
     let home = format!("HOME={}", repo.env.path().join("home").display());
     let has_home = |process: &Path| {
@@ -121,7 +116,7 @@ fn what_another_holds_is_refused_and_what_is_free_is_claimed() {
         let mut script = cli.edit(&repo, "a.txt", "one", "two");
         script.extend(cli.edit(&repo, "free.txt", "one", "two"));
         script.push(cli.create(&repo, "new.txt", "new"));
-        let Session { me, heard } = play(cli, &repo, script);
+        let Session { me, heard } = play(cli, &repo, script, Start::Anew);
 
         let text = |path: &str| fs::read_to_string(repo.dir.join(path)).unwrap();
         assert_eq!(
@@ -134,8 +129,8 @@ fn what_another_holds_is_refused_and_what_is_free_is_claimed() {
         for path in ["free.txt", "new.txt"] {
             assert!(log.contains(&format!("claim: {path} (file) by {me}")), "{}: {log}", cli.name());
         }
-        let status = repo.ok(&["status"]);
-        assert!(!status.contains(&format!("{me} live")), "its session is over: {status}");
+        assert!(!repo.ok(&["status"]).contains(&format!("{me} live")), "its session is over");
+        assert_eq!(left_behind(&repo), Vec::<String>::new());
     }
 }
 
@@ -148,12 +143,55 @@ fn commits_of_an_agent_meet_the_fence() {
             cli.shell("echo two > a.txt; git commit -q -m theirs a.txt"),
             cli.shell("echo two > free.txt; git commit -q -m mine free.txt"),
         ];
-        let Session { me, heard } = play(cli, &repo, script);
+        let Session { me, heard } = play(cli, &repo, script, Start::Anew);
 
         assert_eq!(repo.git(&["log", "--format=%s"]), "mine\nbegin\n", "{me}: {}", end(&heard));
         let refusal = heard.find(&format!("a.txt is held by {holder}")).expect("the reason reaches the model");
         assert!(heard[refusal..].contains("commit refused"), "{}", end(&heard));
         assert!(heard.contains("files changed that are not yours to change"), "{me}: {}", end(&heard));
-        assert!(!repo.ok(&["status"]).contains(&format!("{me} live")));
+        assert!(!repo.ok(&["status"]).contains(&format!("{me} live")), "its session is over");
+        assert_eq!(left_behind(&repo), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn of_two_agents_at_once_one_gets_the_file() {
+    let mut clis = chosen();
+    clis.dedup_by_key(|cli| cli.name());
+    for pair in clis.windows(2) {
+        let env = TestEnvironment::new();
+        let (repo, _) = guarded(&env, pair[0], Scope::Here);
+        repo.ok(&["init", "--quiet", "--agents", pair[1].name()]);
+        let edit =
+            |cli: &'static dyn Cli| play(cli, &repo, cli.edit(&repo, "free.txt", "one", cli.name()), Start::Anew);
+        let sessions = thread::scope(|scope| {
+            let other = scope.spawn(|| edit(pair[1]));
+            [edit(pair[0]), other.join().unwrap()]
+        });
+
+        let log = repo.ok(&["log"]);
+        let claim = |session: &&Session| log.contains(&format!("claim: free.txt (file) by {}", session.me));
+        let winners: Vec<&Session> = sessions.iter().filter(claim).collect();
+        assert_eq!(winners.len(), 1, "{log}");
+        let written = fs::read_to_string(repo.dir.join("free.txt")).unwrap();
+        assert!(winners[0].me.starts_with(written.trim()), "{written} is not by {}", winners[0].me);
+        assert_eq!(left_behind(&repo), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_session_that_goes_on_may_edit_what_it_left_behind() {
+    for cli in chosen() {
+        let env = TestEnvironment::new();
+        let (repo, _) = guarded(&env, cli, Scope::Here);
+        let mut script = cli.edit(&repo, "free.txt", "one", "two");
+        let first = play(cli, &repo, script.clone(), Start::Anew);
+        script.push(cli.edit(&repo, "free.txt", "two", "three").pop().unwrap());
+        let second = play(cli, &repo, script, Start::Again);
+
+        assert_eq!(first.me, second.me);
+        let written = fs::read_to_string(repo.dir.join("free.txt")).unwrap();
+        assert_eq!(written, "three\n", "{}", end(&second.heard));
+        assert_eq!(left_behind(&repo), Vec::<String>::new());
     }
 }

@@ -33,6 +33,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("serde_json", &["store", "host", "cli"]),
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),
+    ("rmcp", &["cli"]),
+    ("tokio", &["cli"]),
     ("println!", &[]),
     ("std::fs", &["disk", "store", "host", "ops", "cli"]),
     ("process::exit", &[]),

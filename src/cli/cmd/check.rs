@@ -9,8 +9,8 @@ use crate::{
     },
     model::claim::Mode,
     ops::{
-        Session,
-        check::{Checked, Seen},
+        Kind, Session,
+        check::{AsOf as SeenAsOf, Checked, Seen},
         guard::Fence,
     },
 };
@@ -43,31 +43,36 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        let (session, (as_of, checked)) = if self.staged {
+        if self.staged {
             let session = cx.session()?;
             let staged = session.staged(Fence::Commit)?;
-            let checked = session.check_paths(&staged)?;
-            (session, checked)
+            answer(cx, &session, session.check_paths(&staged)?)
         } else if self.stdin {
             let session = cx.session()?;
             let paths = read_paths(&session, self.nul)?;
-            let checked = session.check_paths(&paths)?;
-            (session, checked)
+            answer(cx, &session, session.check_paths(&paths)?)
         } else {
             let (kind, words) = kind_and_targets(cx, self.words)?;
-            let session = cx.session()?.owning(kind, &words)?;
-            let targets = words.iter().map(|word| session.target(kind, word)).collect::<Result<Vec<_>, _>>()?;
-            let checked = session.check(&targets)?;
-            (session, checked)
-        };
-        cx.tell_notices(&session);
-        let available = checked.iter().all(|checked| checked.available);
-        cx.ui.answer(
-            || CheckAnswer::new(AsOf::new(&as_of), checked.iter().map(json).collect()),
-            |out| checked.iter().try_for_each(|checked| line(out, &session, checked)),
-        )?;
-        Ok(if available { Exit::Done } else { Exit::Conflict })
+            targets(cx, kind, &words)
+        }
     }
+}
+
+/// Asks about targets as they were typed.
+pub(crate) fn targets(cx: &Context, kind: Option<Kind>, words: &[OsString]) -> anyhow::Result<Exit> {
+    let session = cx.session()?.owning(kind, words)?;
+    let targets = words.iter().map(|word| session.target(kind, word)).collect::<Result<Vec<_>, _>>()?;
+    answer(cx, &session, session.check(&targets)?)
+}
+
+fn answer(cx: &Context, session: &Session, (as_of, checked): (SeenAsOf, Vec<Checked>)) -> anyhow::Result<Exit> {
+    cx.tell_notices(session);
+    let available = checked.iter().all(|checked| checked.available);
+    cx.ui.answer(
+        || CheckAnswer::new(AsOf::new(&as_of), checked.iter().map(json).collect()),
+        |out| checked.iter().try_for_each(|checked| line(out, session, checked)),
+    )?;
+    Ok(if available { Exit::Done } else { Exit::Conflict })
 }
 
 fn read_paths(session: &Session, nul: bool) -> anyhow::Result<Vec<RepoPath>> {

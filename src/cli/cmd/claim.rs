@@ -8,14 +8,14 @@ use crate::{
         ui::{GOOD, ODD},
     },
     ops::{
-        Session, Target,
+        Kind, Session, Target,
         claim::{Grant, Granted, Terms, Waiting},
         sync::Standing,
     },
 };
 use chrono::TimeDelta;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::{ffi::OsString, io, time::Duration};
+use std::{ffi::OsString, io, ops::ControlFlow, time::Duration};
 
 /// How often it is said off a terminal that a claim still waits.
 const TELL_EACH: Duration = Duration::from_secs(30);
@@ -56,14 +56,19 @@ pub(crate) struct Args {
     why: Option<String>,
 }
 
+/// What is to be claimed, on which terms.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    /// The kind of all targets, where it was said.
+    pub(crate) kind: Option<Kind>,
+    /// The targets, as they were typed.
+    pub(crate) targets: Vec<OsString>,
+    pub(crate) terms: Terms,
+}
+
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        let ttl = self.ttl.map(TimeDelta::from_std).transpose();
-        let ttl = ttl.ok().filter(|ttl| ttl.is_none_or(|ttl| ttl < TimeDelta::days(36500)));
-        let ttl = ttl.ok_or_else(|| usage("the time to live is longer than a century", "leave it out"))?;
-        if ttl.is_some_and(|ttl| ttl < TimeDelta::seconds(1)) {
-            return Err(usage("the time to live is shorter than a second", "write it like 30s, 2h or 1d"));
-        }
+        let ttl = time_to_live(self.ttl)?;
         let terms = Terms { shared: self.shared, strict: self.strict, ttl, why: self.why, wait: self.wait };
         let (kind, words) = kind_and_targets(cx, self.words)?;
         if let (Some(_), Some(time)) = (terms.wait, words.last().and_then(|word| word.to_str()))
@@ -75,9 +80,27 @@ impl Args {
                 format!("write --wait={time}; a file of that name is written ./{time}"),
             ));
         }
-        let session = cx.session()?.owning(kind, &words)?;
+        Wish { kind, targets: words, terms }.run(cx)
+    }
+}
+
+/// How long a claim lasts, within reason.
+pub(crate) fn time_to_live(given: Option<Duration>) -> anyhow::Result<Option<TimeDelta>> {
+    let ttl = given.map(TimeDelta::from_std).transpose();
+    let ttl = ttl.ok().filter(|ttl| ttl.is_none_or(|ttl| ttl < TimeDelta::days(36500)));
+    let ttl = ttl.ok_or_else(|| usage("the time to live is longer than a century", "leave it out"))?;
+    if ttl.is_some_and(|ttl| ttl < TimeDelta::seconds(1)) {
+        return Err(usage("the time to live is shorter than a second", "write it like 30s, 2h or 1d"));
+    }
+    Ok(ttl)
+}
+
+impl Wish {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        let Wish { kind, targets, terms } = self;
+        let session = cx.session()?.owning(kind, &targets)?;
         session.heal_fence();
-        let targets = words.iter().map(|word| session.target(kind, word)).collect::<Result<Vec<_>, _>>()?;
+        let targets = targets.iter().map(|target| session.target(kind, target)).collect::<Result<Vec<_>, _>>()?;
         let granted = claim(cx, &session, &targets, &terms);
         cx.tell_notices(&session);
         let granted = granted?;
@@ -102,7 +125,7 @@ fn claim(cx: &Context, session: &Session, targets: &[Target], terms: &Terms) -> 
     }
     let mut told: Option<Duration> = None;
     let granted = session.claim(targets, terms, |Waiting { held, waited }| {
-        let Some(first) = held.first() else { return };
+        let Some(first) = held.first().filter(|_| !cx.is_given_up()) else { return ControlFlow::Break(()) };
         let line = format!("waiting: {}", format::held(first, session.now()));
         if !watched && told.is_none_or(|told| *waited >= told + TELL_EACH) {
             cx.ui.say(&line);
@@ -110,6 +133,7 @@ fn claim(cx: &Context, session: &Session, targets: &[Target], terms: &Terms) -> 
         }
         bar.set_message(line);
         bar.tick();
+        ControlFlow::Continue(())
     });
     bar.finish_and_clear();
     Ok(granted?)

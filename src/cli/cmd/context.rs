@@ -14,6 +14,8 @@ use crate::{
     },
 };
 use clap::{Subcommand, ValueEnum};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
@@ -58,18 +60,21 @@ struct Words {
 }
 
 #[derive(Debug, clap::Args)]
-struct Get {
+pub(crate) struct Get {
     /// Only this category
-    category: Option<Wanted>,
+    pub(crate) category: Option<Wanted>,
     /// Only what concerns this path
     #[arg(long = "for", value_name = "PATH")]
-    path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
     /// Only what contains this text
     #[arg(long, value_name = "TEXT")]
-    search: Option<String>,
+    pub(crate) search: Option<String>,
     /// Only what was written since: a span like 2d, or a date
     #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    pub(crate) since: Option<String>,
+    /// At most this many notes and as many handoffs
+    #[arg(short = 'n', long, value_name = "NUMBER")]
+    pub(crate) limit: Option<usize>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -78,8 +83,10 @@ struct Export {
     project: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Wanted {
+/// What to look for.
+#[derive(Debug, Clone, Copy, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Wanted {
     Decision,
     Learning,
     Warning,
@@ -103,17 +110,7 @@ impl Args {
 
 impl Words {
     fn run(self, cx: &Context, category: Category) -> anyhow::Result<Exit> {
-        let (text, to) = (message(&self.words)?, tool(self.to)?);
-        let session = cx.session()?;
-        let paths = self.path.iter().map(|path| session.repo_path(path)).collect::<Result<_, _>>()?;
-        let note = session.note(category, text, paths, to)?;
-        cx.tell_notices(&session);
-        let answered = cx.ui.answer(
-            || NoteAnswer::new(Note::new(&note)),
-            |out| writeln!(out, "noted {} {}", category.as_str(), &note.id.as_str()[..8]),
-        );
-        done("the note was written", answered)?;
-        Ok(Exit::Done)
+        note(cx, category, message(&self.words)?, &self.path, self.to)
     }
 
     fn hand_off(self, cx: &Context) -> anyhow::Result<Exit> {
@@ -136,8 +133,29 @@ impl Words {
     }
 }
 
+/// Writes a note.
+pub(crate) fn note(
+    cx: &Context,
+    category: Category,
+    text: String,
+    paths: &[PathBuf],
+    to: Option<String>,
+) -> anyhow::Result<Exit> {
+    let to = tool(to)?;
+    let session = cx.session()?;
+    let paths = paths.iter().map(|path| session.repo_path(path)).collect::<Result<_, _>>()?;
+    let note = session.note(category, text, paths, to)?;
+    cx.tell_notices(&session);
+    let answered = cx.ui.answer(
+        || NoteAnswer::new(Note::new(&note)),
+        |out| writeln!(out, "noted {} {}", category.as_str(), &note.id.as_str()[..8]),
+    );
+    done("the note was written", answered)?;
+    Ok(Exit::Done)
+}
+
 impl Get {
-    fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let session = cx.session()?;
         let path = self.path.as_deref().map(|path: &Path| session.repo_path(path)).transpose()?;
         let since = self.since.map(|text| since(&text, session.now())).transpose()?;
@@ -149,11 +167,24 @@ impl Get {
             Some(Wanted::Pattern) => (Some(Category::Pattern), false),
             Some(Wanted::Handoff) => (None, true),
         };
-        let found = session.context(&Filter { category, handoffs, path, search: self.search, since })?;
+        let mut found = session.context(&Filter { category, handoffs, path, search: self.search, since })?;
         cx.tell_notices(&session);
+        if let Some(limit) = self.limit {
+            shorten(cx, "note", &mut found.notes, limit);
+            shorten(cx, "handoff", &mut found.handoffs, limit);
+        }
         cx.ui.answer(|| json(&found), |out| human(out, &session, &found))?;
         warn_of_damage(cx, &found);
         Ok(Exit::Done)
+    }
+}
+
+/// Leaves out what is older than the first few, and says so.
+fn shorten<T>(cx: &Context, what: &str, found: &mut Vec<T>, limit: usize) {
+    let more = found.len().saturating_sub(limit);
+    found.truncate(limit);
+    if more > 0 {
+        cx.ui.say(format!("{} older than these left out", format::count(more, what)));
     }
 }
 

@@ -40,37 +40,37 @@ enum Command {
 }
 
 /// Make a handoff; it takes all your claims on paths unless some are named
-#[derive(Debug, clap::Args)]
-struct New {
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct New {
     /// What is handed on, in a few words
-    title: String,
+    pub(crate) title: String,
     /// The tool it is meant for
     #[arg(long, value_name = "TOOL")]
-    to: Option<String>,
+    pub(crate) to: Option<String>,
     /// Take this claim only; may be repeated
     #[arg(long, value_name = "ID")]
-    claim: Vec<String>,
+    pub(crate) claim: Vec<String>,
     /// Background that the next one needs; - reads standard input
     #[arg(long, value_name = "TEXT")]
-    context: Option<String>,
+    pub(crate) context: Option<String>,
     /// A file or pattern of the task; what is claimed unless given
     #[arg(long, value_name = "PATH")]
-    file: Vec<String>,
+    pub(crate) file: Vec<String>,
     /// What not to touch
     #[arg(long, value_name = "TEXT")]
-    boundary: Vec<String>,
+    pub(crate) boundary: Vec<String>,
     /// A requirement with its acceptance criterion
     #[arg(long, value_name = "TEXT")]
-    requirement: Vec<String>,
+    pub(crate) requirement: Vec<String>,
     /// An existing pattern to follow
     #[arg(long, value_name = "TEXT")]
-    pattern: Vec<String>,
+    pub(crate) pattern: Vec<String>,
     /// A command that shows that it is done
     #[arg(long, value_name = "COMMAND")]
-    verify: Vec<String>,
+    pub(crate) verify: Vec<String>,
     /// Anything else
     #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,31 +92,31 @@ impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let session = cx.session()?;
         match self.command {
-            Command::New(new) => new.run(cx, &session),
+            Command::New(mut new) => {
+                if let Some("-") = new.context.as_deref() {
+                    new.context = Some(message(&["-".to_owned()])?).filter(|text| !text.is_empty());
+                }
+                new.run(cx, &session)
+            }
             Command::List => list(cx, &session),
-            Command::Show(Id { id }) => {
-                let shown = session.handoff(&id)?;
-                cx.tell_notices(&session);
-                answer(cx, &shown, |out| out.write_all(crate::cli::markdown::document(&shown).as_bytes()))
-            }
-            Command::Accept(Accept { id, force }) => {
-                let accepted = session.accept(&id, force);
-                settled(cx, &session, "accepted", accepted)
-            }
-            Command::Decline(Id { id }) => {
-                let declined = session.decline(&id);
-                settled(cx, &session, "declined", declined)
-            }
-            Command::Done(Id { id }) => {
-                let done = session.done(&id);
-                settled(cx, &session, "done", done)
-            }
+            Command::Show(Id { id }) => show(cx, &session, &id),
+            Command::Accept(Accept { id, force }) => settle(cx, &session, &id, Settlement::Accept { force }),
+            Command::Decline(Id { id }) => settle(cx, &session, &id, Settlement::Decline),
+            Command::Done(Id { id }) => settle(cx, &session, &id, Settlement::Done),
         }
     }
 }
 
+/// How a handoff is settled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Settlement {
+    Accept { force: bool },
+    Decline,
+    Done,
+}
+
 impl New {
-    fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+    pub(crate) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
         self.refuse_empty_texts()?;
         let to = tool(self.to)?;
         // Of a file a path is kept that means the same in every folder.
@@ -125,7 +125,7 @@ impl New {
         let take = if self.claim.is_empty() { Take::All } else { Take::Some(self.claim) };
         let document = Document {
             title: self.title,
-            context: self.context.map(|context| message(&[context])).transpose()?.unwrap_or_default(),
+            context: self.context.unwrap_or_default(),
             files,
             boundaries: self.boundary,
             requirements: self.requirement,
@@ -164,7 +164,7 @@ impl New {
     }
 }
 
-fn list(cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+pub(crate) fn list(cx: &Context, session: &Session) -> anyhow::Result<Exit> {
     let (handoffs, damaged) = session.handoffs()?;
     cx.tell_notices(session);
     cx.ui.answer(
@@ -181,12 +181,18 @@ fn list(cx: &Context, session: &Session) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn settled(
-    cx: &Context,
-    session: &Session,
-    how: &str,
-    shown: Result<Shown, crate::ops::Error>,
-) -> anyhow::Result<Exit> {
+pub(crate) fn show(cx: &Context, session: &Session, id: &str) -> anyhow::Result<Exit> {
+    let shown = session.handoff(id)?;
+    cx.tell_notices(session);
+    answer(cx, &shown, |out| out.write_all(crate::cli::markdown::document(&shown).as_bytes()))
+}
+
+pub(crate) fn settle(cx: &Context, session: &Session, id: &str, settlement: Settlement) -> anyhow::Result<Exit> {
+    let (how, shown) = match settlement {
+        Settlement::Accept { force } => ("accepted", session.accept(id, force)),
+        Settlement::Decline => ("declined", session.decline(id)),
+        Settlement::Done => ("done", session.done(id)),
+    };
     cx.tell_notices(session);
     let shown = shown?;
     let me = shown.handoff.state.settled().map(|settled| settled.by.clone());

@@ -15,6 +15,8 @@ pub(super) mod hook;
 pub(super) mod init;
 pub(super) mod log;
 pub(super) mod man;
+#[cfg(feature = "mcp")]
+pub(super) mod mcp;
 pub(super) mod register;
 pub(super) mod release;
 pub(super) mod schema;
@@ -27,7 +29,7 @@ pub(super) mod verify;
 pub(super) mod whoami;
 
 use super::{
-    args::{Args, Command},
+    args::{Args, Command, Global},
     error::{self, usage},
     exit::Exit,
     format,
@@ -40,7 +42,7 @@ use crate::{
         world::Time,
     },
     model::claim::Ended,
-    ops::{self, Kind, Notice, Session},
+    ops::{self, Kind, Notice, Session, agent::Client},
 };
 use anyhow::Context as _;
 use std::{
@@ -55,16 +57,27 @@ pub(crate) struct Context {
     pub(crate) ui: Ui,
     dir: PathBuf,
     acting_as: Option<String>,
+    /// Whether the folder was named by `-C`.
+    #[cfg_attr(not(feature = "mcp"), expect(dead_code, reason = "only a server has to know"))]
+    is_placed: bool,
+    call: Option<Call>,
+}
+
+/// What there is to know of a command that is the call of a tool.
+struct Call {
+    client: Client,
+    is_given_up: Box<dyn Fn() -> bool>,
 }
 
 /// Runs a command and tells how it ended.
 pub(super) fn run(args: Args) -> ExitCode {
     let ui = Ui::new(args.global.json, args.global.quiet);
     let dir = std::env::current_dir().context("the current folder is gone");
-    let dir = dir.map(|dir| args.global.dir.map_or_else(|| dir.clone(), |given| dir.join(given)));
     let ended = dir.and_then(|dir| {
-        let cx = Context { ui: Ui::new(args.global.json, args.global.quiet), dir, acting_as: args.global.acting_as };
-        dispatch(args.command, &cx)
+        let Global { acting_as, dir: given, json, quiet } = args.global;
+        let is_placed = given.is_some();
+        let dir = given.map_or_else(|| dir.clone(), |given| dir.join(given));
+        dispatch(args.command, &Context { ui: Ui::new(json, quiet), dir, acting_as, is_placed, call: None })
     });
     match ended {
         Ok(exit) => exit.into(),
@@ -96,6 +109,8 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Trust(args) => args.run(cx),
         Command::Doctor(args) => args.run(cx),
         Command::Hook(args) => args.run(cx),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(args) => args.run(cx),
         Command::Schema(args) => args.run(cx),
         Command::Completions(args) => args.run(cx),
         Command::Man(args) => args.run(cx),
@@ -103,9 +118,28 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
 }
 
 impl Context {
+    /// For the call of a tool that `client` made: what is said is kept, and waiting may be given up. It works where this
+    /// server was told to with `-C`, or in the project that the client names, or where the server was started.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn of_call(client: Client, server: &mcp::Place, is_given_up: impl Fn() -> bool + 'static) -> Context {
+        let mcp::Place { dir, acting_as, is_placed } = server.clone();
+        let project = if is_placed { None } else { client.project() };
+        let call = Some(Call { client, is_given_up: Box::new(is_given_up) });
+        Context { ui: Ui::keeping(), dir: project.unwrap_or(dir), acting_as, is_placed, call }
+    }
+
     /// The repository around the folder of the command.
     pub(crate) fn session(&self) -> anyhow::Result<Session> {
-        Ok(Session::open(self.existing_dir()?, self.acting_as.clone())?)
+        let (dir, acting_as) = (self.existing_dir()?, self.acting_as.clone());
+        Ok(match &self.call {
+            Some(call) => Session::called_through(&call.client, dir, acting_as)?,
+            None => Session::open(dir, acting_as)?,
+        })
+    }
+
+    /// Whether nobody waits for what the command may still come to.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| (call.is_given_up)())
     }
 
     /// The same, whatever its configuration says.
@@ -270,7 +304,7 @@ fn message(words: &[String]) -> anyhow::Result<String> {
 }
 
 /// A duration such as `30s`, `2h` or `1d`.
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 30s, 2h or 1d"))
 }
 

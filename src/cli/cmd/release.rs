@@ -9,13 +9,13 @@ use crate::{
 pub(crate) struct Args {
     /// Claim ids, or the beginning of them, or all
     #[arg(value_name = "ID", required = true)]
-    ids: Vec<String>,
+    pub(crate) ids: Vec<String>,
     /// End somebody else's claim; for a person, not for an agent
     #[arg(long, requires = "why")]
-    force: bool,
+    pub(crate) force: bool,
     /// Why it is ended; its holder is told
     #[arg(long, value_name = "TEXT", requires = "force")]
-    why: Option<String>,
+    pub(crate) why: Option<String>,
 }
 
 impl Args {

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Fetches what the other clones did, does again on top of it what this one did meanwhile, and pushes the result; where
 /// somebody was quicker, again. A claim that another clone was granted first is lost: its holder is told, and the fence
 /// refuses its commits on that path. The hub is the remote that `aio.remote` names; without one nothing is ever sent.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// The hub: a remote, or a URL [default: aio.remote]
     #[arg(long, value_name = "R")]

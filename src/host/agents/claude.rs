@@ -11,7 +11,8 @@ pub(super) const EVENTS: Events = Events {
     before: "PreToolUse",
     after: &["PostToolUse", "PostToolUseFailure"],
     prompt: "UserPromptSubmit",
-    pause: &["Stop", "SubagentStop"],
+    // When a subagent stops, those beside it may still be at work.
+    pause: &["Stop"],
 };
 
 pub(super) fn read(payload: &[u8]) -> serde_json::Result<Told> {

@@ -3,14 +3,10 @@
 //! It throws an answer away in which one key is unknown to it, and lets the edit pass: nothing may be added to the shapes
 //! below.
 
-use super::{
-    Answer, Call, Moment, Told, Use, claude, patch,
-    payload::{self, Events},
-    text_at,
-};
+use super::{Answer, Call, Moment, Told, Use, claude, patch, payload, text_at};
 use serde_json::{Map, Value, json};
 
-const EVENTS: Events = Events { pause: &["Stop", "SubagentStop", "Interrupt"], ..claude::EVENTS };
+use claude::EVENTS;
 
 pub(super) fn read(payload: &[u8]) -> serde_json::Result<Told> {
     payload::read(payload, &EVENTS, use_of)

@@ -92,7 +92,7 @@ pub(in crate::host) fn undo_files(place: &Place, manifest: &Manifest) -> Result<
 pub(in crate::host) fn forget(place: &Place, done: &mut Vec<Undone>) -> Result<(), InstallError> {
     let backup = backup_dir(place);
     let kept = Undone::BackupKept(backup.clone());
-    match done.iter().any(|undone| *undone == kept) {
+    match done.contains(&kept) {
         true => {
             done.retain(|undone| *undone != kept);
             done.push(kept);

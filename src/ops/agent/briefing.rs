@@ -56,6 +56,7 @@ impl Session {
     /// When the store can't be read or written.
     pub fn brief(&self) -> Result<Briefing, Error> {
         let me = self.acting()?;
+        self.come_back(&me)?;
         let Status { instances, mut claims, mut handoffs, lost, .. } = self.status()?;
         let here = self.repo_path(std::path::Path::new(".")).ok().filter(|path| !path.is_root());
         let mut others: Vec<Known> = instances;

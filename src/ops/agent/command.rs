@@ -2,47 +2,59 @@
 //! after.
 
 use crate::{
-    host::sighting::Sighting,
+    base::id::InstanceId,
+    host::sighting::{Changes, Sighting},
     ops::{Error, Guard, Session, guard::Verdict},
 };
+use std::path::Path;
 
 impl Session {
     /// Remembers what the work tree looks like, before a command of the agent runs. It is a sign of life, too.
     ///
+    /// That it can't be remembered, as where too much has changed, is no reason to stop a command: it runs unwatched.
+    ///
     /// # Errors
-    /// When git can't tell, or it can't be written down.
+    /// When the store can't be read.
     pub fn look_before_command(&self) -> Result<(), Error> {
         let Some(me) = self.asking(&self.snapshot()?)?.instance().cloned() else { return Ok(()) };
-        if self.settings.guard == Guard::Off {
+        let Some(tree) = self.repository.work_tree().filter(|_| self.settings.guard != Guard::Off) else {
             return Ok(());
+        };
+        let sighting = match self.sighting_of(&me).filter(|last| last.is_in_use(&tree)) {
+            Some(last) => Ok(last),
+            None => self.git().status().map(|status| Sighting::of(&tree, &status)),
+        };
+        let common_dir = self.repository.common_dir();
+        let kept = sighting.map_err(Error::from).and_then(|sighting| {
+            let sharing = self.repository.sharing();
+            sighting.with_one_more_running().remember(common_dir, sharing, &me).map_err(Error::file("it can't be kept"))
+        });
+        if kept.is_err() {
+            Sighting::forget(common_dir, &me);
         }
-        let Some(tree) = self.repository.work_tree() else { return Ok(()) };
-        let sighting = Sighting::of(&tree, self.git().status()?);
-        sighting
-            .remember(self.repository.common_dir(), self.repository.sharing(), &me)
-            .map_err(Error::file("what the work tree looked like can't be written down"))
+        Ok(())
     }
 
-    /// Judges what has changed in the work tree since the agent's command began. What is free is claimed for it, where
-    /// `aio.autoClaim` says so. It may have been somebody else who changed it: that can't be seen.
+    /// Judges what has changed in the work tree since the agent's command began. What is changed and free is claimed for
+    /// it, where `aio.autoClaim` says so. It may have been somebody else who changed it: that can't be seen.
     ///
     /// # Errors
     /// When git or the store can't tell.
     pub fn judge_command(&self) -> Result<Verdict, Error> {
         let snapshot = self.snapshot()?;
-        let who = self.who(&snapshot)?;
-        let (Some(me), Some(tree)) = (who.instance(), self.repository.work_tree()) else {
+        let who = self.asking(&snapshot)?;
+        let (Some(me), Some(tree)) = (who.instance().cloned(), self.repository.work_tree()) else {
             return Ok(Verdict::default());
         };
         if self.settings.guard == Guard::Off {
             return Ok(Verdict::default());
         }
-        let Some(before) = Sighting::remembered(self.repository.common_dir(), me) else {
-            return Ok(Verdict::default());
-        };
-        let changed = Sighting::of(&tree, self.git().status()?).changed_since(&before);
-        let changed = self.as_claimed(changed);
-        let (mut verdict, unclaimed) = self.judge(&changed, &who, &snapshot)?;
+        let Changes { dirty, restored } = self.changes_by_command(&me, &tree)?;
+        let dirty = self.as_claimed(dirty);
+        let (mut verdict, unclaimed) = self.judge(&dirty, &who, &snapshot)?;
+        // What somebody else had changed, and is as it was committed: that work may be lost.
+        let (of_others, _) = self.judge(&self.as_claimed(restored), &who, &snapshot)?;
+        verdict.join(of_others);
         if self.settings.auto_claim && !who.is_person() {
             let wanted = self.worth_claiming(unclaimed)?;
             verdict.refused.extend(self.claim_automatically(who, &wanted)?);
@@ -50,5 +62,28 @@ impl Session {
             self.object_to_unclaimed(&who, unclaimed, &mut verdict);
         }
         Ok(verdict)
+    }
+
+    /// Forgets what the work tree looked like: while the agent waits, no command of it runs, whatever was told of its
+    /// end.
+    pub(super) fn stop_looking(&self, me: &InstanceId) {
+        Sighting::forget(self.repository.common_dir(), me);
+    }
+
+    fn changes_by_command(&self, me: &InstanceId, tree: &Path) -> Result<Changes, Error> {
+        let Some(before) = self.sighting_of(me) else { return Ok(Changes::default()) };
+        let now = Sighting::of(tree, &self.git().status()?);
+        let changes = now.changes_since(&before);
+        let now = now.with_one_fewer_running(&before);
+        let kept =
+            now.is_in_use(tree).then(|| now.remember(self.repository.common_dir(), self.repository.sharing(), me));
+        if !matches!(kept, Some(Ok(()))) {
+            self.stop_looking(me);
+        }
+        Ok(changes)
+    }
+
+    fn sighting_of(&self, me: &InstanceId) -> Option<Sighting> {
+        Sighting::remembered(self.repository.common_dir(), me)
     }
 }

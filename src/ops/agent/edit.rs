@@ -50,7 +50,7 @@ impl Session {
         let (Some(folder), Some(caller)) = (file.ancestors().skip(1).find(|above| above.is_dir()), &self.caller) else {
             return Ok(Verdict::default());
         };
-        let other = match Session::of_agent(caller.clone(), folder, self.acting_as.clone()) {
+        let other = match Session::of_agent(Some(caller.clone()), folder, self.acting_as.clone()) {
             Ok(other) => other,
             Err(Error::Open(OpenError::NotFound(_))) => return Ok(Verdict::default()),
             Err(error) => return Err(error),

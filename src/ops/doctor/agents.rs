@@ -49,6 +49,9 @@ fn fires(fence: &Fence, site: &Site, nonce: &str) -> Finding<Seen> {
     let file = fence.file.strip_prefix(site.git.dir()).unwrap_or(&fence.file).display();
     let users = if fence.is_users { " --user" } else { "" };
     let renewed = format!("`git aio init --agents={}{users}` brings it up to date", fence.agent.as_str());
+    if let Some(switch) = fence.switched_off {
+        return Err(format!("{file} has {switch}, and so {} runs no hook", fence.agent.as_str()));
+    }
     let said = fence.probe(site.git.dir(), nonce).map_err(|error| format!("what {file} runs can't be run: {error}"))?;
     let Some(said) = said else {
         return Err(format!("not tried: what {file} runs is not what this version writes there; {renewed}"));
@@ -77,6 +80,10 @@ fn check_trust(fence: &Fence, site: &Site) -> Option<Check> {
         (Agent::Codex, Trust::NotTheFolder) => {
             ("codex trust", "start codex here once, trust the folder, and approve the hooks with /hooks")
         }
+        (Agent::Codex, Trust::NotThisHook) => (
+            "codex trust",
+            "they have changed since you approved them, so start codex here once and approve them with /hooks",
+        ),
         (Agent::Codex, _) => (
             "codex trust",
             "start codex here once and approve them with /hooks, or run it with --dangerously-bypass-hook-trust",

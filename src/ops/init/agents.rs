@@ -125,9 +125,10 @@ pub(super) fn advice(site: &Site, agents: &[Agent]) -> Vec<String> {
     let mut advice = Vec::new();
     if agents.contains(&Agent::Codex) {
         advice.push("codex runs no hook before you have approved it: start codex here once and use /hooks".to_owned());
+        let config = Homes::read().map_or_else(|| "config.toml".into(), |homes| homes.codex.join("config.toml"));
         advice.push(format!(
-            "for commits from codex's sandbox, ~/.codex/config.toml needs in [sandbox_workspace_write]: \
-             writable_roots = [{:?}]",
+            "for commits from codex's sandbox, {} needs in [sandbox_workspace_write]: writable_roots = [{:?}]",
+            config.display(),
             site.common_dir
         ));
     }

@@ -71,6 +71,23 @@ fn a_fence_that_does_not_refuse_is_told() {
 }
 
 #[test]
+fn hooks_that_are_switched_off_are_told() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.write(".claude/settings.json", "{ \"disableAllHooks\": true }");
+    repo.write(".gemini/settings.json", "{ \"hooksConfig\": { \"enabled\": false } }");
+    repo.ok(&["init", "--agents"]);
+    let told = looked(&repo);
+    assert!(
+        told.starts_with("failed  claude fence       .claude/settings.json has disableAllHooks, and so claude runs")
+    );
+    assert!(
+        told.contains("\nfailed  gemini fence       .gemini/settings.json has hooksConfig.enabled = false"),
+        "{told}"
+    );
+}
+
+#[test]
 fn an_agent_that_skips_hooks_is_told() {
     let env = TestEnvironment::new();
     let repo = env.repo();
@@ -99,13 +116,15 @@ fn an_agent_that_skips_hooks_is_told() {
     let (root, around) = (repo.dir.display(), env.path());
     write(".codex/config.toml", format!("[projects.\"{root}\"]\ntrust_level = \"trusted\"\n"));
     assert!(looked(&repo).contains("approve them with /hooks, or run it with --dangerously-bypass-hook-trust"));
-    write(
-        ".codex/config.toml",
-        format!(
-            "[projects.\"{root}\"]\ntrust_level = \"trusted\"\n\
-             [hooks.state.\"{root}/.codex/hooks.json:pre_tool_use:0:0\"]\ntrusted_hash = \"sha256:00\"\n"
-        ),
-    );
+    let approve = |hash: &str| {
+        let project = format!("[projects.\"{root}\"]\ntrust_level = \"trusted\"\n");
+        let hook = format!("[hooks.state.\"{root}/.codex/hooks.json:pre_tool_use:0:0\"]\ntrusted_hash = \"{hash}\"\n");
+        write(".codex/config.toml", project + &hook);
+    };
+    approve("sha256:00");
+    assert!(looked(&repo).contains("they have changed since you approved them"));
+    // The hash of what is installed, as Codex makes it.
+    approve("sha256:9719ea952a604aa5d74d1a5505b403b335a0c8bd1e4ad61a93010225ac7caca3");
     write(".gemini/trustedFolders.json", format!("{{ \"{}\": \"TRUST_FOLDER\" }}", around.display()));
     write(".copilot/config.json", format!("// its own\n{{ \"trusted_folders\": [\"{root}\"] }}"));
     assert_eq!(trusts(&repo), ["ok codex", "ok gemini", "ok copilot"]);

@@ -80,3 +80,17 @@ fn what_the_user_has_there_stays_and_the_repository_is_left_alone() {
     assert_eq!((tree(&env.path().join("home")), tree(&elsewhere)), (home, there));
     assert_eq!(fs::read_to_string(&dotfiles).unwrap(), "{\n  \"theme\": \"dark\" // at night\n}\n");
 }
+
+#[test]
+fn a_file_of_the_users_that_can_not_be_changed_stops_everything() {
+    let env = TestEnvironment::new();
+    let nowhere = Repo { env: &env, dir: env.path() };
+    let home = env.path().join("home");
+    fs::create_dir_all(home.join(".config/amp")).unwrap();
+    fs::write(home.join(".config/amp/settings.json"), "{ \"amp.mcpServers\": 1 }").unwrap();
+    let before = tree(&home);
+    let refused = nowhere.aio(&["init", "--user", ALL]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("amp.mcpServers in it is no object"), "{}", refused.stderr);
+    assert_eq!(tree(&home), before);
+}

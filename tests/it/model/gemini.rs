@@ -2,12 +2,15 @@
 
 use super::{Does, Event, Wire, elements, has_tools};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 pub(super) const WIRE: Wire = Wire { conversation: "contents", results, offers_tools: has_tools, events };
 
 fn results(body: &Value) -> usize {
     let parts = elements(&body["contents"]).flat_map(|content| elements(&content["parts"]));
-    parts.filter(|part| part.get("functionResponse").is_some()).count()
+    // A session that goes on has some of them twice.
+    let ids: HashSet<_> = parts.filter_map(|part| Some(part.get("functionResponse")?["id"].as_str())).collect();
+    ids.len()
 }
 
 fn events(_: &Value, _: usize, does: Does<'_>) -> Vec<Event> {

@@ -10,8 +10,17 @@ use crate::{
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 
+/// Which session it is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// A new one.
+    Anew,
+    /// The last one, which goes on.
+    Again,
+}
+
 /// An agent CLI.
-pub trait Cli {
+pub trait Cli: Sync {
     /// Its name, as `git aio init --agents` knows it; its program has the same.
     fn name(&self) -> &'static str;
 
@@ -19,7 +28,7 @@ pub trait Cli {
     fn model(&self) -> &'static str;
 
     /// A session with one prompt, trusted as far as its hooks need, not yet begun.
-    fn session(&self, repo: &Repo<'_>, model: &Model) -> Command;
+    fn session(&self, repo: &Repo<'_>, model: &Model, start: Start) -> Command;
 
     /// Puts `to` in the place of `from` in a file.
     fn edit(&self, repo: &Repo<'_>, path: &str, from: &str, to: &str) -> Vec<ToolCall>;
@@ -85,7 +94,7 @@ impl Cli for Claude {
         "sonnet"
     }
 
-    fn session(&self, repo: &Repo<'_>, model: &Model) -> Command {
+    fn session(&self, repo: &Repo<'_>, model: &Model, start: Start) -> Command {
         let mut command = alone(repo, "claude");
         command.args([
             "-p",
@@ -97,6 +106,7 @@ impl Cli for Claude {
             "--allowedTools",
             "Bash",
         ]);
+        command.args((start == Start::Again).then_some("--continue"));
         command.env("ANTHROPIC_BASE_URL", model.url()).env("ANTHROPIC_API_KEY", "none");
         command.env("CLAUDE_CODE_MAX_RETRIES", "0").env("DISABLE_AUTOUPDATER", "1");
         command.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
@@ -130,7 +140,7 @@ impl Cli for Codex {
         self.model
     }
 
-    fn session(&self, repo: &Repo<'_>, model: &Model) -> Command {
+    fn session(&self, repo: &Repo<'_>, model: &Model, start: Start) -> Command {
         // Its shell is a login shell, which forgets the PATH that it is given.
         let bin = Path::new(PROGRAM).parent().unwrap().display();
         write(&repo.env.path().join("home/.profile"), &format!("PATH='{bin}':$PATH\n"));
@@ -146,7 +156,11 @@ impl Cli for Codex {
             command.args(["-c", setting]);
         }
         // Else its sandbox keeps commands from writing there.
-        command.arg("--add-dir").arg(repo.dir.join(".git")).arg(PROMPT).env("SCRIPTED_KEY", "none");
+        command.arg("--add-dir").arg(repo.dir.join(".git"));
+        if start == Start::Again {
+            command.args(["resume", "--last"]);
+        }
+        command.arg(PROMPT).env("SCRIPTED_KEY", "none");
         command
     }
 
@@ -174,7 +188,7 @@ impl Cli for Gemini {
         "gemini-2.5-pro"
     }
 
-    fn session(&self, repo: &Repo<'_>, model: &Model) -> Command {
+    fn session(&self, repo: &Repo<'_>, model: &Model, start: Start) -> Command {
         // `git aio init` may have written there, too.
         let path = repo.env.path().join("home/.gemini/settings.json");
         let written = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -183,6 +197,9 @@ impl Cli for Gemini {
         write(&path, &settings.to_string());
         let mut command = alone(repo, "gemini");
         command.args(["-p", PROMPT, "-m", self.model(), "--approval-mode", "yolo"]);
+        if start == Start::Again {
+            command.args(["--resume", "latest"]);
+        }
         command.env("GOOGLE_GEMINI_BASE_URL", model.url()).env("GEMINI_API_KEY", "none");
         command.env("GEMINI_CLI_TRUST_WORKSPACE", "true");
         command
@@ -215,9 +232,14 @@ impl Cli for Copilot {
         self.model
     }
 
-    fn session(&self, repo: &Repo<'_>, model: &Model) -> Command {
+    fn session(&self, repo: &Repo<'_>, model: &Model, start: Start) -> Command {
         let mut command = alone(repo, "copilot");
-        command.args(["-p", PROMPT, "--allow-all-tools", "--trust-folder"]);
+        command.args(["-p", PROMPT, "--allow-all-tools"]);
+        match start {
+            Start::Anew => command.arg("--trust-folder"),
+            // There it doesn't take that option.
+            Start::Again => command.arg("--continue").env("COPILOT_ALLOW_ALL", "true"),
+        };
         command.env("COPILOT_OFFLINE", "true").env("COPILOT_MODEL", self.model);
         command.env("COPILOT_PROVIDER_BASE_URL", model.url() + "/v1").env("COPILOT_PROVIDER_API_KEY", "none");
         command
@@ -256,7 +278,7 @@ impl Cli for OpenCode {
         self.model
     }
 
-    fn session(&self, repo: &Repo<'_>, model: &Model) -> Command {
+    fn session(&self, repo: &Repo<'_>, model: &Model, start: Start) -> Command {
         let provider = json!({
             "npm": "@ai-sdk/openai-compatible", "name": "Scripted",
             "options": { "baseURL": model.url() + "/v1", "apiKey": "none" },
@@ -265,6 +287,7 @@ impl Cli for OpenCode {
         let config = json!({ "provider": { "scripted": provider }, "autoupdate": false, "share": "disabled" });
         let mut command = alone(repo, "opencode");
         command.args(["run", PROMPT, "--model", &format!("scripted/{}", self.model)]);
+        command.args((start == Start::Again).then_some("--continue"));
         command.env("OPENCODE_CONFIG_CONTENT", config.to_string());
         // It installs a package for its plugins when it starts, and would try for a minute.
         command.env("NPM_CONFIG_OFFLINE", "true");

@@ -1,9 +1,9 @@
 use super::super::{Context, lost};
 use super::{TOLD, describe};
 use crate::{
-    base::text,
+    base::{id::HandoffId, text},
     cli::{exit::Exit, format},
-    model::handoff::Handoff,
+    model::{claim::Holder, handoff::Handoff},
     ops::{
         self, Notice, Session,
         agent::{Agent, Answer, Briefing, Call, Moment, Use},
@@ -109,29 +109,56 @@ fn before(session: &Session, used: &Use) -> anyhow::Result<Answer> {
     let verdict = session.guard_edit(&used.edits)?;
     Ok(match verdict.refused.as_slice() {
         [] => told(warnings(session, &verdict)),
-        refused => Answer::Refuse(format!("git aio: {}. {ADVICE}", list(session, refused, "; "))),
+        refused => {
+            let handed_on = refused.iter().find_map(handed_on).map_or_else(String::new, |handoff| {
+                format!(
+                    " {handoff} waits for whoever goes on with it: `git aio handoff show {handoff}` tells what it is."
+                )
+            });
+            Answer::Refuse(format!("git aio: {}. {ADVICE}{handed_on}", list(session, refused, "; ")))
+        }
     })
+}
+
+/// The handoff that holds it: nobody works on it, and it won't become free by itself.
+fn handed_on(objection: &Objection) -> Option<&HandoffId> {
+    match objection {
+        Objection::Held(_, held) => match &held.conflict.claim.holder {
+            Holder::Handoff(id) => Some(id),
+            Holder::Instance(_) => None,
+        },
+        _ => None,
+    }
 }
 
 /// What the agent should know after it has used a tool: what it changed that it should not have.
 fn after(session: &Session, used: &Use) -> anyhow::Result<String> {
     if used.command.is_none() {
-        session.hear()?;
-        return Ok(String::new());
+        // What was claimed for the edit may have ended before it came.
+        let verdict = if used.edits.is_empty() {
+            session.hear().map(|()| Verdict::default())
+        } else {
+            session.guard_edit(&used.edits)
+        };
+        return Ok(changed(session, &verdict?, "by your edit"));
     }
     let verdict = session.judge_command()?;
-    let mut out = String::new();
-    if !verdict.refused.is_empty() {
-        let _ = writeln!(
-            out,
-            "git aio: while your command ran, files changed that are not yours to change:\n{}\nIf it was your command, \
-             put them back as they were, and tell their holder by `git aio handoff new` if you can't. The commit of them \
-             will be refused.",
-            list(session, &verdict.refused, "\n")
-        );
+    Ok(changed(session, &verdict, "while your command ran"))
+}
+
+/// What an agent is told of changes that were not its to make.
+fn changed(session: &Session, verdict: &Verdict, when: &str) -> String {
+    if verdict.refused.is_empty() {
+        return warnings(session, verdict);
     }
-    out.push_str(&warnings(session, &verdict));
-    Ok(out)
+    // To put files back would take away what their holder has not committed.
+    format!(
+        "git aio: {when}, files changed that are not yours to change:\n{}\nDo not restore them: their holder may be at \
+         work on them. Tell the holder by `git aio handoff new`, and leave them out of your commit, which would be \
+         refused.\n{}",
+        list(session, &verdict.refused, "\n"),
+        warnings(session, verdict)
+    )
 }
 
 fn warnings(session: &Session, verdict: &Verdict) -> String {

@@ -36,6 +36,8 @@ pub struct Fence {
     pub is_users: bool,
     /// Whether it is as this version of us would put it up.
     pub is_current: bool,
+    /// What in the same file keeps the agent from running any hook.
+    pub switched_off: Option<&'static str>,
     /// What the agent runs for it, where that is what we would have it run.
     command: Option<String>,
 }
@@ -81,7 +83,8 @@ impl Fence {
                 piece.part.commands().contains(&found).then_some(found)
             }
         };
-        Some(Fence { agent, file: piece.path, is_users, is_current, command })
+        let switched_off = switch(agent, &json::value(&text));
+        Some(Fence { agent, file: piece.path, is_users, is_current, switched_off, command })
     }
 
     /// What it answers in the work tree `root` when it is probed; `None` where it runs something else than we write.
@@ -102,6 +105,15 @@ impl Fence {
         }
         let said = if ran.stdout.is_empty() { ran.stderr } else { ran.stdout };
         Ok(Some(String::from_utf8_lossy(&said).trim().to_owned()))
+    }
+}
+
+/// The setting by which all hooks are switched off, if they are.
+fn switch(agent: Agent, settings: &Value) -> Option<&'static str> {
+    match agent {
+        Agent::Claude if settings["disableAllHooks"] == true => Some("disableAllHooks"),
+        Agent::Gemini if settings["hooksConfig"]["enabled"] == false => Some("hooksConfig.enabled = false"),
+        _ => None,
     }
 }
 

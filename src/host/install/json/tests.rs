@@ -1,4 +1,6 @@
 use super::*;
+use proptest::prelude::*;
+use serde::Serialize;
 
 const TEMPLATE: &str = r#"{
   "hooks": {
@@ -132,4 +134,54 @@ fn what_can_not_be_changed_is_told_with_its_place() {
 fn the_commands_are_found_wherever_they_stand() {
     assert_eq!(commands(TEMPLATE), ["exec git-aio hook x"]);
     assert_eq!(commands("{ cut off"), [""; 0]);
+}
+
+/// JSON that has keys of the template, too, and of the right kind.
+fn settings() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![any::<bool>().prop_map(Value::from), "[a-z /{}\\[\\],:\"]{0,8}".prop_map(Value::from)];
+    let any_value = leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z]{1,6}", inner, 0..4).prop_map(|map| map.into_iter().collect()),
+        ]
+    });
+    let elements = prop::collection::vec(any_value.clone(), 0..3).prop_map(Value::from);
+    let hooks = prop::collection::btree_map(prop_oneof!["Stop", "PreToolUse", "Other"], elements, 0..3);
+    let servers = prop::collection::btree_map(prop_oneof!["aio", "other"], any_value.clone(), 0..3);
+    let others = prop::collection::btree_map("[a-z]{1,6}", any_value, 0..4);
+    (prop::option::of(hooks), prop::option::of(servers), others).prop_map(|(hooks, servers, others)| {
+        let mut all: serde_json::Map<String, Value> = others.into_iter().collect();
+        all.extend(hooks.map(|hooks| ("hooks".to_owned(), hooks.into_iter().collect())));
+        all.extend(servers.map(|servers| ("mcpServers".to_owned(), servers.into_iter().collect())));
+        Value::Object(all)
+    })
+}
+
+/// `value` as an editor would lay it out, with this indent and this end of lines.
+fn laid_out(value: &Value, indent: &str, ends: &str) -> String {
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter)).expect("written");
+    String::from_utf8(out).expect("text").replace('\n', ends) + ends
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_there_stays_and_comes_back(
+        value_there in settings(),
+        indent in prop_oneof![Just("  "), Just("    "), Just("\t")],
+        ends in prop_oneof![Just("\n"), Just("\r\n")],
+    ) {
+        let text = laid_out(&value_there, indent, ends);
+        let with = put(&text);
+        prop_assert!(contains(&value(&with), &value_there), "{}", with);
+        prop_assert!(contains(&value(&with)["hooks"], &value(TEMPLATE)["hooks"]), "{}", with);
+        prop_assert_eq!(put(&with), with.clone());
+        let rest = without(&with, TEMPLATE, Some(&text)).unwrap_or(with);
+        prop_assert_eq!(value(&rest), value_there);
+        // What was empty and on one line stays empty, if not on one line.
+        if !text.contains("{}") && !text.contains("[]") {
+            prop_assert_eq!(rest, text);
+        }
+    }
 }
