@@ -21,11 +21,6 @@ impl Source {
     pub fn proves(self) -> bool {
         matches!(self, Source::Repository | Source::Caller | Source::Guess)
     }
-
-    /// Whether somebody has to say yes before its command is run.
-    pub fn needs_consent(self) -> bool {
-        matches!(self, Source::Guess | Source::Handoff)
-    }
 }
 
 /// How a check ended.

@@ -7,7 +7,7 @@
 mod plan;
 mod subject;
 
-pub use plan::{Plan, Planned, What};
+pub use plan::{Hindrance, Plan, Planned, What};
 pub use subject::KeptDiff;
 
 use super::{Error, Session};
@@ -89,7 +89,7 @@ impl Session {
             } else {
                 tell(&Moment::Begins(planned));
                 match (&planned.hindrance, &planned.what) {
-                    (Some(why), _) => planned.not_run(why),
+                    (Some(hindrance), _) => planned.not_run(hindrance.words()),
                     (None, What::Command { line, timeout }) => {
                         let checked = self.run_check(planned, line, *timeout, &root, &interrupts);
                         interrupted = checked.outcome == Outcome::NotRun;
@@ -168,7 +168,7 @@ impl Session {
 impl Planned {
     fn not_run(&self, why: &str) -> Checked {
         let command = match &self.what {
-            What::Command { line, .. } => Some(line.clone()),
+            What::Command { line, .. } => Some(line.clone()).filter(|line| !line.is_empty()),
             What::Scope | What::Changed => None,
         };
         Checked {

@@ -98,6 +98,13 @@ fn a_guess_is_confirmed_on_a_terminal_and_by_a_person() {
         assert_eq!((seen.code, repo.dir.join("tested").exists()), (code, tested), "{}", seen.raw);
         seen.assert_harmless();
     }
+    let terminal = Terminal::typing(repo.command(&["verify", "--yes", "--check", "@lint", "--check", "@build"]));
+    let seen = terminal.end();
+    assert!(
+        seen.code == 4 && seen.raw.contains("@build not run"),
+        "what is not known is not passed by a yes: {}",
+        seen.raw
+    );
     fs::remove_file(repo.dir.join("tested")).unwrap();
     let mut inside = repo.command(&["verify", "--yes"]);
     inside.env("CLAUDECODE", "1");

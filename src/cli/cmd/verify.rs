@@ -129,7 +129,7 @@ fn line(checked: &Checked) -> String {
         Outcome::NotRun => (ODD, "not run"),
     };
     let took = checked.took.map(|took| format!("  {:.1}s", took.as_secs_f64())).unwrap_or_default();
-    let command = checked.command.as_ref().filter(|command| !command.is_empty() && **command != checked.name);
+    let command = checked.command.as_ref().filter(|command| **command != checked.name);
     let command = command.map(|command| format!("  {}", text::one_line(command, COMMAND))).unwrap_or_default();
     let exit = checked.exit.filter(|exit| *exit != 0).map(|exit| format!("exit {exit}"));
     let why =

@@ -37,7 +37,24 @@ pub struct Planned {
     /// The file or the handoff that it comes from, where it was not asked for.
     pub from: Option<String>,
     /// Why it is not to be run.
-    pub hindrance: Option<String>,
+    pub hindrance: Option<Hindrance>,
+}
+
+/// Why a check is not to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hindrance {
+    /// Somebody has to say yes.
+    NeedsConsent(String),
+    /// It can't be made, whatever anybody says here.
+    Impossible(String),
+}
+
+impl Hindrance {
+    /// In words.
+    pub fn words(&self) -> &str {
+        let (Hindrance::NeedsConsent(words) | Hindrance::Impossible(words)) = self;
+        words
+    }
 }
 
 /// What a check does.
@@ -59,12 +76,12 @@ pub enum What {
 impl Plan {
     /// The checks of a source that wait for somebody's consent.
     pub fn waiting(&self, source: Source) -> impl Iterator<Item = &Planned> {
-        self.checks.iter().filter(move |check| check.source == source && check.hindrance.is_some())
+        self.checks.iter().filter(move |check| check.waits_for(source))
     }
 
     /// Somebody has seen the checks of a source and says yes.
     pub fn consent(&mut self, source: Source) {
-        self.checks.iter_mut().filter(|check| check.source == source).for_each(|check| check.hindrance = None);
+        self.checks.iter_mut().filter(|check| check.waits_for(source)).for_each(|check| check.hindrance = None);
     }
 }
 
@@ -116,7 +133,8 @@ impl Session {
         }
         for check in &mut checks {
             if check.source == Source::BuiltIn && !subject.as_ref().is_some_and(Subject::has_scope) {
-                check.hindrance = Some("there is no scope: you hold no claim on paths, and none was named".into());
+                let why = "there is no scope: you hold no claim on paths, and none was named";
+                check.hindrance = Some(Hindrance::Impossible(why.into()));
             }
         }
         Ok(Plan { checks, waits_for_trust: waits, subject })
@@ -124,6 +142,10 @@ impl Session {
 }
 
 impl Planned {
+    fn waits_for(&self, source: Source) -> bool {
+        self.source == source && matches!(self.hindrance, Some(Hindrance::NeedsConsent(_)))
+    }
+
     fn line(&self) -> Option<&String> {
         match &self.what {
             What::Command { line, .. } => Some(line),
@@ -191,7 +213,7 @@ impl Known<'_> {
         }
         let why = format!("{PATH} says nothing of it, and no project was found that would have it");
         let unknown = command(format!("@{name}"), "", TIMEOUT, Source::Guess);
-        vec![Planned { hindrance: Some(why), what: What::Command { line: String::new(), timeout: TIMEOUT }, ..unknown }]
+        vec![Planned { hindrance: Some(Hindrance::Impossible(why)), ..unknown }]
     }
 
     fn of_config(&self, name: &str) -> Option<Planned> {
@@ -201,14 +223,17 @@ impl Known<'_> {
     }
 
     fn trusted(&self, check: Planned) -> Planned {
-        let hindrance = self.waits.then(|| format!("{PATH} is not approved"));
+        let hindrance = self.waits.then(|| Hindrance::Impossible(format!("{PATH} is not approved")));
         Planned { hindrance, from: Some(PATH.to_owned()), ..check }
     }
 
     fn guessed(&self, name: &str) -> Vec<Planned> {
         let found = project::checks_in(self.root).into_iter().filter(|found| found.check == name);
         let planned = |found: project::Found| Planned {
-            hindrance: Some(format!("a guess from {}, which nobody has confirmed", found.from)),
+            hindrance: Some(Hindrance::NeedsConsent(format!(
+                "a guess from {}, which nobody has confirmed",
+                found.from
+            ))),
             from: Some(found.from),
             ..command(format!("@{name}"), &found.command, TIMEOUT, Source::Guess)
         };
@@ -230,7 +255,7 @@ fn built_in(name: &str) -> Planned {
 fn of_handoff(line: &str, handoff: &str) -> Planned {
     Planned {
         from: Some(handoff.to_owned()),
-        hindrance: Some(format!("it comes with {handoff}, and no person has approved it")),
+        hindrance: Some(Hindrance::NeedsConsent(format!("it comes with {handoff}, and no person has approved it"))),
         ..command(line.to_owned(), line, TIMEOUT, Source::Handoff)
     }
 }
