@@ -3,6 +3,7 @@
 // It stands aside where git-aio is not installed. If git-aio fails, the tool is stopped, with what git-aio said.
 
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 
 export const description = 'git-aio: claims on files that several agents share'
 
@@ -22,8 +23,10 @@ function ask(question: object, cwd: string): Promise<any> {
     child.stderr.on('data', (data) => (said.err += data))
     child.on('error', (error: any) => {
       clearTimeout(late)
-      if (error.code === 'ENOENT') resolve(undefined)
-      else reject(error)
+      // A folder that is gone is told in the same way as a program that is not there.
+      if (error.code !== 'ENOENT') reject(error)
+      else if (existsSync(cwd)) resolve(undefined)
+      else reject(new Error(`there is no folder ${cwd} any more`))
     })
     child.on('close', (code) => {
       clearTimeout(late)
@@ -43,6 +46,11 @@ export default function (amp: any) {
   /** What is to be told in a thread when the model is asked next. */
   const pending = new Map<string, string[]>()
 
+  const remember = (event: any, message?: string) => {
+    const thread = event.thread?.id
+    if (message && thread) pending.set(thread, [...(pending.get(thread) ?? []), message])
+  }
+
   const question = (event: any, kind: string) => {
     const files = (event.tool && amp.helpers?.filesModifiedByToolCall?.(event)) ?? []
     return {
@@ -57,11 +65,11 @@ export default function (amp: any) {
 
   /** Tells git-aio of what happened, and keeps what it has to say. That it can't be told stops nothing. */
   const tell = async (event: any, kind: string) => {
-    const answer = await ask(question(event, kind), process.cwd()).catch((error) => {
+    try {
+      remember(event, (await ask(question(event, kind), process.cwd()))?.message)
+    } catch (error: any) {
       amp.logger?.log(`git-aio: ${error.message}`)
-    })
-    const thread = event.thread?.id
-    if (answer?.message && thread) pending.set(thread, [...(pending.get(thread) ?? []), answer.message])
+    }
   }
 
   amp.on('session.start', (event: any) => tell(event, 'session.start'))
@@ -77,7 +85,11 @@ export default function (amp: any) {
 
   amp.on('tool.call', async (event: any) => {
     try {
-      return (await ask(question(event, 'tool.call'), process.cwd())) ?? { action: 'allow' }
+      const answer = await ask(question(event, 'tool.call'), process.cwd())
+      if (answer && answer.action !== 'allow') return answer
+      // With what it allows Amp takes no words.
+      remember(event, answer?.message)
+      return { action: 'allow' }
     } catch (error: any) {
       return { action: 'reject-and-continue', message: `git-aio could not judge this, and so it is stopped: ${error.message}` }
     }

@@ -3,6 +3,7 @@
 // It stands aside where git-aio is not installed. If git-aio fails, the tool is stopped, with what git-aio said.
 
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 
 /** How long git-aio is waited for, in milliseconds. */
 const PATIENCE = 10_000
@@ -20,8 +21,10 @@ function ask(question: object, cwd: string): Promise<any> {
     child.stderr.on('data', (data) => (said.err += data))
     child.on('error', (error: any) => {
       clearTimeout(late)
-      if (error.code === 'ENOENT') resolve(undefined)
-      else reject(error)
+      // A folder that is gone is told in the same way as a program that is not there.
+      if (error.code !== 'ENOENT') reject(error)
+      else if (existsSync(cwd)) resolve(undefined)
+      else reject(new Error(`there is no folder ${cwd} any more`))
     })
     child.on('close', (code) => {
       clearTimeout(late)
@@ -41,34 +44,57 @@ export const GitAio = async ({ directory }: any) => {
   /** What is to be told in a session with what its next tool puts out. */
   const pending = new Map<string, string[]>()
 
+  /** The session that gave a task its own. */
+  const parents = new Map<string, string>()
+
+  /** The session that a task is done for: whoever does it is the same to git-aio. */
+  const root = (sessionID: string): string => {
+    const seen = new Set<string>()
+    while (parents.has(sessionID) && !seen.has(sessionID)) {
+      seen.add(sessionID)
+      sessionID = parents.get(sessionID)!
+    }
+    return sessionID
+  }
+
+  const remember = (sessionID: string, context?: string) => {
+    if (context) pending.set(sessionID, [...(pending.get(sessionID) ?? []), context])
+  }
+
   /** Tells git-aio of what happened. That it can't be told stops nothing. */
-  const tell = async (question: any) => {
-    const answer = await ask({ ...question, cwd: directory }, directory).catch(() => undefined)
-    const { sessionID } = question
-    if (answer?.context) pending.set(sessionID, [...(pending.get(sessionID) ?? []), answer.context])
+  const tell = async (sessionID: string, question: object) => {
+    try {
+      const answer = await ask({ ...question, sessionID: root(sessionID), cwd: directory }, directory)
+      remember(sessionID, answer?.context)
+    } catch {}
   }
 
   return {
     event: async ({ event }: any) => {
-      const sessionID = event.properties?.info?.id ?? event.properties?.sessionID
-      if (sessionID && ['session.created', 'session.idle', 'session.deleted'].includes(event.type)) {
-        await tell({ event: event.type, sessionID })
+      const info = event.properties?.info
+      const sessionID = info?.id ?? event.properties?.sessionID
+      if (event.type.startsWith('session.') && info?.id && info.parentID) parents.set(info.id, info.parentID)
+      // A task begins and ends within the session that gave it.
+      if (!sessionID || parents.has(sessionID)) return
+      if (['session.created', 'session.idle', 'session.deleted'].includes(event.type)) {
+        await tell(sessionID, { event: event.type })
       }
     },
 
     'tool.execute.before': async ({ tool, sessionID }: any, { args }: any) => {
+      const question = { event: 'tool.execute.before', sessionID: root(sessionID), cwd: directory, tool, args }
       let answer: any
       try {
-        answer = await ask({ event: 'tool.execute.before', sessionID, cwd: directory, tool, args }, directory)
+        answer = await ask(question, directory)
       } catch (error: any) {
         throw new Error(`git-aio could not judge this, and so it is stopped: ${error.message}`)
       }
       if (answer?.deny) throw new Error(answer.deny)
-      if (answer?.context) pending.set(sessionID, [...(pending.get(sessionID) ?? []), answer.context])
+      remember(sessionID, answer?.context)
     },
 
     'tool.execute.after': async ({ tool, sessionID, args }: any, output: any) => {
-      await tell({ event: 'tool.execute.after', sessionID, tool, args })
+      await tell(sessionID, { event: 'tool.execute.after', tool, args })
       const told = pending.get(sessionID)
       if (told && typeof output?.output === 'string') {
         output.output += `\n\n${told.join('\n')}`
@@ -78,7 +104,7 @@ export const GitAio = async ({ directory }: any) => {
 
     // Commands of ours that the model runs in its shell know by this whose they are.
     'shell.env': async ({ sessionID }: any, output: any) => {
-      if (sessionID) output.env.OPENCODE_SESSION_ID = sessionID
+      if (sessionID) output.env.OPENCODE_SESSION_ID = root(sessionID)
     },
   }
 }

@@ -53,7 +53,13 @@ pub(crate) fn rfc3339(time: Time) -> String {
 
 /// Somebody's words, quoted, in one line.
 pub(crate) fn quoted(words: &str) -> String {
-    format!("\"{}\"", text::one_line(words, MAX))
+    quoted_up_to(words, MAX)
+}
+
+/// The same, cut after `max` characters. What they quote themselves doesn't end the quotation.
+pub(crate) fn quoted_up_to(words: &str, max: usize) -> String {
+    let words = words.replace('\\', r"\\").replace('"', r#"\""#);
+    format!("\"{}\"", text::one_line(&words, max))
 }
 
 /// A path, pattern or task id.

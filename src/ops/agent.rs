@@ -9,6 +9,8 @@ mod briefing;
 mod command;
 mod edit;
 mod leave;
+mod meant;
+mod reach;
 
 pub use crate::host::{
     agents::{Agent, Answer, BadPayload, Call, Moment, Use},
@@ -16,30 +18,47 @@ pub use crate::host::{
 };
 pub use briefing::Briefing;
 
-use super::{Error, OpenError, Session, Settings};
+use super::{Error, Session, Settings};
 use crate::{
     host::{
         env::{AgentSession, Env},
         process,
     },
-    store::Location,
+    store::{Location, Repository},
 };
+use reach::{folder_of, written_through};
 use std::path::Path;
+
+/// How the settings are read.
+type ReadSettings = fn(&Repository) -> Result<Settings, Error>;
 
 impl Session {
     /// The repository that the agent which makes this call works in, with the agent as the one who asks; `None` where it
-    /// works in none, or in one that nobody has made a store in.
+    /// works in none, or in one that nobody has made a store in. If it is about to write into another that has one, that
+    /// one.
     ///
     /// # Errors
     /// When there is one that can't be opened.
     pub fn called_by(call: &Call, dir: &Path, acting_as: Option<String>) -> Result<Option<Self>, Error> {
         let dir = call.dir.as_deref().filter(|dir| dir.is_dir()).unwrap_or(dir);
         let caller = AgentSession { tool: call.agent.as_str(), session: call.session.clone() };
-        match Self::of_agent(Some(caller), dir, acting_as) {
-            Ok(session) => Ok(if session.snapshot()?.exists() { Some(session) } else { None }),
-            Err(Error::Open(OpenError::NotFound(_))) => Ok(None),
-            Err(error) => Err(error),
+        let around = |dir: &Path| Self::with_store(&caller, dir, acting_as.clone());
+        let edits = match &call.moment {
+            Moment::Before(used) => used.edits.as_slice(),
+            _ => &[],
+        };
+        let mut found = around(dir)?;
+        for file in edits.iter().flat_map(|file| written_through(dir.join(file))) {
+            if found.is_some() {
+                break;
+            }
+            found = folder_of(&file).map_or(Ok(None), around)?;
         }
+        if let Some(session) = &mut found {
+            dir.clone_into(&mut session.dir);
+            session.heed_instance(call.moment != Moment::SessionEnd)?;
+        }
+        Ok(found)
     }
 
     /// The repository around `dir`, with the `client` that calls our server as the one who asks.
@@ -49,7 +68,7 @@ impl Session {
     pub fn called_through(client: &Client, dir: &Path, acting_as: Option<String>) -> Result<Self, Error> {
         let env = Env::read();
         let caller = client.caller(&env, &process::ancestors(env.top));
-        let mut session = Self::of_agent(caller, dir, acting_as)?;
+        let mut session = Self::of_agent(caller, dir, acting_as, Settings::read)?;
         if !client.tells_session() && session.is_over()? {
             session.caller = session.caller.map(|caller| AgentSession { session: None, ..caller });
         }
@@ -81,9 +100,14 @@ impl Session {
 
     /// The repository around `dir`, worked in by `caller`, whatever the environment says of either; without a `caller`, by
     /// whoever the environment says.
-    fn of_agent(caller: Option<AgentSession>, dir: &Path, acting_as: Option<String>) -> Result<Self, Error> {
+    fn of_agent(
+        caller: Option<AgentSession>,
+        dir: &Path,
+        acting_as: Option<String>,
+        read: ReadSettings,
+    ) -> Result<Self, Error> {
         let env = Env { git_dir: None, git_work_tree: None, git_index_file: None, git_common_dir: None, ..Env::read() };
-        let mut session = Self::at(&Location::Around(dir.to_owned()), dir, env, acting_as, Settings::read)?;
+        let mut session = Self::at(&Location::Around(dir.to_owned()), dir, env, acting_as, read)?;
         session.caller = caller;
         Ok(session)
     }

@@ -105,6 +105,12 @@ impl Session {
                 "name one with `git config aio.remote <remote>`, or leave --strict out",
             ));
         }
+        if self.settings.confirm == Confirm::Strict && !self.has_hub() {
+            return Err(Error::NotConfirmed {
+                message: "aio.confirm is strict, and no hub is named that could confirm a claim".into(),
+                hint: Some("name one with `git aio init --remote <remote>`, or set aio.confirm to lazy".into()),
+            });
+        }
         let me = self.acting()?;
         let began = Instant::now();
         loop {

@@ -73,6 +73,11 @@ pub enum Objection {
 }
 
 impl Session {
+    /// Whether an edit may be refused at all.
+    pub fn blocks_edits(&self) -> bool {
+        self.settings.guard == Guard::Block && !self.env.bypass
+    }
+
     /// Judges what is staged.
     ///
     /// # Errors

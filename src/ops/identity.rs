@@ -3,7 +3,8 @@
 //! First that answers: `--as`, `AIO_INSTANCE`; the innermost agent's own session; a registered process among our
 //! ancestors; else the person whose git identity this is. One identity for two sessions would share claims that
 //! exclude each other, and two for one would refuse them to their own holder: so an agent that is not registered is
-//! never taken for the one that started it.
+//! never taken for the one that started it. For the same reason the hooks of an agent heed `AIO_INSTANCE` only where it
+//! means that session of it, and so do the commands of one whose hooks have registered it: every program inherits it.
 
 use super::{Error, Notice, Session};
 use crate::{
@@ -63,8 +64,12 @@ impl Session {
     /// # Errors
     /// When an instance is named that never was one here.
     pub fn who(&self, snapshot: &Snapshot<'_>) -> Result<Who, Error> {
-        if let Some(named) = self.acting_as.as_ref().or(self.env.instance.as_ref()) {
+        if let Some(named) = &self.acting_as {
             return self.named(named, snapshot).map(Who::Instance);
+        }
+        if let Some(named) = &self.env.instance {
+            let own = self.own_rather_than(named)?;
+            return own.map_or_else(|| self.named(named, snapshot), Ok).map(Who::Instance);
         }
         let census = self.live.all().map_err(Error::file("can't read who is here"))?.instances;
         let ancestors = process::ancestors(self.env.top);
@@ -167,7 +172,7 @@ impl Session {
             Some(instance) if instance.clone != *self.clone_id()? => {
                 return Err(Error::not_allowed(
                     format!("the instance {id} works in another clone"),
-                    "register an instance of this clone with `git aio register <tool>`",
+                    "register one of this clone with `git aio register <tool>`, or unset AIO_INSTANCE",
                 ));
             }
             Some(_) => return Ok(id),
@@ -181,7 +186,10 @@ impl Session {
     }
 
     /// The innermost agent CLI that this command runs inside: what it is, its session, its process.
-    fn agent_above<'a>(&self, ancestors: &'a [Ancestor]) -> Option<(Tool, Option<String>, Option<&'a ProcessMark>)> {
+    pub(super) fn agent_above<'a>(
+        &self,
+        ancestors: &'a [Ancestor],
+    ) -> Option<(Tool, Option<String>, Option<&'a ProcessMark>)> {
         if let Some(AgentSession { tool, session }) = &self.caller {
             let process = ancestors.iter().find(|ancestor| ancestor.agent == Some(tool));
             return Some((tool.parse().ok()?, session.clone(), process.map(|process| &process.mark)));

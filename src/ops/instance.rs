@@ -33,6 +33,9 @@ impl Session {
     /// When the store can't be written.
     pub fn register(&self, tool: Tool, task: Option<String>) -> Result<Known, Error> {
         let task = task.map(|text| checked_task(text, None)).transpose()?;
+        if tool.is_person() {
+            self.refuse_agent_as_person()?;
+        }
         let instance = match self.registered_as(&tool)? {
             Some(id) => {
                 self.act_as(Who::Instance(id.clone()))?;
@@ -44,6 +47,17 @@ impl Session {
             None => self.register_as(tool, self.agent_session(), task)?,
         };
         self.known(instance)
+    }
+
+    /// What only a person may do, an agent must not be able to by calling itself one.
+    fn refuse_agent_as_person(&self) -> Result<(), Error> {
+        let who = self.who(&self.snapshot()?)?;
+        self.taken_for_agent(&who).map_or(Ok(()), |agent| {
+            Err(Error::not_allowed(
+                format!("only a person registers as one, and {agent}"),
+                "register by the name of the tool, such as codex",
+            ))
+        })
     }
 
     /// The instance that the one who runs this is already, as far as that can be told: an agent session and a person

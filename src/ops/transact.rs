@@ -60,6 +60,12 @@ impl Session {
             let snapshot = self.snapshot()?;
             let Some(action) = plan(&snapshot)? else { return Ok(Ok(Applied::default())) };
             if !snapshot.exists() {
+                // The fence came with a store. To begin anew is for `init` to do, which somebody calls who knows.
+                if self.is_inited() && !self.lost_store()? {
+                    let gone =
+                        "it is gone, though `git aio init` made one here; only another `git aio init` begins anew";
+                    return Err(StoreError::Tip(gone.into()).into());
+                }
                 if self.create_store(&snapshot)? {
                     self.notice(Notice::StoreCreated);
                 }

@@ -293,3 +293,23 @@ fn a_hub_that_is_away_or_not_named_can_not_be_tried() {
     repo.git(&["config", "--unset", "aio.remote"]);
     assert_eq!(repo.aio(&["doctor", "--remote"]).code, 2);
 }
+
+#[test]
+fn a_repair_lets_go_of_what_was_fetched_and_has_lost_objects() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.git(&["init", "-q", "--bare", "../hub.git"]);
+    repo.git(&["remote", "add", "origin", "../hub.git"]);
+    repo.git(&["config", "aio.backgroundSync", "false"]);
+    repo.ok(&["init", "--remote", "origin"]);
+    repo.ok(&["sync"]);
+    repo.git(&["fetch", "-q", "origin", "refs/aio/state:refs/aio-sync/origin/state"]);
+    let tracking = "refs/aio-sync/origin/state";
+    let tip = repo.git(&["rev-parse", tracking]);
+    let me = repo.register("codex");
+    fs::remove_file(repo.dir.join(format!(".git/objects/{}/{}", &tip[..2], tip[2..].trim()))).unwrap();
+    let told = repo.aio(&["doctor", "--repair"]);
+    assert!(told.shown().contains(tracking), "{}", told.shown());
+    repo.ok_as(&me, &["sync"]);
+    assert_eq!(repo.aio(&["doctor"]).code, 0, "{}", repo.aio(&["doctor"]).shown());
+}

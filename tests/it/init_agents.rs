@@ -107,7 +107,7 @@ write CLAUDE.md
 write .claude/skills/git-aio/SKILL.md
 set aio.autoClaim to true
 make the store in refs/aio/state
-! whoever clones this repository has these fences once they are committed: git add .claude/settings.json .mcp.json \
+! once these are committed, a clone needs no more than `git aio init` for its fences: git add .claude/settings.json .mcp.json \
 CLAUDE.md .claude/skills/git-aio/SKILL.md
 $ git aio init --agents=claude
 nothing to do: all is in place
@@ -196,14 +196,17 @@ fn a_dry_run_shows_all_and_changes_nothing() {
 const THEIRS: &[(&str, &str)] = &[
     (
         ".claude/settings.json",
-        "// how we work\n{\n\t\"permissions\": { \"allow\": [\"Bash(ls:*)\",] }, // and no more\n\t\"hooks\": {\n\t\t\
+        "{\n\t\"permissions\": { \"allow\": [\"Bash(ls:*)\"] },\n\t\"hooks\": {\n\t\t\
          \"PreToolUse\": [\n\t\t\t{ \"matcher\": \"Bash\", \"hooks\": [{ \"type\": \"command\", \"command\": \"./ok\" }] }\
          \n\t\t]\n\t}\n}\n",
     ),
     (".mcp.json", "{\"mcpServers\":{\"db\":{\"command\":\"db\"}}}"),
     (".codex/config.toml", "model = \"o\"   # ours\n\n[mcp_servers.db]\ncommand = \"db\"\n"),
     (".codex/hooks.json", ""),
-    (".gemini/settings.json", "{\r\n    \"theme\": \"x\",\r\n    \"mcpServers\": {}\r\n}\r\n"),
+    (
+        ".gemini/settings.json",
+        "// how we work\r\n{\r\n    \"theme\": \"x\", // and no more\r\n    \"mcpServers\": {}\r\n}\r\n",
+    ),
     (".amp/settings.json", "{ }"),
     ("opencode.jsonc", "{\n  // models\n  \"model\": \"a/b\",\n}\n"),
     ("CLAUDE.md", "# Rules\r\n\r\nBe kind.\r\n"),
@@ -219,9 +222,9 @@ fn what_the_user_has_written_stays_and_comes_back() {
     let before = tree(&repo.dir);
     repo.ok(&["init", ALL]);
     let claude = read(&repo, ".claude/settings.json");
-    assert!(
-        claude.starts_with("// how we work\n{\n\t\"permissions\": { \"allow\": [\"Bash(ls:*)\",] }, // and no more\n")
-    );
+    assert!(claude.starts_with("{\n\t\"permissions\": { \"allow\": [\"Bash(ls:*)\"] },\n"), "{claude}");
+    let gemini = read(&repo, ".gemini/settings.json");
+    assert!(gemini.starts_with("// how we work\r\n{\r\n    \"theme\": \"x\", // and no more\r\n"), "{gemini}");
     assert!(claude.contains("./ok") && claude.contains("git-aio hook claude"), "{claude}");
     assert!(read(&repo, "opencode.jsonc").contains("// models") && !repo.dir.join("opencode.json").exists());
     assert!(read(&repo, "CLAUDE.md").starts_with("# Rules\r\n\r\nBe kind.\r\n\r\n<!-- git-aio: begin"));
@@ -244,7 +247,8 @@ fn an_undo_keeps_what_the_user_has_changed_since() {
         assert!(text.contains(from), "{path}: {text}");
         repo.write(path, &text.replace(from, to));
     };
-    edit(".claude/settings.json", "// and no more", "// and so on");
+    edit(".claude/settings.json", "Bash(ls:*)", "Bash(la:*)");
+    edit(".gemini/settings.json", "// and no more", "// and so on");
     edit(".codex/config.toml", "model = \"o\"", "model = \"p\"");
     edit("CLAUDE.md", "Be kind.", "Be kinder.");
     edit("AGENTS.md", "no end of line", "an end of line");
@@ -252,7 +256,8 @@ fn an_undo_keeps_what_the_user_has_changed_since() {
     let told = repo.ok(&["init", "--undo"]);
     for (path, text) in THEIRS {
         let expected = match *path {
-            ".claude/settings.json" => text.replace("// and no more", "// and so on"),
+            ".claude/settings.json" => text.replace("Bash(ls:*)", "Bash(la:*)"),
+            ".gemini/settings.json" => text.replace("// and no more", "// and so on"),
             ".codex/config.toml" => text.replace("model = \"o\"", "model = \"p\""),
             "CLAUDE.md" => text.replace("Be kind.", "Be kinder."),
             "AGENTS.md" => "an end of line\n".to_owned(),
@@ -394,7 +399,10 @@ fn what_git_ignores_is_not_to_be_committed() {
     let repo = env.repo();
     repo.write(".gitignore", "/.claude/\n.mcp.json\n");
     let said = repo.aio(&["init", "--agents=claude"]).stderr;
-    assert_eq!(said, "whoever clones this repository has these fences once they are committed: git add CLAUDE.md\n");
+    assert_eq!(
+        said,
+        "once these are committed, a clone needs no more than `git aio init` for its fences: git add CLAUDE.md\n"
+    );
 }
 
 #[test]

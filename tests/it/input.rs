@@ -523,3 +523,51 @@ fn drop_index(repo: &Repo<'_>, blob: Option<&str>) {
     let commit = git(&["commit-tree", &tree, "-p", "refs/aio/state^", "-m", &message]);
     git(&["update-ref", "refs/aio/state", &commit]);
 }
+
+#[test]
+fn a_kind_among_the_targets_is_no_target() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    for words in [&["claim", "src/", "task", "BUG-1"][..], &["claim", "task", "BUG-1", "file", "README.md"]] {
+        let ended = repo.aio(words);
+        assert_eq!(ended.code, 2, "{}", ended.shown());
+        assert!(ended.stderr.contains("stands among the targets"), "{}", ended.stderr);
+    }
+    repo.write("task", "");
+    let me = repo.register("codex");
+    repo.ok_as(&me, &["claim", "README.md", "task"]);
+}
+
+#[test]
+fn an_agent_is_no_person_by_saying_so() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let me = repo.register("codex");
+    let ended = repo.aio_as(&me, &["register", "person"]);
+    assert!(ended.code != 0 && ended.stderr.contains("only a person registers as one"), "{}", ended.shown());
+    assert_eq!(repo.aio(&["register", "person"]).code, 0);
+}
+
+#[test]
+fn where_a_store_was_made_and_is_gone_with_its_reflog_nothing_is_begun_by_the_way() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.ok(&["init"]);
+    let me = repo.register("codex");
+    repo.ok_as(&me, &["claim", "README.md"]);
+    repo.git(&["update-ref", "-d", "refs/aio/state"]);
+    let other = repo.aio(&["register", "claude"]);
+    assert!(other.code != 0 && other.stderr.contains("git aio init"), "{}", other.shown());
+    assert_eq!(repo.try_git(&["rev-parse", "-q", "--verify", "refs/aio/state"]).code, 1);
+    repo.ok(&["init"]);
+    repo.ok(&["register", "claude"]);
+}
+
+#[test]
+fn a_strict_claim_needs_a_hub() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.git(&["config", "aio.confirm", "strict"]);
+    let ended = repo.aio(&["claim", "README.md"]);
+    assert!(ended.code == 7 && ended.stderr.contains("no hub is named"), "{}", ended.shown());
+}

@@ -16,8 +16,8 @@ use std::io::{self, Write};
 /// refs/aio/state with all its objects, its history, records and index, that no two claims contradict each other, what
 /// is known of who is here, locks that were left behind, the hub as it is set and what came of the last sync with it,
 /// and the fences, which are tried out: git is asked to run its hooks, and ours has to answer; what an agent would run
-/// before an edit is run, and has to refuse; and where an agent runs no hook that its user has not trusted, that is told.
-/// Nothing is asked of the network.
+/// before an edit is run, and has to refuse (of the plugins for Amp and OpenCode, the command that they start); and where
+/// an agent runs no hook that its user has not trusted, that is told. Nothing is asked of the network.
 ///
 /// With --remote, the host of the hub is asked for everything that a sync may need, on refs made for that and removed
 /// again: to create a ref, move it forward, refuse to whoever was overtaken, move it elsewhere, and delete it. What it

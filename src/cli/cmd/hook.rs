@@ -141,8 +141,11 @@ fn tell(cx: &Context, session: &Session, verdict: &Verdict) {
     }
     more(cx, verdict.refused.len());
     let unclaimed = verdict.refused.iter().all(|objection| matches!(objection, Objection::Unclaimed(_)));
+    let handed_on = verdict.refused.iter().find_map(agent::handed_on).map(|handoff| {
+        format!("{handoff} waits for whoever goes on with it: git aio handoff accept {handoff}; else {WAYS_ON}")
+    });
     let hint = if unclaimed { "claim what you change first: git aio claim <path>" } else { WAYS_ON };
-    cx.ui.error("commit refused", Some(hint));
+    cx.ui.error("commit refused", Some(handed_on.as_deref().unwrap_or(hint)));
 }
 
 fn more(cx: &Context, count: usize) {

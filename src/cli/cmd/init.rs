@@ -22,7 +22,7 @@ use std::io::{self, Write};
 /// With --agents, the agent CLIs get a fence inside themselves, which asks before an edit whether somebody else holds the
 /// file, and claims it if nobody does: hooks or a plugin, the tools of git-aio, a paragraph in CLAUDE.md, AGENTS.md or
 /// GEMINI.md, and a skill. These are files of the work tree, to be committed; what is in them already stays. With --user
-/// they are the user's own, and hold in every repository.
+/// they are the user's own, and hold in every repository; that an edit claims is left to the user's settings then.
 ///
 /// Everything that is changed is recorded, in the git directory or, with --user, in ~/.config/git-aio, and --undo takes
 /// it back: to the byte where nobody has changed it since, and otherwise our part alone.
@@ -114,7 +114,9 @@ fn answer(cx: &Context, plan: &InitPlan, dry_run: bool) -> anyhow::Result<Exit> 
     if !plan.to_commit.is_empty() {
         let paths = plan.to_commit.iter().map(|path| format::target(&path.to_string_lossy()));
         let paths = paths.collect::<Vec<_>>().join(" ");
-        cx.ui.say(format!("whoever clones this repository has these fences once they are committed: git add {paths}"));
+        cx.ui.say(format!(
+            "once these are committed, a clone needs no more than `git aio init` for its fences: git add {paths}"
+        ));
     }
     plan.advice.iter().for_each(|line| cx.ui.say(line));
     Ok(Exit::Done)

@@ -229,6 +229,12 @@ fn lost(session: &Session, ended: &Ended) -> String {
 /// Splits an optional kind off the targets: `file a b` or just `a b`. A path that is named like a kind is written
 /// `./task`.
 fn kind_and_targets(cx: &Context, mut words: Vec<OsString>) -> anyhow::Result<(Option<Kind>, Vec<OsString>)> {
+    if let Some(word) = stray_kind(cx, &words) {
+        return Err(usage(
+            format!("the kind '{word}' stands among the targets"),
+            format!("one command takes one kind, before its targets; a path of that name is written ./{word}"),
+        ));
+    }
     let kind = words.first().and_then(|word| word.to_str()).and_then(|word| match word {
         "file" => Some(Kind::File),
         "directory" | "dir" => Some(Kind::Directory),
@@ -256,11 +262,25 @@ fn kind_and_targets(cx: &Context, mut words: Vec<OsString>) -> anyhow::Result<(O
     Ok((Some(kind), words))
 }
 
+/// A kind that stands among the targets, where it would be taken for one of them.
+fn stray_kind<'w>(cx: &Context, words: &'w [OsString]) -> Option<&'w str> {
+    let mut others = words.iter().skip(1).filter_map(|word| word.to_str());
+    others.find(|word| is_kind(word) && !is_there(cx, word))
+}
+
+fn is_kind(word: &str) -> bool {
+    matches!(word, "file" | "directory" | "dir" | "pattern" | "task")
+}
+
+fn is_there(cx: &Context, word: &str) -> bool {
+    cx.dir.join(word).symlink_metadata().is_ok()
+}
+
 /// The first word and the kind it is likely to be a slip of: there is nothing of that name, and targets follow.
 fn misspelt_kind<'w>(cx: &Context, words: &'w [OsString]) -> Option<(&'w str, &'static str)> {
     let [first, _, ..] = words else { return None };
     let word = first.to_str().filter(|word| word.bytes().all(|b| b.is_ascii_alphabetic()))?;
-    if cx.dir.join(word).symlink_metadata().is_ok() {
+    if is_there(cx, word) {
         return None;
     }
     let said = word.to_ascii_lowercase();

@@ -50,6 +50,8 @@ fn use_of(payload: &Payload) -> Use {
 pub(super) fn reply(call: &Call, answer: &Answer) -> Value {
     match (answer, &call.moment) {
         (Answer::Refuse(reason), Moment::Before(_)) => json!({ "action": "reject-and-continue", "message": reason }),
+        // The plugin keeps the message, which Amp takes at no such moment, until it can be told.
+        (Answer::Tell(text), Moment::Before(_)) => json!({ "action": "allow", "message": text }),
         (_, Moment::Before(_)) => json!({ "action": "allow" }),
         (Answer::Tell(text) | Answer::Refuse(text), _) => json!({ "message": text }),
         (Answer::Pass, _) => json!({}),

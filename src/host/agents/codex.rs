@@ -6,10 +6,8 @@
 use super::{Answer, Call, Moment, Told, Use, claude, patch, payload, text_at};
 use serde_json::{Map, Value, json};
 
-use claude::EVENTS;
-
 pub(super) fn read(payload: &[u8]) -> serde_json::Result<Told> {
-    payload::read(payload, &EVENTS, use_of)
+    payload::read(payload, &claude::EVENTS, use_of)
 }
 
 fn use_of(tool: &str, input: &Map<String, Value>) -> Use {

@@ -3,7 +3,7 @@
 //! A payload doesn't name its event: that is told by what it has.
 
 use super::{Answer, Moment, Told, Use, patch, path_at, text_at};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -15,11 +15,12 @@ struct Payload {
     tool_name: Option<String>,
     #[serde(default)]
     tool_args: Value,
-    tool_result: Option<Value>,
-    source: Option<Value>,
-    prompt: Option<Value>,
-    reason: Option<Value>,
-    stop_reason: Option<Value>,
+    // What is not needed is not read: an output may be cut in the middle of a character.
+    tool_result: Option<IgnoredAny>,
+    source: Option<IgnoredAny>,
+    prompt: Option<IgnoredAny>,
+    reason: Option<IgnoredAny>,
+    stop_reason: Option<IgnoredAny>,
 }
 
 pub(super) fn read(payload: &[u8]) -> serde_json::Result<Told> {

@@ -75,6 +75,9 @@ pub struct Use {
     pub edits: Vec<PathBuf>,
     /// A command for the shell, which may change any file at all.
     pub command: Option<String>,
+    /// Whether the command has a patch in it whose files can't be known: it changes the folder in other ways than by a
+    /// plain `cd` before.
+    pub is_unclear: bool,
 }
 
 /// What a hook is to answer.
@@ -163,12 +166,13 @@ struct Told {
 
 impl Use {
     fn edit(paths: impl IntoIterator<Item = PathBuf>) -> Use {
-        Use { edits: paths.into_iter().collect(), command: None }
+        Use { edits: paths.into_iter().collect(), ..Use::default() }
     }
 
     /// A command, and what the patches in it change: Codex lets its model write them into the shell.
     fn shell(command: &str) -> Use {
-        Use { edits: patch::typed(command), command: Some(command.to_owned()) }
+        let (edits, is_unclear) = patch::typed(command);
+        Use { edits, command: Some(command.to_owned()), is_unclear }
     }
 }
 

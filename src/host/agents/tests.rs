@@ -53,7 +53,7 @@ fn codex_writes_patches_into_tools_and_into_shells() {
     let command = format!("apply_patch <<'EOF'\n{patch}EOF\n");
     let call = read(Agent::Codex, &classic("PreToolUse", "Bash", &json!({ "command": command })));
     assert_eq!(edits(&call), all);
-    for (cd, first) in [("cd /r &&", "/r/a.txt"), ("cd 'a b'; cd c &&", "a b/c/a.txt"), ("ls; echo cd;", "a.txt")] {
+    for (cd, first) in [("cd /r &&", "/r/a.txt"), ("cd 'a b'; cd c &&", "a b/c/a.txt"), ("ls; echo c;", "a.txt")] {
         let command = json!({ "command": format!("{cd} {command}") });
         assert_eq!(edits(&read(Agent::Codex, &classic("PreToolUse", "Bash", &command)))[0], first, "{cd}");
     }
@@ -61,6 +61,59 @@ fn codex_writes_patches_into_tools_and_into_shells() {
     assert_eq!(keys, ["hookEventName", "permissionDecision", "permissionDecisionReason"], "any other voids the answer");
     let stop = read(Agent::Codex, &json!({ "session_id": "s", "hook_event_name": "Stop" }));
     assert_eq!(stop.reply(&Answer::Pass), "{}\n", "silence is a failure there");
+}
+
+/// What a command with this before and after a patch of `a.txt` is taken for.
+fn typed(before: &str, after: &str) -> (Vec<String>, bool) {
+    let patch = "*** Begin Patch\n*** Update File: a.txt\n@@\n-one\n+two\n*** End Patch\n";
+    let input = json!({ "command": format!("{before}{patch}{after}") });
+    match read(Agent::Codex, &classic("PreToolUse", "Bash", &input)).moment {
+        Moment::Before(used) => (used.edits.iter().map(|path| path.display().to_string()).collect(), used.is_unclear),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_patch_typed_where_the_folder_is_not_sure_is_unclear() {
+    for before in [
+        "(cd src && apply_patch <<'EOF'\n",
+        "bash -lc \"cd src && apply_patch <<'EOF'\n",
+        "pushd src && apply_patch <<EOF\n",
+        "cd -- src && apply_patch <<EOF\n",
+        "cd - && apply_patch <<EOF\n",
+        "cd && apply_patch <<EOF\n",
+        "cd $HOME && apply_patch <<EOF\n",
+        "cd \"$(git rev-parse --show-toplevel)\" && apply_patch <<EOF\n",
+        "cd src || cd lib && apply_patch <<EOF\n",
+        "cd src && cd ~/x && apply_patch <<EOF\n",
+        "env -C src apply_patch <<EOF\n",
+        "set -e\ncd src\napply_patch <<EOF\n",
+    ] {
+        assert!(typed(before, "EOF\n").1, "{before}");
+    }
+    assert!(typed("apply_patch <<EOF\n", "EOF\ncd src && apply_patch <<EOF\n*** Begin Patch\n").1);
+    assert!(typed("apply_patch '", "' && cd src && apply_patch '*** Begin Patch\n").1);
+    for (before, files) in [
+        ("apply_patch <<EOF\n", &["a.txt"][..]),
+        ("ls *; apply_patch '", &["a.txt"]),
+        ("(apply_patch <<EOF\n", &["a.txt"]),
+        ("cd src && apply_patch <<EOF\n", &["src/a.txt"]),
+        ("cd src && cd /r/lib && apply_patch <<EOF\n", &["/r/lib/a.txt"]),
+        ("cd src; apply_patch <<EOF\n", &["src/a.txt", "a.txt"]),
+        ("cd src\napply_patch <<EOF\n", &["src/a.txt", "a.txt"]),
+        ("cd src && ls; apply_patch <<EOF\n", &["src/a.txt", "a.txt"]),
+    ] {
+        assert_eq!(typed(before, "EOF\n"), (files.iter().map(|&file| file.to_owned()).collect(), false), "{before}");
+    }
+    assert!(!typed("pushd src && cat >x <<EOF\n", "EOF\n").1, "that applies none");
+}
+
+#[test]
+fn an_indented_header_names_a_file_all_the_same() {
+    let patch = "*** Begin Patch\n *** Add File: b.txt\n+x\n\t*** Update File: a.txt\n@@\n-one\n+two\n+*** End Patch\n \
+                 *** Delete File:c.txt\n*** End Patch\n";
+    let call = read(Agent::Codex, &classic("PreToolUse", "apply_patch", &json!({ "command": patch })));
+    assert_eq!(edits(&call), ["b.txt", "a.txt", "c.txt"]);
 }
 
 #[test]
@@ -90,6 +143,7 @@ fn plugins_hand_on_what_they_are_told() {
     assert_eq!(edits(&call), ["/r/a.txt", "/r/b.txt"]);
     assert_eq!(refuse(&call), json!({ "action": "reject-and-continue", "message": "held" }));
     assert_eq!(call.reply(&Answer::Pass), "{\"action\":\"allow\"}\n");
+    assert_eq!(call.reply(&Answer::Tell("mind".into())), "{\"action\":\"allow\",\"message\":\"mind\"}\n");
     let opencode = json!({ "event": "tool.execute.before", "sessionID": "ses_1", "cwd": "/r", "tool": "write",
         "args": { "filePath": "a.txt" } });
     let call = read(Agent::OpenCode, &opencode);
@@ -109,6 +163,9 @@ fn copilot_does_not_name_the_event() {
     assert_eq!(edits(&call(&json!({ "toolName": "apply_patch", "toolArgs": patch }))), ["c"]);
     let after = call(&json!({ "toolName": "edit", "toolArgs": {}, "toolResult": {} }));
     assert!(matches!(after.moment, Moment::After(_)));
+    let cut =
+        br#"{"toolName":"bash","toolArgs":{},"toolResult":{"text":"\ud83d"},"source":"\udc00","prompt":"\ud83d"}"#;
+    assert!(matches!(Agent::Copilot.read(cut).expect("a call").moment, Moment::After(_)));
     assert_eq!(call(&json!({ "source": "new" })).moment, Moment::SessionStart);
     assert_eq!(call(&json!({ "reason": "complete" })).moment, Moment::SessionEnd);
 }

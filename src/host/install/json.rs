@@ -3,10 +3,12 @@
 //! What goes in is written as a template, a whole file. It is merged key by key. Where the user has a value already, it
 //! stays. Elements of an array are added; those of ours, which are known by the command that they run, are replaced.
 
+use super::part::Dialect;
 use jsonc_parser::{
     ParseOptions,
     cst::{CstArray, CstInputValue, CstNode, CstObject, CstRootNode},
 };
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// What every command of ours has in it.
@@ -16,7 +18,10 @@ const MARK: &str = "git-aio hook ";
 ///
 /// # Errors
 /// What is wrong with `text`, and where.
-pub(super) fn with(text: &str, template: &str) -> Result<String, String> {
+pub(super) fn with(text: &str, template: &str, dialect: Dialect) -> Result<String, String> {
+    if let Some(why) = unreadable(text, dialect) {
+        return Err(why);
+    }
     let (mark, text) = split_mark(text);
     let (root, template) = (parse(text)?, parse(template)?);
     let object = root.object_value_or_create().ok_or("it holds no object")?;
@@ -37,6 +42,23 @@ pub(super) fn without(text: &str, template: &str, was: Option<&str>) -> Option<S
         return None;
     }
     Some(if was.is_none() && object.properties().is_empty() { String::new() } else { format!("{mark}{rest}") })
+}
+
+/// Why a reader of this dialect gets nothing out of `text`, if it doesn't.
+pub(super) fn unreadable(text: &str, dialect: Dialect) -> Option<String> {
+    let text = split_mark(text).1;
+    let strict = ParseOptions { allow_trailing_commas: false, ..OPTIONS };
+    let (takes, error) = match dialect {
+        Dialect::Lenient => return parse(text).err(),
+        Dialect::Comments => {
+            ("no comma after the last of several", CstRootNode::parse(text, &strict).err()?.to_string())
+        }
+        Dialect::Standard => {
+            let error = serde_json::from_str::<IgnoredAny>(text).err()?.to_string();
+            ("no comments, and no comma after the last of several", error)
+        }
+    };
+    Some(parse(text).err().unwrap_or_else(|| format!("who reads it takes {takes}: {error}")))
 }
 
 /// The commands of ours in `text`.
@@ -65,20 +87,22 @@ fn split_mark(text: &str) -> (&str, &str) {
     text.split_at(if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 })
 }
 
+/// All that any of the readers takes.
+const OPTIONS: ParseOptions = ParseOptions {
+    allow_comments: true,
+    allow_trailing_commas: true,
+    allow_loose_object_property_names: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
 fn parse(text: &str) -> Result<CstRootNode, String> {
-    let options = ParseOptions {
-        allow_comments: true,
-        allow_trailing_commas: true,
-        allow_loose_object_property_names: false,
-        allow_missing_commas: false,
-        allow_single_quoted_strings: false,
-        allow_hexadecimal_numbers: false,
-        allow_unary_plus_numbers: false,
-        allow_bare_decimal_point_numbers: false,
-        allow_non_finite_numbers: false,
-        allow_extended_string_escapes: false,
-    };
-    CstRootNode::parse(text, &options).map_err(|error| format!("it is no valid JSON: {error}"))
+    CstRootNode::parse(text, &OPTIONS).map_err(|error| format!("it is no valid JSON: {error}"))
 }
 
 fn object_of(root: &CstRootNode) -> Result<CstObject, String> {

@@ -19,7 +19,7 @@ pub(super) mod undo;
 
 pub(super) use lock::Lock;
 pub use node::Node;
-pub use part::Part;
+pub use part::{Dialect, Part};
 pub use undo::{Undone, undo};
 
 use crate::disk::Sharing;

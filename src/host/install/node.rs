@@ -37,6 +37,11 @@ pub(in crate::host) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     disk::read(path, MAX_FILE)
 }
 
+/// The text in such a file; `None` where it can't be read.
+pub(in crate::host) fn read_text(path: &Path) -> Option<String> {
+    String::from_utf8(read_file(path).ok()?).ok()
+}
+
 impl Node {
     /// A hook that git will run.
     pub(in crate::host) fn hook(bytes: impl Into<Vec<u8>>) -> Node {

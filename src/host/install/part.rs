@@ -12,10 +12,13 @@ pub enum Part {
     Shell,
     /// A block in a text for agents, between markers.
     Markdown,
-    /// Keys and elements of JSON, which may have comments and trailing commas.
+    /// Keys and elements of JSON.
     Json {
         /// All of ours, as it was put in: another version of us may have to take it out.
         template: String,
+        /// What whoever reads the file takes besides.
+        #[serde(default)]
+        dialect: Dialect,
     },
     /// Keys of TOML.
     Toml {
@@ -27,6 +30,20 @@ pub enum Part {
         /// The file.
         template: String,
     },
+}
+
+/// What a reader of JSON takes beside what the standard has. One that finds what it doesn't take passes the whole file
+/// over, fences and all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// Nothing.
+    Standard,
+    /// Comments.
+    Comments,
+    /// Comments, and commas after the last of several.
+    #[default]
+    Lenient,
 }
 
 /// What is left of a file without our part.
@@ -50,8 +67,8 @@ impl Part {
         match self {
             Part::Markdown => Ok(markdown::with_block(text)),
             // A file that holds nothing is as good as none.
-            Part::Json { template } | Part::Toml { template } if text.trim().is_empty() => Ok(template.clone()),
-            Part::Json { template } => json::with(text, template),
+            Part::Json { template, .. } | Part::Toml { template } if text.trim().is_empty() => Ok(template.clone()),
+            Part::Json { template, dialect } => json::with(text, template, *dialect),
             Part::Toml { template } => toml::with(text, template),
             Part::Whole { template } => Ok(template.clone()),
             // Which block that is, and where it may go, only hooks know.
@@ -59,11 +76,11 @@ impl Part {
         }
     }
 
-    /// The commands of ours in it, where it is JSON.
-    pub(in crate::host) fn commands(&self) -> Vec<String> {
+    /// Why whoever reads the file gets nothing out of `text`, if it doesn't.
+    pub(in crate::host) fn unreadable(&self, text: &str) -> Option<String> {
         match self {
-            Part::Json { template } | Part::Whole { template } => json::commands(template),
-            Part::Shell | Part::Markdown | Part::Toml { .. } => Vec::new(),
+            Part::Json { dialect, .. } => json::unreadable(text, *dialect),
+            _ => None,
         }
     }
 
@@ -74,7 +91,7 @@ impl Part {
             (Part::Shell, _) => return shell::without_block(now).map_or(Rest::Untouched, Rest::Text),
             (_, None) => None,
             (Part::Markdown, Some(now)) => markdown::without_block(now, was.and_then(text)),
-            (Part::Json { template }, Some(now)) => json::without(now, template, was.and_then(text)),
+            (Part::Json { template, .. }, Some(now)) => json::without(now, template, was.and_then(text)),
             (Part::Toml { template }, Some(now)) => toml::without(now, template, was.and_then(text)),
             (Part::Whole { template }, Some(now)) => (now == template).then(String::new),
         };

@@ -113,6 +113,9 @@ fn undo_file(place: &Place, record: &FileRecord) -> Result<Option<Undone>, Insta
     let path = decode(place, &record.path);
     let aside = record.aside.as_deref().map(|aside| decode(place, aside));
     let before = record.before.restore(place)?;
+    if path.is_dir() {
+        return Ok(Some(Undone::Left(path)));
+    }
     let now = Node::read(&path)?;
     if now == before || now == Node::Absent && record.part != Part::Shell {
         // Nothing was done yet, or it has been undone; what was copied aside is a copy. And a file that is in one branch
@@ -183,7 +186,8 @@ impl FileRecord {
 /// Removes a folder that we made, if nobody else has put anything there.
 fn remove_if_empty(folder: &Path) -> Result<(), InstallError> {
     match fs::remove_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        // Where somebody has put a file, ours is gone.
+        Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory) => Ok(()),
         result => absent_is_fine(result).map_err(InstallError::io(folder)),
     }
 }

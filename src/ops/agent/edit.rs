@@ -9,15 +9,13 @@ use crate::{
         view::View as _,
     },
     ops::{
-        Error, Guard, OpenError, Session, Who,
+        Error, Guard, Session, Who,
+        agent::reach::written_through,
         guard::{Objection, Verdict},
     },
     store::{Snapshot, Tracked},
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 impl Session {
     /// Judges what an agent is about to edit. What is free it claims for it, where `aio.autoClaim` says so.
@@ -27,70 +25,66 @@ impl Session {
     /// # Errors
     /// When it can't be judged. The caller has to block then, and name the way round.
     pub fn guard_edit(&self, files: &[PathBuf]) -> Result<Verdict, Error> {
-        let (mut verdict, mut here) = (Verdict::default(), Vec::new());
-        for file in files.iter().flat_map(|file| self.written_through(file)) {
-            match self.repo_path(&file) {
-                Ok(path) => here.push(path),
-                Err(_) => verdict.join(self.guard_edit_elsewhere(&file)?),
+        let mut places: Vec<(Option<Session>, Vec<RepoPath>)> = vec![(None, Vec::new())];
+        for file in files.iter().flat_map(|file| written_through(self.dir.join(file))) {
+            let known = places.iter_mut().find_map(|(other, paths)| {
+                let path = other.as_ref().unwrap_or(self).repo_path(&file).ok()?;
+                Some((paths, path))
+            });
+            match known {
+                Some((paths, path)) => paths.push(path),
+                None => places.extend(self.around(&file)?.map(|(other, path)| (Some(other), vec![path]))),
             }
         }
-        verdict.join(self.guard_edit_here(&here)?);
+        let (mut verdict, mut free) = (Verdict::default(), Vec::new());
+        for (other, paths) in &places {
+            let session = other.as_ref().unwrap_or(self);
+            free.extend(session.judge_edit(paths, &mut verdict)?.map(|(who, paths)| (session, who, paths)));
+        }
+        // Of an edit that is refused nothing is claimed, in none of the repositories: it does not happen.
+        for (session, who, paths) in free {
+            if verdict.refused.is_empty() {
+                let wanted = session.worth_claiming(paths)?;
+                verdict.refused.extend(session.claim_automatically(who, &wanted)?);
+            } else {
+                session.object_to_unclaimed(&who, paths, &mut verdict);
+            }
+        }
         Ok(verdict)
     }
 
-    /// A file as it was named, and what it is a link to: whoever writes to the one writes to the other.
-    fn written_through(&self, file: &Path) -> Vec<PathBuf> {
-        let file = self.dir.join(file);
-        let linked = fs::symlink_metadata(&file).is_ok_and(|found| found.is_symlink());
-        let target = linked.then(|| fs::canonicalize(&file).ok()).flatten();
-        [Some(file), target].into_iter().flatten().collect()
-    }
-
-    fn guard_edit_elsewhere(&self, file: &Path) -> Result<Verdict, Error> {
-        let (Some(folder), Some(caller)) = (file.ancestors().skip(1).find(|above| above.is_dir()), &self.caller) else {
-            return Ok(Verdict::default());
-        };
-        let other = match Session::of_agent(Some(caller.clone()), folder, self.acting_as.clone()) {
-            Ok(other) => other,
-            Err(Error::Open(OpenError::NotFound(_))) => return Ok(Verdict::default()),
-            Err(error) => return Err(error),
-        };
-        match other.repo_path(file) {
-            Ok(path) => other.guard_edit_here(&[path]),
-            // It lies in the git directory itself.
-            Err(_) => Ok(Verdict::default()),
-        }
-    }
-
-    fn guard_edit_here(&self, paths: &[RepoPath]) -> Result<Verdict, Error> {
+    /// Adds to the `verdict` what is to be said of `paths`. What is left is free and to be claimed, by whom.
+    fn judge_edit(&self, paths: &[RepoPath], verdict: &mut Verdict) -> Result<Option<(Who, Vec<RepoPath>)>, Error> {
         let snapshot = self.snapshot()?;
         if paths.is_empty() || !snapshot.exists() {
-            return Ok(Verdict::default());
+            return Ok(None);
         }
         if self.env.bypass {
             let count = self.record_bypass("edit", paths)?;
-            return Ok(Verdict { bypassed: Some(count), ..Verdict::default() });
+            verdict.join(Verdict { bypassed: Some(count), ..Verdict::default() });
+            return Ok(None);
         }
         if self.settings.guard == Guard::Off {
-            return Ok(Verdict::default());
+            return Ok(None);
         }
         let who = self.who(&snapshot)?;
-        let (mut verdict, unclaimed) = self.judge(paths, &who, &snapshot)?;
-        // Of an edit that is refused nothing is claimed: it does not happen.
-        if verdict.refused.is_empty() && self.settings.auto_claim && !who.is_person() {
-            let wanted = self.worth_claiming(unclaimed)?;
-            verdict.refused.extend(self.claim_automatically(who, &wanted)?);
-        } else {
-            self.object_to_unclaimed(&who, unclaimed, &mut verdict);
+        let (judged, unclaimed) = self.judge(paths, &who, &snapshot)?;
+        verdict.join(judged);
+        if self.settings.auto_claim && !who.is_person() {
+            return Ok(Some((who, unclaimed)));
         }
-        Ok(verdict)
+        self.object_to_unclaimed(&who, unclaimed, verdict);
+        Ok(None)
     }
 
     /// Of `paths` those that others may come to edit, too: what git ignores is nobody's work.
     pub(super) fn worth_claiming(&self, paths: Vec<RepoPath>) -> Result<Vec<RepoPath>, Error> {
         let mut worth = Vec::with_capacity(paths.len());
         for path in paths {
-            if self.repository.tracked(&path)? == Tracked::Entry || !self.repository.is_ignored(&path)? {
+            // What is edited there, if anything, is no file.
+            let is_folder = path.is_root() || self.on_disk(&path).is_some_and(|found| found.is_dir());
+            let is_work = self.repository.tracked(&path)? == Tracked::Entry || !self.repository.is_ignored(&path)?;
+            if !is_folder && is_work {
                 worth.push(path);
             }
         }

@@ -4,8 +4,10 @@ use crate::{
     base::{id::InstanceId, path::RepoPath},
     host::sighting::Sighting,
     model::{
-        claim::{Claim, Holder},
+        apply::kept_beside,
+        claim::{Claim, GrantRef, Holder},
         handoff::{Document, Handoff, HandoffState},
+        op::Action,
         overlap::Overlap,
         scope::Scope,
         view::View as _,
@@ -14,7 +16,7 @@ use crate::{
         Error, Session,
         handoff::{Shown, Take},
     },
-    store::Extent,
+    store::{Extent, Snapshot},
 };
 use std::collections::HashSet;
 
@@ -34,28 +36,65 @@ impl Session {
             return Ok(None);
         }
         Sighting::forget(self.repository.common_dir(), &me);
-        let claims = snapshot.claims_of(&Holder::Instance(me))?;
-        let unfinished = if claims.is_empty() { Vec::new() } else { self.unfinished(claims)? };
-        let handed_on = if unfinished.is_empty() { None } else { Some(self.hand_on(&unfinished)?) };
+        let claims = snapshot.claims_of(&Holder::Instance(me.clone()))?;
+        let handed_on = match self.unfinished(&claims, &me, &snapshot) {
+            Ok(unfinished) if unfinished.is_empty() => None,
+            Ok(unfinished) => {
+                let ids = unfinished.iter().map(|claim| claim.id.to_string()).collect();
+                // What is claimed may change until then. Whatever it is, all of it can be handed on.
+                match self.hand_on(&Take::Some(ids)).or_else(|_| self.hand_on(&Take::All)) {
+                    Ok(shown) => Some(shown),
+                    Err(error) => {
+                        // The instance stays, with what is not to be free; the rest has no reason to wait for it.
+                        self.release_others(&me, &unfinished)?;
+                        return Err(error);
+                    }
+                }
+            }
+            // What can't be told to be committed is kept.
+            Err(_) if claims.iter().any(is_of_paths) => Some(self.hand_on(&Take::All)?),
+            Err(error) => return Err(error),
+        };
         self.unregister()?;
         Ok(handed_on)
     }
 
-    /// Of `claims` those that cover something that is not committed.
-    fn unfinished(&self, mut claims: Vec<Claim>) -> Result<Vec<Claim>, Error> {
-        let folds_case = self.snapshot()?.folds_case();
-        let dirty: HashSet<RepoPath> = self.dirty_anywhere(folds_case)?;
-        claims.retain(|claim| {
-            let overlap = Overlap::new(&claim.scope, folds_case);
-            !matches!(claim.scope, Scope::Task(_)) && dirty.iter().any(|path| overlap.with(&Scope::File(path.clone())))
-        });
-        Ok(claims)
+    /// Of `claims` those that cover something that is not committed, and what can't be parted from them: two may not
+    /// hold what one may.
+    fn unfinished(&self, claims: &[Claim], me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<Vec<Claim>, Error> {
+        if !claims.iter().any(is_of_paths) {
+            return Ok(Vec::new());
+        }
+        let dirty: HashSet<RepoPath> = self.dirty_anywhere(snapshot.folds_case())?;
+        let is_dirty = |claim: &&Claim| {
+            let overlap = Overlap::new(&claim.scope, snapshot.folds_case());
+            is_of_paths(claim) && dirty.iter().any(|path| overlap.with(&Scope::File(path.clone())))
+        };
+        let mut unfinished: Vec<Claim> = claims.iter().filter(is_dirty).cloned().collect();
+        let mut grants: Vec<GrantRef> = unfinished.iter().map(Claim::grant_ref).collect();
+        let mut at = 0;
+        while let Some(claim) = unfinished.get(at) {
+            let beside = kept_beside(snapshot, me, claim, &grants)?;
+            grants.extend(beside.iter().map(Claim::grant_ref));
+            unfinished.extend(beside);
+            at += 1;
+        }
+        Ok(unfinished)
     }
 
-    fn hand_on(&self, unfinished: &[Claim]) -> Result<Shown, Error> {
-        let document = Document { title: UNFINISHED.into(), ..Document::default() };
-        let ids = unfinished.iter().map(|claim| claim.id.to_string()).collect();
-        self.hand_off(document, None, &Take::Some(ids))
+    fn hand_on(&self, take: &Take) -> Result<Shown, Error> {
+        self.hand_off(Document { title: UNFINISHED.into(), ..Document::default() }, None, take)
+    }
+
+    /// Releases what `me` holds and is not among the `unfinished`.
+    fn release_others(&self, me: &InstanceId, unfinished: &[Claim]) -> Result<(), Error> {
+        self.perform(Some(me), |snapshot: &Snapshot<'_>| {
+            let mut others = snapshot.claims_of(&Holder::Instance(me.clone()))?;
+            others.retain(|claim| unfinished.iter().all(|kept| kept.id != claim.id));
+            let claims: Vec<_> = others.iter().map(Claim::grant_ref).collect();
+            Ok((!claims.is_empty()).then(|| Action::Release { claims, ended: Vec::new(), forced: None }))
+        })?;
+        Ok(())
     }
 
     /// Takes back what was handed on when the session of `me` ended: it goes on, and nobody has taken it meanwhile.
@@ -71,4 +110,8 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn is_of_paths(claim: &Claim) -> bool {
+    !matches!(claim.scope, Scope::Task(_))
 }

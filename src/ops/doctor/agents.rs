@@ -49,8 +49,17 @@ fn fires(fence: &Fence, site: &Site, nonce: &str) -> Finding<Seen> {
     let file = fence.file.strip_prefix(site.git.dir()).unwrap_or(&fence.file).display();
     let users = if fence.is_users { " --user" } else { "" };
     let renewed = format!("`git aio init --agents={}{users}` brings it up to date", fence.agent.as_str());
+    if let Some(why) = &fence.unreadable {
+        return Err(format!("{} passes {file} over: {}", fence.agent.as_str(), text::one_line(why, 200)));
+    }
     if let Some(switch) = fence.switched_off {
         return Err(format!("{file} has {switch}, and so {} runs no hook", fence.agent.as_str()));
+    }
+    if !fence.is_asked {
+        return Err(format!(
+            "{file} has nothing of ours that {} runs before every edit; {renewed}",
+            fence.agent.as_str()
+        ));
     }
     let said = fence.probe(site.git.dir(), nonce).map_err(|error| format!("what {file} runs can't be run: {error}"))?;
     let Some(said) = said else {

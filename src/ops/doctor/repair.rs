@@ -12,6 +12,9 @@ use crate::{
 /// How often it is looked again because somebody wrote meanwhile.
 const TRIES: u32 = 16;
 
+/// Where that is kept which was fetched from hubs.
+const TRACKING: &str = "refs/aio-sync";
+
 /// Where values of the ref are kept that were no state of ours.
 const BACKUP: &str = "refs/aio-local/backup";
 
@@ -53,6 +56,21 @@ impl Session {
                 "took {} that can't be read any more out of the reflog, on which `git gc` fails",
                 count(forgotten, "state")
             ));
+        }
+        done.extend(self.forget_broken_tracking()?);
+        Ok(done)
+    }
+
+    /// Lets go of what was fetched from a hub and has lost objects: git fails on it, and the next sync fetches it anew.
+    fn forget_broken_tracking(&self) -> Result<Vec<String>, Error> {
+        let git = self.bare_git();
+        let listed = git.run(["for-each-ref", "--format=%(refname)", TRACKING])?;
+        let mut done = Vec::new();
+        for name in String::from_utf8_lossy(&listed).lines() {
+            if git.run(["rev-list", "--objects", "--quiet", name, "--"]).is_err() {
+                git.run(["update-ref", "-d", name])?;
+                done.push(format!("let go of {name}, which can't be read any more: the next sync fetches it anew"));
+            }
         }
         Ok(done)
     }

@@ -179,6 +179,9 @@ fn told(changes: &[FileChange], agents: &[Agent]) -> InitPlan {
     if let Some(sourced) = changes.iter().find(|change| change.path.ends_with("codex-hook.sh")) {
         advice.push(format!("a shell that starts codex can register it: . {}", sourced.path.display()));
     }
+    advice.push(format!(
+        "`git config --global {AUTO_CLAIM} true` has the first edit of a free file claim it, everywhere"
+    ));
     let files = changes.iter().map(|change| file_edit(change, Path::new(""))).collect();
     InitPlan { files, advice, ..InitPlan::default() }
 }

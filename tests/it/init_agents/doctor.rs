@@ -71,6 +71,46 @@ fn a_fence_that_does_not_refuse_is_told() {
 }
 
 #[test]
+fn a_fence_that_is_not_asked_before_an_edit_is_told() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let agents = "--agents=claude,codex,gemini,copilot";
+    repo.ok(&["init", agents]);
+    let change = |path: &str, change: &dyn Fn(&mut serde_json::Value)| {
+        let mut settings = serde_json::from_str(&read(&repo, path)).unwrap();
+        change(&mut settings);
+        repo.write(path, &settings.to_string());
+    };
+    let gone = |event: &'static str| {
+        move |settings: &mut serde_json::Value| drop(settings["hooks"].as_object_mut().unwrap().remove(event))
+    };
+    change(".claude/settings.json", &gone("PreToolUse"));
+    change(".codex/hooks.json", &|settings| settings["hooks"]["PreToolUse"][0]["matcher"] = "Bash".into());
+    change(".gemini/settings.json", &|settings| settings["hooks"]["BeforeTool"][0]["hooks"][0]["async"] = true.into());
+    change(".github/hooks/git-aio.json", &gone("preToolUse"));
+    let told = looked(&repo);
+    let failed = told.lines().filter(|line| line.starts_with("failed ") && line.contains("runs before every edit"));
+    assert_eq!(failed.count(), 4, "{told}");
+    repo.ok(&["init", agents]);
+    assert_eq!(looked(&repo).lines().filter(|line| line.starts_with("ok ")).count(), 4, "{}", looked(&repo));
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    for path in [".claude/settings.json", ".codex/hooks.json", "CLAUDE.md"] {
+        fs::create_dir_all(repo.dir.join(path).parent().unwrap()).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(repo.dir.join(path)).status().unwrap().success());
+    }
+    let mut doctor = repo.env.command("timeout", &repo.dir);
+    let program = env!("CARGO_BIN_EXE_git-aio");
+    assert_ne!(run(doctor.args(["20", program, "doctor"])).code, 124);
+    let mut init = repo.env.command("timeout", &repo.dir);
+    assert_ne!(run(init.args(["20", program, "init", "--agents=claude,codex"])).code, 124);
+}
+
+#[test]
 fn hooks_that_are_switched_off_are_told() {
     let env = TestEnvironment::new();
     let repo = env.repo();

@@ -41,6 +41,49 @@ await on['shell.env']({ sessionID }, shell)
 console.log(JSON.stringify(shell.env))
 ";
 
+/// A warning before a tool, and tools once the folder is gone.
+const AMP_AT_ITS_END: &str = "
+import fs from 'node:fs'
+import plugin from './.amp/plugins/git-aio.ts'
+const on = {}
+plugin({ on: (event, handler) => (on[event] = handler), logger: { log: (text) => console.log('log', text) } })
+const thread = { id: 'T-1' }
+const edit = { thread, tool: 'edit_file', input: { path: process.cwd() + '/README.md' } }
+const tell = (what, answer) => console.log(what, JSON.stringify(answer) ?? 'nothing')
+await on['agent.start']({ thread })
+tell('edit', await on['tool.call'](edit))
+tell('prompt', await on['agent.start']({ thread }))
+fs.mkdirSync('gone')
+process.chdir('gone')
+fs.rmdirSync(process.cwd())
+tell('gone', await on['tool.call'](edit))
+tell('result', await on['tool.result'](edit))
+";
+
+/// A task with a session of its own edits what its parent has claimed, and once the folder is gone.
+const OPENCODE_TASK: &str = "
+import fs from 'node:fs'
+import { GitAio } from './.opencode/plugins/git-aio.ts'
+const on = await GitAio({ directory: process.cwd() })
+const event = (type, info) => on.event({ event: { type, properties: { info } } })
+const edit = (on, sessionID) => on['tool.execute.before']({ tool: 'edit', sessionID }, { args: { filePath: 'src/main.rs' } })
+  .then(() => console.log(sessionID, 'passes'), (error) => console.log(sessionID, error.message))
+const task = { id: 'ses_2', parentID: 'ses_1' }
+await event('session.created', { id: 'ses_1' })
+await edit(on, 'ses_1')
+await event('session.created', task)
+await edit(on, 'ses_2')
+await event('session.created', { id: 'ses_3', parentID: 'ses_2' })
+await edit(on, 'ses_3')
+const shell = { env: {} }
+await on['shell.env']({ sessionID: 'ses_3' }, shell)
+console.log(JSON.stringify(shell.env))
+await event('session.deleted', task)
+await event('session.created', { id: 'ses_4' })
+await edit(on, 'ses_4')
+await edit(await GitAio({ directory: process.cwd() + '/gone' }), 'ses_1')
+";
+
 /// The folder of a node that takes TypeScript, if there is one.
 fn node() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -57,9 +100,15 @@ fn node() -> Option<PathBuf> {
 
 /// What the driver prints where `README.md` is held by somebody else, with git-aio as `program`: ours, none, or a script.
 fn driven(driver: &str, node: &Path, program: Option<&str>) -> String {
+    driven_where(driver, node, program, |_| ())
+}
+
+/// The same, where `settle` has changed the repository before.
+fn driven_where(driver: &str, node: &Path, program: Option<&str>, settle: impl FnOnce(&Repo<'_>)) -> String {
     let env = TestEnvironment::new();
     let repo = env.repo();
     repo.ok(&["init", "--agents=amp,opencode"]);
+    settle(&repo);
     let holder = repo.register("aider");
     repo.ok_as(&holder, &["claim", "README.md"]);
     repo.write("driver.mjs", driver);
@@ -115,5 +164,31 @@ fn opencode_is_told_and_stopped() {
     assert!(
         broken.starts_with("README.md git-aio could not judge this, and so it is stopped: it is broken\n"),
         "{broken}"
+    );
+}
+
+#[test]
+fn amp_hears_a_warning_later_and_is_stopped_where_its_folder_is_gone() {
+    let Some(node) = node() else { return };
+    let warn = |repo: &Repo<'_>| drop(repo.git(&["config", "aio.guard", "warn"]));
+    let told = driven_where(AMP_AT_ITS_END, &node, None, warn);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[0], "edit {\"action\":\"allow\"}");
+    assert!(lines[1].starts_with("prompt {\"message\":{\"content\":\"git aio: README.md is held by aider-"), "{told}");
+    assert!(lines[2].starts_with("gone {\"action\":\"reject-and-continue\""), "{told}");
+    assert!(lines[3].starts_with("log git-aio: ") && lines[4] == "result nothing", "{told}");
+}
+
+#[test]
+fn a_task_of_opencode_is_the_same_as_who_gave_it() {
+    let Some(node) = node() else { return };
+    let told = driven(OPENCODE_TASK, &node, None);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[..3], ["ses_1 passes", "ses_2 passes", "ses_3 passes"], "{told}");
+    assert_eq!(lines[3], "{\"OPENCODE_SESSION_ID\":\"ses_1\"}");
+    assert!(lines[4].starts_with("ses_4 git aio: src/main.rs is held by opencode-"), "{told}");
+    assert!(
+        lines[5].starts_with("ses_1 git-aio could not judge this, and so it is stopped: there is no folder"),
+        "{told}"
     );
 }

@@ -44,6 +44,7 @@ fn the_home_gets_them_and_is_as_it_was_after_an_undo() {
     let new =
         tree(&home).into_iter().filter(|(path, bytes)| bytes != b"a folder" && !before.contains_key(path)).count();
     assert_eq!(new, OF_USER.len() + 1, "and the record");
+    assert!(written.stderr.contains("`git config --global aio.autoClaim true`"), "{}", written.stderr);
     assert!(written.stderr.contains("claude mcp add --scope user") && written.stderr.contains("codex-hook.sh"));
     assert_eq!(nowhere.ok(&["init", "--user", ALL]), "nothing to do: all is in place\n");
     nowhere.ok(&["init", "--undo", "--user"]);

@@ -10,6 +10,7 @@ use crate::{
         guard::{Objection, Verdict},
     },
 };
+use serde_json::{Map, Value};
 use std::{
     fmt::Write as _,
     io::{self, Read},
@@ -21,23 +22,49 @@ const MAX_CALL: u64 = 256 * 1024 * 1024;
 /// Longest text that an agent is told at once, in characters: it is paid for in its context.
 const MAX_TOLD: usize = 6000;
 
+/// Longest list of objections in that, in characters.
+const MAX_LIST: usize = 2500;
+
+/// What a line takes beside its words, in characters.
+const LINE: usize = 3;
+
+/// What a section takes beside its title and its lines, in characters: how many lines there are besides.
+const MORE: usize = 40;
+
 /// Longest note that an agent is told when its session begins, in characters.
 const MAX_NOTE: usize = 300;
 
 /// Answers the hook of an agent: its call is on standard input, and the answer is on standard output, in its own shape.
 pub(super) fn run(agent: Agent, cx: &Context) -> anyhow::Result<Exit> {
     let mut payload = Vec::new();
-    io::stdin().take(MAX_CALL).read_to_end(&mut payload)?;
-    let call = match agent.read(&payload) {
+    let call = match io::stdin().take(MAX_CALL).read_to_end(&mut payload) {
+        Ok(_) => agent.read(&payload).map_err(anyhow::Error::from),
+        Err(error) => Err(error.into()),
+    };
+    let call = match call {
         Ok(call) => call,
-        // In all of them this exit code with a word on standard error stops what was asked about.
+        Err(error) if ops::bypass() => {
+            bypassed(cx, &error);
+            return Ok(Exit::Done);
+        }
         Err(error) => {
             cx.ui.error(&format!("git aio: {error}"), Some(WAY_ROUND));
-            return Ok(Exit::Usage);
+            return match without_question(agent, &payload) {
+                Some(call) => {
+                    cx.ui.print(&call.reply(&Answer::Pass))?;
+                    Ok(Exit::Done)
+                }
+                // In all of them this exit code with a word on standard error stops what was asked about.
+                None => Ok(Exit::Usage),
+            };
         }
     };
     let answer = match answer(&call, cx) {
         Ok(answer) => answer,
+        Err(error) if call.asks() && ops::bypass() => {
+            bypassed(cx, &error);
+            Answer::Pass
+        }
         // Failing open would be a fence that is off without anybody's knowing.
         Err(error) if call.asks() => Answer::Refuse(format!(
             "git aio could not judge this, and so it is stopped: {}. {WAY_ROUND}",
@@ -52,10 +79,29 @@ pub(super) fn run(agent: Agent, cx: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+fn bypassed(cx: &Context, error: &anyhow::Error) {
+    let error = text::one_line(&format!("{error:#}"), 500);
+    cx.ui.say(format!("git aio: fence bypassed, but that could not be recorded: {error}"));
+}
+
+/// A call that can't be understood, without what isn't text in it, if it is certain that it asks for no decision: to stop
+/// what waits for none would make the agent go on, or throw away what it was given to do.
+fn without_question(agent: Agent, payload: &[u8]) -> Option<Call> {
+    let mut told: Map<String, Value> = serde_json::from_slice(payload).ok()?;
+    told.retain(|_, value| value.is_string());
+    let is_named = ["hook_event_name", "event"].iter().any(|name| told.contains_key(*name));
+    let call = agent.read(&serde_json::to_vec(&told).ok()?).ok()?;
+    let is_certain = is_named || call.moment != Moment::Other;
+    (is_certain && !call.asks()).then_some(call)
+}
+
 const WAY_ROUND: &str = "A person can start the agent with AIO_BYPASS=1 to go round this fence, which is recorded";
 
 const ADVICE: &str = "Do not write there by other means either. Work on something else, wait until it is free (`git aio \
                       claim <path> --wait=10m`), or ask its holder by a handoff (`git aio handoff new`).";
+
+const UNCLEAR: &str = "this command changes the folder, and so it can't be told which files its patch changes. Call \
+                       apply_patch as a tool, or give it paths from here and change no folder before.";
 
 /// The playbook's rules, as an agent is told them at its start.
 const RULES: &str = "\
@@ -106,6 +152,9 @@ fn before(session: &Session, used: &Use) -> anyhow::Result<Answer> {
     if used.edits.is_empty() {
         return Ok(Answer::Pass);
     }
+    if used.is_unclear && session.blocks_edits() {
+        return Ok(Answer::Refuse(format!("git aio: {UNCLEAR}")));
+    }
     let verdict = session.guard_edit(&used.edits)?;
     Ok(match verdict.refused.as_slice() {
         [] => told(warnings(session, &verdict)),
@@ -121,7 +170,7 @@ fn before(session: &Session, used: &Use) -> anyhow::Result<Answer> {
 }
 
 /// The handoff that holds it: nobody works on it, and it won't become free by itself.
-fn handed_on(objection: &Objection) -> Option<&HandoffId> {
+pub(super) fn handed_on(objection: &Objection) -> Option<&HandoffId> {
     match objection {
         Objection::Held(_, held) => match &held.conflict.claim.holder {
             Holder::Handoff(id) => Some(id),
@@ -169,10 +218,23 @@ fn warnings(session: &Session, verdict: &Verdict) -> String {
 }
 
 fn list(session: &Session, objections: &[Objection], between: &str) -> String {
-    let told: Vec<String> = objections.iter().take(TOLD).map(|objection| describe(objection, session)).collect();
-    let more = objections.len().saturating_sub(TOLD);
-    let more = if more > 0 { format!("{between}and {more} more") } else { String::new() };
-    format!("{}{more}", told.join(between))
+    let told = objections.iter().take(TOLD).map(|objection| describe(objection, session)).collect();
+    let (mut told, left) = fitting(told, MAX_LIST);
+    let more = left + objections.len().saturating_sub(TOLD);
+    told.extend((more > 0).then(|| format!("and {more} more")));
+    told.join(between)
+}
+
+/// Those of `lines` that there is room for, in characters, and how many there are besides.
+fn fitting(mut lines: Vec<String>, room: usize) -> (Vec<String>, usize) {
+    let mut length = 0;
+    let fits = |line: &&String| {
+        length += line.chars().count() + LINE;
+        length <= room
+    };
+    let fitting = lines.iter().take_while(fits).count();
+    let left = lines.split_off(fitting).len();
+    (lines, left)
 }
 
 /// What has happened to the agent since it was last heard of: a claim that it lost.
@@ -191,13 +253,8 @@ fn brief(session: &Session, briefing: &Briefing) -> String {
     let Briefing { me, others, claims, handoffs, notes, lost: losses } = briefing;
     let mut out =
         format!("git-aio keeps the agents in this repository from overwriting each other. You are {me}.\n{RULES}");
-    let mut section = |title: &str, lines: Vec<String>, more: usize| {
-        if !lines.is_empty() {
-            let more = if more > 0 { format!("- and {more} more\n") } else { String::new() };
-            let lines: String = lines.into_iter().map(|line| format!("- {line}\n")).collect();
-            let _ = write!(out, "\n{title}\n{lines}{more}");
-        }
-    };
+    let mut sections: Vec<(&str, Vec<String>, usize)> = Vec::new();
+    let mut section = |title, lines: Vec<String>, more| sections.push((title, lines, more));
     section("You lost:", losses.iter().map(|ended| lost(session, ended)).collect(), 0);
     section("Who else is here:", others.first.iter().map(|known| format::instance(known, now)).collect(), others.more);
     section("What they hold:", claims.first.iter().map(|seen| format::seen(seen, now)).collect(), claims.more);
@@ -210,11 +267,23 @@ fn brief(session: &Session, briefing: &Briefing) -> String {
             .first
             .iter()
             .map(|note| {
-                let text = text::one_line(&note.text, MAX_NOTE);
-                format!("{} by {}, {}: \"{text}\"", note.category.as_str(), note.by, format::ago(note.at, now))
+                let text = format::quoted_up_to(&note.text, MAX_NOTE);
+                format!("{} by {}, {}: {text}", note.category.as_str(), note.by, format::ago(note.at, now))
             })
             .collect(),
         notes.more,
     );
+    sections.retain(|(_, lines, _)| !lines.is_empty());
+    let titles: usize = sections.iter().map(|(title, ..)| title.chars().count() + MORE).sum();
+    let mut room = MAX_TOLD.saturating_sub(out.chars().count() + titles);
+    for (at, (title, lines, more)) in sections.iter().enumerate() {
+        // What one of them doesn't need is left to the others.
+        let (lines, left) = fitting(lines.clone(), room / (sections.len() - at));
+        room -= lines.iter().map(|line| line.chars().count() + LINE).sum::<usize>();
+        let more = more + left;
+        let more = if more > 0 { format!("- and {more} more\n") } else { String::new() };
+        let lines: String = lines.into_iter().map(|line| format!("- {line}\n")).collect();
+        let _ = write!(out, "\n{title}\n{lines}{more}");
+    }
     out
 }

@@ -8,11 +8,10 @@ use crate::host::{
     agents::Agent,
     bounded,
     env::Homes,
-    install::{InstallError, Part, Place, json, manifest::Manifest},
+    install::{InstallError, Part, Place, json, manifest::Manifest, node::read_text},
 };
 use serde_json::{Value, json};
 use std::{
-    fs,
     io::{self, Seek, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -34,8 +33,12 @@ pub struct Fence {
     pub file: PathBuf,
     /// Whether that is one of the user's own.
     pub is_users: bool,
+    /// Why the agent gets nothing out of the file, if it doesn't.
+    pub unreadable: Option<String>,
     /// Whether it is as this version of us would put it up.
     pub is_current: bool,
+    /// Whether the agent runs anything of ours before every edit.
+    pub is_asked: bool,
     /// What in the same file keeps the agent from running any hook.
     pub switched_off: Option<&'static str>,
     /// What the agent runs for it, where that is what we would have it run.
@@ -69,22 +72,31 @@ pub fn missing(place: &Place, root: &Path) -> Result<Vec<Agent>, InstallError> {
 
 impl Fence {
     fn find(agent: Agent, piece: Piece, is_users: bool) -> Option<Fence> {
-        let text = fs::read_to_string(&piece.path).ok()?;
+        let text = read_text(&piece.path)?;
         let call = format!("git-aio hook {}", agent.as_str());
         let is_current = match &piece.part {
             Part::Whole { template } => text == *template,
             part => part.put_into(&text).is_ok_and(|after| after == text),
         };
-        let command = match agent {
+        let (is_asked, command) = match agent {
             // Their plugins start it without a shell.
-            Agent::Amp | Agent::OpenCode => text.contains("git-aio").then_some(is_current.then_some(call))?,
+            Agent::Amp | Agent::OpenCode => text.contains("git-aio").then_some((true, is_current.then_some(call)))?,
             _ => {
-                let found = json::commands(&text).into_iter().find(|command| command.contains(&call))?;
-                piece.part.commands().contains(&found).then_some(found)
+                json::commands(&text).iter().find(|command| command.contains(&call))?;
+                let (Part::Json { template, .. } | Part::Whole { template }) = &piece.part else { return None };
+                let (there, ours) = (json::value(&text), json::value(template));
+                let wanted: Vec<&str> = before_edits(agent, &ours).flat_map(|hook| tools(hook.matcher)).collect();
+                let asked: Vec<&str> = before_edits(agent, &there)
+                    .filter(|hook| hook.command.contains(&call) && hook.covers(&wanted))
+                    .map(|hook| hook.command)
+                    .collect();
+                let is_ours = |command: &&str| before_edits(agent, &ours).any(|hook| hook.command == *command);
+                (!asked.is_empty(), asked.into_iter().find(is_ours).map(str::to_owned))
             }
         };
+        let unreadable = piece.part.unreadable(&text);
         let switched_off = switch(agent, &json::value(&text));
-        Some(Fence { agent, file: piece.path, is_users, is_current, switched_off, command })
+        Some(Fence { agent, file: piece.path, is_users, unreadable, is_current, is_asked, switched_off, command })
     }
 
     /// What it answers in the work tree `root` when it is probed; `None` where it runs something else than we write.
@@ -106,6 +118,50 @@ impl Fence {
         let said = if ran.stdout.is_empty() { ran.stderr } else { ran.stdout };
         Ok(Some(String::from_utf8_lossy(&said).trim().to_owned()))
     }
+}
+
+/// A command that an agent runs before it uses a tool.
+#[derive(Clone, Copy)]
+struct Hook<'v> {
+    matcher: &'v Value,
+    settings: &'v Value,
+    command: &'v str,
+}
+
+impl Hook<'_> {
+    /// Whether it is run for all of these tools, and waited for.
+    fn covers(&self, wanted: &[&str]) -> bool {
+        let every = match self.matcher {
+            Value::Null => true,
+            matcher => matcher.as_str().is_some_and(|matcher| matches!(matcher, "" | "*" | ".*")),
+        };
+        let waits = self.settings["async"] != true && self.settings.get("if").is_none();
+        waits && (every || wanted.iter().all(|tool| tools(self.matcher).any(|name| name == *tool)))
+    }
+}
+
+/// The names of tools in a matcher like ours: `Edit|Write`.
+fn tools(matcher: &Value) -> impl Iterator<Item = &str> {
+    matcher.as_str().into_iter().flat_map(|matcher| matcher.split('|'))
+}
+
+/// What an agent with these settings runs before it uses a tool.
+fn before_edits(agent: Agent, settings: &Value) -> impl Iterator<Item = Hook<'_>> {
+    let (event, key) = match agent {
+        Agent::Gemini => ("BeforeTool", "command"),
+        Agent::Copilot => ("preToolUse", "bash"),
+        _ => ("PreToolUse", "command"),
+    };
+    let groups = settings["hooks"][event].as_array().into_iter().flatten();
+    groups.flat_map(move |group| {
+        // Copilot has no groups, and its hooks stand there themselves.
+        let hooks = match agent {
+            Agent::Copilot => std::slice::from_ref(group),
+            _ => group["hooks"].as_array().map(Vec::as_slice).unwrap_or_default(),
+        };
+        let matcher = &group["matcher"];
+        hooks.iter().filter_map(move |settings| Some(Hook { matcher, settings, command: settings[key].as_str()? }))
+    })
 }
 
 /// The setting by which all hooks are switched off, if they are.

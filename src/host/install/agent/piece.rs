@@ -1,10 +1,11 @@
 //! What each agent CLI is given, and where it looks for it: the one table of that.
 
-use crate::host::{agents::Agent, env::Homes, install::Part};
-use std::{
-    fs,
-    path::{Path, PathBuf},
+use crate::host::{
+    agents::Agent,
+    env::Homes,
+    install::{Dialect, Part, node::read_text},
 };
+use std::path::{Path, PathBuf};
 
 /// A file that an agent reads, and what of it is ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +36,8 @@ impl Piece {
         Piece { path, part }
     }
 
-    fn json(path: PathBuf, template: &str) -> Piece {
-        Piece::new(path, Part::Json { template: template.to_owned() })
+    fn json(path: PathBuf, template: &str, dialect: Dialect) -> Piece {
+        Piece::new(path, Part::Json { template: template.to_owned(), dialect })
     }
 
     fn toml(path: PathBuf, template: &str) -> Piece {
@@ -59,9 +60,9 @@ impl Piece {
 /// The file by which `agent` comes to ask git-aio: in the work tree `root`.
 pub(in crate::host) fn fence_in(root: &Path, agent: Agent) -> Piece {
     match agent {
-        Agent::Claude => Piece::json(root.join(".claude/settings.json"), CLAUDE_SETTINGS),
-        Agent::Codex => Piece::json(root.join(".codex/hooks.json"), CODEX_HOOKS),
-        Agent::Gemini => Piece::json(root.join(".gemini/settings.json"), GEMINI_SETTINGS),
+        Agent::Claude => Piece::json(root.join(".claude/settings.json"), CLAUDE_SETTINGS, Dialect::Standard),
+        Agent::Codex => Piece::json(root.join(".codex/hooks.json"), CODEX_HOOKS, Dialect::Standard),
+        Agent::Gemini => Piece::json(root.join(".gemini/settings.json"), GEMINI_SETTINGS, Dialect::Comments),
         Agent::Amp => Piece::whole(root.join(".amp/plugins/git-aio.ts"), AMP_PLUGIN),
         Agent::OpenCode => Piece::whole(root.join(".opencode/plugins/git-aio.ts"), OPENCODE_PLUGIN),
         Agent::Copilot => Piece::whole(root.join(".github/hooks/git-aio.json"), COPILOT_HOOKS),
@@ -71,9 +72,9 @@ pub(in crate::host) fn fence_in(root: &Path, agent: Agent) -> Piece {
 /// The same among the user's own files.
 pub(in crate::host) fn fence_of_user(homes: &Homes, agent: Agent) -> Piece {
     match agent {
-        Agent::Claude => Piece::json(homes.claude.join("settings.json"), CLAUDE_SETTINGS),
-        Agent::Codex => Piece::json(homes.codex.join("hooks.json"), CODEX_HOOKS),
-        Agent::Gemini => Piece::json(homes.home.join(".gemini/settings.json"), GEMINI_SETTINGS),
+        Agent::Claude => Piece::json(homes.claude.join("settings.json"), CLAUDE_SETTINGS, Dialect::Standard),
+        Agent::Codex => Piece::json(homes.codex.join("hooks.json"), CODEX_HOOKS, Dialect::Standard),
+        Agent::Gemini => Piece::json(homes.home.join(".gemini/settings.json"), GEMINI_SETTINGS, Dialect::Comments),
         Agent::Amp => Piece::whole(homes.config.join("amp/plugins/git-aio.ts"), AMP_PLUGIN),
         Agent::OpenCode => Piece::whole(homes.config.join("opencode/plugins/git-aio.ts"), OPENCODE_PLUGIN),
         Agent::Copilot => Piece::whole(homes.copilot.join("hooks/git-aio.json"), COPILOT_HOOKS),
@@ -85,10 +86,10 @@ pub(in crate::host) fn in_work_tree(root: &Path, agents: &[Agent]) -> Vec<Piece>
     let mut pieces: Vec<Piece> = agents.iter().map(|agent| fence_in(root, *agent)).collect();
     for agent in agents {
         match agent {
-            Agent::Claude => pieces.push(Piece::json(root.join(".mcp.json"), CLAUDE_MCP)),
+            Agent::Claude => pieces.push(Piece::json(root.join(".mcp.json"), CLAUDE_MCP, Dialect::Standard)),
             Agent::Codex => pieces.push(Piece::toml(root.join(".codex/config.toml"), CODEX_CONFIG)),
-            Agent::Amp => pieces.push(Piece::json(root.join(".amp/settings.json"), AMP_SETTINGS)),
-            Agent::OpenCode => pieces.push(Piece::json(opencode_config(root), OPENCODE_CONFIG)),
+            Agent::Amp => pieces.push(Piece::json(root.join(".amp/settings.json"), AMP_SETTINGS, Dialect::Lenient)),
+            Agent::OpenCode => pieces.push(Piece::json(opencode_config(root), OPENCODE_CONFIG, Dialect::Lenient)),
             // Gemini's servers stand in its settings, and Copilot knows none but the user's.
             Agent::Gemini | Agent::Copilot => {}
         }
@@ -122,17 +123,17 @@ pub(in crate::host) fn of_user(homes: &Homes, agents: &[Agent]) -> Vec<Piece> {
             }
             Agent::Gemini => pieces.push(Piece::text(homes.home.join(".gemini/GEMINI.md"))),
             Agent::Amp => {
-                pieces.push(Piece::json(homes.config.join("amp/settings.json"), AMP_SETTINGS));
+                pieces.push(Piece::json(homes.config.join("amp/settings.json"), AMP_SETTINGS, Dialect::Lenient));
                 pieces.push(Piece::text(homes.config.join("amp/AGENTS.md")));
                 pieces.push(Piece::skill(homes.config.join("agents/skills")));
             }
             Agent::OpenCode => {
                 let folder = homes.config.join("opencode");
-                pieces.push(Piece::json(opencode_config(&folder), OPENCODE_CONFIG));
+                pieces.push(Piece::json(opencode_config(&folder), OPENCODE_CONFIG, Dialect::Lenient));
                 pieces.push(Piece::text(folder.join("AGENTS.md")));
             }
             Agent::Copilot => {
-                pieces.push(Piece::json(homes.copilot.join("mcp-config.json"), COPILOT_MCP));
+                pieces.push(Piece::json(homes.copilot.join("mcp-config.json"), COPILOT_MCP, Dialect::Standard));
                 pieces.push(Piece::text(homes.copilot.join("copilot-instructions.md")));
             }
         }
@@ -170,6 +171,6 @@ fn texts_in(root: &Path, agents: &[Agent]) -> Vec<PathBuf> {
 }
 
 fn brings_in_common(claude: &Path) -> bool {
-    let text = fs::read_to_string(claude).unwrap_or_default();
+    let text = read_text(claude).unwrap_or_default();
     text.lines().any(|line| matches!(line.trim(), "@AGENTS.md" | "@./AGENTS.md"))
 }

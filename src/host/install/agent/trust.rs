@@ -6,11 +6,11 @@ use crate::host::{
     env::{self, Homes},
     install::{
         json,
-        node::{digest, real},
+        node::{digest, read_text, real},
     },
 };
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::path::Path;
 use toml_edit::{DocumentMut, Item};
 
 /// How an agent stands to the hooks of a repository.
@@ -45,7 +45,7 @@ fn given(trusted: bool) -> Trust {
 /// It keeps both in its configuration: folders by path, and hooks by file, event and place. A linked work tree has the
 /// trust of the main one.
 fn of_codex(homes: &Homes, fence: &Fence, root: &Path, main: Option<&Path>) -> Trust {
-    let text = fs::read_to_string(homes.codex.join("config.toml")).unwrap_or_default();
+    let text = read_text(&homes.codex.join("config.toml")).unwrap_or_default();
     let Ok(config) = text.parse::<DocumentMut>() else { return Trust::NotTheFolder };
     let at = |keys: &[&str]| keys.iter().try_fold(config.as_item(), |item, key| item.get(key));
     let roots: Vec<_> = [Some(root), main].into_iter().flatten().map(real).collect();
@@ -65,7 +65,7 @@ fn of_codex(homes: &Homes, fence: &Fence, root: &Path, main: Option<&Path>) -> T
         let states = files.iter().filter_map(|file| states?.get(&format!("{}:{place}", file.display())));
         states.filter_map(|state| state.get("trusted_hash")?.as_str()).collect::<Vec<_>>()
     };
-    let text = fs::read_to_string(&fence.file).unwrap_or_default();
+    let text = read_text(&fence.file).unwrap_or_default();
     let Some((place, hash)) = hook_of_codex(&text) else { return Trust::NotTheHook };
     match approved(&place).as_slice() {
         [] => Trust::NotTheHook,
@@ -100,7 +100,7 @@ fn hook_of_codex(text: &str) -> Option<(String, String)> {
 
 /// It trusts a folder with all below it, or the folder around one.
 fn trusted_by_gemini(homes: &Homes, root: &Path) -> bool {
-    let text = fs::read_to_string(homes.home.join(".gemini/trustedFolders.json")).unwrap_or_default();
+    let text = read_text(&homes.home.join(".gemini/trustedFolders.json")).unwrap_or_default();
     let root = real(root);
     let rules = json::value(&text);
     let holds = |(folder, rule): (&String, &Value)| {
@@ -115,7 +115,7 @@ fn trusted_by_gemini(homes: &Homes, root: &Path) -> bool {
 }
 
 fn trusted_by_copilot(homes: &Homes, root: &Path) -> bool {
-    let text = fs::read_to_string(homes.copilot.join("config.json")).unwrap_or_default();
+    let text = read_text(&homes.copilot.join("config.json")).unwrap_or_default();
     let (root, config) = (real(root), json::value(&text));
     let folders = ["trusted_folders", "trustedFolders"].into_iter().filter_map(|key| config[key].as_array()).flatten();
     folders.filter_map(Value::as_str).any(|folder| root.starts_with(real(Path::new(folder))))

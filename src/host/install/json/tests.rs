@@ -21,7 +21,7 @@ const TEMPLATE: &str = r#"{
 "#;
 
 fn put(text: &str) -> String {
-    with(text, TEMPLATE).expect("JSON")
+    with(text, TEMPLATE, Dialect::Lenient).expect("JSON")
 }
 
 /// Files as people write them.
@@ -123,7 +123,7 @@ fn what_the_user_settled_stays() {
 
 #[test]
 fn what_can_not_be_changed_is_told_with_its_place() {
-    let told = |text| with(text, TEMPLATE).expect_err("refused");
+    let told = |text| with(text, TEMPLATE, Dialect::Lenient).expect_err("refused");
     assert_eq!(told("{\n  \"a\": 1\n  \"b\": 2\n}"), "it is no valid JSON: Expected comma on line 2 column 9");
     assert_eq!(told("[]"), "it holds no object");
     assert_eq!(told(r#"{ "hooks": [] }"#), "hooks in it is no object");
@@ -184,4 +184,22 @@ proptest! {
             prop_assert_eq!(rest, text);
         }
     }
+}
+
+#[test]
+fn what_a_reader_passes_over_is_not_merged_into() {
+    let commented = "{\n  // mine\n  \"a\": 1\n}\n";
+    let trailing = "{\n  \"a\": 1,\n}\n";
+    for (text, dialect, fits) in [
+        (commented, Dialect::Standard, false),
+        (trailing, Dialect::Standard, false),
+        (commented, Dialect::Comments, true),
+        (trailing, Dialect::Comments, false),
+        (trailing, Dialect::Lenient, true),
+    ] {
+        assert_eq!(with(text, TEMPLATE, dialect).is_ok(), fits, "{text} {dialect:?}");
+        assert_eq!(unreadable(text, dialect).is_none(), fits);
+    }
+    let merged = with("{\n  \"a\": 1\n}\n", TEMPLATE, Dialect::Standard).expect("merged");
+    assert_eq!(unreadable(&merged, Dialect::Standard), None, "{merged}");
 }
