@@ -40,9 +40,31 @@ fn clip(text: &str, max: usize) -> String {
     }
 }
 
+/// The one of `known` that is spelled most like `word`, if any is much like it: what was meant, perhaps.
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let word = word.to_lowercase();
+    let likeness = |known: &str| {
+        let known = known.to_lowercase();
+        // In a short word one slip is much of it.
+        let slip = if strsim::damerau_levenshtein(&known, &word) <= 1 { 0.9 } else { 0.0 };
+        strsim::jaro_winkler(&known, &word).max(slip)
+    };
+    let nearest = known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(nearest) > 0.8).then_some(nearest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slip_is_known_for_what_it_is_and_another_word_is_not() {
+        let known = ["lint", "build", "test"];
+        assert_eq!(nearest("tset", known), Some("test"));
+        assert_eq!(nearest("Biuld", known), Some("build"));
+        assert_eq!(nearest("rnu", ["run", "timeout"]), Some("run"));
+        assert_eq!(nearest("deploy", known), None);
+    }
 
     #[test]
     fn a_terminal_sees_no_escape_and_no_override() {

@@ -59,6 +59,9 @@ pub(super) enum Command {
     Sync(cmd::sync::Args),
     Compact(cmd::compact::Args),
     Log(cmd::log::Args),
+    Verify(cmd::verify::Args),
+    Agent(cmd::agent::Args),
+    Trust(cmd::trust::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]
     Hook(cmd::hook::Args),

@@ -12,12 +12,16 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Held by another, settled already, or not allowed to the one who asks.
     Conflict = 3,
+    /// What was to be verified failed, or could not be shown to be in order.
+    Unverified = 4,
     /// The hub could not be reached or did not take it.
     NotConfirmed = 7,
     /// No such record, or no registered instance.
     NotFound = 8,
     /// Busy, try again.
     Busy = 75,
+    /// Stopped by Ctrl-C, after what was begun had been ended.
+    Interrupted = 130,
 }
 
 impl From<Exit> for std::process::ExitCode {

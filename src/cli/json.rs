@@ -317,6 +317,55 @@ answer!(
     }
 );
 answer!(
+    /// verify
+    VerifyAnswer {
+        /// `passed`, `failed` or `unverified`
+        verdict: String,
+        checks: Vec<VerifyCheck>,
+        /// The file with what has changed; `null`: nothing has
+        diff: Option<String>,
+        /// Whether it was stopped before its end
+        interrupted: bool,
+        /// The ways on, where it came to nothing
+        hints: Vec<String>,
+    }
+);
+answer!(
+    /// agent list
+    AgentsAnswer { agents: Vec<Agent> }
+);
+answer!(
+    /// agent show
+    AgentAnswer {
+        agent: Agent,
+        /// What it is told
+        brief: String,
+    }
+);
+answer!(
+    /// agent suggest
+    SuggestAnswer {
+        /// The row of the selection guide; `null`: it has none for this
+        task: Option<String>,
+        /// The agent for it
+        primary: String,
+        also: Vec<Helper>,
+        /// The tools that fit, the best first
+        tools: Vec<ToolChoice>,
+    }
+);
+answer!(
+    /// trust
+    TrustAnswer {
+        /// Whether what the repository declares is approved as it is
+        approved: bool,
+        /// The files that differ from what was approved last
+        changed: Vec<String>,
+        /// What is done once it is approved
+        effects: Vec<Effect>,
+    }
+);
+answer!(
     /// Any failure
     ErrorAnswer { error: ErrorBody }
 );
@@ -336,6 +385,61 @@ pub struct Checked {
     pub(super) path: String,
     pub(super) available: bool,
     pub(super) claims: Vec<Claim>,
+}
+
+/// One check of a verification.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct VerifyCheck {
+    pub(super) name: String,
+    /// `null`: it was not run, or was stopped
+    pub(super) passed: Option<bool>,
+    /// `null`: it is no command, was not run, or was ended
+    pub(super) exit: Option<i32>,
+    pub(super) seconds: Option<f64>,
+    /// What it printed, the beginning and the end where that is much
+    pub(super) output: String,
+    pub(super) command: Option<String>,
+    /// Who says that it is a check: `config`, `caller`, `guess`, `handoff` or `built-in`
+    pub(super) source: String,
+    /// Why it was not run, or was ended
+    pub(super) why: Option<String>,
+}
+
+/// An agent that work can be given to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Agent {
+    pub(super) name: String,
+    pub(super) about: String,
+    /// Whether its work is to change files; `null`: not known
+    pub(super) writes: Option<bool>,
+    /// The tools that do its work, the first choice first
+    pub(super) tools: Vec<String>,
+    /// The file that its brief comes from; `null`: it comes with git-aio
+    pub(super) from: Option<String>,
+    /// A file with a brief for it that waits for approval
+    pub(super) waiting: Option<String>,
+}
+
+/// An agent that may help.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Helper {
+    pub(super) agent: String,
+    pub(super) with: Option<String>,
+}
+
+/// A tool that fits.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ToolChoice {
+    pub(super) tool: String,
+    pub(super) why: Vec<String>,
+}
+
+/// Something that the configuration of a repository has git-aio do.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Effect {
+    /// `check`, `hub`, `tool`, `agent` or `brief`
+    pub(super) kind: String,
+    pub(super) words: String,
 }
 
 /// One thing that doctor looked at.
@@ -578,6 +682,11 @@ pub fn schemas() -> serde_json::Value {
         ("compact", schema::<CompactAnswer>(), "compact"),
         ("dump", schema::<Dump>(), "doctor --dump"),
         ("init", schema::<InitAnswer>(), "init"),
+        ("verify", schema::<VerifyAnswer>(), "verify"),
+        ("agents", schema::<AgentsAnswer>(), "agent list"),
+        ("agent", schema::<AgentAnswer>(), "agent show"),
+        ("suggestion", schema::<SuggestAnswer>(), "agent suggest"),
+        ("trust", schema::<TrustAnswer>(), "trust"),
         ("demo", schema::<DemoAnswer>(), "demo"),
         ("error", schema::<ErrorAnswer>(), "any command that fails"),
     ];

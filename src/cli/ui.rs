@@ -110,6 +110,26 @@ impl Ui {
         }
     }
 
+    /// Whether somebody can be asked: there is a terminal to ask on and one to answer on.
+    pub(crate) fn can_ask(&self) -> bool {
+        !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks for a yes. Where nobody can be asked, and where nothing is said, that is a no.
+    pub(crate) fn ask(&self, question: &str) -> anyhow::Result<bool> {
+        if !self.can_ask() {
+            return Ok(false);
+        }
+        let mut err = anstream::stderr();
+        write!(err, "{BOLD}{question}{BOLD:#} [y/N] ")?;
+        err.flush()?;
+        let mut answer = String::new();
+        if io::stdin().read_line(&mut answer)? == 0 {
+            writeln!(err)?;
+        }
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// Whether somebody may be watching progress.
     pub(crate) fn is_watched(&self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()

@@ -15,7 +15,7 @@ use std::{
 
 /// How often a process is asked whether it has ended, as long as what it answers is open: something that it started may
 /// keep that open after it.
-const ASK: Duration = Duration::from_millis(10);
+pub(super) const ASK: Duration = Duration::from_millis(10);
 
 /// The same when that is closed, at first: it is as good as gone.
 const ASK_SOON: Duration = Duration::from_micros(20);
@@ -25,7 +25,7 @@ const ASK_SOON: Duration = Duration::from_micros(20);
 const REST: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(200));
 
 /// How long a process whose time is up is given to take its locks away.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// Most bytes of output that are kept.
 const KEPT: u64 = 1024 * 1024;
@@ -37,6 +37,11 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 /// end, and would leave them behind.
 pub fn end_all() {
     ENDING.store(true, Ordering::Relaxed);
+}
+
+/// Whether all are to end now.
+pub(super) fn are_all_ending() -> bool {
+    ENDING.load(Ordering::Relaxed)
 }
 
 /// What came of a process.
@@ -58,15 +63,10 @@ pub(super) fn run(command: Command, limit: Duration) -> io::Result<Ran> {
 pub(super) fn run_with(mut command: Command, stdin: Stdio, limit: Duration) -> io::Result<Ran> {
     let deadline = Instant::now() + limit;
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut wrapped = CommandWrap::from(command);
-    #[cfg(unix)]
-    wrapped.wrap(process_wrap::std::ProcessGroup::leader());
-    #[cfg(windows)]
-    wrapped.wrap(process_wrap::std::JobObject);
-    let mut child = wrapped.spawn()?;
+    let mut child = spawn_apart(command)?;
     let stdout = child.stdout().take().map(collect);
     let stderr = child.stderr().take().map(collect);
-    let left = || if ENDING.load(Ordering::Relaxed) { Duration::ZERO } else { until(deadline) };
+    let left = || if are_all_ending() { Duration::ZERO } else { until(deadline) };
     let status = match wait(&mut *child, stdout.as_ref(), left)? {
         Some(status) => Some(status),
         None => {
@@ -76,6 +76,16 @@ pub(super) fn run_with(mut command: Command, stdin: Stdio, limit: Duration) -> i
     };
     let taken = |collected: Option<Collected>, rest| collected.map(|c| c.take(rest)).unwrap_or_default();
     Ok(Ran { status, stdout: taken(stdout, REST.0), stderr: taken(stderr, REST.1) })
+}
+
+/// Starts a process of which all that it starts can be ended together.
+pub(super) fn spawn_apart(command: Command) -> io::Result<Box<dyn ChildWrapper>> {
+    let mut wrapped = CommandWrap::from(command);
+    #[cfg(unix)]
+    wrapped.wrap(process_wrap::std::ProcessGroup::leader());
+    #[cfg(windows)]
+    wrapped.wrap(process_wrap::std::JobObject);
+    wrapped.spawn()
 }
 
 fn until(moment: Instant) -> Duration {

@@ -346,5 +346,8 @@ fn after_fields(record: &[u8], count: usize) -> Option<Vec<u8>> {
     record.splitn(count + 1, |b| *b == b' ').nth(count).map(<[u8]>::to_owned)
 }
 
+mod review;
 #[cfg(test)]
 mod tests;
+
+pub use review::Review;

@@ -90,6 +90,16 @@ pub fn aliveness(mark: &ProcessMark) -> Aliveness {
     }
 }
 
+/// Sends `signal` to every process that has the variable `name` with this value in its environment, as far as we can see
+/// that: on Linux, and of our own processes.
+#[cfg(unix)]
+pub(super) fn signal_marked(name: &str, value: &str, signal: rustix::process::Signal) {
+    let mark = format!("{name}={value}");
+    for pid in table::with_variable(mark.as_bytes()) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
 /// The processes above us, our parent first, as far up as we can see, and below the process `top` if one is given.
 pub fn ancestors(top: Option<u32>) -> Vec<Ancestor> {
     let Some(table) = table::Table::open() else { return Vec::new() };

@@ -5,14 +5,17 @@ pub mod apply;
 pub mod claim;
 pub mod contest;
 pub mod guard;
+pub mod guide;
 pub mod handoff;
 pub mod instance;
 pub mod liveness;
 pub mod note;
 pub mod op;
 pub mod overlap;
+pub mod persona;
 pub mod replay;
 pub mod scope;
 #[cfg(test)]
 mod trial;
+pub mod verify;
 pub mod view;

@@ -3,6 +3,7 @@
 //! Every check stands for itself: what one finds broken keeps no other from being made. None of them changes anything.
 
 mod agents;
+mod config;
 mod fences;
 mod hub;
 mod instances;
@@ -113,6 +114,7 @@ impl Session {
     pub fn doctor(&self) -> Vec<Check> {
         let mut checks = vec![check("git", self.check_git()), check("repository format", self.check_format())];
         checks.push(check("settings", self.check_settings()));
+        checks.extend(self.check_config());
         checks.extend(self.check_store());
         checks.extend([
             check("reflog", self.check_reflog()),

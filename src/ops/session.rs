@@ -1,6 +1,6 @@
 //! What every command works with: the repository, the settings, the clock, and who runs it.
 
-use super::{Error, Notice, Settings, sync::Watching};
+use super::{Error, Notice, Settings, config, sync::Watching};
 use crate::{
     base::{
         id::{CloneId, InstanceId},
@@ -105,8 +105,10 @@ impl Session {
         read: ReadSettings,
     ) -> Result<Self, Error> {
         let repository = Repository::open_with(location, &env.settings)?.with_turns(env.turns.unwrap_or_default());
+        let mut settings = read(&repository)?;
+        settings.remote = settings.remote.or_else(|| config::approved_hub(&repository));
         Ok(Session {
-            settings: read(&repository)?,
+            settings,
             live: LiveDir::new(repository.common_dir(), repository.sharing()),
             clock: SystemClock::new(&env),
             entropy: SystemEntropy::new(&env),

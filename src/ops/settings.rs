@@ -28,7 +28,8 @@ pub struct Settings {
     pub require_claim: RequireClaim,
     /// `aio.autoClaim`: whether the first edit of a free file claims it for the agent.
     pub auto_claim: bool,
-    /// `aio.remote`: the hub, a remote of the repository or a URL.
+    /// `aio.remote`: the hub, a remote of the repository or a URL; where it is not set, the `hub` of the repository's own
+    /// configuration once that is approved.
     pub remote: Option<String>,
     /// `aio.confirm`: when a claim counts as granted.
     pub confirm: Confirm,
@@ -202,10 +203,11 @@ impl Settings {
 /// The key that is spelled most like `key`, if any is.
 fn nearest(key: &str) -> Option<&'static str> {
     // The section is the same in all of them, which would make them all somewhat alike.
-    let name = |key: &str| key.get(SECTION.len()..).unwrap_or_default().to_lowercase();
-    let likeness = |known: &str| strsim::jaro_winkler(&name(known), &name(key));
-    let nearest = KEYS.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(nearest) > 0.8).then_some(nearest)
+    fn name(key: &str) -> &str {
+        key.get(SECTION.len()..).unwrap_or_default()
+    }
+    let nearest = text::nearest(name(key), KEYS.map(name))?;
+    KEYS.into_iter().find(|key| name(key) == nearest)
 }
 
 /// The values of the keys, as they are read.

@@ -2,6 +2,7 @@
 
 use crate::env::{Repo, TestEnvironment};
 use serde_json::Value;
+use std::fs;
 
 /// Whether `value` is what `schema` describes, as far as our schemas go; says where it is not. A key that the schema
 /// doesn't name is as wrong as one that is missing.
@@ -22,12 +23,14 @@ pub fn conforms(value: &Value, schema: &Value, root: &Value, at: &str) -> Result
     let is = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    if !types.contains(&is) {
+    let is_number = is == "integer" && types.contains(&"number");
+    if !types.contains(&is) && !is_number {
         return Err(format!("{at}: {value} is not {types:?}"));
     }
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -114,6 +117,15 @@ fn every_answer_is_what_the_schema_says() {
     assert_eq!(text(&status, "/lost/0/state"), "lost");
     contract.holds(claude, 0, "log", &["log"]);
     ok(claude, "log", &["log", "--path", "src", "-n", "1"]);
+    contract.holds(claude, 4, "verify", &["verify"]);
+    ok(claude, "verify", &["verify", "--check", "true"]);
+    ok(claude, "agents", &["agent", "list"]);
+    ok(claude, "agent", &["agent", "show", "tester"]);
+    ok(claude, "suggestion", &["agent", "suggest", "security audit"]);
+    ok(claude, "trust", &["trust"]);
+    repo.write(".aio/config.toml", "[verify]\ntest = 'true'\n");
+    contract.holds(claude, 3, "trust", &["trust"]);
+    fs::remove_dir_all(repo.dir.join(".aio")).unwrap();
     ok(claude, "release", &["cleanup"]);
     ok(claude, "release", &["release", "all"]);
     ok(claude, "instance", &["unregister"]);

@@ -5,7 +5,7 @@
 use crate::env::{PROGRAM, Refs, Repo, TestEnvironment};
 use pty_process::{
     Size,
-    blocking::{Pty, open},
+    blocking::{Command as PtyCommand, Pty, open},
 };
 use std::{
     fs,
@@ -19,7 +19,7 @@ use std::{
 };
 
 /// A command that runs on a terminal of its own, in a session of its own.
-struct Terminal {
+pub struct Terminal {
     keyboard: Arc<Pty>,
     process: Child,
     /// Everything that came out of it so far.
@@ -31,22 +31,29 @@ struct Terminal {
 const ROWS: u16 = 24;
 
 /// What stood there in the end.
-struct Seen {
+pub struct Seen {
     screen: vt100::Parser,
-    raw: String,
+    pub raw: String,
     /// As a shell has it: 128 and the number if a signal ended it.
-    code: i32,
+    pub code: i32,
 }
 
 impl Terminal {
-    fn run(mut command: Command, columns: u16) -> Terminal {
+    /// Runs a command that has standard input and no more than a test gives it: nobody types.
+    fn run(command: Command, columns: u16) -> Terminal {
+        Terminal::start(command, columns, |command| command.stdin(Stdio::null()))
+    }
+
+    /// Runs a command for somebody who types.
+    pub fn typing(command: Command) -> Terminal {
+        Terminal::start(command, 200, |command| command)
+    }
+
+    fn start(mut command: Command, columns: u16, stdin: impl Fn(PtyCommand) -> PtyCommand) -> Terminal {
         command.env("TERM", "xterm-256color");
         let (pty, end) = open().unwrap();
         pty.resize(Size::new(ROWS, columns)).unwrap();
-        let mut command = pty_process::blocking::Command::from(command);
-        // The command has standard input and no more than a test gives it: nobody types.
-        command = command.stdin(Stdio::null());
-        let process = command.spawn(end).unwrap();
+        let process = stdin(PtyCommand::from(command)).spawn(end).unwrap();
         let (keyboard, shown) = (Arc::new(pty), Arc::default());
         let reader = Some(thread::spawn({
             let (screen, shown): (Arc<Pty>, Arc<Mutex<Vec<u8>>>) = (keyboard.clone(), Arc::clone(&shown));
@@ -69,7 +76,7 @@ impl Terminal {
     }
 
     /// Waits until `words` stand on the screen, wherever lines are broken.
-    fn wait_for(&self, words: &str) {
+    pub fn wait_for(&self, words: &str) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !unbroken(&self.screen()).contains(words) {
             assert!(Instant::now() < deadline, "{words} is not to be seen: {}", unbroken(&self.screen()));
@@ -77,11 +84,11 @@ impl Terminal {
         }
     }
 
-    fn press(&self, key: u8) {
+    pub fn press(&self, key: u8) {
         (&*self.keyboard).write_all(&[key]).unwrap();
     }
 
-    fn end(mut self) -> Seen {
+    pub fn end(mut self) -> Seen {
         let status = self.process.wait().unwrap();
         self.reader.take().unwrap().join().unwrap();
         let raw = String::from_utf8(self.shown.lock().unwrap().clone()).unwrap();
@@ -90,13 +97,13 @@ impl Terminal {
 }
 
 impl Seen {
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.screen.screen().contents().lines().map(str::to_owned).collect()
     }
 
     /// Nothing but colours, and what moves within the progress and erases it. No title, no answer back, no other
     /// characters, no change of direction.
-    fn assert_harmless(&self) {
+    pub fn assert_harmless(&self) {
         let mut rest = self.raw.as_str();
         while let Some(at) = rest.find('\u{1b}') {
             let sequence = rest[at..].strip_prefix("\u{1b}[").unwrap_or_else(|| panic!("{:?}", &rest[at..]));

@@ -1,5 +1,6 @@
 //! The commands, a file each, all of one shape: resolve, refuse or warn, one use case, the answer.
 
+pub(super) mod agent;
 pub(super) mod check;
 pub(super) mod claim;
 pub(super) mod cleanup;
@@ -22,7 +23,9 @@ pub(super) mod schema;
 pub(super) mod status;
 pub(super) mod sync;
 pub(super) mod task;
+pub(super) mod trust;
 pub(super) mod unregister;
+pub(super) mod verify;
 pub(super) mod whoami;
 
 use super::{
@@ -100,7 +103,10 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Handoff(args) => args.run(cx),
         Command::Compact(args) => args.run(cx),
         Command::Sync(args) => args.run(cx),
+        Command::Agent(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
+        Command::Verify(args) => args.run(cx),
+        Command::Trust(args) => args.run(cx),
         Command::Doctor(args) => args.run(cx),
         Command::Hook(args) => args.run(cx),
         #[cfg(feature = "mcp")]

@@ -85,6 +85,17 @@ fn parse_stat(stat: &str) -> Option<Stat> {
     })
 }
 
+/// The processes that have `variable`, as `NAME=value`, in the environment they were started with.
+pub(super) fn with_variable(variable: &[u8]) -> Vec<rustix::process::Pid> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let has = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|one| one == variable)
+    };
+    pids.filter(has).filter_map(rustix::process::Pid::from_raw).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,320 @@
+//! Runs the command of a check: in a shell, for so long and no longer, and at its end with all that it started.
+//!
+//! What it started is known by two signs: it belongs to the process group of the shell, or, on Linux, it has inherited a
+//! variable that only this check has. The second finds what went into a session of its own, and neither can take a
+//! process for ours that merely has the same name. A check that ends by itself may leave a server behind that others use,
+//! such as a compiler cache, in a session of its own; one that was ended leaves nothing.
+
+use super::{
+    bounded::{ASK, GRACE, are_all_ending, spawn_apart},
+    process,
+};
+use process_wrap::std::ChildWrapper;
+use std::{
+    collections::VecDeque,
+    io::{self, Read},
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Bytes that are kept of the beginning of what a command prints, and of its end. The first error stands in the one and
+/// the summary in the other.
+const KEPT: usize = 32 * 1024;
+
+/// How long the rest of the output is waited for when the shell has ended: what it left behind may keep it open.
+const REST: Duration = Duration::from_millis(500);
+
+/// How often whoever waits is told that it goes on.
+const BEAT: Duration = Duration::from_secs(20);
+
+/// How soon a second interrupt is taken for the same as the first: git passes on what the terminal has sent to both.
+const SAME: Duration = Duration::from_millis(500);
+
+/// By which what a check starts is known.
+const MARK: &str = "AIO_CHECK";
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// How it ended.
+    pub end: End,
+    /// What it printed, on both streams: the beginning and the end where that is much.
+    pub output: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this code; 128 and the number of a signal.
+    Exited(i32),
+    /// Its time was up.
+    TimedOut,
+    /// Whoever started it wanted to stop.
+    Interrupted,
+}
+
+/// Whether somebody wants to stop: Ctrl-C, or what a terminal or a supervisor sends when it goes away. As long as this
+/// lives such a signal ends no process by itself, so that we can end the check first.
+#[derive(Debug)]
+pub struct Interrupts {
+    came: Arc<AtomicBool>,
+    #[cfg(unix)]
+    handlers: Vec<signal_hook::SigId>,
+}
+
+impl Interrupts {
+    /// From now on.
+    ///
+    /// # Errors
+    /// When the system doesn't let us know of signals.
+    pub fn watch() -> io::Result<Interrupts> {
+        let came = Arc::new(AtomicBool::new(false));
+        #[cfg(unix)]
+        let handlers = {
+            use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+            let watch = |signal| signal_hook::flag::register(signal, Arc::clone(&came));
+            [SIGINT, SIGTERM, SIGHUP].into_iter().map(watch).collect::<io::Result<_>>()?
+        };
+        Ok(Interrupts {
+            came,
+            #[cfg(unix)]
+            handlers,
+        })
+    }
+
+    /// Whether one came since this was asked last.
+    fn take(&self) -> bool {
+        self.came.swap(false, Ordering::Relaxed)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            signal_hook::low_level::unregister(handler);
+        }
+    }
+}
+
+/// A command that is to be run.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// A line of shell.
+    pub command: &'a str,
+    /// The folder it runs in.
+    pub dir: &'a Path,
+    /// How long it may take.
+    pub limit: Duration,
+    /// What no other check has.
+    pub mark: &'a str,
+}
+
+/// Runs a command, which can't read from a terminal. `beat` is called now and then as long as it runs.
+///
+/// # Errors
+/// When there is no shell, or the system gives no process.
+pub fn run(task: &Task<'_>, interrupts: &Interrupts, beat: &mut dyn FnMut()) -> io::Result<Ran> {
+    let Task { command, dir, limit, mark } = *task;
+    let began = Instant::now();
+    let (reader, writer) = io::pipe()?;
+    #[expect(clippy::disallowed_methods, reason = "checks are lines of shell")]
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command).current_dir(dir).env(MARK, mark);
+    shell.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = spawn_apart(shell)?;
+    let printed = Printed::collect(reader);
+    let end = wait(&mut *child, began + limit, mark, interrupts, beat)?;
+    // What it left in its group; that fails where nothing is left.
+    let _ = child.start_kill();
+    Ok(Ran { end, output: printed.take(), took: began.elapsed() })
+}
+
+fn wait(
+    child: &mut dyn ChildWrapper,
+    deadline: Instant,
+    mark: &str,
+    interrupts: &Interrupts,
+    beat: &mut dyn FnMut(),
+) -> io::Result<End> {
+    let mut told = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(End::Exited(code(status)));
+        }
+        let end = match (interrupts.take() || are_all_ending(), Instant::now() >= deadline) {
+            (true, _) => End::Interrupted,
+            (_, true) => End::TimedOut,
+            _ => {
+                if told.elapsed() >= BEAT {
+                    beat();
+                    told = Instant::now();
+                }
+                thread::sleep(ASK);
+                continue;
+            }
+        };
+        stop(child, mark, interrupts);
+        return Ok(end);
+    }
+}
+
+/// Ends it, and all that it started: first by asking, then not.
+fn stop(child: &mut dyn ChildWrapper, mark: &str, interrupts: &Interrupts) {
+    let began = Instant::now();
+    #[cfg(unix)]
+    {
+        use rustix::process::Signal;
+        let _ = child.signal(Signal::TERM.as_raw());
+        process::signal_marked(MARK, mark, Signal::TERM);
+        let impatient = || interrupts.take() && began.elapsed() > SAME;
+        while child.try_wait().is_ok_and(|status| status.is_none()) && began.elapsed() < GRACE && !impatient() {
+            thread::sleep(ASK);
+        }
+        process::signal_marked(MARK, mark, Signal::KILL);
+    }
+    #[cfg(not(unix))]
+    let _ = (mark, interrupts, began, SAME, GRACE);
+    let _ = child.kill();
+}
+
+#[cfg(unix)]
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+}
+
+#[cfg(not(unix))]
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or(1)
+}
+
+/// What a command has printed so far, and word of the end.
+struct Printed {
+    kept: Arc<Mutex<Kept>>,
+    has_ended: mpsc::Receiver<()>,
+}
+
+impl Printed {
+    /// Reads to the end on a thread of its own, so that the command never waits for us.
+    fn collect(mut from: impl Read + Send + 'static) -> Printed {
+        let (ended, has_ended) = mpsc::channel();
+        let kept = Arc::new(Mutex::new(Kept::default()));
+        let into = Arc::clone(&kept);
+        thread::spawn(move || {
+            let mut buffer = [0; 16 * 1024];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                if let Ok(mut kept) = into.lock() {
+                    kept.add(&buffer[..count]);
+                }
+            }
+            let _ = ended.send(());
+        });
+        Printed { kept, has_ended }
+    }
+
+    fn take(self) -> String {
+        let _ = self.has_ended.recv_timeout(REST);
+        self.kept.lock().map(|kept| kept.text()).unwrap_or_default()
+    }
+}
+
+/// The beginning and the end of a stream.
+#[derive(Default)]
+struct Kept {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    left_out: u64,
+}
+
+impl Kept {
+    fn add(&mut self, bytes: &[u8]) {
+        let (head, rest) = bytes.split_at(bytes.len().min(KEPT - self.head.len()));
+        self.head.extend(head);
+        self.tail.extend(rest);
+        let excess = self.tail.len().saturating_sub(KEPT);
+        self.tail.drain(..excess);
+        self.left_out += excess as u64;
+    }
+
+    fn text(&self) -> String {
+        let (mut bytes, tail) = (self.head.clone(), self.tail.iter().copied());
+        if self.left_out > 0 {
+            bytes.extend(format!("\n… {} bytes left out …\n", self.left_out).as_bytes());
+        }
+        bytes.extend(tail);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn ran(command: &str, limit: Duration, mark: &str) -> Ran {
+        let dir = tempfile::tempdir().expect("a folder");
+        let interrupts = Interrupts::watch().expect("watched");
+        run(&Task { command, dir: dir.path(), limit, mark }, &interrupts, &mut || ()).expect("a shell")
+    }
+
+    /// Whether the process whose pid was printed is gone, or becomes so soon.
+    fn ends(printed: &str) -> bool {
+        let pid = printed.trim().parse().expect("a pid");
+        let gone = || {
+            process::mark(pid).is_none_or(|mark| process::aliveness(&mark) != crate::base::process::Aliveness::Alive)
+        };
+        (0..200).any(|_| {
+            gone() || {
+                thread::sleep(Duration::from_millis(10));
+                false
+            }
+        })
+    }
+
+    #[test]
+    fn both_streams_are_told_in_order_and_so_is_the_end() {
+        let told = ran("echo a; echo b >&2; echo c; exit 3", Duration::from_secs(20), "1");
+        assert_eq!((told.end, &told.output[..]), (End::Exited(3), "a\nb\nc\n"));
+        assert_eq!(ran("kill -9 $$", Duration::from_secs(20), "2").end, End::Exited(137));
+    }
+
+    #[test]
+    fn of_much_the_beginning_and_the_end_are_kept() {
+        let told = ran("echo first; yes | head -c 5000000; echo last", Duration::from_secs(60), "3");
+        assert_eq!(told.end, End::Exited(0));
+        assert!(told.output.starts_with("first\ny\n") && told.output.ends_with("y\nlast\n"), "{}", told.output.len());
+        assert!(told.output.contains(" bytes left out …\n") && told.output.len() < 2 * KEPT + 100);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_ended_with_all_that_it_started() {
+        let told = ran("trap '' TERM; sleep 60 & echo $!; wait; wait", Duration::from_millis(300), "4");
+        assert!(told.end == End::TimedOut && told.took < Duration::from_secs(30), "{told:?}");
+        assert!(ends(&told.output));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_session_of_its_own_is_no_way_out() {
+        let mark = format!("escape-{}", std::process::id());
+        let told = ran("setsid sh -c 'echo $$; exec sleep 60' & sleep 60", Duration::from_millis(500), &mark);
+        assert_eq!(told.end, End::TimedOut);
+        assert!(ends(&told.output), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_left_in_the_group_of_a_check_that_has_ended_ends_too() {
+        let told = ran("sleep 60 & echo $!", Duration::from_secs(20), "5");
+        assert!(told.end == End::Exited(0) && told.took < Duration::from_secs(10), "{told:?}");
+        assert!(ends(&told.output));
+    }
+}

@@ -1,0 +1,164 @@
+//! Approving what a repository would have us run. Only a person may, and only what was shown: an approval is of a content
+//! and not of a file.
+
+use super::{Error, Session, config};
+use crate::host::{
+    config::{Config, PATH, Tool, VerifyCheck},
+    trust::{Approvals, Content},
+};
+use std::time::Duration;
+
+/// What a repository declares, for whoever is to approve it.
+#[derive(Debug, Clone)]
+pub struct Declaration {
+    /// Whether exactly this is approved.
+    pub approved: bool,
+    /// How each file differs from what was approved last: all of it, where nothing was.
+    pub changes: Vec<Changed>,
+    /// What it would have us do.
+    pub effects: Vec<Effect>,
+    content: Content,
+}
+
+/// A file that is to be approved, or no longer there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// From the root of the work tree.
+    pub path: String,
+    /// What was approved.
+    pub before: Option<String>,
+    /// What is there.
+    pub after: Option<String>,
+}
+
+/// Something that is done once it is approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// `git aio verify` runs a command.
+    Check {
+        /// The name of the check; `None` for a command without one.
+        name: Option<String>,
+        /// The command.
+        command: String,
+        /// How long it may take, if that is said.
+        timeout: Option<Duration>,
+        /// Whether it is run where no check is named.
+        by_default: bool,
+    },
+    /// Syncs go to this hub, where `aio.remote` names no other.
+    Hub(String),
+    /// A tool is known: how it is started, and within which limits.
+    Tool {
+        /// Its name.
+        name: String,
+        /// Its command, a word each; empty for one that we know how to start.
+        command: Vec<String>,
+        /// The least time between two starts.
+        stagger: Option<Duration>,
+        /// The most at once.
+        max_parallel: Option<u64>,
+    },
+    /// The work of an agent goes to these tools.
+    Agent {
+        /// The agent.
+        name: String,
+        /// The tools, the first choice first.
+        tools: Vec<String>,
+    },
+    /// An agent is told what stands in a file.
+    Brief {
+        /// The agent.
+        name: String,
+        /// The file.
+        path: String,
+    },
+}
+
+impl Session {
+    /// What this repository declares; `None` where that is nothing.
+    ///
+    /// # Errors
+    /// When it can't be read, or does not fit together.
+    pub fn declaration(&self) -> Result<Option<Declaration>, Error> {
+        let Some(declared) = config::declared(&self.repository)? else { return Ok(None) };
+        let approvals = self.approvals();
+        let last = approvals.last().unwrap_or_default();
+        let mut effects = effects(&declared.config);
+        effects.extend(
+            declared.briefs.iter().map(|(name, (path, _))| Effect::Brief { name: name.clone(), path: path.clone() }),
+        );
+        Ok(Some(Declaration {
+            approved: approvals.has(&declared.content),
+            changes: changes(&last, &declared.content),
+            effects,
+            content: declared.content,
+        }))
+    }
+
+    /// Approves what was shown.
+    ///
+    /// # Errors
+    /// When an agent runs this, and when the approval can't be written down.
+    pub fn approve(&self, declaration: &Declaration) -> Result<(), Error> {
+        if let Some(why) = self.taken_for_agent(&self.who(&self.snapshot()?)?) {
+            return Err(Error::not_allowed(
+                format!("only a person may approve what {PATH} has git-aio run, and {why}"),
+                "ask the person you work for to run `git aio trust`",
+            ));
+        }
+        let added = self.approvals().add(&declaration.content, self.repository.sharing(), self.now());
+        added.map_err(Error::file("the approval can't be written down"))
+    }
+
+    fn approvals(&self) -> Approvals {
+        Approvals::of(self.repository.common_dir())
+    }
+}
+
+/// How each file of `now` differs from what it was before, and which are gone.
+fn changes(before: &Content, now: &Content) -> Vec<Changed> {
+    let gone = before.paths().filter(|path| now.text(path).is_none());
+    let mut paths: Vec<&str> = now.paths().chain(gone).collect();
+    paths.sort_unstable();
+    let text = |content: &Content, path| content.text(path).map(str::to_owned);
+    let changed = paths.into_iter().map(|path| Changed {
+        path: path.to_owned(),
+        before: text(before, path),
+        after: text(now, path),
+    });
+    changed.filter(|changed| changed.before != changed.after).collect()
+}
+
+fn effects(config: &Config) -> Vec<Effect> {
+    let default = &config.verify.default;
+    // Where no list is given the usual ones are it.
+    let by_default = |name: &str| match default.is_empty() {
+        true => config::USUAL_CHECKS.contains(&name),
+        false => default.iter().any(|entry| entry.value.strip_prefix('@') == Some(name)),
+    };
+    let named = |VerifyCheck { name, run, timeout }: &VerifyCheck| Effect::Check {
+        by_default: by_default(&name.value),
+        name: Some(name.value.clone()),
+        command: run.clone(),
+        timeout: *timeout,
+    };
+    let unnamed = default.iter().filter(|entry| !entry.value.starts_with('@')).map(|entry| Effect::Check {
+        name: None,
+        command: entry.value.clone(),
+        timeout: None,
+        by_default: true,
+    });
+    let tool = |Tool { name, command, stagger, max_parallel, .. }: &Tool| Effect::Tool {
+        name: name.value.clone(),
+        command: command.clone(),
+        stagger: *stagger,
+        max_parallel: *max_parallel,
+    };
+    let agents = config.agents.iter().filter(|agent| !agent.tools.is_empty()).map(|agent| Effect::Agent {
+        name: agent.name.value.clone(),
+        tools: agent.tools.iter().map(|tool| tool.value.clone()).collect(),
+    });
+    let checks = config.verify.checks.iter().map(named).chain(unnamed);
+    let hub = config.hub.iter().map(|hub| Effect::Hub(hub.value.clone()));
+    checks.chain(hub).chain(config.tools.iter().map(tool)).chain(agents).collect()
+}
