@@ -181,3 +181,51 @@ fn what_is_no_call_is_an_error_and_what_is_new_is_none() {
         assert!(!call.asks());
     }
 }
+
+/// The keys that a CLI knows in an answer, as its reference has them, and those in `hookSpecificOutput`.
+fn known_keys(agent: Agent) -> (&'static [&'static str], &'static [&'static str]) {
+    match agent {
+        Agent::Claude | Agent::Codex => (
+            &["hookSpecificOutput"],
+            &["hookEventName", "permissionDecision", "permissionDecisionReason", "additionalContext"],
+        ),
+        Agent::Gemini => (
+            &["decision", "reason", "systemMessage", "hookSpecificOutput"],
+            &["hookEventName", "additionalContext", "tool_input"],
+        ),
+        Agent::Amp => (&["action", "message"], &[]),
+        Agent::OpenCode => (&["deny", "context"], &[]),
+        Agent::Copilot => (&["permissionDecision", "permissionDecisionReason", "additionalContext"], &[]),
+    }
+}
+
+#[test]
+fn no_answer_has_a_key_that_its_reader_does_not_know() {
+    let used = || Use::shell("git status");
+    let moments = [
+        ("SessionStart", Moment::SessionStart),
+        ("UserPromptSubmit", Moment::Prompt),
+        ("PreToolUse", Moment::Before(used())),
+        ("PostToolUse", Moment::After(used())),
+        ("Stop", Moment::Pause),
+        ("SessionEnd", Moment::SessionEnd),
+        ("SubagentStop", Moment::Other),
+    ];
+    for agent in Agent::ALL {
+        let (known, inside) = known_keys(agent);
+        for (event, moment) in &moments {
+            let call = Call { agent, session: None, dir: None, moment: moment.clone(), event: (*event).into() };
+            for answer in [Answer::Pass, Answer::Tell("a".into()), Answer::Refuse("b".into())] {
+                let reply = call.reply(&answer);
+                if reply.is_empty() {
+                    continue;
+                }
+                let reply: Map<String, Value> = serde_json::from_str(&reply).expect("an object");
+                let of_hook = reply.get("hookSpecificOutput").and_then(Value::as_object);
+                assert!(reply.keys().all(|key| known.contains(&key.as_str())), "{agent:?} {event}: {reply:?}");
+                let mut nested = of_hook.into_iter().flat_map(Map::keys);
+                assert!(nested.all(|key| inside.contains(&key.as_str())), "{agent:?} {event}: {reply:?}");
+            }
+        }
+    }
+}
