@@ -226,6 +226,9 @@ impl Session {
     fn check_absence(&self) -> Finding {
         let remembered = self.refs().told_history(layout::STATE).map_err(say)?;
         match remembered.len() {
+            0 if self.is_inited() => {
+                Err(format!("{} is gone, and its reflog with it: `git aio init` begins a new one", layout::STATE))
+            }
             0 => Ok("none yet: the first registration or claim makes it".into()),
             count => Err(format!("{} is gone, though its reflog remembers {count} values", layout::STATE)),
         }

@@ -62,9 +62,10 @@ impl Session {
             if !snapshot.exists() {
                 // The fence came with a store. To begin anew is for `init` to do, which somebody calls who knows.
                 if self.is_inited() && !self.lost_store()? {
-                    let gone =
-                        "it is gone, though `git aio init` made one here; only another `git aio init` begins anew";
-                    return Err(StoreError::Tip(gone.into()).into());
+                    return Err(Error::not_found(
+                        format!("{STATE} is gone, and its reflog with it"),
+                        "`git aio init` begins a new store; what was claimed and noted is not known any more",
+                    ));
                 }
                 if self.create_store(&snapshot)? {
                     self.notice(Notice::StoreCreated);
@@ -145,7 +146,7 @@ impl Session {
     }
 
     /// Whether `init` put the fence up here.
-    fn is_inited(&self) -> bool {
+    pub(super) fn is_inited(&self) -> bool {
         let hooks_path = self.repository.config_path(HOOKS_PATH);
         self.site().is_some_and(|site| fence_state(&site, hooks_path.as_deref()) != FenceState::NotInited)
     }

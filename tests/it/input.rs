@@ -558,6 +558,8 @@ fn where_a_store_was_made_and_is_gone_with_its_reflog_nothing_is_begun_by_the_wa
     repo.git(&["update-ref", "-d", "refs/aio/state"]);
     let other = repo.aio(&["register", "claude"]);
     assert!(other.code != 0 && other.stderr.contains("git aio init"), "{}", other.shown());
+    let looked = repo.aio(&["doctor"]);
+    assert!(looked.code == 1 && looked.stdout.contains("gone, and its reflog with it"), "{}", looked.shown());
     assert_eq!(repo.try_git(&["rev-parse", "-q", "--verify", "refs/aio/state"]).code, 1);
     repo.ok(&["init"]);
     repo.ok(&["register", "claude"]);
