@@ -8,4 +8,5 @@ pub mod disk;
 pub mod host;
 pub mod model;
 pub mod ops;
+pub mod runner;
 pub mod store;

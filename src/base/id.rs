@@ -72,6 +72,30 @@ name!(
 );
 
 name!(
+    /// One run of a workflow, or one delegation: `refine-1707084123-a3f2` (what is run, unix seconds, 4 hex digits).
+    RunId,
+    "run id",
+    |t| {
+        let mut parts = t.rsplitn(3, '-');
+        let hex = parts.next().is_some_and(|h| is_hex(h, 4..=8));
+        let seconds = parts.next().is_some_and(|s| (1..=12).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit()));
+        hex && seconds && parts.next().is_some_and(is_word)
+    },
+    "it looks like refine-1707084123-a3f2 (what is run, unix seconds, 4 hex digits)"
+);
+
+name!(
+    /// One step of a run: `review`, `fix/3` (an item), `refine/2/write` (a step of the second round of a block).
+    StepPath,
+    "step",
+    |t| t.len() <= 200 && t.split('/').count() <= 16 && t.split('/').all(|part| {
+        let is_number = !part.is_empty() && part.len() <= 6 && part.bytes().all(|b| b.is_ascii_digit());
+        is_number || part.len() <= 40 && is_word(&part.replace('_', "-"))
+    }),
+    "it looks like review, fix/3 or refine/2/write"
+);
+
+name!(
     /// One claim: 16 random hex digits.
     ClaimId, "claim id", |t| is_hex(t, 16..=16), "it is 16 hex digits, or a prefix of one that exists"
 );
@@ -116,6 +140,32 @@ name!(
 
 fn is_hex(text: &str, len: std::ops::RangeInclusive<usize>) -> bool {
     len.contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Small letters, digits and `-`, a letter first.
+fn is_word(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=40).contains(&text.len()) && text.bytes().all(plain) && text.as_bytes()[0].is_ascii_lowercase()
+}
+
+impl RunId {
+    /// The id of a run of `name` that was begun `unix_seconds` after the epoch.
+    ///
+    /// # Errors
+    /// When the name is none.
+    pub fn new(name: &str, unix_seconds: i64, random: u16) -> Result<RunId, InvalidName> {
+        format!("{name}-{}-{random:04x}", unix_seconds.max(0)).parse()
+    }
+}
+
+impl StepPath {
+    /// A part of this step: an item of it, a round, or a step inside of it.
+    ///
+    /// # Errors
+    /// When that is no name, or the steps are nested too deep.
+    pub fn join(&self, part: impl fmt::Display) -> Result<StepPath, InvalidName> {
+        format!("{self}/{part}").parse()
+    }
 }
 
 impl Tool {

@@ -14,6 +14,7 @@ pub mod op;
 pub mod overlap;
 pub mod persona;
 pub mod replay;
+pub mod run;
 pub mod scope;
 #[cfg(test)]
 mod trial;

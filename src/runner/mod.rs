@@ -1,0 +1,7 @@
+//! What carries out runs: steps, one or many, by agents and commands.
+//!
+//! [`work`] says what a step is to do once everything in it is known, and what it tells while it is done. It is made by
+//! a delegation, which is a run of one step, and by a workflow, which is one of many; whoever carries it out can't tell
+//! which of the two it was.
+
+pub mod work;
