@@ -19,6 +19,9 @@ pub trait RefStorage {
         message: &RefLogLine,
     ) -> Result<Swapped, RefError>;
 
+    /// The names of all refs in `folder`, which ends in a slash.
+    fn names(&self, folder: &str) -> Result<Vec<String>, RefError>;
+
     /// The values `name` had, newest first, as far as the reflog remembers.
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError>;
 

@@ -40,6 +40,16 @@ fn clip(text: &str, max: usize) -> String {
     }
 }
 
+/// The beginning of `text`, of at most `max` bytes.
+pub fn head(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+/// The end of `text`, of at most `max` bytes.
+pub fn tail(text: &str, max: usize) -> &str {
+    &text[text.ceil_char_boundary(text.len().saturating_sub(max))..]
+}
+
 /// The one of `known` that is spelled most like `word`, if any is much like it: what was meant, perhaps.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = word.to_lowercase();
@@ -76,5 +86,6 @@ mod tests {
     fn long_text_is_cut_and_says_so() {
         assert_eq!(one_line("héllo", 3), "hél…");
         assert_eq!(one_line("héllo", 5), "héllo");
+        assert_eq!((head("héllo", 2), tail("héllo", 4), head("hé", 9), tail("hé", 9)), ("h", "llo", "hé", "hé"));
     }
 }

@@ -88,6 +88,12 @@ impl RefStorage for GitRefs {
         }
     }
 
+    fn names(&self, folder: &str) -> Result<Vec<String>, RefError> {
+        let listed = self.git.run(["for-each-ref", "--format=%(refname)", folder]);
+        let listed = listed.map_err(|error| failed(folder, "read", &error))?;
+        Ok(String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect())
+    }
+
     /// It asks for `ref@{0}`, `ref@{1}` …, which git answers from the log alone: `git reflog` would stop at the first
     /// commit that is missing, and it is just then that the history is wanted.
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError> {

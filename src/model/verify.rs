@@ -16,6 +16,20 @@ pub enum Source {
 }
 
 impl Source {
+    /// All of them.
+    pub const ALL: [Source; 5] = [Source::Repository, Source::Caller, Source::Guess, Source::Handoff, Source::BuiltIn];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Repository => "config",
+            Source::Caller => "caller",
+            Source::Guess => "guess",
+            Source::Handoff => "handoff",
+            Source::BuiltIn => "built-in",
+        }
+    }
+
     /// Whether a check from there shows that the code is in order. What another agent wrote may be `true`; and that
     /// only the right files were changed says nothing of what is in them.
     pub fn proves(self) -> bool {
@@ -32,6 +46,20 @@ pub enum Outcome {
     Failed,
     /// It was not made.
     NotRun,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 3] = [Outcome::Passed, Outcome::Failed, Outcome::NotRun];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "failed",
+            Outcome::NotRun => "not run",
+        }
+    }
 }
 
 /// What a verification comes to.

@@ -25,6 +25,12 @@ use crate::{
 /// The only ref with invariants: one linear chain, a commit an operation.
 pub const STATE: &str = "refs/aio/state";
 
+/// The folder of the refs of runs: what others may see of them, a chain each.
+pub const RUNS: &str = "refs/aio/runs/";
+
+/// The same, of what stays in the clone: prompts, outputs, and what the work tree was like.
+pub const PRIVATE_RUNS: &str = "refs/aio-local/runs/";
+
 /// The format we write, and the newest we understand.
 pub const FORMAT: u64 = 1;
 

@@ -89,6 +89,14 @@ impl RefStorage for FileRefs<'_> {
         self.move_locked(lock, name, expected, new, message)
     }
 
+    fn names(&self, folder: &str) -> Result<Vec<String>, RefError> {
+        let failed = |reason: String| RefError::Failed { name: folder.into(), verb: "read", reason };
+        let platform = self.repository.gix.references().map_err(|error| failed(error.to_string()))?;
+        let found = platform.prefixed(folder).map_err(|error| failed(error.to_string()))?;
+        // A lock, or what a killed writer left, is no ref.
+        Ok(found.filter_map(|found| Some(found.ok()?.name().as_bstr().to_string())).collect())
+    }
+
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError> {
         Ok(self.told_history(name)?.into_iter().map(|(oid, _)| oid).collect())
     }

@@ -123,10 +123,11 @@ fn carry_out(cx: &Context, session: &Session, plan: &Plan) -> anyhow::Result<Ver
 
 /// A check in a line, and the last lines of what it said if it failed.
 fn line(checked: &Checked) -> String {
-    let (style, word) = match checked.outcome {
-        Outcome::Passed => (GOOD, "passed"),
-        Outcome::Failed => (BAD, "failed"),
-        Outcome::NotRun => (ODD, "not run"),
+    let word = checked.outcome.as_str();
+    let style = match checked.outcome {
+        Outcome::Passed => GOOD,
+        Outcome::Failed => BAD,
+        Outcome::NotRun => ODD,
     };
     let took = checked.took.map(|took| format!("  {:.1}s", took.as_secs_f64())).unwrap_or_default();
     let command = checked.command.as_ref().filter(|command| **command != checked.name);
@@ -207,14 +208,7 @@ fn answer(verified: &Verified, hints: &[String]) -> VerifyAnswer {
         seconds: checked.took.map(seconds),
         output: text::block(&checked.output, OUTPUT),
         command: checked.command.clone(),
-        source: match checked.source {
-            Source::Repository => "config",
-            Source::Caller => "caller",
-            Source::Guess => "guess",
-            Source::Handoff => "handoff",
-            Source::BuiltIn => "built-in",
-        }
-        .into(),
+        source: checked.source.as_str().into(),
         why: checked.why.clone(),
     };
     VerifyAnswer::new(

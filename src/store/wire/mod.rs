@@ -6,10 +6,12 @@
 mod ended;
 mod op;
 mod record;
+mod run;
 
 pub(super) use ended::WireEnded;
 pub(super) use op::{decode as decode_op, encode as encode_op};
 pub(super) use record::{Meta, Wire, WireClaim, WireHandoff, WireInstance, WireNote};
+pub(super) use run::{WireRun, WireStep};
 
 use super::{
     error::StoreError,
