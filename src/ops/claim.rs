@@ -129,7 +129,7 @@ impl Session {
         }
     }
 
-    fn claim_now(&self, me: &InstanceId, targets: &[Target], terms: &Terms) -> Result<Granted, Error> {
+    pub(super) fn claim_now(&self, me: &InstanceId, targets: &[Target], terms: &Terms) -> Result<Granted, Error> {
         let wants: Vec<Want> = targets.iter().map(|target| self.want(me, target, terms)).collect();
         let mut before = Vec::new();
         let plan = |snapshot: &Snapshot<'_>| {

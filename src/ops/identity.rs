@@ -270,7 +270,7 @@ impl Session {
 
     /// Draws an id that nobody in this clone has, and records who it is: an instance on the register that nobody is
     /// would block others, so the record comes first.
-    fn new_id(&self, tool: &Tool, live: &Live) -> Result<InstanceId, Error> {
+    pub(super) fn new_id(&self, tool: &Tool, live: &Live) -> Result<InstanceId, Error> {
         loop {
             let id = InstanceId::new(tool, live.registered.timestamp(), u16::from_be_bytes(self.random()));
             if self.live.create(&id, live, live.registered).map_err(Error::file("can't record the instance"))? {

@@ -18,6 +18,7 @@ pub mod note;
 mod notice;
 pub mod persona;
 pub mod release;
+pub mod run;
 mod session;
 mod settings;
 mod standing;
@@ -27,8 +28,9 @@ mod target;
 mod transact;
 pub mod trust;
 pub mod verify;
+pub mod worker;
 
-pub use crate::store::{Coverage, Damage};
+pub use crate::store::{Coverage, Damage, Private, RunEvent};
 pub use error::{Error, Held, OpenError, StoreError};
 pub use identity::Who;
 pub use notice::Notice;

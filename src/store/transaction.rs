@@ -280,7 +280,8 @@ pub(super) fn moved(
 }
 
 impl Repository {
-    pub(super) fn committer(&self) -> String {
+    /// Who reflog lines of ours are by: `Name <email>`.
+    pub fn committer(&self) -> String {
         let (name, email) = self.user().unwrap_or_else(|| ("git-aio".into(), "git-aio@localhost".into()));
         format!("{name} <{email}>")
     }

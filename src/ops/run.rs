@@ -1,0 +1,311 @@
+//! Runs as they are kept: begun, continued by one driver at a time, shown, and let go of.
+
+use super::{Error, Session};
+use crate::{
+    base::{
+        id::{InstanceId, RunId},
+        oid::Oid,
+        process::Aliveness,
+        refs::RefLogLine,
+        text,
+    },
+    host::process,
+    model::run::{Driver, Run, RunStatus, Step},
+    store::{Private, RunEvent, StoreError, layout},
+};
+use std::path::PathBuf;
+
+/// Most changes of one run that are listed.
+const MOST_EVENTS: usize = 10_000;
+
+/// What is known of a run when it begins.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    /// What is run: a word for its id.
+    pub workflow: String,
+    /// What it is about, in a line.
+    pub title: String,
+    /// Who began it.
+    pub by: Option<InstanceId>,
+    /// The run that called it.
+    pub parent: Option<RunId>,
+    /// What it is made of, to be kept as it is now: by path below `spec/`.
+    pub spec: Vec<(String, Vec<u8>)>,
+}
+
+/// A run as its driver writes it. The ref moves only from the value that this knows, so that of two drivers one is told.
+pub struct RunBook<'s> {
+    session: &'s Session,
+    run: Run,
+    tip: Option<Oid>,
+    private: Option<Oid>,
+}
+
+/// A run as others see it.
+#[derive(Debug, Clone)]
+pub struct ShownRun {
+    /// The run; its status is that of now, `lost` where its driver is gone.
+    pub run: Run,
+    /// Its steps, in the order in which they began.
+    pub steps: Vec<Step>,
+    /// Whether what it said and did is kept in this clone.
+    pub is_here: bool,
+    /// What of it can't be read, in words.
+    pub damaged: Vec<String>,
+}
+
+impl Session {
+    /// Begins a run, driven by this process.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn begin_run(&self, beginning: Beginning) -> Result<RunBook<'_>, Error> {
+        let now = self.now();
+        let random = u16::from_be_bytes(self.random());
+        let id = RunId::new(&beginning.workflow, now.timestamp(), random).map_err(|error| {
+            Error::usage(error.to_string(), "give it a name of small letters, digits and -, of 40 at most")
+        })?;
+        let run = Run {
+            id,
+            workflow: beginning.workflow,
+            title: text::one_line(&beginning.title, 200),
+            by: beginning.by,
+            began: now,
+            ended: None,
+            status: RunStatus::Running,
+            driver: self.driver()?,
+            parent: beginning.parent,
+            links: Vec::new(),
+        };
+        let mut book = RunBook { session: self, run, tip: None, private: None };
+        let spec = beginning.spec.into_iter().map(|(path, bytes)| (format!("spec/{path}"), Private::Bytes(bytes)));
+        book.keep(spec.collect(), "begin")?;
+        book.record(&[], "begin")?;
+        Ok(book)
+    }
+
+    /// Goes on with a run whose driver is gone or has stopped.
+    ///
+    /// # Errors
+    /// When there is no such run here, somebody drives it, or it has ended.
+    pub fn continue_run(&self, id: &RunId) -> Result<(RunBook<'_>, Vec<Step>), Error> {
+        let tip = self.run_tip(layout::RUNS, id)?.ok_or_else(|| no_run(id.as_str()))?;
+        let (run, steps, damaged) = self.repository.read_run(&tip)?;
+        if let Some(error) = damaged.into_iter().next() {
+            return Err(error.into());
+        }
+        if run.driver.clone != *self.clone_id()? {
+            return Err(Error::not_allowed(
+                format!("{id} is driven in another clone"),
+                "resume it there: what it said and did is kept in that clone",
+            ));
+        }
+        if self.is_driven(&run) {
+            let pid = run.driver.process.as_ref().map_or(0, |process| process.pid);
+            return Err(Error::Busy(format!("{id} is being driven by the process {pid}")));
+        }
+        let private = self.run_tip(layout::PRIVATE_RUNS, id)?;
+        let mut book = RunBook { session: self, run, tip: Some(tip), private };
+        book.run.driver = self.driver()?;
+        book.run.status = RunStatus::Running;
+        book.run.ended = None;
+        book.record(&[], "resume")?;
+        Ok((book, steps))
+    }
+
+    /// All runs, the newest first.
+    ///
+    /// # Errors
+    /// When the refs can't be read. A run that can't is left out, and counted.
+    pub fn runs(&self) -> Result<(Vec<ShownRun>, usize), Error> {
+        let (mut runs, mut damaged) = (Vec::new(), 0);
+        for name in self.refs().names(layout::RUNS).map_err(StoreError::from)? {
+            let id = name.strip_prefix(layout::RUNS).and_then(|id| id.parse::<RunId>().ok());
+            match id.map(|id| self.shown_run(&id)) {
+                Some(Ok(run)) => runs.push(run),
+                Some(Err(_)) => damaged += 1,
+                None => {}
+            }
+        }
+        runs.sort_by(|a, b| (b.run.began, &b.run.id).cmp(&(a.run.began, &a.run.id)));
+        Ok((runs, damaged))
+    }
+
+    /// The run whose id begins with `named`, or ends with it; the newest where nothing is named.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn find_run(&self, named: Option<&str>) -> Result<RunId, Error> {
+        let names = self.refs().names(layout::RUNS).map_err(StoreError::from)?;
+        let ids = names.iter().filter_map(|name| name.strip_prefix(layout::RUNS)?.parse::<RunId>().ok());
+        let Some(named) = named else {
+            let newest = self.runs()?.0.into_iter().next().map(|shown| shown.run.id);
+            return newest.ok_or_else(|| {
+                Error::not_found("there is no run yet", "`git aio delegate` and `git aio run <workflow>` begin one")
+            });
+        };
+        let is_meant = |id: &RunId| id.as_str().starts_with(named) || id.as_str().ends_with(&format!("-{named}"));
+        let mut found: Vec<RunId> = ids.filter(|id| !named.is_empty() && is_meant(id)).collect();
+        match (found.iter().find(|id| id.as_str() == named).cloned(), found.len()) {
+            (Some(exactly), _) => Ok(exactly),
+            (None, 0) => Err(no_run(named)),
+            (None, 1) => Ok(found.remove(0)),
+            (None, _) => Err(Error::usage(
+                format!("{} can be several runs", text::one_line(named, 60)),
+                "`git aio run list` shows their ids; give more of the one you mean",
+            )),
+        }
+    }
+
+    /// A run and its steps, as they stand now.
+    ///
+    /// # Errors
+    /// When there is none, or its record can't be read.
+    pub fn shown_run(&self, id: &RunId) -> Result<ShownRun, Error> {
+        let tip = self.run_tip(layout::RUNS, id)?.ok_or_else(|| no_run(id.as_str()))?;
+        let (mut run, steps, damaged) = self.repository.read_run(&tip)?;
+        if matches!(run.status, RunStatus::Running | RunStatus::Compensating)
+            && self.clone_id().is_ok_and(|here| *here == run.driver.clone)
+            && !self.is_driven(&run)
+        {
+            run.status = RunStatus::Lost;
+        }
+        let is_here = self.run_tip(layout::PRIVATE_RUNS, id)?.is_some();
+        Ok(ShownRun { run, steps, is_here, damaged: damaged.iter().map(ToString::to_string).collect() })
+    }
+
+    /// What happened in a run, the newest first.
+    ///
+    /// # Errors
+    /// As for [`shown_run`](Self::shown_run).
+    pub fn run_events(&self, id: &RunId) -> Result<Vec<RunEvent>, Error> {
+        let tip = self.run_tip(layout::RUNS, id)?.ok_or_else(|| no_run(id.as_str()))?;
+        Ok(self.repository.run_events(&tip, MOST_EVENTS)?)
+    }
+
+    /// What is kept of a run in this clone alone, by its path; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn kept_of_run(&self, id: &RunId, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(tip) = self.run_tip(layout::PRIVATE_RUNS, id)? else { return Ok(None) };
+        Ok(self.repository.read_private(&tip, path)?)
+    }
+
+    /// A tree that is kept of a run in this clone alone; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn tree_of_run(&self, id: &RunId, path: &str) -> Result<Option<Oid>, Error> {
+        let Some(tip) = self.run_tip(layout::PRIVATE_RUNS, id)? else { return Ok(None) };
+        Ok(self.repository.private_tree(&tip, path)?)
+    }
+
+    /// The names of what is kept in a folder of what this clone alone keeps of a run.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn names_of_run(&self, id: &RunId, folder: &str) -> Result<Vec<String>, Error> {
+        let Some(tip) = self.run_tip(layout::PRIVATE_RUNS, id)? else { return Ok(Vec::new()) };
+        Ok(self.repository.private_names(&tip, folder)?)
+    }
+
+    /// The folder of the files of a run that are no part of its record: logs, and documents for agents.
+    pub fn run_folder(&self, id: &RunId) -> PathBuf {
+        self.repository.common_dir().join("aio").join("runs").join(id.as_str())
+    }
+
+    /// The same, made.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn make_run_folder(&self, id: &RunId) -> Result<PathBuf, Error> {
+        let folder = self.run_folder(id);
+        let failed = Error::file(format!("the folder of {id} can't be made"));
+        self.repository.sharing().make_folders(&folder).map_err(failed)?;
+        Ok(folder)
+    }
+
+    /// Whether the process that drives a run is there. One that can't be judged, in another container perhaps, is.
+    fn is_driven(&self, run: &Run) -> bool {
+        let goes_on = matches!(run.status, RunStatus::Running | RunStatus::Compensating);
+        let is_there = |mark| process::aliveness(mark) != Aliveness::Dead;
+        goes_on && run.driver.process.as_ref().is_none_or(is_there)
+    }
+
+    fn driver(&self) -> Result<Driver, Error> {
+        Ok(Driver { clone: self.clone_id()?.clone(), process: process::own_mark() })
+    }
+
+    fn run_tip(&self, folder: &str, id: &RunId) -> Result<Option<Oid>, Error> {
+        Ok(self.refs().read(&format!("{folder}{id}")).map_err(StoreError::from)?)
+    }
+}
+
+impl RunBook<'_> {
+    /// The run.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Keeps something in this clone alone. It is written before anything tells of it.
+    ///
+    /// # Errors
+    /// When it can't be written, or somebody else drives the run.
+    pub fn keep(&mut self, entries: Vec<(String, Private)>, subject: &str) -> Result<(), Error> {
+        let event = self.event(subject);
+        let new = self.session.repository.write_private(self.private.as_ref(), entries, &event)?;
+        self.move_ref(layout::PRIVATE_RUNS, self.private.as_ref(), &new, &event)?;
+        self.private = Some(new);
+        Ok(())
+    }
+
+    /// Records a change of the run itself, with whatever has changed of its steps.
+    ///
+    /// # Errors
+    /// When it can't be written, or somebody else drives the run.
+    pub fn change(&mut self, change: impl FnOnce(&mut Run), steps: &[&Step], subject: &str) -> Result<(), Error> {
+        change(&mut self.run);
+        self.record(steps, subject)
+    }
+
+    /// Records what has changed of its steps.
+    ///
+    /// # Errors
+    /// When it can't be written, or somebody else drives the run.
+    pub fn record(&mut self, steps: &[&Step], subject: &str) -> Result<(), Error> {
+        let event = self.event(subject);
+        let new = self.session.repository.write_run(self.tip.as_ref(), &self.run, steps, &event)?;
+        self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event)?;
+        self.tip = Some(new);
+        Ok(())
+    }
+
+    fn event(&self, subject: &str) -> RunEvent {
+        RunEvent { at: self.session.now(), subject: subject.to_owned() }
+    }
+
+    fn move_ref(&self, folder: &str, old: Option<&Oid>, new: &Oid, event: &RunEvent) -> Result<(), Error> {
+        let line = RefLogLine {
+            who: self.session.repository.committer(),
+            seconds: event.at.timestamp(),
+            message: text::one_line(&event.subject, 200),
+        };
+        let moved = self.session.refs().compare_and_swap(&format!("{folder}{}", self.run.id), old, new, &line);
+        match moved {
+            Ok(_) => Ok(()),
+            Err(error @ crate::base::refs::RefError::Moved { .. }) => Err(Error::not_allowed(
+                format!("{error}: another driver has taken over"),
+                format!("`git aio run show {}` tells how far it is", self.run.id),
+            )),
+            Err(error) => Err(StoreError::from(error).into()),
+        }
+    }
+}
+
+fn no_run(named: &str) -> Error {
+    Error::not_found(
+        format!("there is no run {}", text::one_line(named, 60)),
+        "`git aio run list` shows those there are",
+    )
+}
