@@ -3,6 +3,8 @@
 //! It keeps the few variables we act on and lets go of the rest: an agent's environment holds secrets. Ids of agent
 //! sessions are kept as digests only.
 
+mod outer;
+
 use super::process::Ancestor;
 use crate::base::{oid::Oid, turn::Turns, world::Time};
 use sha2::{Digest, Sha256};
@@ -80,6 +82,26 @@ pub(super) fn path() -> Option<OsString> {
 pub(super) fn path_of_agents() -> OsString {
     let of_tests = cfg!(debug_assertions).then(|| std::env::var_os("AIO_TEST_PATH")).flatten();
     of_tests.or_else(path).unwrap_or_default()
+}
+
+/// The names of the variables that an agent must not inherit from us.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn not_for_agents() -> Vec<OsString> {
+    let traces: Vec<_> = AGENTS.iter().flat_map(Traces::variables).collect();
+    outer::not_for_agents(&traces, |name| std::env::var_os(name))
+}
+
+/// `AIO_RUN`: the runs of agents that we are a part of.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn runs() -> Option<String> {
+    std::env::var_os("AIO_RUN")?.into_string().ok()
+}
+
+/// Where a user's programs keep what can be made again: `XDG_CACHE_HOME`, or `.cache` in a home.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn cache() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))
 }
 
 /// Whether Gemini is told to trust the folder that it is started in.
@@ -169,8 +191,7 @@ const AGENTS: &[Traces] = &[
 
 /// The variables by which an agent CLI is known to be there.
 pub fn variables_of(tool: &str) -> Vec<&'static str> {
-    let traces = AGENTS.iter().filter(|traces| traces.tool == tool);
-    traces.flat_map(|traces| traces.sessions.iter().copied().chain([traces.marker.0])).collect()
+    AGENTS.iter().filter(|traces| traces.tool == tool).flat_map(Traces::variables).collect()
 }
 
 impl Env {
@@ -213,6 +234,10 @@ impl Env {
 }
 
 impl Traces {
+    fn variables(&self) -> impl Iterator<Item = &'static str> {
+        self.sessions.iter().copied().chain([self.marker.0])
+    }
+
     fn find(&self, text: &impl Fn(&str) -> Option<String>) -> Option<AgentSession> {
         let session = self.sessions.iter().find_map(|name| text(name)).map(|id| session_digest(self.tool, &id));
         let (marker, wanted) = self.marker;

@@ -1,7 +1,11 @@
 //! Amp, by way of the plugin in `hooks/amp-plugin.ts`, which hands on what Amp tells it and returns what we answer.
 //! After the API of 2026-09-23, which `amp plugins show-docs` prints.
 
-use super::{Answer, Call, Moment, Told, Use, patch, path_at, text_at};
+use super::{
+    Answer, Call, Moment, Told, Use, claude,
+    headless::{Act, Errand, Stream, Words},
+    patch, path_at, text_at,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -56,4 +60,27 @@ pub(super) fn reply(call: &Call, answer: &Answer) -> Value {
         (Answer::Tell(text) | Answer::Refuse(text), _) => json!({ "message": text }),
         (Answer::Pass, _) => json!({}),
     }
+}
+
+/// How it is started without a person. It asks nothing, and has no way to say that it may only read.
+pub(super) fn start(errand: &Errand<'_>) -> Words {
+    let thread = errand.resume.map(|thread| ["threads", "continue", thread]);
+    Words::new(thread.into_iter().flatten()).and(["-x", "--stream-json"])
+}
+
+/// An event of its stream, which has the shape of Claude Code's; its tools have other names.
+pub(super) fn hear(stream: &mut Stream, event: &Value) -> Option<Act> {
+    let act = claude::hear(stream, event)?;
+    let Act::Use(tool) = &act else { return Some(act) };
+    let blocks = event["message"]["content"].as_array()?;
+    let input = &blocks.iter().rfind(|block| block["name"] == tool.as_str())?["input"];
+    let with = |act, keys: &[&str]| Act::with(act, tool, input, keys);
+    Some(match tool.as_str() {
+        "edit_file" | "create_file" => with(Act::Edit, &["path"]),
+        "shell_command" => with(Act::Run, &["cmd", "command"]),
+        "Bash" => with(Act::Run, &["cmd", "command"]),
+        "web_search" => with(Act::SearchWeb, &["objective", "query"]),
+        "read_web_page" => with(Act::Fetch, &["url"]),
+        _ => act,
+    })
 }

@@ -2,7 +2,11 @@
 //!
 //! A payload doesn't name its event: that is told by what it has.
 
-use super::{Answer, Moment, Told, Use, patch, path_at, text_at};
+use super::{
+    Answer, Moment, Told, Use,
+    headless::{Act, Errand, Stream, Words, text},
+    patch, path_at, text_at,
+};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -58,5 +62,49 @@ pub(super) fn reply(answer: &Answer) -> Option<Value> {
         Answer::Pass => None,
         Answer::Tell(text) => Some(json!({ "additionalContext": text })),
         Answer::Refuse(reason) => Some(json!({ "permissionDecision": "deny", "permissionDecisionReason": reason })),
+    }
+}
+
+/// How it is started without a person. It wants leave for all tools, of which some are then taken away. Hooks of a folder
+/// that the user has not trusted don't run.
+pub(super) fn start(errand: &Errand<'_>) -> Words {
+    let words = Words::new(["--output-format", "json", "--no-ask-user", "--allow-all-tools"]);
+    let words = match errand.may_write {
+        true => words,
+        false => words.and(["--deny-tool", "write", "--deny-tool", "shell"]),
+    };
+    match errand.resume {
+        Some(session) => words.and([format!("--resume={session}")]),
+        None => words,
+    }
+}
+
+/// An event of its stream.
+pub(super) fn hear(stream: &mut Stream, event: &Value) -> Option<Act> {
+    let data = &event["data"];
+    match text(&event["type"])? {
+        "tool.execution_start" => return Some(act(text(&data["toolName"])?, &data["arguments"])),
+        "tool.execution_complete" if data["error"]["code"] == "denied" => {
+            stream.told.denied.extend(text(&data["error"]["message"]).map(str::to_owned));
+        }
+        "assistant.turn_start" => stream.told.usage.turns = Some(stream.told.usage.turns.unwrap_or(0) + 1),
+        "assistant.message" => stream.say(text(&data["content"])?, None),
+        "session.error" => stream.told.fail(text(&data["message"])?, data["statusCode"].as_u64()),
+        "result" => stream.session(event, "sessionId"),
+        _ => {}
+    }
+    None
+}
+
+fn act(tool: &str, input: &Value) -> Act {
+    let with = |act, keys: &[&str]| Act::with(act, tool, input, keys);
+    match tool {
+        "create" | "edit" | "str_replace_editor" => with(Act::Edit, &["path"]),
+        "view" => with(Act::Read, &["path"]),
+        "bash" | "powershell" => with(Act::Run, &["command"]),
+        "grep" | "glob" | "rg" => with(Act::Search, &["pattern"]),
+        "web_search" => with(Act::SearchWeb, &["query"]),
+        "web_fetch" => with(Act::Fetch, &["url"]),
+        tool => Act::Use(tool.to_owned()),
     }
 }

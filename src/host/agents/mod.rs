@@ -1,4 +1,5 @@
-//! The agent CLIs as their hooks see us: what each tells, and in which shape it wants the answer.
+//! The agent CLIs: as their hooks see us, what each tells and in which shape it wants the answer, and how each is started
+//! without a person.
 //!
 //! One file a CLI, and no other file knows a shape of it. A shape that changes shows in the recorded payloads of
 //! `tests/it/payloads`. What is told is turned into a [`Call`], which is the same for all; what is answered to it is
@@ -9,6 +10,7 @@ mod claude;
 mod codex;
 mod copilot;
 mod gemini;
+pub mod headless;
 mod opencode;
 mod patch;
 mod payload;

@@ -1,7 +1,11 @@
 //! OpenCode, by way of the plugin in `hooks/opencode-plugin.ts`, which hands on what OpenCode tells it and does what we
 //! answer. As seen in 1.18.34; <https://opencode.ai/docs/plugins>.
 
-use super::{Answer, Moment, Told, Use, patch, path_at, text_at};
+use super::{
+    Answer, Moment, Told, Use,
+    headless::{Act, Errand, Stream, Words, text},
+    patch, path_at, text_at,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -46,5 +50,65 @@ pub(super) fn reply(answer: &Answer) -> Value {
         Answer::Pass => json!({}),
         Answer::Tell(text) => json!({ "context": text }),
         Answer::Refuse(reason) => json!({ "deny": reason }),
+    }
+}
+
+/// How it is started without a person. What would be asked is refused then; its agent for plans still runs commands.
+pub(super) fn start(errand: &Errand<'_>) -> Words {
+    let words = Words::new(["run", "--format", "json"]);
+    let words = match errand.may_write {
+        true => words,
+        false => words.with("OPENCODE_PERMISSION", r#"{"edit":"deny","bash":"deny"}"#),
+    };
+    match errand.resume {
+        Some(session) => words.and(["--session", session]),
+        None => words,
+    }
+}
+
+/// An event of its stream, which has no last one: the last text is the answer. A tool is told of when it is done.
+pub(super) fn hear(stream: &mut Stream, event: &Value) -> Option<Act> {
+    stream.session(event, "sessionID");
+    let part = &event["part"];
+    match text(&event["type"])? {
+        "text" => stream.say(text(&part["text"])?, text(&part["messageID"])),
+        "tool_use" => {
+            let (tool, state) = (text(&part["tool"])?, &part["state"]);
+            let refused = text(&state["error"]).filter(|error| error.contains("prevents you from using"));
+            stream.told.denied.extend(refused.map(|_| tool.to_owned()));
+            return Some(act(tool, &state["input"]));
+        }
+        "step_finish" => {
+            let usage = &mut stream.told.usage;
+            let tokens = |path: &str| part["tokens"].pointer(path).and_then(Value::as_u64);
+            let add =
+                |sum: &mut Option<u64>, more: Option<u64>| *sum = more.map(|more| sum.unwrap_or(0) + more).or(*sum);
+            add(&mut usage.input, tokens("/input"));
+            add(&mut usage.input, tokens("/cache/read"));
+            add(&mut usage.cached, tokens("/cache/read"));
+            add(&mut usage.output, tokens("/output"));
+            add(&mut usage.turns, Some(1));
+            usage.cost_usd = part["cost"].as_f64().map(|cost| usage.cost_usd.unwrap_or(0.0) + cost).or(usage.cost_usd);
+        }
+        "error" => {
+            let (error, status) = (&event["error"], event["error"]["data"]["statusCode"].as_u64());
+            let why = text(&error["data"]["message"]).or_else(|| text(&error["name"])).unwrap_or("it failed");
+            stream.told.fail(why, status);
+        }
+        _ => {}
+    }
+    None
+}
+
+fn act(tool: &str, input: &Value) -> Act {
+    let with = |act, keys: &[&str]| Act::with(act, tool, input, keys);
+    match tool {
+        "edit" | "write" | "multiedit" => with(Act::Edit, &["filePath"]),
+        "read" => with(Act::Read, &["filePath"]),
+        "bash" => with(Act::Run, &["command"]),
+        "grep" | "glob" => with(Act::Search, &["pattern"]),
+        "websearch" => with(Act::SearchWeb, &["query"]),
+        "webfetch" => with(Act::Fetch, &["url"]),
+        tool => Act::Use(tool.to_owned()),
     }
 }
