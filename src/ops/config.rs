@@ -86,7 +86,7 @@ fn check(declared: &Declared) -> Result<(), Mistake> {
         }
     }
     let tools = || built_in_tools().chain(config.tools.iter().map(|tool| tool.name.value.as_str()));
-    for tool in config.agents.iter().flat_map(|agent| &agent.tools) {
+    for tool in config.agents.iter().flat_map(|agent| &agent.tools).chain(&config.agent) {
         if !tools().any(|known| known == tool.value) {
             let message = format!("there is no tool '{}'", tool.value);
             return Err(tool.mistake(message).meaning(&tool.value, tools()));

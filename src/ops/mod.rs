@@ -25,6 +25,7 @@ mod standing;
 pub mod status;
 pub mod sync;
 mod target;
+pub mod tool;
 mod transact;
 pub mod trust;
 pub mod verify;

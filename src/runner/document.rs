@@ -69,7 +69,8 @@ fn scope(task: &Task, setting: &Setting<'_>) -> String {
     match task.avoid.as_slice() {
         [] if setting.scope.is_empty() => out.push_str("- Boundaries: write no file at all\n"),
         avoid => {
-            let beside = if setting.scope.is_empty() { "write no file at all" } else { "write nothing beside these files" };
+            let beside =
+                if setting.scope.is_empty() { "write no file at all" } else { "write nothing beside these files" };
             let all = std::iter::once(beside.to_owned()).chain(avoid.iter().map(|avoid| text::one_line(avoid, 2000)));
             out.push_str(&format!("- Boundaries (what not to touch): {}\n", all.collect::<Vec<_>>().join("; ")));
         }
@@ -115,7 +116,10 @@ fn verification(setting: &Setting<'_>) -> String {
     if setting.checks.is_empty() {
         return String::new();
     }
-    format!("{}\nThese are run when you say that you are done; run them yourself before.\n", fenced("bash", &setting.checks.join("\n")))
+    format!(
+        "{}\nThese are run when you say that you are done; run them yourself before.\n",
+        fenced("bash", &setting.checks.join("\n"))
+    )
 }
 
 fn notes(task: &Task, setting: &Setting<'_>) -> String {
@@ -130,11 +134,19 @@ fn notes(task: &Task, setting: &Setting<'_>) -> String {
     out.push_str("- Nobody answers questions: decide, and say in your report what you decided.\n");
     out.push_str("- Your last message is the result. Say in it what you did, or what kept you from it.\n");
     if let Some(schema) = setting.schema {
-        let _ = write!(out, "- Your last message has to be one JSON value of this schema, and nothing else:\n\n{}", fenced("json", schema));
+        let _ = write!(
+            out,
+            "- Your last message has to be one JSON value of this schema, and nothing else:\n\n{}",
+            fenced("json", schema)
+        );
     }
     if let Some(failure) = setting.failure.filter(|_| !task.tells_failure) {
         let failure = text::block(text::tail(failure, MAX_FAILURE), MAX_FAILURE);
-        let _ = write!(out, "\nAn attempt before this one was not usable. Do better than it:\n\n{}", fenced("text", &failure));
+        let _ = write!(
+            out,
+            "\nAn attempt before this one was not usable. Do better than it:\n\n{}",
+            fenced("text", &failure)
+        );
     }
     out
 }
@@ -181,7 +193,9 @@ mod tests {
                 "## Notes"
             ]
         );
-        for part in ["You implement.", "`src/auth/`", "the database", "1. Fix the login", "- logs in without", "````text\n```"] {
+        for part in
+            ["You implement.", "`src/auth/`", "the database", "1. Fix the login", "- logs in without", "````text\n```"]
+        {
             assert!(document.contains(part), "{part}: {document}");
         }
     }

@@ -57,7 +57,11 @@ impl Recorder {
     ///
     /// # Errors
     /// When it can't be begun, or somebody else drives it.
-    pub fn start(root: &Path, acting_as: Option<String>, book: Book) -> Result<(Recorder, Recording, Run, Vec<Step>), Error> {
+    pub fn start(
+        root: &Path,
+        acting_as: Option<String>,
+        book: Book,
+    ) -> Result<(Recorder, Recording, Run, Vec<Step>), Error> {
         let (to, requests) = mpsc::channel();
         let (begun, begins) = mpsc::sync_channel(1);
         let root = root.to_owned();
@@ -131,9 +135,7 @@ fn write_down(book: &mut RunBook<'_>, requests: &Receiver<Request>) {
     for Request { what, done } in requests {
         let written = match what {
             What::Keep(entries, subject) => book.keep(entries, &subject),
-            What::Change(change, steps, subject) => {
-                book.change(change, &steps.iter().collect::<Vec<_>>(), &subject)
-            }
+            What::Change(change, steps, subject) => book.change(change, &steps.iter().collect::<Vec<_>>(), &subject),
         };
         let _ = done.send(written.map_err(|error| Unrecorded(error.to_string())));
     }

@@ -4,7 +4,10 @@ use super::{
     is_name,
     reader::{At, Entry, Mistake, misread},
 };
-use std::time::Duration;
+use std::{
+    path::{Component, Path},
+    time::Duration,
+};
 use toml_edit::Document;
 
 /// The configuration of a repository.
@@ -12,12 +15,18 @@ use toml_edit::Document;
 pub struct Config {
     /// The remote, or its URL, that decides between clones where `aio.remote` names none.
     pub hub: Option<At<String>>,
+    /// The tool that does what nobody has chosen one for.
+    pub agent: Option<At<String>>,
+    /// Whether the ledger of a run is kept in this file, from the root.
+    pub ledger: Option<At<String>>,
     /// Agent CLIs and what is known of them.
     pub tools: Vec<Tool>,
     /// Agents: who does their work, and what they are told.
     pub agents: Vec<Agent>,
     /// What shows that the code is in order.
     pub verify: Verify,
+    /// What makes a new work tree ready to be worked in: a line of shell.
+    pub setup: Option<String>,
 }
 
 /// `[tools.<name>]`
@@ -127,9 +136,14 @@ impl Config {
     pub fn parse(text: &str) -> Result<Config, Mistake> {
         let document = Document::parse(text).map_err(|error| misread(text, error.span(), error.message()))?;
         let mut config = Config::default();
-        for entry in Entry::root(text, document.as_item()).table_of(&["hub", "tools", "agents", "verify"])? {
+        for entry in Entry::root(text, document.as_item())
+            .table_of(&["hub", "agent", "ledger", "tools", "agents", "verify", "worktree"])?
+        {
             match entry.name {
                 "hub" => config.hub = Some(hub(entry)?),
+                "agent" => config.agent = Some(entry.text()?),
+                "ledger" => config.ledger = Some(inside(entry)?),
+                "worktree" => config.setup = setup(entry)?,
                 "tools" => config.tools = named(entry, tool)?,
                 "agents" => config.agents = named(entry, agent)?,
                 _ => config.verify = verify(entry)?,
@@ -161,6 +175,26 @@ fn hub(entry: Entry<'_>) -> Result<At<String>, Mistake> {
     let hub = entry.text()?;
     let odd = hub.value.starts_with('-') || hub.value.contains(|c: char| c.is_control() || c.is_whitespace());
     if odd { Err(hub.mistake("hub is neither a remote nor a URL")) } else { Ok(hub) }
+}
+
+/// A path of the work tree that isn't one of git's or ours.
+fn inside(entry: Entry<'_>) -> Result<At<String>, Mistake> {
+    let path = entry.text()?;
+    let mut parts = Path::new(&path.value).components();
+    let is_plain = parts.clone().all(|part| matches!(part, Component::Normal(_)));
+    let is_ours = parts.next().is_some_and(|first| [".git", ".aio"].iter().any(|own| first.as_os_str() == *own));
+    match is_plain && !is_ours && !path.value.is_empty() {
+        true => Ok(path),
+        false => {
+            Err(path.mistake(format!("{} has to be a path in the work tree, and not in .git or .aio", entry.name)))
+        }
+    }
+}
+
+/// `[worktree]`
+fn setup(entry: Entry<'_>) -> Result<Option<String>, Mistake> {
+    let keys = entry.table_of(&["setup"])?;
+    keys.into_iter().next().map(|key| Ok(key.text()?.value)).transpose()
 }
 
 fn tool(entry: Entry<'_>) -> Result<Tool, Mistake> {
