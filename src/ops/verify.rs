@@ -7,13 +7,14 @@
 mod plan;
 mod subject;
 
+pub use crate::host::verify::Interrupts;
 pub use plan::{Hindrance, Plan, Planned, What};
 pub use subject::KeptDiff;
 
 use super::{Error, Session};
 use crate::{
     base::text,
-    host::verify::{End, Interrupts, Task},
+    host::verify::{End, Task},
     model::verify::{Outcome, Source, Verdict},
 };
 use std::{path::Path, time::Duration};
@@ -82,6 +83,13 @@ impl Session {
         let root = self.work_tree_to_verify()?;
         let interrupts = Interrupts::watch().map_err(Error::file("can't watch for Ctrl-C"))?;
         let changes = self.changes(plan.subject.as_ref())?;
+        let mut beat = || {
+            if let Ok(me) = self.snapshot().and_then(|snapshot| self.who(&snapshot))
+                && let Some(me) = me.instance()
+            {
+                self.heard_of(me);
+            }
+        };
         let (mut checks, mut interrupted) = (Vec::new(), false);
         for planned in &plan.checks {
             let checked = if interrupted {
@@ -91,7 +99,7 @@ impl Session {
                 match (&planned.hindrance, &planned.what) {
                     (Some(hindrance), _) => planned.not_run(hindrance.words()),
                     (None, What::Command { line, timeout }) => {
-                        let checked = self.run_check(planned, line, *timeout, &root, &interrupts);
+                        let checked = self.run_check(planned, line, *timeout, &root, &interrupts, &mut beat);
                         interrupted = checked.outcome == Outcome::NotRun;
                         checked
                     }
@@ -106,6 +114,18 @@ impl Session {
         Ok(Verified { verdict, checks, diff: changes.kept, interrupted })
     }
 
+    /// Makes the check of a command, unless something hinders it. `beat` is called now and then as long as it runs.
+    pub fn make_check(&self, planned: &Planned, interrupts: &Interrupts, mut beat: impl FnMut()) -> Checked {
+        match (&planned.hindrance, &planned.what, self.work_tree_to_verify()) {
+            (Some(hindrance), ..) => planned.not_run(hindrance.words()),
+            (None, What::Command { line, timeout }, Ok(root)) => {
+                self.run_check(planned, line, *timeout, &root, interrupts, &mut beat)
+            }
+            (None, What::Command { .. }, Err(error)) => planned.not_run(&error.to_string()),
+            (None, What::Scope | What::Changed, _) => planned.not_run("it is no command"),
+        }
+    }
+
     fn run_check(
         &self,
         planned: &Planned,
@@ -113,17 +133,11 @@ impl Session {
         timeout: Duration,
         root: &Path,
         interrupts: &Interrupts,
+        beat: &mut dyn FnMut(),
     ) -> Checked {
         let mark = u64::from_be_bytes(self.random()).to_string();
         let task = Task { command: line, dir: root, limit: timeout, mark: &mark };
-        let mut beat = || {
-            if let Ok(me) = self.snapshot().and_then(|snapshot| self.who(&snapshot))
-                && let Some(me) = me.instance()
-            {
-                self.heard_of(me);
-            }
-        };
-        let ran = match crate::host::verify::run(&task, interrupts, &mut beat) {
+        let ran = match crate::host::verify::run(&task, interrupts, beat) {
             Ok(ran) => ran,
             Err(error) => {
                 return Checked {
@@ -166,7 +180,8 @@ impl Session {
 }
 
 impl Planned {
-    fn not_run(&self, why: &str) -> Checked {
+    /// It, as one that was not made, for this reason.
+    pub fn not_run(&self, why: &str) -> Checked {
         let command = match &self.what {
             What::Command { line, .. } => Some(line.clone()).filter(|line| !line.is_empty()),
             What::Scope | What::Changed => None,
@@ -184,7 +199,7 @@ impl Planned {
     }
 
     /// The same, made by looking.
-    fn looked(&self, is_well: bool, output: String) -> Checked {
+    pub fn looked(&self, is_well: bool, output: String) -> Checked {
         let outcome = if is_well { Outcome::Passed } else { Outcome::Failed };
         Checked { outcome, output, why: None, ..self.not_run("") }
     }

@@ -98,25 +98,7 @@ impl Session {
     /// # Errors
     /// When a check or a claim or handoff is named that there is none of, or the configuration is invalid.
     pub fn plan_verification(&self, wanted: &Wanted) -> Result<Plan, Error> {
-        let root = self.work_tree_to_verify()?;
-        let (config, waits) = match self.configured()? {
-            Configured::Nothing => (Config::default(), false),
-            Configured::Waiting(declared) => (declared.config, true),
-            Configured::Approved(declared) => (declared.config, false),
-        };
-        let known = Known { config: &config, waits, root: &root };
-        let mut checks = if wanted.checks.is_empty() { known.default() } else { Vec::new() };
-        for asked in &wanted.checks {
-            checks.extend(known.asked(asked)?);
-        }
-        let is = |check: &Planned, other: &Planned| check.name == other.name && check.line() == other.line();
-        let mut once: Vec<Planned> = Vec::new();
-        for check in checks {
-            if !once.iter().any(|other| is(&check, other)) {
-                once.push(check);
-            }
-        }
-        let mut checks = once;
+        let (mut checks, waits) = self.planned(&wanted.checks)?;
         let looks = checks.iter().any(|check| !matches!(check.what, What::Command { .. }));
         let subject = self.subject(wanted.of.as_deref(), looks)?;
         if let Some(subject) = &subject {
@@ -138,6 +120,39 @@ impl Session {
             }
         }
         Ok(Plan { checks, waits_for_trust: waits, subject })
+    }
+
+    /// By what the work of a run is checked: what is asked for, or what the repository says. What is built in is left to
+    /// whoever knows what that work has changed.
+    ///
+    /// # Errors
+    /// When a check is named that there is none of, or the configuration is invalid.
+    pub fn plan_work(&self, asked: &[String]) -> Result<Plan, Error> {
+        let (checks, waits_for_trust) = self.planned(asked)?;
+        Ok(Plan { checks, waits_for_trust, subject: None })
+    }
+
+    /// The checks that are asked for, or are the default, each once; and whether the configuration waits for approval.
+    fn planned(&self, asked: &[String]) -> Result<(Vec<Planned>, bool), Error> {
+        let root = self.work_tree_to_verify()?;
+        let (config, waits) = match self.configured()? {
+            Configured::Nothing => (Config::default(), false),
+            Configured::Waiting(declared) => (declared.config, true),
+            Configured::Approved(declared) => (declared.config, false),
+        };
+        let known = Known { config: &config, waits, root: &root };
+        let mut checks = if asked.is_empty() { known.default() } else { Vec::new() };
+        for asked in asked {
+            checks.extend(known.asked(asked)?);
+        }
+        let is = |check: &Planned, other: &Planned| check.name == other.name && check.line() == other.line();
+        let mut once: Vec<Planned> = Vec::new();
+        for check in checks {
+            if !once.iter().any(|other| is(&check, other)) {
+                once.push(check);
+            }
+        }
+        Ok((once, waits))
     }
 }
 
