@@ -24,6 +24,8 @@ pub mod refs;
 #[cfg(test)]
 pub(crate) mod scratch;
 pub mod sighting;
+pub mod stagger;
+pub mod supervise;
 pub mod terminal;
 pub mod trust;
 pub mod verify;

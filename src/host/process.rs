@@ -90,14 +90,17 @@ pub fn aliveness(mark: &ProcessMark) -> Aliveness {
     }
 }
 
-/// Sends `signal` to every process that has the variable `name` with this value in its environment, as far as we can see
-/// that: on Linux, and of our own processes.
+/// Sends `signal` to every process that has `value` in the variable `name` of its environment, alone or as one of several
+/// with a `/` between them, as far as we can see that: on Linux, and of our own processes. Tells how many there were.
 #[cfg(unix)]
-pub(super) fn signal_marked(name: &str, value: &str, signal: rustix::process::Signal) {
-    let mark = format!("{name}={value}");
-    for pid in table::with_variable(mark.as_bytes()) {
-        let _ = rustix::process::kill_process(pid, signal);
-    }
+pub(super) fn signal_marked(name: &str, value: &str, signal: rustix::process::Signal) -> usize {
+    table::marked(name, value).filter(|process| process.signal(signal)).count()
+}
+
+/// How many processes there are that have `value` there, as far as we can see that.
+#[cfg(unix)]
+pub(super) fn marked(name: &str, value: &str) -> usize {
+    table::marked(name, value).count()
 }
 
 /// The processes above us, our parent first, as far up as we can see, and below the process `top` if one is given.

@@ -85,15 +85,41 @@ fn parse_stat(stat: &str) -> Option<Stat> {
     })
 }
 
-/// The processes that have `variable`, as `NAME=value`, in the environment they were started with.
-pub(super) fn with_variable(variable: &[u8]) -> Vec<rustix::process::Pid> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+/// A process that is known by its environment.
+#[derive(Debug)]
+pub(super) struct Marked<'a> {
+    pid: rustix::process::Pid,
+    name: &'a str,
+    value: &'a str,
+}
+
+impl Marked<'_> {
+    /// Sends it a signal, unless it has ended in the meantime: then its number may be somebody else's.
+    pub(super) fn signal(&self, signal: rustix::process::Signal) -> bool {
+        use rustix::process::{PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
+        match pidfd_open(self.pid, PidfdFlags::empty()) {
+            // From here on the number stands for nobody else.
+            Ok(process) => has(self.pid, self.name, self.value) && pidfd_send_signal(process, signal).is_ok(),
+            Err(rustix::io::Errno::NOSYS) => kill_process(self.pid, signal).is_ok(),
+            Err(_) => false,
+        }
+    }
+}
+
+/// The processes that were started with `value` in the variable `name`, alone or as one of several with a `/` between
+/// them. Those that have ended have no environment any more.
+pub(super) fn marked<'a>(name: &'a str, value: &'a str) -> impl Iterator<Item = Marked<'a>> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    let has = |pid: &i32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|one| one == variable)
-    };
-    pids.filter(has).filter_map(rustix::process::Pid::from_raw).collect()
+    let pids = pids.filter_map(rustix::process::Pid::from_raw);
+    pids.filter(move |pid| has(*pid, name, value)).map(move |pid| Marked { pid, name, value })
+}
+
+fn has(pid: rustix::process::Pid, name: &str, value: &str) -> bool {
+    let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
+    let values =
+        environment.split(|byte| *byte == 0).filter_map(|one| one.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    values.flat_map(|values| values.split(|byte| *byte == b'/')).any(|one| one == value.as_bytes())
 }
 
 #[cfg(test)]

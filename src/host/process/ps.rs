@@ -62,10 +62,22 @@ fn parse_line(line: &str) -> Option<(u32, (u32, String, String))> {
     Some((pid, (parent, start, rest.trim_start().to_owned())))
 }
 
+/// A process that is known by its environment.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub(super) enum Marked {}
+
+#[cfg(not(target_os = "linux"))]
+impl Marked {
+    pub(super) fn signal(&self, _: rustix::process::Signal) -> bool {
+        match *self {}
+    }
+}
+
 /// The environment of other processes is not ours to see.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn with_variable(_: &[u8]) -> Vec<rustix::process::Pid> {
-    Vec::new()
+pub(super) fn marked(_: &str, _: &str) -> impl Iterator<Item = Marked> {
+    std::iter::empty()
 }
 
 #[cfg(test)]

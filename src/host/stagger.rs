@@ -1,0 +1,163 @@
+//! Lets the starts of one tool follow each other at a distance, for all runs of a user on this machine: some CLIs that are
+//! started at the same moment get in each other's way, and some services refuse what comes too fast.
+//!
+//! The last start is kept in a file for each tool, `git-aio/stagger/<tool>` in the user's cache, by a clock that nobody
+//! sets. Whoever starts one holds its lock till its turn has come. A start of before the machine was started counts for
+//! nothing, and nobody waits longer for its predecessor than the distance. A user without a home has no such file, and
+//! nothing is waited for.
+
+use super::{env, supervise::Interrupts};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The least distance between two starts of Gemini CLI, whatever is said elsewhere.
+const LEAST_GEMINI: Duration = Duration::from_millis(500);
+
+/// How often it is tried to get the lock, and looked whether somebody wants to stop.
+const TRY: Duration = Duration::from_millis(20);
+
+/// Waits till `tool` may be started, and tells how long that was. It has to be started right after.
+///
+/// # Errors
+/// [`io::ErrorKind::Interrupted`] when somebody wants to stop, [`io::ErrorKind::InvalidInput`] for a name that can't be
+/// that of a file, and when the file can't be written.
+pub fn wait_turn(tool: &str, stagger: Duration, interrupts: &Interrupts) -> io::Result<Duration> {
+    match env::cache() {
+        Some(cache) => wait_in(&cache.join("git-aio").join("stagger"), tool, stagger, interrupts),
+        None => Ok(Duration::ZERO),
+    }
+}
+
+fn wait_in(folder: &Path, tool: &str, stagger: Duration, interrupts: &Interrupts) -> io::Result<Duration> {
+    let stagger = if tool == "gemini" { stagger.max(LEAST_GEMINI) } else { stagger };
+    if stagger.is_zero() {
+        return Ok(Duration::ZERO);
+    }
+    if tool.is_empty() || !tool.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let began = Instant::now();
+    let mut file = locked(folder, tool, interrupts)?;
+    let mut last = String::new();
+    (&mut file).take(64).read_to_string(&mut last)?;
+    if let Some(left) = left(&last, stagger) {
+        sleep(left, interrupts)?;
+    }
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}", now().as_nanos())?;
+    Ok(began.elapsed())
+}
+
+/// How long it is till the next start.
+fn left(last: &str, stagger: Duration) -> Option<Duration> {
+    let last = Duration::from_nanos(last.trim().parse().ok()?);
+    // What lies ahead was written before the machine was started again.
+    let since = now().checked_sub(last)?;
+    stagger.checked_sub(since).filter(|left| !left.is_zero())
+}
+
+/// The file of a tool, which nobody else has. The lock goes with it.
+fn locked(folder: &Path, tool: &str, interrupts: &Interrupts) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    let mut options = OpenOptions::new();
+    let file = crate::disk::open(&folder.join(tool), options.read(true).write(true).create(true).truncate(false))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => sleep(TRY, interrupts)?,
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+fn sleep(time: Duration, interrupts: &Interrupts) -> io::Result<()> {
+    let until = Instant::now() + time;
+    loop {
+        if interrupts.count() > 0 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        match until.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => return Ok(()),
+            left => thread::sleep(left.min(TRY)),
+        }
+    }
+}
+
+/// How long the machine is up.
+#[cfg(unix)]
+fn now() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
+}
+
+/// The time of day: a jump back ends all waiting, as does one forward.
+#[cfg(not(unix))]
+fn now() -> Duration {
+    use crate::base::world::Clock as _;
+    let now = super::world::SystemClock::default().now();
+    Duration::from_millis(now.timestamp_millis().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAGGER: Duration = Duration::from_millis(150);
+
+    #[test]
+    fn those_who_want_to_start_at_once_start_one_after_the_other() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let interrupts = Interrupts::watch().expect("watched");
+        let start = || {
+            wait_in(dir.path(), "tool", STAGGER, &interrupts).expect("a turn");
+            Instant::now()
+        };
+        let mut starts = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("started")).collect::<Vec<_>>()
+        });
+        starts.sort();
+        // A start is noted a moment before it is measured here.
+        let nearly = STAGGER - Duration::from_millis(30);
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] > nearly), "{starts:?}");
+    }
+
+    #[test]
+    fn another_tool_and_none_to_wait_for_wait_for_nobody() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let interrupts = Interrupts::watch().expect("watched");
+        let wait = |tool, stagger| wait_in(dir.path(), tool, stagger, &interrupts);
+        let long = Duration::from_secs(600);
+        assert!(wait("one", long).is_ok() && wait("two", long).is_ok());
+        assert_eq!(wait("one", Duration::ZERO).expect("nothing to wait for"), Duration::ZERO);
+        assert_eq!(wait("../one", long).map_err(|error| error.kind()), Err(io::ErrorKind::InvalidInput));
+    }
+
+    #[test]
+    fn a_clock_that_began_anew_and_a_file_that_says_nothing_keep_nobody() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let interrupts = Interrupts::watch().expect("watched");
+        for text in [u64::MAX.to_string(), "soon".into(), "-1".into()] {
+            fs::write(dir.path().join("tool"), text).expect("written");
+            let waited = wait_in(dir.path(), "tool", Duration::from_secs(600), &interrupts).expect("a turn");
+            assert!(waited < Duration::from_secs(60));
+        }
+    }
+
+    #[test]
+    fn whoever_wants_to_stop_need_not_wait() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let interrupts = Interrupts::watch().expect("watched");
+        let long = Duration::from_secs(600);
+        wait_in(dir.path(), "tool", long, &interrupts).expect("the first");
+        interrupts.interrupt();
+        let second = wait_in(dir.path(), "tool", long, &interrupts);
+        assert_eq!(second.map_err(|error| error.kind()), Err(io::ErrorKind::Interrupted));
+    }
+}
