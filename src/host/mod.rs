@@ -27,4 +27,5 @@ pub mod sighting;
 pub mod terminal;
 pub mod trust;
 pub mod verify;
+pub mod worktree;
 pub mod world;
