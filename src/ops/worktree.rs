@@ -113,3 +113,6 @@ impl Session {
         self.settings.durability == Durability::Synced
     }
 }
+
+#[cfg(test)]
+mod tests;
