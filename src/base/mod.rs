@@ -10,4 +10,5 @@ pub mod process;
 pub mod refs;
 pub mod text;
 pub mod turn;
+pub mod worktree;
 pub mod world;

@@ -29,4 +29,5 @@ pub mod supervise;
 pub mod terminal;
 pub mod trust;
 pub mod verify;
+pub mod worktree;
 pub mod world;

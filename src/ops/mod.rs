@@ -7,6 +7,7 @@ pub mod cleanup;
 mod config;
 pub mod demo;
 pub mod doctor;
+pub mod errand;
 mod error;
 pub mod guard;
 pub mod handoff;
@@ -30,6 +31,7 @@ mod transact;
 pub mod trust;
 pub mod verify;
 pub mod worker;
+pub mod worktree;
 
 pub use crate::store::{Coverage, Damage, Private, RunEvent};
 pub use error::{Error, Held, OpenError, StoreError};

@@ -25,6 +25,7 @@ mod transaction;
 mod turn;
 mod whole;
 mod wire;
+mod worktree;
 
 pub use ahead::Ahead;
 pub use divergence::{Divergence, Link};
@@ -42,3 +43,4 @@ pub use survey::Survey;
 pub use transaction::{Committed, Durability, GivenOut, Transaction, WriteStep};
 pub use turn::Turn;
 pub use whole::Chain;
+pub use worktree::{Capture, Change, ChangeKind, LeftAlone, Plan, PutBack, ReadTree};

@@ -19,6 +19,7 @@ use std::{
     io,
     rc::Rc,
     thread,
+    time::Duration,
 };
 
 /// How many bytes of objects are remembered.
@@ -39,6 +40,9 @@ pub(super) struct Objects {
     /// Those that are not written yet, see [`Ahead`](super::Ahead).
     ahead: RefCell<HashMap<ObjectId, Object>>,
 }
+
+/// How old an object may be to count as just written. git prunes what nobody refers to after two weeks.
+const RECENT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An object that was read.
 #[derive(Clone)]
@@ -120,6 +124,17 @@ impl Repository {
         }
     }
 
+    /// Whether an object was written so recently, on its own, that no git takes it for an old one to be pruned.
+    pub(super) fn was_just_written(&self, id: &ObjectId) -> bool {
+        let written = self.objects.loose.path(id).metadata().and_then(|meta| meta.modified());
+        written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < RECENT))
+    }
+
+    /// Waits until an object that was written on its own is on the disk.
+    pub(super) fn sync_object(&self, id: &ObjectId) -> io::Result<()> {
+        std::fs::File::open(self.objects.loose.path(id))?.sync_all()
+    }
+
     fn packed(&self, id: ObjectId, limit: usize) -> Result<(Kind, Vec<u8>), Unreadable> {
         let broken = |error: gix::Error| Unreadable::Broken(format!("{error}"));
         let size = self.look(|gix| gix.find_header(id)).map_err(broken)?.size();
@@ -172,6 +187,11 @@ impl<'r> Batch<'r> {
     /// How many bytes its objects have.
     pub(super) fn size(&self) -> usize {
         self.objects.iter().map(|(_, object)| object.bytes.len()).sum()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.objects.len()
     }
 
     /// Takes in all that `other` has, to be read before it is written.

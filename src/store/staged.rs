@@ -110,14 +110,14 @@ impl Repository {
     }
 
     /// The index, without adding its checksum up: git does not do that either before it commits.
-    fn index_at(&self, index: Option<&Path>) -> Result<gix::index::File, StoreError> {
+    pub(super) fn index_at(&self, index: Option<&Path>) -> Result<gix::index::File, StoreError> {
         let path = index.filter(|path| path.exists()).map_or_else(|| self.gix.index_path(), Path::to_owned);
         let hash = self.gix.object_hash();
         let options = gix::index::decode::Options { thread_limit: Some(1), ..Default::default() };
         gix::index::File::at_or_default(path, hash, true, options).map_err(StoreError::read)
     }
 
-    fn tree_of(&self, commit: &Oid) -> Result<ObjectId, StoreError> {
+    pub(super) fn tree_of(&self, commit: &Oid) -> Result<ObjectId, StoreError> {
         let id = ObjectId::from_hex(commit.as_str().as_bytes()).map_err(StoreError::read)?;
         let commit = self.look(|gix| gix.find_commit(id)).map_err(StoreError::read)?;
         Ok(commit.tree_id().map_err(StoreError::read)?.detach())

@@ -1,0 +1,118 @@
+//! What the work tree held before some work and after it: what has changed, what it looks like, and putting it back.
+//!
+//! git is asked what differs and how files are converted, and the store keeps and compares. No question and no answer
+//! touches the user's index, a stash, a ref, or a path that was not named.
+
+use super::{Error, Session};
+use crate::{
+    base::{oid::Oid, path::RepoPath},
+    host::{git::GitError, worktree::Durable},
+    store::Durability,
+};
+use std::{fs, path::Path};
+
+pub use crate::store::{Capture, Change, ChangeKind, LeftAlone, PutBack};
+
+/// How often a work tree is looked at again because a file went away while it was read.
+const TRIES: u32 = 4;
+
+impl Session {
+    /// What the work tree holds now: what is staged, what is not, and what git doesn't know yet, without what is ignored.
+    ///
+    /// # Errors
+    /// When there is no work tree, a file in it can't be read or is larger than 1 GiB, or objects can't be written.
+    pub fn capture(&self) -> Result<Capture, Error> {
+        self.capture_with(&[])
+    }
+
+    /// The same, after `before` was seen: what git was told to ignore since is there all the same.
+    ///
+    /// # Errors
+    /// As for [`capture`](Self::capture).
+    pub fn capture_after(&self, before: &Capture) -> Result<Capture, Error> {
+        self.capture_with(&before.read_paths().cloned().collect::<Vec<_>>())
+    }
+
+    fn capture_with(&self, known: &[RepoPath]) -> Result<Capture, Error> {
+        self.root_of_work_tree()?;
+        let mut tries = TRIES;
+        loop {
+            match self.try_capture(known) {
+                Err(Error::Git(GitError::Failed { .. })) if tries > 1 => tries -= 1,
+                done => return done,
+            }
+        }
+    }
+
+    fn try_capture(&self, known: &[RepoPath]) -> Result<Capture, Error> {
+        let (git, durable) = (self.git(), self.is_durable());
+        let read = self.repository.read_work_tree(git.look()?, known.iter(), durable)?;
+        let files: Vec<&[u8]> = read.files().map(RepoPath::as_bytes).collect();
+        let says = git.as_committed(&files, None)?;
+        // Their bytes are kept already, and most are just those that git would store.
+        let converted: Vec<&[u8]> = read.converted(&says).into_iter().map(RepoPath::as_bytes).collect();
+        git.as_committed(&converted, Some(Durable(durable)))?;
+        Ok(self.repository.capture(read, &says, durable)?)
+    }
+
+    /// What has changed between two moments, whether it was committed meanwhile, staged, or neither.
+    ///
+    /// # Errors
+    /// When the captures can't be read.
+    pub fn changed_between(&self, before: &Capture, after: &Capture) -> Result<Vec<Change>, Error> {
+        Ok(self.repository.changes(before, after)?)
+    }
+
+    /// Puts `paths` back to what `before` has, each only where it is still as `after` saw it. The index stays as it is,
+    /// and so does every other path.
+    ///
+    /// # Errors
+    /// When the work tree can't be looked at, or git can't check out what has no bytes in `before`. What has failed for
+    /// one path is told in the answer.
+    pub fn restore(&self, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<PutBack, Error> {
+        let now = self.capture_with(paths)?;
+        let plan = self.repository.plan_put_back(before, after, &now, paths)?;
+        let folder = tempfile::Builder::new().prefix("aio-put-back-").tempdir_in(self.repository.git_dir());
+        let folder = folder.map_err(Error::file("can't make a folder in the git directory"))?;
+        let checked_out = folder.path().join("tree");
+        let files: Vec<&[u8]> = plan.to_check_out().map(RepoPath::as_bytes).collect();
+        if !files.is_empty() {
+            self.check_out(&checked_out, folder.path(), before, &files)?;
+        }
+        Ok(self.repository.put_back(plan, &checked_out, folder.path())?)
+    }
+
+    fn check_out(&self, into: &Path, beside: &Path, capture: &Capture, files: &[&[u8]]) -> Result<(), Error> {
+        fs::create_dir(into).map_err(Error::file("can't make a folder in the git directory"))?;
+        let git_dir = self.repository.git_dir();
+        Ok(self.git().check_out_to(into, beside, git_dir, capture.tree(), files)?)
+    }
+
+    /// The capture as one tree: whoever refers to that tree keeps all that [`restore`](Self::restore) needs.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn capture_to_tree(&self, capture: &Capture) -> Result<Oid, Error> {
+        Ok(self.repository.capture_to_tree(capture, self.is_durable())?)
+    }
+
+    /// The capture that was written as `tree`.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn capture_from_tree(&self, tree: &Oid) -> Result<Capture, Error> {
+        Ok(self.repository.capture_from_tree(tree)?)
+    }
+
+    fn root_of_work_tree(&self) -> Result<std::path::PathBuf, Error> {
+        let hint = "go to a work tree of it: `git worktree list` shows those there are";
+        self.repository.work_tree().ok_or_else(|| Error::usage("this repository has no work tree", hint))
+    }
+
+    fn is_durable(&self) -> bool {
+        self.settings.durability == Durability::Synced
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! A capture as one tree, from which everything it needs is reached: whoever refers to that tree keeps all of it.
+//!
+//! ```text
+//! capture.json    what the rest means
+//! tree/           the work tree as git would store it
+//! raw/<object>    the bytes of the files that differed from the index
+//! ```
+
+use super::{Capture, to_id, to_oid};
+use crate::{
+    base::{oid::Oid, path::RepoPath},
+    store::{Repository, error::StoreError, layout, objects::Batch},
+};
+use gix::{
+    ObjectId,
+    objs::{
+        Kind, Tree,
+        tree::{Entry, EntryKind},
+    },
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+const RECORD: &str = "capture.json";
+const TREE: &str = "tree";
+const RAW: &str = "raw";
+
+/// The format that is written, and the newest that is read.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    v: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
+    /// Paths as `RepoPath::encoded` gives them, each with the object that has its bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    raw: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    repositories: BTreeMap<String, Option<String>>,
+}
+
+impl Repository {
+    /// Writes `capture` as one tree.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn capture_to_tree(&self, capture: &Capture, durable: bool) -> Result<Oid, StoreError> {
+        let text = |oid: &Oid| oid.to_string();
+        let wire = Wire {
+            v: VERSION,
+            head: capture.head.as_ref().map(text),
+            raw: capture.raw.iter().map(|(path, raw)| (path.encoded(), raw.to_string())).collect(),
+            repositories: capture
+                .repositories
+                .iter()
+                .map(|(path, head)| (path.encoded(), head.as_ref().map(text)))
+                .collect(),
+        };
+        let mut batch = Batch::new(self);
+        let record = serde_json::to_vec(&wire).map_err(|error| StoreError::Write(error.to_string()))?;
+        if record.len() > layout::MAX_LISTING {
+            let (what, size) = (RECORD.to_owned(), record.len());
+            return Err(StoreError::TooLarge { what, size, limit: layout::MAX_LISTING });
+        }
+        let record = batch.add(Kind::Blob, record)?;
+        let kept: BTreeSet<&ObjectId> = capture.raw.values().collect();
+        let kept = kept.into_iter().map(|raw| entry(&raw.to_string(), EntryKind::Blob, *raw)).collect();
+        let kept = batch.add_object(&Tree { entries: kept })?;
+        // In the order of their names.
+        let entries = vec![
+            entry(RECORD, EntryKind::Blob, record),
+            entry(RAW, EntryKind::Tree, kept),
+            entry(TREE, EntryKind::Tree, to_id(&capture.tree)?),
+        ];
+        let whole = batch.add_object(&Tree { entries })?;
+        batch.write(durable)?;
+        to_oid(&whole)
+    }
+
+    /// The capture that [`capture_to_tree`](Self::capture_to_tree) has written as `tree`.
+    ///
+    /// # Errors
+    /// When it is none, or a newer git-aio wrote it.
+    pub fn capture_from_tree(&self, tree: &Oid) -> Result<Capture, StoreError> {
+        let damaged = |reason: &str| StoreError::damaged(format!("capture {tree}"), reason);
+        let mut entries = self.entries(to_id(tree)?)?;
+        let mut part = |name: &str| entries.remove(name.as_bytes()).map(|(_, oid)| oid);
+        let (record, tree_of_all) = part(RECORD).zip(part(TREE)).ok_or_else(|| damaged("it has no record"))?;
+        let bytes = self.object(record, layout::MAX_LISTING).map_err(|error| damaged(&error.to_string()))?.bytes;
+        let wire: Wire = serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))?;
+        if wire.v > VERSION {
+            return Err(StoreError::Newer { needed: wire.v.into(), ours: VERSION.into() });
+        }
+        let oid = |text: &str| text.parse::<Oid>().map_err(|error| damaged(&error.to_string()));
+        let path = |text: &str| RepoPath::decode(text).map_err(|error| damaged(&error.to_string()));
+        let raw = wire.raw.iter().map(|(at, raw)| Ok((path(at)?, to_id(&oid(raw)?)?)));
+        let repositories =
+            wire.repositories.iter().map(|(at, head)| Ok((path(at)?, head.as_deref().map(oid).transpose()?)));
+        Ok(Capture {
+            head: wire.head.as_deref().map(oid).transpose()?,
+            tree: to_oid(&tree_of_all)?,
+            raw: raw.collect::<Result<_, StoreError>>()?,
+            repositories: repositories.collect::<Result<_, StoreError>>()?,
+        })
+    }
+}
+
+fn entry(name: &str, kind: EntryKind, oid: ObjectId) -> Entry {
+    Entry { mode: kind.into(), filename: name.into(), oid }
+}
