@@ -1,6 +1,7 @@
 //! Names of things: each its own type, valid by construction, so that a claim id is never taken for a note id and a
 //! name read from somebody else's record can go into a ref path or a tree without a second look.
 
+use super::text::hex;
 use std::{fmt, str::FromStr};
 
 /// Why a text is not a valid name.
@@ -246,14 +247,6 @@ impl Domain {
     pub fn random(bytes: [u8; 16]) -> Self {
         Domain(hex(&bytes))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

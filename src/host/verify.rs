@@ -8,6 +8,7 @@
 use super::{
     bounded::{ASK, GRACE, are_all_ending, spawn_apart},
     process,
+    supervise::Interrupts,
 };
 use process_wrap::std::ChildWrapper;
 use std::{
@@ -15,11 +16,7 @@ use std::{
     io::{self, Read},
     path::Path,
     process::{Command, ExitStatus, Stdio},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -33,9 +30,6 @@ const REST: Duration = Duration::from_millis(500);
 
 /// How often whoever waits is told that it goes on.
 const BEAT: Duration = Duration::from_secs(20);
-
-/// How soon a second interrupt is taken for the same as the first: git passes on what the terminal has sent to both.
-const SAME: Duration = Duration::from_millis(500);
 
 /// By which what a check starts is known.
 const MARK: &str = "AIO_CHECK";
@@ -60,50 +54,6 @@ pub enum End {
     TimedOut,
     /// Whoever started it wanted to stop.
     Interrupted,
-}
-
-/// Whether somebody wants to stop: Ctrl-C, or what a terminal or a supervisor sends when it goes away. As long as this
-/// lives such a signal ends no process by itself, so that we can end the check first.
-#[derive(Debug)]
-pub struct Interrupts {
-    came: Arc<AtomicBool>,
-    #[cfg(unix)]
-    handlers: Vec<signal_hook::SigId>,
-}
-
-impl Interrupts {
-    /// From now on.
-    ///
-    /// # Errors
-    /// When the system doesn't let us know of signals.
-    pub fn watch() -> io::Result<Interrupts> {
-        let came = Arc::new(AtomicBool::new(false));
-        #[cfg(unix)]
-        let handlers = {
-            use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-            let watch = |signal| signal_hook::flag::register(signal, Arc::clone(&came));
-            [SIGINT, SIGTERM, SIGHUP].into_iter().map(watch).collect::<io::Result<_>>()?
-        };
-        Ok(Interrupts {
-            came,
-            #[cfg(unix)]
-            handlers,
-        })
-    }
-
-    /// Whether one came since this was asked last.
-    fn take(&self) -> bool {
-        self.came.swap(false, Ordering::Relaxed)
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Interrupts {
-    fn drop(&mut self) {
-        for handler in self.handlers.drain(..) {
-            signal_hook::low_level::unregister(handler);
-        }
-    }
 }
 
 /// A command that is to be run.
@@ -151,7 +101,7 @@ fn wait(
         if let Some(status) = child.try_wait()? {
             return Ok(End::Exited(code(status)));
         }
-        let end = match (interrupts.take() || are_all_ending(), Instant::now() >= deadline) {
+        let end = match (interrupts.count() > 0 || are_all_ending(), Instant::now() >= deadline) {
             (true, _) => End::Interrupted,
             (_, true) => End::TimedOut,
             _ => {
@@ -176,14 +126,14 @@ fn stop(child: &mut dyn ChildWrapper, mark: &str, interrupts: &Interrupts) {
         use rustix::process::Signal;
         let _ = child.signal(Signal::TERM.as_raw());
         process::signal_marked(MARK, mark, Signal::TERM);
-        let impatient = || interrupts.take() && began.elapsed() > SAME;
+        let impatient = || interrupts.count() > 1;
         while child.try_wait().is_ok_and(|status| status.is_none()) && began.elapsed() < GRACE && !impatient() {
             thread::sleep(ASK);
         }
         process::signal_marked(MARK, mark, Signal::KILL);
     }
     #[cfg(not(unix))]
-    let _ = (mark, interrupts, began, SAME, GRACE);
+    let _ = (mark, interrupts, began, GRACE);
     let _ = child.kill();
 }
 

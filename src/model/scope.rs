@@ -28,6 +28,16 @@ pub enum Scope {
     Task(TaskId),
 }
 
+impl Scope {
+    /// The path it is about: of a pattern the folder in which it begins; `None` for a task.
+    pub fn path(&self) -> Option<RepoPath> {
+        match self.place(false) {
+            Place::Path(path) => Some(path),
+            Place::Task(_) => None,
+        }
+    }
+}
+
 /// Where a scope is filed, so that those it may overlap are found: they are in the same place, above it or below it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {

@@ -17,6 +17,7 @@ pub mod instance;
 pub mod log;
 pub mod note;
 mod notice;
+pub mod outcome;
 pub mod persona;
 pub mod release;
 pub mod run;

@@ -1,6 +1,6 @@
 //! Runs as they are kept: begun, continued by one driver at a time, shown, and let go of.
 
-use super::{Error, Session};
+use super::{Error, Session, config::Configured};
 use crate::{
     base::{
         id::{InstanceId, RunId},
@@ -13,7 +13,7 @@ use crate::{
     model::run::{Driver, Run, RunStatus, Step},
     store::{Private, RunEvent, StoreError, layout},
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Most changes of one run that are listed.
 const MOST_EVENTS: usize = 10_000;
@@ -208,6 +208,50 @@ impl Session {
     pub fn names_of_run(&self, id: &RunId, folder: &str) -> Result<Vec<String>, Error> {
         let Some(tip) = self.run_tip(layout::PRIVATE_RUNS, id)? else { return Ok(Vec::new()) };
         Ok(self.repository.private_names(&tip, folder)?)
+    }
+
+    /// The root of the work tree.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn root(&self) -> Result<PathBuf, Error> {
+        self.repository.work_tree().ok_or_else(|| {
+            Error::usage(
+                "this repository has no work tree",
+                "go to one of it: `git worktree list` shows those there are",
+            )
+        })
+    }
+
+    /// The instance that runs this command, where that is one, without registering anybody.
+    ///
+    /// # Errors
+    /// When one is named that never was here.
+    pub fn who_is_it(&self) -> Result<Option<InstanceId>, Error> {
+        let snapshot = self.snapshot()?;
+        Ok(self.asking(&snapshot)?.instance().cloned())
+    }
+
+    /// The file in which the ledger of runs is kept, from the root, where the repository wants that.
+    ///
+    /// # Errors
+    /// When the configuration is invalid.
+    pub fn ledger_file(&self) -> Result<Option<String>, Error> {
+        Ok(match self.configured()? {
+            Configured::Approved(declared) => declared.config.ledger.map(|ledger| ledger.value),
+            Configured::Waiting(_) | Configured::Nothing => None,
+        })
+    }
+
+    /// Writes the ledger.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write_ledger(&self, file: &Path, text: &str) -> Result<(), Error> {
+        let path = crate::base::path::RepoPath::from_bytes(file.as_os_str().as_encoded_bytes());
+        let path = path.map_err(|error| Error::usage(error.to_string(), "name another file as the ledger"))?;
+        self.exclude(&path)?;
+        self.save(&path, text.as_bytes())
     }
 
     /// The folder of the files of a run that are no part of its record: logs, and documents for agents.

@@ -7,7 +7,7 @@
 mod plan;
 mod subject;
 
-pub use crate::host::verify::Interrupts;
+pub use crate::host::supervise::Interrupts;
 pub use plan::{Hindrance, Plan, Planned, What};
 pub use subject::KeptDiff;
 
@@ -15,8 +15,12 @@ use super::{Error, Session};
 use crate::{
     base::text,
     host::verify::{End, Task},
-    model::verify::{Outcome, Source, Verdict},
+    model::{
+        run::CheckRecord,
+        verify::{Outcome, Source, Verdict},
+    },
 };
+use sha2::Digest as _;
 use std::{path::Path, time::Duration};
 
 /// What is to be verified.
@@ -176,6 +180,36 @@ impl Session {
                 "run it in a clone with a work tree",
             )
         })
+    }
+}
+
+impl Checked {
+    /// That nothing but `paths` has changed, which somebody else has looked at.
+    pub fn of_scope(paths: String) -> Checked {
+        Checked {
+            name: "@scope".into(),
+            source: Source::BuiltIn,
+            command: None,
+            outcome: Outcome::Passed,
+            exit: None,
+            took: None,
+            output: paths,
+            why: None,
+        }
+    }
+
+    /// What is recorded of it: all but what it printed, of which a digest is.
+    pub fn record(&self) -> CheckRecord {
+        let digest = || text::hex(&sha2::Sha256::digest(self.output.as_bytes()));
+        CheckRecord {
+            name: self.name.clone(),
+            source: self.source,
+            outcome: self.outcome,
+            exit: self.exit,
+            took: self.took,
+            why: self.why.clone(),
+            digest: (!self.output.is_empty()).then(digest),
+        }
     }
 }
 

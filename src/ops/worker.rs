@@ -137,6 +137,66 @@ impl Session {
         Ok(())
     }
 
+    /// Gives back those claims of a worker that overlap one of `targets`.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub fn release_overlapping(&self, worker: &InstanceId, targets: &[Target]) -> Result<(), Error> {
+        self.perform(Some(worker), |snapshot| {
+            let overlaps: Vec<Overlap> =
+                targets.iter().map(|target| Overlap::new(&target.scope, snapshot.folds_case())).collect();
+            let mut claims = snapshot.claims_of(&Holder::Instance(worker.clone()))?;
+            claims.retain(|claim| overlaps.iter().any(|overlap| overlap.with(&claim.scope)));
+            let claims: Vec<GrantRef> = claims.iter().map(Claim::grant_ref).collect();
+            Ok((!claims.is_empty()).then(|| Action::Release { claims, ended: Vec::new(), forced: None }))
+        })?;
+        Ok(())
+    }
+
+    /// Those of `paths` that one of `targets` covers.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn covered(&self, targets: &[Target], paths: impl Iterator<Item = RepoPath>) -> Result<Vec<RepoPath>, Error> {
+        let fold = self.snapshot()?.folds_case();
+        let overlaps: Vec<Overlap> = targets.iter().map(|target| Overlap::new(&target.scope, fold)).collect();
+        Ok(paths.filter(|path| overlaps.iter().any(|one| one.with(&Scope::File(path.clone())))).collect())
+    }
+
+    /// Those of `paths` that nobody but `worker` holds.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn not_held_by_others(&self, paths: &[RepoPath], worker: Option<&InstanceId>) -> Result<Vec<RepoPath>, Error> {
+        let snapshot = self.snapshot()?;
+        let mut theirs = snapshot.claims_covering(paths)?;
+        theirs.retain(|claim| !worker.is_some_and(|worker| claim.is_held_by(worker)));
+        let held: Vec<Overlap> = theirs.iter().map(|claim| Overlap::new(&claim.scope, snapshot.folds_case())).collect();
+        let is_free = |path: &&RepoPath| !held.iter().any(|held| held.with(&Scope::File((*path).clone())));
+        Ok(paths.iter().filter(is_free).cloned().collect())
+    }
+
+    /// The two halves of a scope: of its parts, or where it has one only, of the files that git knows in it. `None` for one
+    /// that can't be divided.
+    ///
+    /// # Errors
+    /// When a scope is none, or git can't be asked.
+    pub fn halves(&self, scope: &[String]) -> Result<Option<(Vec<String>, Vec<String>)>, Error> {
+        let parts = match scope {
+            [_] => {
+                let targets = self.scopes(scope)?;
+                let known = self.git().run(["ls-files", "-z"])?;
+                let known = known.split(|byte| *byte == 0).filter_map(|path| RepoPath::from_bytes(path).ok());
+                let files = self.covered(&targets, known.filter(|path| !path.is_root()))?;
+                // A name that is no text can't stand in a scope.
+                let named = files.iter().filter_map(|path| Some(path.to_os()?.to_str()?.to_owned()));
+                named.map(|path| format!("./{path}")).collect()
+            }
+            several => several.to_vec(),
+        };
+        Ok((parts.len() > 1).then(|| (parts[..parts.len() / 2].to_vec(), parts[parts.len() / 2..].to_vec())))
+    }
+
     /// Of `paths` those that a worker may not write and that nobody else holds: what is changed there counts against it.
     /// The others are somebody's work.
     ///

@@ -4,6 +4,9 @@
 //! a delegation, which is a run of one step, and by a workflow, which is one of many; whoever carries it out can't tell
 //! which of the two it was.
 
+pub mod delegation;
 pub mod document;
+pub mod ledger;
 pub mod recorder;
+pub mod step;
 pub mod work;

@@ -42,7 +42,7 @@ pub struct Errand<'a> {
     pub schema: Option<&'a Path>,
     /// The session that goes on, as [`Told::session`] names it; a new one where there is none.
     pub resume: Option<&'a str>,
-    /// The instance that it is.
+    /// The instance that it is; empty for none.
     pub instance: &'a str,
 }
 
@@ -58,6 +58,11 @@ pub enum Tool {
         /// The program and its arguments. `{prompt}` in one of them stands for the task, which goes to standard input
         /// where none has it.
         words: Vec<String>,
+    },
+    /// A line of shell, which is told nothing; what it prints is its answer.
+    Shell {
+        /// The line.
+        line: String,
     },
 }
 
@@ -124,6 +129,7 @@ impl Tool {
         match self {
             Tool::Agent(agent) => agent.as_str(),
             Tool::Command { name, .. } => name,
+            Tool::Shell { .. } => "sh",
         }
     }
 
@@ -167,18 +173,24 @@ impl Tool {
             Tool::Agent(Agent::Amp) => amp::start(errand),
             Tool::Agent(Agent::OpenCode) => opencode::start(errand),
             Tool::Agent(Agent::Copilot) => copilot::start(errand),
+            Tool::Shell { line } => Words::new(["-c", line]),
             Tool::Command { words, .. } => {
                 Words::new(words.iter().skip(1).map(|word| word.replacen(PROMPT, errand.prompt, 1)))
             }
         };
         let mut env = env;
-        env.push(("AIO_INSTANCE".into(), errand.instance.into()));
+        let mut removed = env::not_for_agents();
+        match errand.instance {
+            // Who is nobody in particular is not to be taken for whoever has started it.
+            "" => removed.push("AIO_INSTANCE".into()),
+            instance => env.push(("AIO_INSTANCE".into(), instance.into())),
+        }
         let program = self.program();
         Ok(Invocation {
             program: found(program).map_or_else(|| program.into(), PathBuf::into_os_string),
             args,
             env,
-            removed: env::not_for_agents(),
+            removed,
             stdin: self.stdin(errand),
             end: if *self == Tool::Agent(Agent::Codex) { EndSignal::Interrupt } else { EndSignal::Terminate },
         })
@@ -193,7 +205,7 @@ impl Tool {
             Tool::Agent(Agent::Amp) => amp::hear,
             Tool::Agent(Agent::OpenCode) => opencode::hear,
             Tool::Agent(Agent::Copilot) => copilot::hear,
-            Tool::Command { .. } => return Reader::of_text(dir),
+            Tool::Command { .. } | Tool::Shell { .. } => return Reader::of_text(dir),
         };
         let meaning = match self {
             Tool::Agent(Agent::Gemini) => gemini::meaning,
@@ -207,11 +219,15 @@ impl Tool {
         match self {
             Tool::Agent(agent) => agent.as_str(),
             Tool::Command { name, words } => words.first().unwrap_or(name),
+            Tool::Shell { .. } => "sh",
         }
     }
 
     fn stdin(&self, errand: &Errand<'_>) -> Vec<u8> {
         let beside = errand.stdin.unwrap_or_default();
+        if let Tool::Shell { .. } = self {
+            return beside.to_vec();
+        }
         let takes_word = matches!(self, Tool::Command { words, .. } if words.iter().any(|word| word.contains(PROMPT)));
         if takes_word {
             return beside.to_vec();

@@ -16,7 +16,7 @@ use crate::{
 use std::{path::Path, time::Duration};
 
 /// What a verification would do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// The checks, in order.
     pub checks: Vec<Planned>,
@@ -161,7 +161,8 @@ impl Planned {
         self.source == source && matches!(self.hindrance, Some(Hindrance::NeedsConsent(_)))
     }
 
-    fn line(&self) -> Option<&String> {
+    /// The command, where it is one.
+    pub fn line(&self) -> Option<&String> {
         match &self.what {
             What::Command { line, .. } => Some(line),
             What::Scope | What::Changed => None,

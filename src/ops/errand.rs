@@ -1,0 +1,138 @@
+//! Work that is given to a tool: started when its turn has come, watched over, and heard to its end.
+
+use super::{Error, Session, tool::Hand};
+use crate::{
+    base::id::{InstanceId, RunId},
+    host::{
+        agents::headless::{self, Tool},
+        stagger,
+        supervise::{Interrupts, Watch, supervise},
+    },
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use crate::host::supervise::{End, Ended, Heard, Unusable};
+
+/// A piece of work for a tool.
+#[derive(Debug, Clone, Copy)]
+pub struct Errand<'a> {
+    /// What it is told.
+    pub prompt: &'a str,
+    /// What it reads beside that.
+    pub stdin: Option<&'a [u8]>,
+    /// Where it works.
+    pub dir: &'a Path,
+    /// Whether it may change files.
+    pub may_write: bool,
+    /// A file with the schema of its answer, where it takes one.
+    pub schema: Option<&'a Path>,
+    /// Who it is.
+    pub instance: Option<&'a InstanceId>,
+    /// Variables for it.
+    pub env: &'a [(String, String)],
+    /// What no other errand has.
+    pub mark: &'a str,
+    /// Where all that it prints is kept.
+    pub log: &'a Path,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// How long it may be silent.
+    pub stall: Option<Duration>,
+}
+
+impl Session {
+    /// Waits until a tool may be started: others of its kind may have been just now, on this machine.
+    ///
+    /// # Errors
+    /// When it can't be told. Being stopped meanwhile is none.
+    pub fn wait_for_turn(&self, hand: &Hand, interrupts: &Interrupts) -> Result<(), Error> {
+        match stagger::wait_turn(hand.tool(), hand.stagger, interrupts) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
+                Err(Error::file(format!("can't tell when {} was started last", hand.tool()))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Has a tool do a piece of work.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn send(
+        &self,
+        hand: &Hand,
+        errand: &Errand<'_>,
+        interrupts: &Interrupts,
+        hear: &mut dyn FnMut(Heard),
+    ) -> Result<Ended, Error> {
+        self.send_by(&hand.tool, errand, interrupts, hear)
+    }
+
+    /// Runs a line of shell in the same way: what it prints on standard output is its answer.
+    ///
+    /// # Errors
+    /// When there is no shell.
+    pub fn send_line(
+        &self,
+        line: &str,
+        errand: &Errand<'_>,
+        interrupts: &Interrupts,
+        hear: &mut dyn FnMut(Heard),
+    ) -> Result<Ended, Error> {
+        self.send_by(&Tool::Shell { line: line.to_owned() }, errand, interrupts, hear)
+    }
+
+    fn send_by(
+        &self,
+        tool: &Tool,
+        errand: &Errand<'_>,
+        interrupts: &Interrupts,
+        hear: &mut dyn FnMut(Heard),
+    ) -> Result<Ended, Error> {
+        let instance = errand.instance.map(InstanceId::as_str).unwrap_or_default();
+        let start = headless::Errand {
+            prompt: errand.prompt,
+            stdin: errand.stdin,
+            dir: errand.dir,
+            may_write: errand.may_write,
+            git_dir: self.repository.common_dir(),
+            schema: errand.schema,
+            resume: None,
+            instance,
+        };
+        let failed = |what: &str| Error::file(format!("{what} {}", tool.name()));
+        let mut invocation = tool.invocation(&start).map_err(failed("can't read what is needed to start"))?;
+        invocation.env.extend(errand.env.iter().map(|(name, value)| (name.into(), value.into())));
+        let watch = Watch {
+            invocation: &invocation,
+            dir: errand.dir,
+            timeout: errand.timeout,
+            stall: errand.stall,
+            mark: errand.mark,
+            log: errand.log,
+        };
+        supervise(&watch, tool.reader(errand.dir), interrupts, hear).map_err(failed("can't start"))
+    }
+
+    /// Ends whatever is left of the errand `mark`, whose driver is gone.
+    pub fn end_left(&self, mark: &str) -> usize {
+        crate::host::supervise::end_marked(mark)
+    }
+
+    /// Writes a file of a run that is no part of its record, and tells where it is.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write_beside(&self, run: &RunId, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+        let path = self.make_run_folder(run)?.join(name);
+        if let Some(folder) = path.parent() {
+            let failed = Error::file(format!("can't make {}", folder.display()));
+            self.repository.sharing().make_folders(folder).map_err(failed)?;
+        }
+        std::fs::write(&path, bytes).map_err(Error::file(format!("can't write {}", path.display())))?;
+        Ok(path)
+    }
+}

@@ -1,0 +1,97 @@
+//! What becomes of a usable result: a file with it, or a commit.
+
+use super::{Error, Session};
+use crate::{
+    base::{id::InstanceId, path::RepoPath},
+    store::Tracked,
+};
+use std::io::Write as _;
+
+impl Session {
+    /// Writes a result to a file of the work tree, whole or not at all.
+    ///
+    /// # Errors
+    /// When a folder on the way is none or is a link, or it can't be written.
+    pub fn save(&self, path: &RepoPath, bytes: &[u8]) -> Result<(), Error> {
+        let shown = crate::base::text::one_line(&path.to_string(), 200);
+        let failed = |error| Error::file(format!("the result can't be saved to {shown}"))(error);
+        let (Some(root), Some(below)) = (self.repository.work_tree(), path.to_os()) else {
+            return Err(Error::usage(format!("{shown} can't be a file here"), "name another file"));
+        };
+        let target = root.join(below);
+        let folder = target.parent().unwrap_or(&root).to_owned();
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        // Through a link the result would be written to wherever that leads.
+        let real = folder.canonicalize().map_err(failed)?;
+        if real != root.canonicalize().map_err(failed)?.join(below.parent().unwrap_or(below)) {
+            return Err(Error::not_allowed(
+                format!("a folder above {shown} is a link"),
+                "name a file that is in this work tree",
+            ));
+        }
+        let mut file = tempfile::Builder::new().prefix(".git-aio-").tempfile_in(&folder).map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        if !bytes.ends_with(b"\n") && !bytes.is_empty() {
+            file.write_all(b"\n").map_err(failed)?;
+        }
+        self.repository.sharing().share(file.as_file()).map_err(failed)?;
+        file.persist(&target).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// Has git ignore a file of ours in this clone, where it doesn't yet: the first folder of its path, in `info/exclude`.
+    ///
+    /// # Errors
+    /// When that can't be written.
+    pub fn exclude(&self, path: &RepoPath) -> Result<(), Error> {
+        if self.repository.is_ignored(path)? || self.repository.tracked(path)? == Tracked::Entry {
+            return Ok(());
+        }
+        let top = path.components().next().unwrap_or_default();
+        let is_folder = path.components().count() > 1;
+        let line = format!("/{}{}", String::from_utf8_lossy(top), if is_folder { "/" } else { "" });
+        let file = self.repository.common_dir().join("info").join("exclude");
+        let failed = |error| Error::file(format!("can't write {}", file.display()))(error);
+        let before = std::fs::read_to_string(&file).unwrap_or_default();
+        if before.lines().any(|known| known == line) {
+            return Ok(());
+        }
+        let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let mut open = std::fs::OpenOptions::new().create(true).append(true).open(&file).map_err(failed)?;
+        open.write_all(format!("{gap}{line}\n").as_bytes()).map_err(failed)
+    }
+
+    /// Commits exactly `paths` as they are in the work tree, in the name of the instance that holds them: what else is
+    /// staged stays staged, and the user's hooks run.
+    ///
+    /// # Errors
+    /// When git, or a hook of the user, refuses.
+    pub fn commit_only(&self, paths: &[RepoPath], message: &str, by: &InstanceId) -> Result<(), Error> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let folder = tempfile::Builder::new().prefix("aio-commit-").tempdir_in(self.repository.git_dir());
+        let folder = folder.map_err(Error::file("can't make a folder in the git directory"))?;
+        let (text, list) = (folder.path().join("message"), folder.path().join("paths"));
+        let failed = |error| Error::file("can't write what is to be committed")(error);
+        std::fs::write(&text, message).map_err(failed)?;
+        let named: Vec<u8> = paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
+        std::fs::write(&list, named).map_err(failed)?;
+        let git = self.git().with("GIT_LITERAL_PATHSPECS", "1").with("AIO_INSTANCE", by.as_str());
+        let mut from = std::ffi::OsString::from("--pathspec-from-file=");
+        from.push(&list);
+        let option = |words: &[&str]| words.iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
+        // git commits no file that it doesn't know; this makes them known and stages nothing of them.
+        let mut known = option(&["add", "--intent-to-add", "--pathspec-file-nul"]);
+        known.push(from.clone());
+        // A file that is gone can't be added, and needn't be.
+        let _ = git.run(known);
+        let mut commit = option(&["commit", "--quiet", "--only", "--pathspec-file-nul", "--file"]);
+        commit.extend([text.into_os_string(), from]);
+        git.run(commit)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,290 @@
+//! A delegation: a run of one step.
+
+use super::{
+    ledger,
+    recorder::{Book, Recorder, Unrecorded},
+    step::{Site, carry_out, text_of},
+    work::{Action, CALLER, Contract, Done, Isolation, Moment, Retry, Task, Who, Work},
+};
+use crate::{
+    base::{
+        id::{InstanceId, RunId, StepPath},
+        text,
+    },
+    model::{
+        run::{Attempt, Run, RunStatus, Step, StepStatus},
+        verify::Verdict,
+    },
+    ops::{
+        Error, Private, Session,
+        run::{Beginning, ShownRun},
+        verify::Interrupts,
+    },
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// The word for what is run.
+pub const DELEGATION: &str = "delegation";
+
+/// Its one step.
+pub const STEP: &str = "task";
+
+/// Where what was asked for is kept.
+const SPEC: &str = "delegation.json";
+
+/// What is asked for, as it is kept: whoever resumes it does just this.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// In a line.
+    pub title: String,
+    /// All of it, in Markdown.
+    pub text: String,
+    /// Who is to do it, the first choice first: tools, agents, `tool/agent`, or `caller`.
+    pub agents: Vec<String>,
+    /// Paths that may be written, from the root.
+    pub scope: Vec<String>,
+    /// What has to be true in the end.
+    pub accept: Vec<String>,
+    /// What is not to be touched or done.
+    pub avoid: Vec<String>,
+    /// The checks; `None` for what the repository says.
+    pub verify: Option<Vec<String>>,
+    /// Who reviews the change.
+    pub review: Option<String>,
+    /// Whether it is committed in the end.
+    pub commit: bool,
+    /// Whether it is done in a work tree of its own.
+    pub isolate: bool,
+    /// How often each agent may try again.
+    pub retry: u32,
+    /// Whether its scope is halved where it was too much.
+    pub split: bool,
+    /// Seconds that one attempt may take.
+    pub timeout: Option<u64>,
+    /// Seconds of silence.
+    pub stall: Option<u64>,
+    /// Whether a person has said yes to guessed checks.
+    pub consents: bool,
+}
+
+/// How it is driven.
+#[derive(Debug, Clone)]
+pub struct Driving {
+    /// `--as`.
+    pub acting_as: Option<String>,
+    /// How long a scope is waited for that somebody else holds.
+    pub patience: Duration,
+}
+
+/// A delegation that is over, or waits.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run as it was left.
+    pub run: ShownRun,
+    /// What came of it.
+    pub done: Done,
+    /// What the checks showed; `None` where nothing was to be checked.
+    pub verdict: Option<Verdict>,
+}
+
+impl Delegation {
+    /// It as a step, with its agents told from tools by `is_agent`.
+    ///
+    /// # Errors
+    /// When an agent can't be looked up.
+    fn work(&self, session: &Session) -> Result<Work, Error> {
+        let agents = self.agents.iter().map(|name| who(name, session)).collect::<Result<Vec<_>, _>>()?;
+        let agents = if agents.is_empty() { vec![Who::Agent { tool: None, persona: None }] } else { agents };
+        let review = self.review.as_deref().map(|name| who(name, session)).transpose()?;
+        let path: StepPath =
+            STEP.parse().map_err(|error: crate::base::id::InvalidName| Error::Busy(error.to_string()))?;
+        Ok(Work {
+            path,
+            action: Action::Prompt {
+                agents,
+                task: Task {
+                    title: self.title.clone(),
+                    text: self.text.clone(),
+                    avoid: self.avoid.clone(),
+                    accept: self.accept.clone(),
+                    tells_failure: false,
+                },
+            },
+            scope: self.scope.clone(),
+            contract: Contract { shape: None, verify: self.verify.clone(), review, commit: self.commit },
+            retry: Retry { max: self.retry, split: self.split, ..Retry::default() },
+            timeout: self.timeout.map(Duration::from_secs),
+            stall: self.stall.map(Duration::from_secs),
+            isolation: if self.isolate { Isolation::Worktree } else { Isolation::Claims },
+            save: None,
+            env: Vec::new(),
+            stdin: None,
+        })
+    }
+}
+
+/// Who is meant by a word: `codex/implementer`, `codex`, `implementer`, `caller`.
+///
+/// # Errors
+/// When the agents of the repository can't be read.
+pub fn who(name: &str, session: &Session) -> Result<Who, Error> {
+    if name == CALLER {
+        return Ok(Who::Caller);
+    }
+    let agent = |tool: Option<&str>, persona: Option<&str>| Who::Agent {
+        tool: tool.map(str::to_owned),
+        persona: persona.map(str::to_owned),
+    };
+    Ok(match name.split_once('/') {
+        Some((tool, persona)) => agent(Some(tool), Some(persona)),
+        None if session.is_agent(name)? => agent(None, Some(name)),
+        None => agent(Some(name), None),
+    })
+}
+
+/// Hands a task to agents, and believes what they say only after the checklist. `began` is told the run before anything is
+/// done, and `tell` whatever happens.
+///
+/// # Errors
+/// When it can't begin, or can't be recorded.
+pub fn delegate(
+    session: &Session,
+    delegation: &Delegation,
+    driving: &Driving,
+    began: &dyn Fn(&Run),
+    tell: &dyn Fn(Moment),
+) -> Result<Finished, Error> {
+    let by = session.who_is_it()?;
+    let work = delegation.work(session)?;
+    let spec = serde_json::to_vec_pretty(delegation).map_err(|error| Error::Busy(error.to_string()))?;
+    let beginning = Beginning {
+        workflow: DELEGATION.into(),
+        title: delegation.title.clone(),
+        by,
+        parent: None,
+        spec: vec![(SPEC.into(), spec)],
+    };
+    drive(session, delegation, &work, Book::New(beginning), driving, began, tell)
+}
+
+/// Goes on with a delegation whose driver is gone or has stopped.
+///
+/// # Errors
+/// As for [`delegate`], and when there is nothing to go on with.
+pub fn resume(
+    session: &Session,
+    id: &RunId,
+    driving: &Driving,
+    began: &dyn Fn(&Run),
+    tell: &dyn Fn(Moment),
+) -> Result<Finished, Error> {
+    let delegation = spec_of(session, id)?;
+    let work = delegation.work(session)?;
+    drive(session, &delegation, &work, Book::Known(id.clone()), driving, began, tell)
+}
+
+/// What a delegation was asked for.
+///
+/// # Errors
+/// When that is not in this clone.
+pub fn spec_of(session: &Session, id: &RunId) -> Result<Delegation, Error> {
+    let kept = session.kept_of_run(id, &format!("spec/{SPEC}"))?;
+    kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| Error::NotFound {
+        message: format!("what {id} was asked for is not in this clone"),
+        hint: Some("resume it in the clone where it began".into()),
+    })
+}
+
+fn drive(
+    session: &Session,
+    delegation: &Delegation,
+    work: &Work,
+    book: Book,
+    driving: &Driving,
+    began: &dyn Fn(&Run),
+    tell: &dyn Fn(Moment),
+) -> Result<Finished, Error> {
+    let interrupts =
+        Interrupts::watch().map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?;
+    let root = session.root()?;
+    let (recorder, recording, run, mut steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
+    began(&run);
+    let site = Site {
+        root: root.clone(),
+        acting_as: driving.acting_as.clone(),
+        recorder,
+        consents: delegation.consents,
+        patience: driving.patience,
+        interrupts: Arc::new(interrupts),
+        keepers: Mutex::default(),
+    };
+    let ledger = session.ledger_file()?;
+    let now = Mutex::new(Step::new(work.path.clone(), "prompt"));
+    let show = |moment: Moment| {
+        if let Some(file) = &ledger
+            && let Ok(mut step) = now.lock()
+            && ledger::follow(&mut step, &moment)
+        {
+            write_ledger(session, file, &run, &step);
+        }
+        tell(moment);
+    };
+    let done = carry_out(&site, work, steps.pop(), &show);
+    let dismissed = site.dismiss_keepers(session);
+    let id = run.id.clone();
+    let recorded = conclude(&site, session, &done);
+    drop(site);
+    drop(recording);
+    dismissed?;
+    recorded.map_err(|error| Error::Busy(error.to_string()))?;
+    let shown = session.shown_run(&id)?;
+    if let (Some(file), Some(step)) = (&ledger, shown.steps.first()) {
+        write_ledger(session, file, &run, step);
+    }
+    let verdict = done.attempts.last().filter(|_| !work.scope.is_empty() || work.contract.verify.is_some());
+    Ok(Finished { run: shown, verdict: verdict.map(verdict_of), done })
+}
+
+/// What the checks of an attempt showed.
+pub fn verdict_of(attempt: &Attempt) -> Verdict {
+    Verdict::of(attempt.checks.iter().map(|check| (check.source, check.outcome)))
+}
+
+/// Records how it ended.
+fn conclude(site: &Site, session: &Session, done: &Done) -> Result<(), Unrecorded> {
+    let status = match done.status {
+        StepStatus::Ok => RunStatus::Complete,
+        StepStatus::Asked => RunStatus::Waiting,
+        StepStatus::Waiting => RunStatus::Interrupted,
+        _ => RunStatus::Failed,
+    };
+    let ended = status.is_final().then(|| session.now());
+    if status == RunStatus::Complete {
+        let out = vec![(format!("out/{STEP}.txt"), Private::Bytes(text_of(&done.out).into_bytes()))];
+        site.recorder.keep(out, "result")?;
+    }
+    let change = move |run: &mut Run| {
+        run.status = status;
+        run.ended = ended;
+    };
+    site.recorder.change(change, Vec::new(), status.as_str())
+}
+
+/// The ledger is for whoever likes to look. That it can't be written is no reason to stop.
+fn write_ledger(session: &Session, file: &str, run: &Run, step: &Step) {
+    let _ = session.write_ledger(Path::new(file), &ledger::render(run, std::slice::from_ref(step)));
+}
+
+/// Who began it, where that is an instance.
+pub type Caller = Option<InstanceId>;
+
+/// The title of a task: its first line, without what makes it a heading.
+pub fn title_of(text: &str) -> String {
+    let first = text.lines().map(|line| line.trim_start_matches('#').trim()).find(|line| !line.is_empty());
+    text::one_line(first.unwrap_or_default().trim_start_matches("Task:").trim(), 120)
+}

@@ -1,0 +1,61 @@
+//! The progress ledger: what is done, what is being done, and what is still to be done, for whoever likes to read a file.
+
+use super::work::Moment;
+use crate::{
+    base::text,
+    model::run::{Run, RunStatus, Step, StepStatus},
+};
+use std::fmt::Write as _;
+
+/// The ledger of a run, in Markdown.
+pub fn render(run: &Run, steps: &[Step]) -> String {
+    let mut out = format!("# Progress: {}\n\n{}, {}\n", text::one_line(&run.title, 200), run.id, shown(run, steps));
+    let is_done = |step: &&Step| step.status.is_final();
+    let is_new = |step: &&Step| matches!(step.status, StepStatus::Waiting);
+    section(&mut out, "Completed", steps.iter().filter(is_done));
+    section(&mut out, "In Progress", steps.iter().filter(|step| !is_done(step) && !is_new(step)));
+    section(&mut out, "Pending", steps.iter().filter(is_new));
+    out
+}
+
+fn shown(run: &Run, steps: &[Step]) -> RunStatus {
+    match steps.iter().any(|step| !step.status.is_final()) {
+        true => RunStatus::Running,
+        false => run.status,
+    }
+}
+
+fn section<'s>(out: &mut String, title: &str, steps: impl Iterator<Item = &'s Step>) {
+    let _ = write!(out, "\n## {title}\n\n");
+    let mut any = false;
+    for step in steps {
+        any = true;
+        let mark = if step.status == StepStatus::Ok { "x" } else { " " };
+        let agent = step.agent().map(|agent| format!(" ({})", text::one_line(agent, 80))).unwrap_or_default();
+        let _ = writeln!(out, "- [{mark}] {}{agent}{}", step.path, how(step));
+    }
+    if !any {
+        out.push_str("none\n");
+    }
+}
+
+/// How a step stands, where its place in the ledger doesn't say it.
+fn how(step: &Step) -> String {
+    match step.status {
+        StepStatus::Ok => format!(": {} bytes", step.bytes),
+        StepStatus::Waiting => String::new(),
+        StepStatus::Failed => ": Failed (0 bytes)".to_owned(),
+        status => format!(": {status}"),
+    }
+}
+
+/// Has a step follow what is told of it; whether the ledger is another one now.
+pub fn follow(step: &mut Step, moment: &Moment) -> bool {
+    match moment {
+        Moment::Status(status) if step.status != *status => {
+            step.status = *status;
+            true
+        }
+        _ => false,
+    }
+}

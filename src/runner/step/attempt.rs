@@ -1,0 +1,464 @@
+//! One attempt: somebody is started, watched over, and what they leave is judged and settled.
+
+use super::{
+    Doer, internal,
+    judge::Judged,
+    place::{Place, Traces},
+    text_of, with_hint,
+};
+use crate::{
+    base::{id::InstanceId, path::RepoPath, text},
+    model::run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
+    ops::{
+        Error, Private,
+        errand::{End, Ended, Errand, Heard, Unusable},
+        note::Filter,
+        tool::Hand,
+        verify::Plan,
+    },
+    runner::{
+        document::{self, Setting},
+        recorder::Unrecorded,
+        work::{Action, Moment, Task},
+    },
+};
+use serde_json::Value;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// Who runs commands.
+pub(super) const SHELL: &str = "sh";
+
+/// The longest document that is handed over itself. Beyond that the agent is told where it lies.
+const MAX_INLINE: usize = 8 * 1024;
+
+/// How long an agent may be silent, unless the step says otherwise.
+const STALL: Duration = Duration::from_secs(5 * 60);
+
+/// How often it is told that a worker is alive.
+const BEAT: Duration = Duration::from_secs(20);
+
+/// Most notes that go into a document.
+const MAX_NOTES: usize = 10;
+
+/// Most bytes that are told of what a failed process said.
+const MAX_SAID: usize = 2000;
+
+/// What came of an attempt.
+pub(super) enum Tried {
+    /// This.
+    Usable(Value),
+    /// Nothing that can be used.
+    Not {
+        failure: Failure,
+        /// Whether the same agent would come to the same.
+        is_final: bool,
+    },
+    /// Somebody stopped it.
+    Stopped,
+}
+
+/// What an attempt is made with.
+struct Means<'a> {
+    label: &'a str,
+    /// The agent; `None` for the shell.
+    hand: Option<&'a Hand>,
+    /// What it is told, or the line that is run.
+    prompt: String,
+    schema: Option<PathBuf>,
+}
+
+impl Doer<'_> {
+    /// Has an agent try.
+    pub(super) fn attempt(
+        &mut self,
+        hand: &Hand,
+        task: &Task,
+        scope: &[String],
+        failure: Option<&Failure>,
+    ) -> Result<Tried, Unrecorded> {
+        self.try_once(&hand.label, hand.tool(), &task.title, scope, |doer, plan| {
+            let document = doer.document(hand, task, scope, failure, plan)?;
+            let schema = doer.schema_for(hand)?;
+            let prompt = doer.handed_over(&document)?;
+            Ok((document, Means { label: &hand.label, hand: Some(hand), prompt, schema }))
+        })
+    }
+
+    /// Runs a command once.
+    pub(super) fn attempt_command(&mut self, line: &str) -> Result<Tried, Unrecorded> {
+        let scope = self.work.scope.clone();
+        self.try_once(SHELL, SHELL, line, &scope, |_, _| {
+            Ok((line.to_owned(), Means { label: SHELL, hand: None, prompt: line.to_owned(), schema: None }))
+        })
+    }
+
+    fn try_once<'m>(
+        &mut self,
+        label: &str,
+        tool: &str,
+        title: &str,
+        scope: &[String],
+        prepare: impl FnOnce(&mut Self, &Plan) -> Result<(String, Means<'m>), Error>,
+    ) -> Result<Tried, Unrecorded> {
+        let began = Instant::now();
+        // What is checked is settled before anybody could change what the repository says of it.
+        let plan = match self.plan(scope) {
+            Ok(plan) => plan,
+            Err(failure) => return self.not_begun(label, failure),
+        };
+        let place = match scope {
+            [] => None,
+            scope => {
+                self.status(StepStatus::Claiming);
+                match self.enter(tool, title, scope) {
+                    Ok(place) => Some(place),
+                    Err(_) if self.site.is_stopped() => return Ok(Tried::Stopped),
+                    Err(failure) => return self.not_begun(label, failure),
+                }
+            }
+        };
+        let prepared = prepare(self, &plan);
+        let tried = match prepared {
+            Ok((document, means)) => self.work(began, &means, &document, &plan, place.as_ref()),
+            Err(error) => {
+                let failure = Failure { kind: FailureKind::Internal, text: with_hint(&error) };
+                self.not_begun(label, failure)
+            }
+        };
+        let usable = matches!(tried, Ok(Tried::Usable(_)));
+        let changed = self.step.attempts.last().filter(|_| usable).map_or(Vec::new(), |last| last.files.clone());
+        if let Some(place) = place {
+            self.leave(place, &changed);
+        }
+        tried
+    }
+
+    /// It can't even begin.
+    fn not_begun(&mut self, label: &str, failure: Failure) -> Result<Tried, Unrecorded> {
+        let attempt =
+            Attempt { failure: Some(failure.clone()), stage: Stage::Settled, ..self.new_attempt(label, None) };
+        self.step.attempts.push(attempt);
+        self.record(&format!("not begun: {}", failure.kind))?;
+        Ok(Tried::Not { failure, is_final: true })
+    }
+
+    /// The attempt itself, from its record to the state it leaves.
+    fn work(
+        &mut self,
+        began: Instant,
+        means: &Means<'_>,
+        document: &str,
+        plan: &Plan,
+        place: Option<&Place>,
+    ) -> Result<Tried, Unrecorded> {
+        if let Some(hand) = means.hand.filter(|hand| !hand.stagger.is_zero()) {
+            self.status(StepStatus::Queued);
+            if let Err(error) = self.session.wait_for_turn(hand, &self.site.interrupts) {
+                return self.not_begun(means.label, internal(error));
+            }
+        }
+        if self.site.is_stopped() {
+            return Ok(Tried::Stopped);
+        }
+        let mut attempt = self.new_attempt(means.label, place.map(|place| place.worker.id.clone()));
+        attempt.before = place.map(|place| place.kept.clone());
+        let number = attempt.number;
+        let (path, agent, instance) = (self.step.path.clone(), attempt.agent.clone(), attempt.instance.clone());
+        self.step.attempts.push(attempt);
+        self.step.status = StepStatus::Running;
+        let mut kept = vec![(format!("prompt/{path}.{number}.md"), Private::Bytes(document.as_bytes().to_vec()))];
+        kept.extend(place.map(|place| (format!("snap/{path}.{number}/before"), Private::Tree(place.kept.clone()))));
+        self.site.recorder.keep(kept, format!("{path}: attempt {number}"))?;
+        self.record(&format!("{agent} begins attempt {number}"))?;
+        (self.tell)(Moment::Tries { attempt: number, agent, instance });
+        (self.tell)(Moment::Status(StepStatus::Running));
+        let ended = match self.send(means, place, number) {
+            Ok(ended) => ended,
+            Err(error) => {
+                let failure = Failure { kind: FailureKind::Absent, text: error.to_string() };
+                return self.settle(began, None, Judged::not(failure, true), place, None);
+            }
+        };
+        self.heard(&ended);
+        let traces = match place.map(|place| self.traces(place)).transpose() {
+            Ok(traces) => traces,
+            Err(error) => return self.settle(began, Some(&ended), Judged::not(internal(error), true), place, None),
+        };
+        self.answered(&ended, number, traces.as_ref())?;
+        if ended.end == End::Interrupted {
+            return self.stopped(began, place, traces.as_ref());
+        }
+        let judged = self.judge(&ended, plan, place, traces.as_ref());
+        self.settle(began, Some(&ended), judged, place, traces.as_ref())
+    }
+
+    fn send(&self, means: &Means<'_>, place: Option<&Place>, number: u32) -> Result<Ended, Error> {
+        let run = self.site.recorder.run();
+        let folder = self.session.make_run_folder(run)?;
+        let log = folder.join(format!("{}.{number}.log", self.step.path.as_str().replace('/', ".")));
+        let mark = format!("{run}.{}.{number}", self.step.path.as_str().replace('/', "."));
+        let dir = place.map_or_else(|| self.site.root.clone(), |place| self.dir_of(place));
+        let errand = Errand {
+            prompt: &means.prompt,
+            stdin: self.work.stdin.as_deref().map(str::as_bytes),
+            dir: &dir,
+            may_write: place.is_some(),
+            schema: means.schema.as_deref(),
+            instance: place.map(|place| &place.worker.id),
+            env: &self.work.env,
+            mark: &mark,
+            log: &log,
+            timeout: self.work.timeout,
+            stall: self.work.stall.or(means.hand.map(|_| STALL)),
+        };
+        let mut beaten = Instant::now();
+        let mut hear = |heard: Heard| {
+            if beaten.elapsed() >= BEAT {
+                place.iter().for_each(|place| self.session.beat_for(&place.worker.id));
+                beaten = Instant::now();
+            }
+            (self.tell)(match heard {
+                Heard::Doing(words) => Moment::Doing(words),
+                Heard::Alive => Moment::Alive,
+            });
+        };
+        match means.hand {
+            Some(hand) => self.session.send(hand, &errand, &self.site.interrupts, &mut hear),
+            None => self.session.send_line(&means.prompt, &errand, &self.site.interrupts, &mut hear),
+        }
+    }
+
+    /// Takes into the record what the process itself told.
+    fn heard(&mut self, ended: &Ended) {
+        let Some(attempt) = self.step.attempts.last_mut() else { return };
+        let told = &ended.told;
+        attempt.exit = match ended.end {
+            End::Exited(code) => Some(code),
+            _ => None,
+        };
+        attempt.session.clone_from(&told.session);
+        // Costs are recorded in whole millionths.
+        let cost = told.usage.cost_usd.filter(|cost| (0.0..1e9).contains(cost)).map(|cost| (cost * 1e6).round() as u64);
+        attempt.usage = Usage { input: told.usage.input, cached: told.usage.cached, output: told.usage.output, cost };
+        attempt.bytes = ended.bytes;
+    }
+
+    /// Records that it has answered, and what it left.
+    fn answered(&mut self, ended: &Ended, number: u32, traces: Option<&Traces>) -> Result<(), Unrecorded> {
+        let path = self.step.path.clone();
+        let mut kept =
+            vec![(format!("out/{path}.{number}.txt"), Private::Bytes(ended.told.result.as_bytes().to_vec()))];
+        kept.extend(traces.map(|traces| (format!("snap/{path}.{number}/after"), Private::Tree(traces.kept.clone()))));
+        self.site.recorder.keep(kept, format!("{path}: answer {number}"))?;
+        if let Some(attempt) = self.step.attempts.last_mut() {
+            attempt.stage = Stage::Answered;
+            attempt.after = traces.map(|traces| traces.kept.clone());
+            attempt.files = traces.map_or_else(Vec::new, |traces| traces.inside.clone());
+        }
+        self.step.status = StepStatus::Verifying;
+        self.record(&format!("attempt {number} has answered"))
+    }
+
+    /// Somebody stopped it: what it did so far is kept, and its scope is as it was before.
+    fn stopped(&mut self, began: Instant, place: Option<&Place>, traces: Option<&Traces>) -> Result<Tried, Unrecorded> {
+        if let (Some(place), Some(traces)) = (place, traces)
+            && let Err(left) = self.put_back(place, traces)
+        {
+            (self.tell)(Moment::Said(left));
+        }
+        if let Some(attempt) = self.step.attempts.last_mut() {
+            attempt.took = Some(began.elapsed());
+            attempt.stage = Stage::Settled;
+            let text = "it was stopped".to_owned();
+            attempt.failure = Some(Failure { kind: FailureKind::Lost, text });
+        }
+        self.step.status = StepStatus::Waiting;
+        self.record("stopped")?;
+        Ok(Tried::Stopped)
+    }
+
+    /// Has what was judged come true: kept or put back, and recorded.
+    fn settle(
+        &mut self,
+        began: Instant,
+        ended: Option<&Ended>,
+        mut judged: Judged,
+        place: Option<&Place>,
+        traces: Option<&Traces>,
+    ) -> Result<Tried, Unrecorded> {
+        if judged.is_stopped {
+            return self.stopped(began, place, traces);
+        }
+        if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces)
+            && let Err(failure) = self.put_to_use(value, place, traces)
+        {
+            judged.result = Err(failure);
+        }
+        if let Err(failure) = &mut judged.result
+            && failure.kind != FailureKind::Missed
+            && let (Some(place), Some(traces)) = (place, traces)
+            && let Err(left) = self.put_back(place, traces)
+        {
+            failure.text.push_str(&format!("\nNot all of it could be put back: {left}"));
+        }
+        if let Some(ended) = ended.filter(|ended| ended.left_behind > 0) {
+            (self.tell)(Moment::Said(format!("{} processes that it had left behind were ended", ended.left_behind)));
+        }
+        let Judged { result, is_final, checks, review, .. } = judged;
+        if let Some(attempt) = self.step.attempts.last_mut() {
+            attempt.took = Some(began.elapsed());
+            attempt.stage = Stage::Settled;
+            attempt.checks = checks;
+            attempt.review = review;
+            attempt.failure = result.as_ref().err().cloned();
+        }
+        match result {
+            // The end of the step is recorded with it.
+            Ok(value) => Ok(Tried::Usable(value)),
+            Err(failure) => {
+                self.record(&format!("attempt {} not usable: {}", self.number(), failure.kind))?;
+                Ok(Tried::Not { failure, is_final })
+            }
+        }
+    }
+
+    /// What is to become of a usable result beside being told: saved, taken back, committed.
+    fn put_to_use(&self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
+        self.take_back(place, traces)?;
+        if let Some(save) = &self.work.save {
+            let written = self.session.save(save, text_of(value).as_bytes());
+            written.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })?;
+        }
+        if self.work.contract.commit {
+            self.commit(place, &traces.inside, value)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&self, place: &Place, files: &[RepoPath], value: &Value) -> Result<(), Failure> {
+        let title = match &self.work.action {
+            Action::Prompt { task, .. } => text::one_line(&task.title, 72),
+            Action::Run { line } => text::one_line(line, 72),
+        };
+        let body = text::block(text::head(&text_of(value), 4000), 4000);
+        let message = format!("{title}\n\n{body}\n\nAio-Run: {}\n", self.site.recorder.run());
+        let committed = self.session.commit_only(files, &message, &place.worker.id);
+        committed.map_err(|error| Failure { kind: FailureKind::Check, text: with_hint(&error) })
+    }
+
+    /// The document for an agent.
+    fn document(
+        &self,
+        hand: &Hand,
+        task: &Task,
+        scope: &[String],
+        failure: Option<&Failure>,
+        plan: &Plan,
+    ) -> Result<String, Error> {
+        let notes = self.notes(scope)?;
+        let checks: Vec<String> =
+            plan.checks.iter().map(|check| check.line().unwrap_or(&check.name).to_owned()).collect();
+        let shape = self.work.contract.shape.as_ref().filter(|_| !hand.takes_schema());
+        let schema = shape.map(|shape| format!("{:#}", shape.schema()));
+        Ok(document::render(
+            task,
+            &Setting {
+                brief: &hand.brief,
+                scope,
+                notes: &notes,
+                checks: &checks,
+                failure: failure.map(|failure| failure.text.as_str()),
+                schema: schema.as_deref(),
+                has_input: self.work.stdin.is_some(),
+                is_committed: self.work.contract.commit,
+            },
+        ))
+    }
+
+    /// Notes that concern the scope, the newest first; without a scope, those that concern everything.
+    fn notes(&self, scope: &[String]) -> Result<Vec<crate::model::note::Note>, Error> {
+        let mut notes = Vec::new();
+        for target in self.session.scopes(scope)? {
+            let path = target.scope.path();
+            notes.extend(self.session.context(&Filter { path, ..Filter::default() })?.notes);
+        }
+        if scope.is_empty() {
+            let found = self.session.context(&Filter::default())?.notes;
+            notes.extend(found.into_iter().filter(|note| note.paths.is_empty()));
+        }
+        notes.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+        notes.dedup_by(|a, b| a.id == b.id);
+        notes.truncate(MAX_NOTES);
+        Ok(notes)
+    }
+
+    fn schema_for(&self, hand: &Hand) -> Result<Option<PathBuf>, Error> {
+        let Some(shape) = self.work.contract.shape.as_ref().filter(|_| hand.takes_schema()) else { return Ok(None) };
+        let name = format!("{}.schema.json", self.step.path.as_str().replace('/', "."));
+        let text = shape.schema().to_string();
+        self.session.write_beside(self.site.recorder.run(), &name, text.as_bytes()).map(Some)
+    }
+
+    /// What the agent is told: the document, or where it lies.
+    fn handed_over(&self, document: &str) -> Result<String, Error> {
+        if document.len() <= MAX_INLINE {
+            return Ok(document.to_owned());
+        }
+        let number = self.number() + 1;
+        let name = format!("{}.{number}.md", self.step.path.as_str().replace('/', "."));
+        let path = self.session.write_beside(self.site.recorder.run(), &name, document.as_bytes())?;
+        (self.tell)(Moment::Document(path.clone()));
+        Ok(format!(
+            "Your task is in the file {}. Read all of it first, and then carry it out. Your last message is the result.",
+            path.display()
+        ))
+    }
+
+    pub(super) fn new_attempt(&self, agent: &str, instance: Option<InstanceId>) -> Attempt {
+        Attempt {
+            number: self.number() + 1,
+            agent: agent.to_owned(),
+            instance,
+            began: self.session.now(),
+            took: None,
+            stage: Stage::Working,
+            exit: None,
+            session: None,
+            usage: Usage::default(),
+            bytes: 0,
+            before: None,
+            after: None,
+            files: Vec::new(),
+            checks: Vec::new(),
+            failure: None,
+            review: None,
+        }
+    }
+}
+
+/// Why a process gave nothing that can be used, in a word and in its own.
+pub(super) fn unusable(ended: &Ended) -> Option<Failure> {
+    let why = ended.unusable()?;
+    let kind = match why {
+        Unusable::TimedOut => FailureKind::TimedOut,
+        Unusable::Stalled => FailureKind::Stalled,
+        Unusable::Interrupted => FailureKind::Lost,
+        Unusable::Error(_) => FailureKind::Reported,
+        Unusable::Failed(_) => FailureKind::Exit,
+        Unusable::Empty => FailureKind::Empty,
+    };
+    let mut said = why.to_string();
+    for words in [&ended.stderr_tail, &ended.told.result] {
+        let words = text::tail(words.trim(), MAX_SAID);
+        if !words.is_empty() && !said.contains(words) {
+            said = format!("{said}\n{words}");
+        }
+    }
+    if !ended.told.denied.is_empty() {
+        said = format!("{said}\nIt was not allowed: {}", ended.told.denied.join("; "));
+    }
+    Some(Failure { kind, text: said })
+}

@@ -1,0 +1,236 @@
+//! Where an attempt works: what it may write there, what the files were like before, and what becomes of its changes.
+
+use super::{Doer, with_hint};
+use crate::{
+    base::{oid::Oid, path::RepoPath, text},
+    model::run::{Failure, FailureKind},
+    ops::{
+        Error, Session,
+        worker::Worker,
+        worktree::{Capture, Change, Isolated},
+    },
+    runner::work::{Isolation, Moment},
+};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Most paths that are named in one line.
+const NAMED: usize = 10;
+
+/// How often it is tried again to claim what somebody else holds.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Most bytes of a diff that a result carries.
+const MAX_DIFF: usize = 256 * 1024;
+
+/// The place of an attempt that may write.
+pub(super) struct Place {
+    pub(super) worker: Worker,
+    pub(super) before: Capture,
+    /// That, as a tree that can be referred to.
+    pub(super) kept: Oid,
+    /// The work tree of its own, where it has one.
+    isolated: Option<(Isolated, Session)>,
+    /// In which case the work tree of everybody is looked at, too.
+    main: Option<Capture>,
+}
+
+/// What an attempt has changed.
+pub(super) struct Traces {
+    pub(super) after: Capture,
+    pub(super) kept: Oid,
+    /// In its scope.
+    pub(super) inside: Vec<RepoPath>,
+    /// Beside it, where nobody else works.
+    pub(super) strays: Vec<RepoPath>,
+}
+
+impl Doer<'_> {
+    /// Claims the scope for a worker of its own, and sees what is there.
+    pub(super) fn enter(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Place, Failure> {
+        let worker = self.hire(tool, task, scope)?;
+        match self.look_around(&worker) {
+            Ok((before, kept, isolated, main)) => Ok(Place { worker, before, kept, isolated, main }),
+            Err(error) => {
+                let _ = self.session.dismiss(&worker.id);
+                Err(Failure { kind: FailureKind::Internal, text: with_hint(&error) })
+            }
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "the parts of a place, which its one caller puts together")]
+    fn look_around(
+        &self,
+        worker: &Worker,
+    ) -> Result<(Capture, Oid, Option<(Isolated, Session)>, Option<Capture>), Error> {
+        let here = self.session.capture()?;
+        if self.work.isolation == Isolation::Claims {
+            let kept = self.session.capture_to_tree(&here)?;
+            return Ok((here, kept, None, None));
+        }
+        let isolated = self.session.isolate(&format!("{}-{}", self.site.recorder.run(), worker.id), &here)?;
+        let there = Session::open_other(isolated.root(), self.site.acting_as.clone())?;
+        let before = there.capture()?;
+        let kept = there.capture_to_tree(&before)?;
+        Ok((before, kept, Some((isolated, there)), Some(here)))
+    }
+
+    /// A worker with its claims. What somebody else holds is waited for, as long as this run has patience.
+    fn hire(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Worker, Failure> {
+        let bad = |error: &Error| Failure { kind: FailureKind::Internal, text: with_hint(error) };
+        let targets = self.session.scopes(scope).map_err(|error| bad(&error))?;
+        let began = Instant::now();
+        let mut told = String::new();
+        loop {
+            self.free_from_keepers(scope).map_err(|error| bad(&error))?;
+            let held = match self.session.hire(tool, self.site.recorder.run(), task, &targets) {
+                Ok(worker) => return Ok(worker),
+                Err(Error::Held(held)) => Error::Held(held),
+                Err(error) => return Err(bad(&error)),
+            };
+            if began.elapsed() >= self.site.patience || self.site.is_stopped() {
+                return Err(Failure { kind: FailureKind::Held, text: held_words(&held, &self.session) });
+            }
+            let words = held.to_string();
+            if words != told {
+                (self.tell)(Moment::Status(crate::model::run::StepStatus::Blocked));
+                (self.tell)(Moment::Blocked(vec![words.clone()]));
+                told = words;
+            }
+            thread::sleep(AGAIN);
+        }
+    }
+
+    /// What earlier steps of the run have changed is kept from others, and not from this one.
+    fn free_from_keepers(&self, scope: &[String]) -> Result<(), Error> {
+        let keepers = self.site.keepers.lock().map(|keepers| keepers.clone()).unwrap_or_default();
+        let targets = self.session.scopes(scope)?;
+        keepers.iter().try_for_each(|keeper| self.session.release_overlapping(keeper, &targets))
+    }
+
+    /// What has changed since it was entered.
+    pub(super) fn traces(&self, place: &Place) -> Result<Traces, Error> {
+        let session = self.session_in(place);
+        let after = session.capture_after(&place.before)?;
+        let kept = session.capture_to_tree(&after)?;
+        let changes = session.changed_between(&place.before, &after)?;
+        let (inside, beside): (Vec<_>, Vec<_>) = paths(changes).partition(|path| place.worker.may_write(path));
+        let mut strays = match &place.main {
+            // In a work tree of its own nobody else has changed anything.
+            Some(_) => beside,
+            None => session.strays(&place.worker, &beside)?,
+        };
+        if let Some(main) = &place.main {
+            // An agent may find its way into the other one. There others work, too, so only what nobody holds is its.
+            let now = self.session.capture_after(main)?;
+            let changed: Vec<RepoPath> = paths(self.session.changed_between(main, &now)?).collect();
+            strays.extend(self.session.strays(&place.worker, &changed)?);
+        }
+        Ok(Traces { after, kept, inside, strays })
+    }
+
+    /// The session in which the attempt's own work tree is seen.
+    pub(super) fn session_in<'p>(&'p self, place: &'p Place) -> &'p Session {
+        place.isolated.as_ref().map_or(&self.session, |(_, there)| there)
+    }
+
+    /// Where the attempt works.
+    pub(super) fn dir_of(&self, place: &Place) -> std::path::PathBuf {
+        place.isolated.as_ref().map_or_else(|| self.site.root.clone(), |(isolated, _)| isolated.root().to_owned())
+    }
+
+    /// Puts the scope back to what it was. What can't be put back is told.
+    pub(super) fn put_back(&self, place: &Place, traces: &Traces) -> Result<(), String> {
+        // A work tree of its own goes away with all that was done in it.
+        if place.isolated.is_some() || traces.inside.is_empty() {
+            return Ok(());
+        }
+        self.restore(&place.before, &traces.after, &traces.inside)
+    }
+
+    pub(super) fn restore(&self, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<(), String> {
+        match self.session.restore(before, after, paths) {
+            Ok(put_back) if put_back.left.is_empty() => Ok(()),
+            Ok(put_back) => {
+                let left = put_back.left.iter().take(NAMED);
+                let left: Vec<String> = left.map(|(path, why)| format!("{}: {why}", shown(path))).collect();
+                Err(format!("left as it is: {}", left.join("; ")))
+            }
+            Err(error) => Err(with_hint(&error)),
+        }
+    }
+
+    /// Takes the changes of a work tree of its own back into the one of everybody.
+    pub(super) fn take_back(&self, place: &Place, traces: &Traces) -> Result<(), Failure> {
+        let Some((isolated, there)) = &place.isolated else { return Ok(()) };
+        let taken = self.session.take_back(isolated, there, &place.before, &traces.after, &traces.inside);
+        taken.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })
+    }
+
+    /// Leaves the place. What was changed is kept from others until the run ends, if it is to stay.
+    pub(super) fn leave(&self, place: Place, changed: &[RepoPath]) {
+        if let Some((isolated, _)) = place.isolated {
+            match self.session.remove_isolated(isolated) {
+                Ok(notes) => notes.into_iter().for_each(|note| (self.tell)(Moment::Said(note))),
+                Err(error) => (self.tell)(Moment::Said(with_hint(&error))),
+            }
+        }
+        if changed.is_empty() {
+            let _ = self.session.dismiss(&place.worker.id);
+            return;
+        }
+        let _ = self.session.release_beside(&place.worker, changed);
+        if let Ok(mut keepers) = self.site.keepers.lock() {
+            keepers.push(place.worker.id);
+        }
+    }
+
+    /// What the usable attempts have changed, as a diff.
+    pub(super) fn diff(&self) -> String {
+        let usable = self.step.attempts.iter().filter(|attempt| attempt.failure.is_none());
+        let diffs = usable.filter_map(|attempt| -> Option<String> {
+            let (before, after) = (attempt.before.as_ref()?, attempt.after.as_ref()?);
+            if attempt.files.is_empty() {
+                return None;
+            }
+            let before = self.session.capture_from_tree(before).ok()?;
+            let after = self.session.capture_from_tree(after).ok()?;
+            Some(self.session.diff_between(&before, &after, &attempt.files).ok()?.text)
+        });
+        let diff = diffs.collect::<Vec<String>>().concat();
+        text::head(&diff, MAX_DIFF).to_owned()
+    }
+}
+
+/// Who holds what is wanted, and what to do about it.
+fn held_words(held: &Error, session: &Session) -> String {
+    let own = session.whoami().ok().map(|known| known.instance.id);
+    let by_caller = match held {
+        Error::Held(held) => {
+            held.iter().any(|held| own.as_ref().is_some_and(|own| held.conflict.claim.is_held_by(own)))
+        }
+        _ => false,
+    };
+    match by_caller {
+        true => format!("{held}: that is you, and a worker has to hold it itself; release it, and delegate again"),
+        false => held.to_string(),
+    }
+}
+
+fn paths(changes: Vec<Change>) -> impl Iterator<Item = RepoPath> {
+    changes.into_iter().map(|change| change.path)
+}
+
+/// A path for people.
+pub(super) fn shown(path: &RepoPath) -> String {
+    text::one_line(&path.to_string(), 200)
+}
+
+/// Some paths for people.
+pub(super) fn named(paths: &[RepoPath]) -> String {
+    let names = paths.iter().take(NAMED).map(shown).collect::<Vec<_>>().join(", ");
+    let more = paths.len().saturating_sub(NAMED);
+    if more > 0 { format!("{names} and {more} more") } else { names }
+}
