@@ -153,6 +153,17 @@ impl Homes {
     }
 }
 
+/// Where programs keep what they can make again.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub(super) fn cache_home() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    set("XDG_CACHE_HOME").or_else(|| match () {
+        () if cfg!(windows) => set("LOCALAPPDATA"),
+        () if cfg!(target_os = "macos") => Some(set("HOME")?.join("Library/Caches")),
+        () => Some(set("HOME")?.join(".cache")),
+    })
+}
+
 /// The folder of this program.
 pub fn own_folder() -> Option<PathBuf> {
     std::env::current_exe().ok()?.parent().map(Path::to_owned)

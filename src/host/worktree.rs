@@ -193,3 +193,10 @@ fn to_path(bytes: &[u8]) -> Option<&Path> {
 fn to_path(bytes: &[u8]) -> Option<&Path> {
     std::str::from_utf8(bytes).ok().map(Path::new)
 }
+
+mod diff;
+mod include;
+mod isolated;
+
+pub use diff::{FileStat, TreeDiff};
+pub use isolated::{Making, Owned, Owner, place};

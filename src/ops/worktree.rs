@@ -7,14 +7,37 @@ use super::{Error, Session};
 use crate::{
     base::{oid::Oid, path::RepoPath},
     host::{git::GitError, worktree::Durable},
-    store::Durability,
+    store::{Durability, Plan},
 };
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+mod isolated;
+
+pub use isolated::{Cleared, Isolated, Removed, TakenBack};
 
 pub use crate::store::{Capture, Change, ChangeKind, LeftAlone, PutBack};
 
 /// How often a work tree is looked at again because a file went away while it was read.
 const TRIES: u32 = 4;
+
+/// Most bytes of a diff that are shown.
+const MAX_DIFF: usize = 1024 * 1024;
+
+/// How a work tree has changed, as people read it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diff {
+    /// As `git diff` prints it. It is somebody else's text, to be cleaned before a terminal sees it.
+    pub text: String,
+    /// Whether there is more of it.
+    pub is_cut: bool,
+    /// The lines that were added to each file and deleted from it; `None` where it is no text.
+    pub stat: Vec<(RepoPath, Option<(u64, u64)>)>,
+    /// The sum: `2 files changed, 3 insertions(+), 1 deletion(-)`. Empty where nothing differs.
+    pub summary: String,
+}
 
 impl Session {
     /// What the work tree holds now: what is staged, what is not, and what git doesn't know yet, without what is ignored.
@@ -72,12 +95,17 @@ impl Session {
     pub fn restore(&self, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<PutBack, Error> {
         let now = self.capture_with(paths)?;
         let plan = self.repository.plan_put_back(before, after, &now, paths)?;
+        self.put_back(plan, before)
+    }
+
+    /// Does what was planned, to get to what `want` has.
+    fn put_back(&self, plan: Plan, want: &Capture) -> Result<PutBack, Error> {
         let folder = tempfile::Builder::new().prefix("aio-put-back-").tempdir_in(self.repository.git_dir());
         let folder = folder.map_err(Error::file("can't make a folder in the git directory"))?;
         let checked_out = folder.path().join("tree");
         let files: Vec<&[u8]> = plan.to_check_out().map(RepoPath::as_bytes).collect();
         if !files.is_empty() {
-            self.check_out(&checked_out, folder.path(), before, &files)?;
+            self.check_out(&checked_out, folder.path(), want, &files)?;
         }
         Ok(self.repository.put_back(plan, &checked_out, folder.path())?)
     }
@@ -86,6 +114,22 @@ impl Session {
         fs::create_dir(into).map_err(Error::file("can't make a folder in the git directory"))?;
         let git_dir = self.repository.git_dir();
         Ok(self.git().check_out_to(into, beside, git_dir, capture.tree(), files)?)
+    }
+
+    /// How `after` differs from `before`, as people read it: everywhere, or only at `paths`.
+    ///
+    /// # Errors
+    /// When the captures can't be read.
+    pub fn diff_of(&self, before: &Capture, after: &Capture, paths: Option<&[RepoPath]>) -> Result<Diff, Error> {
+        let meant = match paths {
+            // A tree of its own, which may be told any number of paths by any names.
+            Some(paths) => self.repository.with_paths_of(before, after, paths)?,
+            None => after.tree().clone(),
+        };
+        let diff = self.bare_git().tree_diff(before.tree(), &meant, MAX_DIFF)?;
+        let summary = diff.summary();
+        let stat = diff.stat.into_iter().filter_map(|file| Some((RepoPath::from_bytes(&file.path).ok()?, file.lines)));
+        Ok(Diff { stat: stat.collect(), summary, is_cut: diff.is_cut, text: diff.text })
     }
 
     /// The capture as one tree: whoever refers to that tree keeps all that [`restore`](Self::restore) needs.
@@ -104,7 +148,7 @@ impl Session {
         Ok(self.repository.capture_from_tree(tree)?)
     }
 
-    fn root_of_work_tree(&self) -> Result<std::path::PathBuf, Error> {
+    fn root_of_work_tree(&self) -> Result<PathBuf, Error> {
         let hint = "go to a work tree of it: `git worktree list` shows those there are";
         self.repository.work_tree().ok_or_else(|| Error::usage("this repository has no work tree", hint))
     }

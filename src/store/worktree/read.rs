@@ -120,6 +120,36 @@ impl Repository {
     }
 }
 
+impl Repository {
+    /// The other repositories that there are in this work tree, which `now` holds: those that git knows of and those that
+    /// it doesn't.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn repositories_within(&self, now: &Capture) -> Result<Vec<RepoPath>, StoreError> {
+        let root = self.work_tree().ok_or_else(|| StoreError::Read("there is no work tree".into()))?;
+        let index = self.index_at(None)?;
+        let known = index.entries().iter().filter(|entry| entry.mode.is_submodule());
+        let mut paths: BTreeSet<RepoPath> =
+            known.filter_map(|entry| RepoPath::from_bytes(entry.path(&index)).ok()).collect();
+        paths.extend(now.repositories.keys().cloned());
+        let is_there = |path: &RepoPath| path.to_os().is_some_and(|path| root.join(path).join(".git").exists());
+        paths.retain(is_there);
+        Ok(paths.into_iter().collect())
+    }
+
+    /// The commit that `commit` has of the submodule at `path`, if it has one there.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn submodule_at(&self, commit: &Oid, path: &RepoPath) -> Result<Option<Oid>, StoreError> {
+        match self.entry(self.tree_of(commit)?, path)? {
+            Some((EntryKind::Commit, oid)) => to_oid(&oid).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
 fn staged((mode, oid): (u32, Oid)) -> Result<(EntryKind, ObjectId), StoreError> {
     let kind = match mode {
         0o100_755 => EntryKind::BlobExecutable,

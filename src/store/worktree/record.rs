@@ -9,12 +9,12 @@
 use super::{Capture, to_id, to_oid};
 use crate::{
     base::{oid::Oid, path::RepoPath},
-    store::{Repository, error::StoreError, layout, objects::Batch},
+    store::{Repository, error::StoreError, layout, objects::Batch, transaction::signature},
 };
 use gix::{
     ObjectId,
     objs::{
-        Kind, Tree,
+        Commit, Kind, Tree,
         tree::{Entry, EntryKind},
     },
 };
@@ -76,6 +76,33 @@ impl Repository {
         let whole = batch.add_object(&Tree { entries })?;
         batch.write(durable)?;
         to_oid(&whole)
+    }
+
+    /// Writes a commit of what `capture` holds, on top of its HEAD, `seconds` after 1970.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn commit_capture(
+        &self,
+        capture: &Capture,
+        message: &str,
+        seconds: i64,
+        durable: bool,
+    ) -> Result<Oid, StoreError> {
+        let signature = signature(self, seconds);
+        let commit = Commit {
+            tree: to_id(&capture.tree)?,
+            parents: capture.head.iter().map(to_id).collect::<Result<_, _>>()?,
+            author: signature.clone(),
+            committer: signature,
+            encoding: None,
+            message: message.into(),
+            extra_headers: Vec::new(),
+        };
+        let mut batch = Batch::new(self);
+        let commit = batch.add_object(&commit)?;
+        batch.write(durable)?;
+        to_oid(&commit)
     }
 
     /// The capture that [`capture_to_tree`](Self::capture_to_tree) has written as `tree`.

@@ -1,0 +1,243 @@
+//! Work in a work tree of its own: it begins as the main one is, with all that is not committed, and what comes of it is
+//! taken back path by path.
+//!
+//! Nothing of the user's is touched on the way there: no branch is made, no configuration written, and no hook runs. On the
+//! way back a path is written only where the main tree is still as it was when the work began, and if one is not, none
+//! is. Git removes the work tree, and only once what is in it is known; what git won't remove stays, and where it is, is
+//! told.
+
+use super::{Capture, LeftAlone, PutBack};
+use crate::{
+    base::{oid::Oid, path::RepoPath, process::Aliveness},
+    host::worktree::{self as host, Making, Owned, Owner},
+    ops::{Error, Session},
+};
+use std::path::{Path, PathBuf};
+
+/// A work tree in which a run works apart from everybody else.
+#[derive(Debug)]
+#[must_use = "it stays until it is removed"]
+pub struct Isolated {
+    owned: Owned,
+    /// What the main tree held when this was made.
+    main: Capture,
+    /// What this held then.
+    base: Capture,
+    /// What git ignored in it then.
+    given: Vec<RepoPath>,
+}
+
+/// What came of taking work back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakenBack {
+    /// It is in the main tree, but for what the system refused.
+    Done(PutBack),
+    /// Nothing was written: at these paths the main tree is no longer as it was, or can't be written.
+    Conflict(Vec<(RepoPath, LeftAlone)>),
+}
+
+/// What came of removing a work tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// It is gone, and with it what git ignored in it and was not put there at the beginning.
+    Gone {
+        /// What that was: a folder stands for all that is in it.
+        ignored: Vec<RepoPath>,
+    },
+    /// It is still there.
+    Left {
+        /// Where.
+        dir: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A work tree that nobody works in any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleared {
+    /// The run that worked in it.
+    pub run: String,
+    /// What it held at the end, unless it could not be read.
+    pub work: Option<Capture>,
+    /// What came of removing it.
+    pub removed: Removed,
+}
+
+impl Isolated {
+    /// The root of it.
+    pub fn dir(&self) -> &Path {
+        &self.owned.dir
+    }
+
+    /// The run that works in it.
+    pub fn run(&self) -> &str {
+        &self.owned.owner.run
+    }
+
+    /// What it held at the beginning.
+    pub fn base(&self) -> &Capture {
+        &self.base
+    }
+
+    /// What the main tree held at the beginning.
+    pub fn main(&self) -> &Capture {
+        &self.main
+    }
+}
+
+impl Session {
+    /// Makes a work tree for `run` that begins with what `main` has, a capture of this one. What `.worktreeinclude` says
+    /// is taken along.
+    ///
+    /// # Errors
+    /// When git can't make it, or what is to be taken along can't be copied. Then nothing of it stays.
+    pub fn isolate(&self, run: &str, main: &Capture) -> Result<Isolated, Error> {
+        let root = self.root_of_work_tree()?;
+        let message = format!("The work tree as {run} found it\n");
+        let seconds = self.now().timestamp();
+        let commit = self.repository.commit_capture(main, &message, seconds, self.is_durable())?;
+        let common = self.repository.common_dir();
+        let dir =
+            host::place(common, &root, run, self.random()).map_err(Error::file("can't make room for a work tree"))?;
+        let owned = Owned { dir, owner: Owner::of(run, commit) };
+        let turn = Making::take(common, self.repository.sharing());
+        let turn = turn.map_err(Error::file("somebody else takes too long to make a work tree"))?;
+        self.git().add_work_tree(&owned)?;
+        drop(turn);
+        match self.furnish(&owned.dir) {
+            Ok((base, given)) => Ok(Isolated { owned, main: main.clone(), base, given }),
+            Err(error) => {
+                // Nobody has worked in it.
+                let _ = self.bare_git().remove_work_tree(&owned);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes along what there is to be, and looks at what is there.
+    fn furnish(&self, dir: &Path) -> Result<(Capture, Vec<RepoPath>), Error> {
+        self.git().take_along(dir)?;
+        let there = Session::open_other(dir, None)?;
+        Ok((there.capture()?, there.ignored()?))
+    }
+
+    fn ignored(&self) -> Result<Vec<RepoPath>, Error> {
+        let found = self.git().ignored()?;
+        Ok(found.iter().filter_map(|path| RepoPath::from_bytes(path).ok()).collect())
+    }
+
+    /// What `isolated` holds now.
+    ///
+    /// # Errors
+    /// As for [`capture`](Self::capture).
+    pub fn capture_isolated(&self, isolated: &Isolated) -> Result<Capture, Error> {
+        Session::open_other(isolated.dir(), None)?.capture_after(&isolated.base)
+    }
+
+    /// Takes `paths` back from `isolated`, of which `work` is a capture, to this work tree. Either all of them can be taken
+    /// back, or nothing is written.
+    ///
+    /// # Errors
+    /// When the work tree can't be looked at, or git can't check out what was committed in the isolated one.
+    pub fn take_back(&self, isolated: &Isolated, work: &Capture, paths: &[RepoPath]) -> Result<TakenBack, Error> {
+        let now = self.capture_with(paths)?;
+        let plan = self.repository.plan_put_back(work, &isolated.main, &now, paths)?;
+        if !plan.leaves_none() {
+            return Ok(TakenBack::Conflict(plan.into_left()));
+        }
+        self.put_back(plan, work).map(TakenBack::Done)
+    }
+
+    /// Removes `isolated`, if all it holds is in `work`, its capture. What differs from that would be lost, and stays.
+    ///
+    /// # Errors
+    /// When the captures can't be compared.
+    pub fn remove_isolated(&self, isolated: Isolated, work: &Capture) -> Result<Removed, Error> {
+        let left = |why: String| Removed::Left { dir: isolated.owned.dir.clone(), why };
+        let now = match self.capture_isolated(&isolated) {
+            Ok(now) => now,
+            Err(error) => return Ok(left(error.to_string())),
+        };
+        let changes = self.changed_between(work, &now)?;
+        if let Some(change) = changes.first() {
+            return Ok(left(format!("it has changed since, at {}", change.path)));
+        }
+        let there = match Session::open_other(isolated.dir(), None) {
+            Ok(there) => there,
+            Err(error) => return Ok(left(error.to_string())),
+        };
+        Ok(self.remove_owned(&isolated.owned, &there, &now, &isolated.given))
+    }
+
+    /// Removes a work tree of which everything is known that `now` can hold: a repository in it is more than that, unless
+    /// it is the submodule that was there at the beginning.
+    fn remove_owned(&self, owned: &Owned, there: &Session, now: &Capture, given: &[RepoPath]) -> Removed {
+        let left = |error: Error| Removed::Left { dir: owned.dir.clone(), why: error.to_string() };
+        let ignored = match there.ignored() {
+            Ok(ignored) => ignored.into_iter().filter(|path| !given.contains(path)).collect(),
+            Err(error) => return left(error),
+        };
+        match there.repository_of_its_own(&owned.owner.base, now) {
+            Ok(None) => {}
+            Ok(Some(path)) => {
+                let why = format!("{path} in it is a repository of its own, with work that is nowhere else");
+                return Removed::Left { dir: owned.dir.clone(), why };
+            }
+            Err(error) => return left(error),
+        }
+        match self.bare_git().remove_work_tree(owned) {
+            Ok(()) => Removed::Gone { ignored },
+            Err(error) => left(error.into()),
+        }
+    }
+
+    /// A repository in this work tree that holds something beyond the commit that `base` has of it.
+    fn repository_of_its_own(&self, base: &Oid, now: &Capture) -> Result<Option<RepoPath>, Error> {
+        let root = self.root_of_work_tree()?;
+        for path in self.repository.repositories_within(now)? {
+            let Some(dir) = path.to_os().map(|path| root.join(path)) else { return Ok(Some(path)) };
+            let status = self.git().in_work_tree(dir).status()?;
+            let known = self.repository.submodule_at(base, &path)?;
+            if known.is_none() || known != status.commit || !status.dirty.is_empty() {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes the work trees whose makers have ended. What they held is captured first, for whoever wants to keep it.
+    /// Of those of which it can't be told from here, since the machine was started anew or is another, `is_over` says
+    /// whether their run is.
+    ///
+    /// # Errors
+    /// When git can't be asked which there are.
+    pub fn clear_isolated(&self, is_over: impl Fn(&str) -> bool) -> Result<Vec<Cleared>, Error> {
+        let mut owned = self.bare_git().owned_work_trees()?;
+        owned.retain(|owned| match owned.owner.aliveness() {
+            Aliveness::Alive => false,
+            Aliveness::Dead => true,
+            Aliveness::Unknown => is_over(&owned.owner.run),
+        });
+        Ok(owned.into_iter().map(|owned| self.clear(&owned)).collect())
+    }
+
+    fn clear(&self, owned: &Owned) -> Cleared {
+        let run = owned.owner.run.clone();
+        let left = |error: Error| Removed::Left { dir: owned.dir.clone(), why: error.to_string() };
+        if !owned.dir.exists() {
+            // Only git's record of it is left.
+            let removed = self.bare_git().remove_work_tree(owned);
+            let removed = removed.map_or_else(|error| left(error.into()), |()| Removed::Gone { ignored: Vec::new() });
+            return Cleared { run, work: None, removed };
+        }
+        let looked = Session::open_other(&owned.dir, None).and_then(|there| Ok((there.capture()?, there)));
+        match looked {
+            Ok((work, there)) => {
+                let removed = self.remove_owned(owned, &there, &work, &[]);
+                Cleared { run, work: Some(work), removed }
+            }
+            Err(error) => Cleared { run, work: None, removed: left(error) },
+        }
+    }
+}
