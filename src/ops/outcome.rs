@@ -1,8 +1,13 @@
 //! What becomes of a usable result: a file with it, or a commit.
 
-use super::{Error, Session};
+use super::{
+    Error, Session,
+    config::Configured,
+    verify::{Interrupts, Planned},
+};
 use crate::{
     base::{id::InstanceId, path::RepoPath},
+    model::verify::Outcome,
     store::Tracked,
 };
 use std::io::Write as _;
@@ -37,6 +42,33 @@ impl Session {
         self.repository.sharing().share(file.as_file()).map_err(failed)?;
         file.persist(&target).map_err(|error| failed(error.error))?;
         Ok(())
+    }
+
+    /// What makes a new work tree ready to be worked in, where the repository says that.
+    ///
+    /// # Errors
+    /// When the configuration is invalid.
+    pub fn setup_of_work_trees(&self) -> Result<Option<String>, Error> {
+        Ok(match self.configured()? {
+            Configured::Approved(declared) => declared.config.setup,
+            Configured::Waiting(_) | Configured::Nothing => None,
+        })
+    }
+
+    /// Runs that in this work tree.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn set_up(&self, line: &str, interrupts: &Interrupts) -> Result<(), Error> {
+        let checked = self.make_check(&Planned::of_line("set up", line), interrupts, || {});
+        if checked.outcome == Outcome::Passed {
+            return Ok(());
+        }
+        let said = crate::base::text::tail(checked.output.trim(), 2000).to_owned();
+        Err(Error::Usage {
+            message: format!("the new work tree can't be set up by `{line}`: {said}"),
+            hint: Some("see [worktree] setup in .aio/config.toml".into()),
+        })
     }
 
     /// Has git ignore a file of ours in this clone, where it doesn't yet: the first folder of its path, in `info/exclude`.

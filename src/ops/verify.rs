@@ -214,6 +214,12 @@ impl Checked {
 }
 
 impl Planned {
+    /// A line of shell that the repository has approved.
+    pub(super) fn of_line(name: &str, line: &str) -> Planned {
+        let what = What::Command { line: line.to_owned(), timeout: TIMEOUT };
+        Planned { name: name.to_owned(), source: Source::Repository, what, from: None, hindrance: None }
+    }
+
     /// It, as one that was not made, for this reason.
     pub fn not_run(&self, why: &str) -> Checked {
         let command = match &self.what {

@@ -13,7 +13,7 @@ use crate::{
     base::text,
     model::{
         run::{CheckRecord, Failure, FailureKind, ReviewVerdict},
-        verify::{Outcome, Source, Verdict},
+        verify::{Outcome, Source},
     },
     ops::{
         errand::{Ended, Errand},
@@ -234,7 +234,7 @@ impl Doer<'_> {
         };
         let session = self.session_in(place);
         let diff =
-            session.diff_between(&place.before, &traces.after, &traces.inside).map_err(|error| with_hint(&error))?;
+            session.diff_of(&place.before, &traces.after, Some(&traces.inside)).map_err(|error| with_hint(&error))?;
         let task = match &self.work.action {
             crate::runner::work::Action::Prompt { task, .. } => {
                 let accept: String = task.accept.iter().map(|criterion| format!("- {criterion}\n")).collect();
@@ -250,11 +250,6 @@ impl Doer<'_> {
             fenced("markdown", &task),
             fenced("diff", text::head(&diff.text, MAX_REVIEWED)),
         ))
-    }
-
-    /// Whether the checks showed that the work is in order.
-    pub(super) fn verdict(checks: &[CheckRecord]) -> Verdict {
-        Verdict::of(checks.iter().map(|check| (check.source, check.outcome)))
     }
 }
 

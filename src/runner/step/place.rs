@@ -7,7 +7,7 @@ use crate::{
     ops::{
         Error, Session,
         worker::Worker,
-        worktree::{Capture, Change, Isolated},
+        worktree::{Capture, Change, Isolated, LeftAlone, PutBack, Removed, TakenBack},
     },
     runner::work::{Isolation, Moment},
 };
@@ -71,10 +71,22 @@ impl Doer<'_> {
             return Ok((here, kept, None, None));
         }
         let isolated = self.session.isolate(&format!("{}-{}", self.site.recorder.run(), worker.id), &here)?;
-        let there = Session::open_other(isolated.root(), self.site.acting_as.clone())?;
-        let before = there.capture()?;
+        let there = Session::open_other(isolated.dir(), self.site.acting_as.clone())?;
+        if let Err(error) = self.set_up(&there) {
+            let work = there.capture_after(isolated.base())?;
+            let _ = self.session.remove_isolated(isolated, &work);
+            return Err(error);
+        }
+        let before = there.capture_after(isolated.base())?;
         let kept = there.capture_to_tree(&before)?;
         Ok((before, kept, Some((isolated, there)), Some(here)))
+    }
+
+    /// Makes a new work tree ready to be worked in, as the repository says.
+    fn set_up(&self, there: &Session) -> Result<(), Error> {
+        let Some(line) = self.session.setup_of_work_trees()? else { return Ok(()) };
+        (self.tell)(Moment::Doing(format!("setting up the work tree: {line}")));
+        there.set_up(&line, &self.site.interrupts)
     }
 
     /// A worker with its claims. What somebody else holds is waited for, as long as this run has patience.
@@ -138,7 +150,7 @@ impl Doer<'_> {
 
     /// Where the attempt works.
     pub(super) fn dir_of(&self, place: &Place) -> std::path::PathBuf {
-        place.isolated.as_ref().map_or_else(|| self.site.root.clone(), |(isolated, _)| isolated.root().to_owned())
+        place.isolated.as_ref().map_or_else(|| self.site.root.clone(), |(isolated, _)| isolated.dir().to_owned())
     }
 
     /// Puts the scope back to what it was. What can't be put back is told.
@@ -153,29 +165,38 @@ impl Doer<'_> {
     pub(super) fn restore(&self, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<(), String> {
         match self.session.restore(before, after, paths) {
             Ok(put_back) if put_back.left.is_empty() => Ok(()),
-            Ok(put_back) => {
-                let left = put_back.left.iter().take(NAMED);
-                let left: Vec<String> = left.map(|(path, why)| format!("{}: {why}", shown(path))).collect();
-                Err(format!("left as it is: {}", left.join("; ")))
-            }
+            Ok(put_back) => Err(format!("left as it is: {}", told(&put_back.left))),
             Err(error) => Err(with_hint(&error)),
         }
     }
 
     /// Takes the changes of a work tree of its own back into the one of everybody.
     pub(super) fn take_back(&self, place: &Place, traces: &Traces) -> Result<(), Failure> {
-        let Some((isolated, there)) = &place.isolated else { return Ok(()) };
-        let taken = self.session.take_back(isolated, there, &place.before, &traces.after, &traces.inside);
-        taken.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })
+        let Some((isolated, _)) = &place.isolated else { return Ok(()) };
+        let conflict = |text| Err(Failure { kind: FailureKind::Conflict, text });
+        match self.session.take_back(isolated, &traces.after, &traces.inside) {
+            Ok(TakenBack::Done(put_back)) if put_back.left.is_empty() => Ok(()),
+            Ok(TakenBack::Done(PutBack { left, .. }) | TakenBack::Conflict(left)) => {
+                conflict(format!("its changes can't be taken back: {}", told(&left)))
+            }
+            Err(error) => conflict(with_hint(&error)),
+        }
     }
 
     /// Leaves the place. What was changed is kept from others until the run ends, if it is to stay.
     pub(super) fn leave(&self, place: Place, changed: &[RepoPath]) {
-        if let Some((isolated, _)) = place.isolated {
-            match self.session.remove_isolated(isolated) {
-                Ok(notes) => notes.into_iter().for_each(|note| (self.tell)(Moment::Said(note))),
-                Err(error) => (self.tell)(Moment::Said(with_hint(&error))),
-            }
+        if let Some((isolated, there)) = place.isolated {
+            let removed =
+                there.capture_after(isolated.base()).and_then(|work| self.session.remove_isolated(isolated, &work));
+            let note = match removed {
+                Ok(Removed::Gone { ignored }) if ignored.is_empty() => None,
+                Ok(Removed::Gone { ignored }) => {
+                    Some(format!("what git ignores went with its work tree: {}", named(&ignored)))
+                }
+                Ok(Removed::Left { dir, why }) => Some(format!("its work tree is left at {}: {why}", dir.display())),
+                Err(error) => Some(format!("its work tree is left: {}", with_hint(&error))),
+            };
+            note.into_iter().for_each(|note| (self.tell)(Moment::Said(note)));
         }
         if changed.is_empty() {
             let _ = self.session.dismiss(&place.worker.id);
@@ -197,7 +218,7 @@ impl Doer<'_> {
             }
             let before = self.session.capture_from_tree(before).ok()?;
             let after = self.session.capture_from_tree(after).ok()?;
-            Some(self.session.diff_between(&before, &after, &attempt.files).ok()?.text)
+            Some(self.session.diff_of(&before, &after, Some(&attempt.files)).ok()?.text)
         });
         let diff = diffs.collect::<Vec<String>>().concat();
         text::head(&diff, MAX_DIFF).to_owned()
@@ -221,6 +242,12 @@ fn held_words(held: &Error, session: &Session) -> String {
 
 fn paths(changes: Vec<Change>) -> impl Iterator<Item = RepoPath> {
     changes.into_iter().map(|change| change.path)
+}
+
+/// Paths that were left as they are, and why.
+fn told(left: &[(RepoPath, LeftAlone)]) -> String {
+    let some = left.iter().take(NAMED).map(|(path, why)| format!("{}: {why}", shown(path)));
+    some.collect::<Vec<_>>().join("; ")
 }
 
 /// A path for people.
