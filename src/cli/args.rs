@@ -59,6 +59,8 @@ pub(super) enum Command {
     Sync(cmd::sync::Args),
     Compact(cmd::compact::Args),
     Log(cmd::log::Args),
+    Delegate(Box<cmd::delegate::Args>),
+    Run(cmd::run::Args),
     Verify(cmd::verify::Args),
     Agent(cmd::agent::Args),
     Trust(cmd::trust::Args),

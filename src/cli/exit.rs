@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Conflict = 3,
     /// What was to be verified failed, or could not be shown to be in order.
     Unverified = 4,
+    /// It waits for somebody's answer.
+    Waiting = 5,
     /// The hub could not be reached or did not take it.
     NotConfirmed = 7,
     /// No such record, or no registered instance.

@@ -1,8 +1,10 @@
 //! Answers in JSON: a contract. Keys may be added, none renamed or removed; `git aio schema` describes it.
 
 mod dump;
+mod run;
 
 pub use dump::Dump;
+pub use run::{RunAnswer, RunEvent, RunsAnswer};
 
 use super::format::rfc3339;
 use crate::{
@@ -687,6 +689,9 @@ pub fn schemas() -> serde_json::Value {
         ("agent", schema::<AgentAnswer>(), "agent show"),
         ("suggestion", schema::<SuggestAnswer>(), "agent suggest"),
         ("trust", schema::<TrustAnswer>(), "trust"),
+        ("run", schema::<RunAnswer>(), "delegate, run show, run resume, run answer"),
+        ("runs", schema::<RunsAnswer>(), "run list"),
+        ("event", schema::<RunEvent>(), "a line of --jsonl"),
         ("demo", schema::<DemoAnswer>(), "demo"),
         ("error", schema::<ErrorAnswer>(), "any command that fails"),
     ];

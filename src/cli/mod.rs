@@ -7,6 +7,7 @@ mod error;
 mod exit;
 mod format;
 pub mod json;
+mod live;
 mod markdown;
 #[cfg(feature = "mcp")]
 mod mcp;

@@ -1,5 +1,7 @@
 //! Runs as they are kept: begun, continued by one driver at a time, shown, and let go of.
 
+mod ended;
+
 use super::{Error, Session, config::Configured};
 use crate::{
     base::{

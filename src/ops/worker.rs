@@ -38,6 +38,23 @@ impl Session {
         words.iter().map(|word| self.target(None, OsStr::new(word))).collect()
     }
 
+    /// What was typed in the folder of the command, in the words of a workflow.
+    ///
+    /// # Errors
+    /// When it is no path inside the repository and no pattern, or its name is no text.
+    pub fn scope_words(&self, typed: &OsStr) -> Result<String, Error> {
+        let scope = self.target(None, typed)?.scope;
+        let unnamed = || Error::usage("the name of that is no text in UTF-8", "name a folder above it");
+        let text = |path: &RepoPath| path.to_os().and_then(|path| path.to_str()).map(str::to_owned).ok_or_else(unnamed);
+        match &scope {
+            Scope::File(path) => Ok(format!("./{}", text(path)?)),
+            Scope::Directory(path) if path.is_root() => Ok("./".to_owned()),
+            Scope::Directory(path) => Ok(format!("./{}/", text(path)?)),
+            Scope::Pattern(_) => Ok(scope.target()),
+            Scope::Task(_) => Err(Error::usage("a task is no path", "name a file, a folder or a pattern")),
+        }
+    }
+
     /// Registers a worker, which lives as long as this process, and claims `scope` for it, all or none.
     ///
     /// # Errors

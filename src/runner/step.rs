@@ -354,7 +354,7 @@ fn with_hint(error: &Error) -> String {
 }
 
 /// A result as text.
-pub(super) fn text_of(value: &Value) -> String {
+pub fn text_of(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

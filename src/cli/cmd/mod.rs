@@ -7,6 +7,7 @@ pub(super) mod cleanup;
 pub(super) mod compact;
 pub(super) mod completions;
 pub(super) mod context;
+pub(super) mod delegate;
 pub(super) mod demo;
 pub(super) mod doctor;
 pub(super) mod handoff;
@@ -19,6 +20,7 @@ pub(super) mod man;
 pub(super) mod mcp;
 pub(super) mod register;
 pub(super) mod release;
+pub(super) mod run;
 pub(super) mod schema;
 pub(super) mod status;
 pub(super) mod sync;
@@ -105,6 +107,8 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Sync(args) => args.run(cx),
         Command::Agent(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
+        Command::Delegate(args) => args.run(cx),
+        Command::Run(args) => args.run(cx),
         Command::Verify(args) => args.run(cx),
         Command::Trust(args) => args.run(cx),
         Command::Doctor(args) => args.run(cx),

@@ -1,0 +1,313 @@
+//! Runs and their steps.
+
+use super::SCHEMA;
+use crate::{
+    base::world::Time,
+    cli::format::rfc3339,
+    model::{
+        run::{Attempt as ModelAttempt, CheckRecord, Run as ModelRun, Step as ModelStep, Usage as ModelUsage},
+        verify::Verdict,
+    },
+    ops::run::ShownRun,
+    runner::work::Moment,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::time::Duration;
+
+/// delegate, run, run show: a run and its steps
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RunAnswer {
+    schema: u32,
+    run: Run,
+    /// What the checks showed: `passed`, `failed` or `unverified`; `null` where nothing was to be checked
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<String>,
+    /// What was answered, of a run that has just ended
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<serde_json::Value>,
+    /// What is told beside
+    hints: Vec<String>,
+}
+
+/// run list: runs, the newest first
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RunsAnswer {
+    schema: u32,
+    runs: Vec<Run>,
+    /// How many could not be read
+    damaged: usize,
+}
+
+/// A run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Run {
+    id: String,
+    /// `delegation`, or the name of a workflow
+    workflow: String,
+    title: String,
+    /// `running`, `waiting`, `complete`, `all_transactions_complete`, `compensating`, `max_iterations_reached`, `failed`,
+    /// `undone`, `undo_failed`, `interrupted` or `lost`
+    status: String,
+    by: Option<String>,
+    began: String,
+    ended: Option<String>,
+    steps: Vec<Step>,
+    /// What of it can't be read
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damaged: Vec<String>,
+}
+
+/// A step of a run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Step {
+    id: String,
+    /// `waiting`, `blocked`, `claiming`, `queued`, `running`, `verifying`, `asked`, `ok`, `skipped`, `failed`,
+    /// `max_iterations_reached`, `lost`, `undone` or `undo_failed`
+    status: String,
+    /// Who did it, or tried last
+    agent: Option<String>,
+    /// How often it was tried
+    attempts: usize,
+    seconds: Option<f64>,
+    /// What it changed
+    files: Vec<String>,
+    /// Bytes of its result
+    bytes: u64,
+    failure: Option<Failure>,
+    /// Every attempt
+    tries: Vec<Attempt>,
+}
+
+/// Why something is not usable.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Failure {
+    /// `absent`, `exit`, `reported`, `empty`, `timed_out`, `stalled`, `shape`, `scope`, `check`, `missed`, `wrong`, `held`,
+    /// `claim_lost`, `conflict`, `lost` or `internal`
+    kind: String,
+    text: String,
+}
+
+/// One attempt.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Attempt {
+    number: u32,
+    agent: String,
+    instance: Option<String>,
+    seconds: Option<f64>,
+    exit: Option<i32>,
+    /// The session of the agent's own CLI
+    session: Option<String>,
+    usage: Usage,
+    bytes: u64,
+    files: Vec<String>,
+    checks: Vec<Check>,
+    failure: Option<Failure>,
+    review: Option<Review>,
+}
+
+/// What an agent used, as far as it says.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Usage {
+    /// Tokens that were read
+    input: Option<u64>,
+    /// Tokens of these that were cached
+    cached: Option<u64>,
+    /// Tokens that were written
+    output: Option<u64>,
+    cost_usd: Option<f64>,
+}
+
+/// A check.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Check {
+    name: String,
+    /// `config`, `caller`, `guess`, `handoff` or `built-in`
+    source: String,
+    /// `null` where it was not made
+    passed: Option<bool>,
+    exit: Option<i32>,
+    seconds: Option<f64>,
+    why: Option<String>,
+}
+
+/// The word of a reviewer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Review {
+    /// `pass`, `minor`, `missed` or `wrong`
+    verdict: String,
+    notes: String,
+}
+
+/// A line of --jsonl: something that happened in a run
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RunEvent {
+    schema: u32,
+    at: String,
+    step: String,
+    /// `status`, `blocked`, `tries`, `document`, `doing`, `text`, `alive`, `checks`, `checked`, `reviewed`, `failed`,
+    /// `again`, `next` or `split`
+    event: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+impl RunAnswer {
+    pub(in crate::cli) fn new(shown: &ShownRun, verdict: Option<Verdict>, hints: Vec<String>) -> Self {
+        let verdict = verdict.map(|verdict| verdict.as_str().into());
+        RunAnswer { schema: SCHEMA, run: Run::new(shown), verdict, result: None, hints }
+    }
+
+    pub(in crate::cli) fn with_result(self, result: serde_json::Value) -> Self {
+        RunAnswer { result: Some(result), ..self }
+    }
+}
+
+impl RunsAnswer {
+    pub(in crate::cli) fn new(runs: &[ShownRun], damaged: usize) -> Self {
+        RunsAnswer { schema: SCHEMA, runs: runs.iter().map(Run::new).collect(), damaged }
+    }
+}
+
+impl Run {
+    fn new(shown: &ShownRun) -> Self {
+        let ModelRun { id, workflow, title, status, by, began, ended, .. } = &shown.run;
+        Run {
+            id: id.to_string(),
+            workflow: workflow.clone(),
+            title: title.clone(),
+            status: status.to_string(),
+            by: by.as_ref().map(ToString::to_string),
+            began: rfc3339(*began),
+            ended: ended.map(rfc3339),
+            steps: shown.steps.iter().map(Step::new).collect(),
+            damaged: shown.damaged.clone(),
+        }
+    }
+}
+
+impl Step {
+    fn new(step: &ModelStep) -> Self {
+        let seconds = step.began.zip(step.ended).map(|(began, ended)| {
+            let took = (ended - began).num_milliseconds();
+            took as f64 / 1000.0
+        });
+        Step {
+            id: step.path.to_string(),
+            status: step.status.to_string(),
+            agent: step.agent().map(str::to_owned),
+            attempts: step.attempts.len(),
+            seconds,
+            files: step.files.iter().map(ToString::to_string).collect(),
+            bytes: step.bytes,
+            failure: step.failure.as_ref().map(Failure::new),
+            tries: step.attempts.iter().map(Attempt::new).collect(),
+        }
+    }
+}
+
+impl Failure {
+    fn new(failure: &crate::model::run::Failure) -> Self {
+        Failure { kind: failure.kind.to_string(), text: failure.text.clone() }
+    }
+}
+
+impl Attempt {
+    fn new(attempt: &ModelAttempt) -> Self {
+        let ModelUsage { input, cached, output, cost } = attempt.usage;
+        Attempt {
+            number: attempt.number,
+            agent: attempt.agent.clone(),
+            instance: attempt.instance.as_ref().map(ToString::to_string),
+            seconds: attempt.took.map(seconds),
+            exit: attempt.exit,
+            session: attempt.session.clone(),
+            usage: Usage { input, cached, output, cost_usd: cost.map(|cost| cost as f64 / 1e6) },
+            bytes: attempt.bytes,
+            files: attempt.files.iter().map(ToString::to_string).collect(),
+            checks: attempt.checks.iter().map(Check::new).collect(),
+            failure: attempt.failure.as_ref().map(Failure::new),
+            review: attempt
+                .review
+                .as_ref()
+                .map(|(verdict, notes)| Review { verdict: verdict.to_string(), notes: notes.clone() }),
+        }
+    }
+}
+
+impl Check {
+    fn new(check: &CheckRecord) -> Self {
+        use crate::model::verify::Outcome;
+        Check {
+            name: check.name.clone(),
+            source: check.source.as_str().into(),
+            passed: match check.outcome {
+                Outcome::Passed => Some(true),
+                Outcome::Failed => Some(false),
+                Outcome::NotRun => None,
+            },
+            exit: check.exit,
+            seconds: check.took.map(seconds),
+            why: check.why.clone(),
+        }
+    }
+}
+
+impl RunEvent {
+    pub(in crate::cli) fn new(at: Time, step: &str, moment: &Moment) -> Self {
+        let nothing = RunEvent {
+            schema: SCHEMA,
+            at: rfc3339(at),
+            step: step.to_owned(),
+            event: String::new(),
+            status: None,
+            attempt: None,
+            agent: None,
+            text: None,
+            failure: None,
+        };
+        let named = |event: &str| RunEvent { event: event.to_owned(), ..nothing };
+        let told = |event: RunEvent, text: String| RunEvent { text: Some(text), ..event };
+        match moment {
+            Moment::Status(status) => RunEvent { status: Some(status.to_string()), ..named("status") },
+            Moment::Blocked(by) => told(named("blocked"), by.join("; ")),
+            Moment::Tries { attempt, agent, .. } => {
+                RunEvent { attempt: Some(*attempt), agent: Some(agent.clone()), ..named("tries") }
+            }
+            Moment::Document(path) => told(named("document"), path.to_string_lossy().into_owned()),
+            Moment::Doing(words) => told(named("doing"), words.clone()),
+            Moment::Said(words) => told(named("text"), words.clone()),
+            Moment::Alive => named("alive"),
+            Moment::Checks(name) => told(named("checks"), name.clone()),
+            Moment::Checked(checked) => RunEvent {
+                status: Some(checked.outcome.as_str().into()),
+                ..told(named("checked"), checked.name.clone())
+            },
+            Moment::Reviewed(verdict, notes) => {
+                RunEvent { status: Some(verdict.to_string()), ..told(named("reviewed"), notes.clone()) }
+            }
+            Moment::Failed { attempt, agent, failure } => RunEvent {
+                attempt: Some(*attempt),
+                agent: Some(agent.clone()),
+                failure: Some(Failure::new(failure)),
+                ..named("failed")
+            },
+            Moment::Again { after } => told(named("again"), format!("{} s", after.as_secs_f64())),
+            Moment::Next { agent } => RunEvent { agent: Some(agent.clone()), ..named("next") },
+            Moment::Split => named("split"),
+        }
+    }
+}
+
+/// To the millisecond.
+fn seconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,112 @@
+//! What a run leaves: its logs, what its attempts changed, its answer by somebody else, and its end.
+
+use super::{ShownRun, no_run};
+use crate::{
+    base::id::RunId,
+    disk,
+    model::run::{Attempt, RunStatus, StepStatus},
+    ops::{Error, Private, Session, worktree::Diff},
+    store::{StoreError, layout},
+};
+use std::{path::PathBuf, time::Duration};
+
+/// The most of a log that is read, in bytes. None is as large.
+const MAX_LOG: usize = 8 * 1024 * 1024;
+
+impl Session {
+    /// The logs of a run: all that its processes printed, by file.
+    ///
+    /// # Errors
+    /// When one can't be read.
+    pub fn logs_of_run(&self, id: &RunId) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
+        let Ok(entries) = self.run_folder(id).read_dir() else { return Ok(Vec::new()) };
+        let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut logs: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+        logs.sort();
+        let read = |path: PathBuf| {
+            let bytes = disk::read(&path, MAX_LOG).map_err(Error::file(format!("can't read {}", path.display())))?;
+            Ok((path, bytes))
+        };
+        logs.into_iter().map(read).collect()
+    }
+
+    /// What an attempt has changed; `None` for one that could not, or whose trees are not in this clone.
+    ///
+    /// # Errors
+    /// When the trees can't be read.
+    pub fn diff_of_attempt(&self, attempt: &Attempt) -> Result<Option<Diff>, Error> {
+        let (Some(before), Some(after)) = (&attempt.before, &attempt.after) else { return Ok(None) };
+        if !self.repository.has(before) || !self.repository.has(after) {
+            return Ok(None);
+        }
+        let (before, after) = (self.capture_from_tree(before)?, self.capture_from_tree(after)?);
+        self.diff_of(&before, &after, Some(&attempt.files)).map(Some)
+    }
+
+    /// Answers for a run that waits for it: the work that was asked of the caller is done, or can't be.
+    ///
+    /// # Errors
+    /// When the run doesn't wait, or can't be written.
+    pub fn answer_run(&self, id: &RunId, is_done: bool, result: &str) -> Result<(), Error> {
+        let shown = self.shown_run(id)?;
+        if shown.run.status != RunStatus::Waiting {
+            return Err(Error::usage(
+                format!("{id} waits for no answer: it is {}", shown.run.status),
+                "`git aio run show` tells how it stands",
+            ));
+        }
+        let (mut book, mut steps) = self.continue_run(id)?;
+        let now = self.now();
+        for step in steps.iter_mut().filter(|step| step.status == StepStatus::Asked) {
+            step.status = if is_done { StepStatus::Ok } else { StepStatus::Failed };
+            step.ended = Some(now);
+            step.bytes = result.len() as u64;
+            let out = (format!("out/{}.txt", step.path), Private::Bytes(result.as_bytes().to_vec()));
+            book.keep(vec![out], "answered")?;
+        }
+        let status = if is_done { RunStatus::Complete } else { RunStatus::Failed };
+        let change = |run: &mut crate::model::run::Run| {
+            run.status = status;
+            run.ended = Some(now);
+        };
+        book.change(change, &steps.iter().collect::<Vec<_>>(), &format!("answered: {status}"))
+    }
+
+    /// Lets go of runs of this clone that ended longer ago than `older`, and keeps the newest `keep` of all: their refs, and
+    /// their files. git's own gc takes the rest.
+    ///
+    /// # Errors
+    /// When git can't be asked to remove a ref.
+    pub fn prune_runs(&self, older: Duration, keep: usize) -> Result<Vec<ShownRun>, Error> {
+        let limit = chrono::TimeDelta::from_std(older).unwrap_or(chrono::TimeDelta::MAX);
+        let now = self.now();
+        let is_old =
+            |shown: &ShownRun| shown.run.status.is_final() && shown.run.ended.is_some_and(|ended| now - ended > limit);
+        let (runs, _) = self.runs()?;
+        let gone: Vec<ShownRun> = runs.into_iter().skip(keep).filter(is_old).collect();
+        for shown in &gone {
+            self.forget_run(&shown.run.id)?;
+        }
+        Ok(gone)
+    }
+
+    fn forget_run(&self, id: &RunId) -> Result<(), Error> {
+        // Through git, which removes a ref wherever it is kept, and only if it is still what was looked at.
+        let refs = self.refs();
+        for folder in [layout::RUNS, layout::PRIVATE_RUNS] {
+            let name = format!("{folder}{id}");
+            match refs.read(&name).map_err(StoreError::from)? {
+                Some(tip) => drop(self.bare_git().run(["update-ref", "-d", &name, tip.as_str()])?),
+                None if folder == layout::RUNS => return Err(no_run(id.as_str())),
+                None => {}
+            }
+        }
+        let folder = self.run_folder(id);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::file(format!("can't remove {}", folder.display()))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
