@@ -1,35 +1,21 @@
 //! Runs the command of a check: in a shell, for so long and no longer, and at its end with all that it started.
 //!
-//! What it started is known by two signs: it belongs to the process group of the shell, or, on Linux, it has inherited a
-//! variable that only this check has. The second finds what went into a session of its own, and neither can take a
-//! process for ours that merely has the same name. A check that ends by itself may leave a server behind that others use,
-//! such as a compiler cache, in a session of its own; one that was ended leaves nothing.
+//! How what it started is known, and ended, is the same for checks and agents: see [`supervise`](super::supervise). A check
+//! that ends by itself may leave a server behind that others use, such as a compiler cache, in a session of its own; one
+//! that was ended leaves nothing.
 
 use super::{
-    bounded::{ASK, GRACE, are_all_ending, spawn_apart},
-    process,
-    supervise::Interrupts,
+    agents::headless::EndSignal,
+    bounded::GRACE,
+    supervise::{self, Event, Limits, Streams},
 };
-use process_wrap::std::ChildWrapper;
-use std::{
-    collections::VecDeque,
-    io::{self, Read},
-    path::Path,
-    process::{Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, mpsc},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, io, path::Path, process::Command, time::Duration};
+
+pub use supervise::Interrupts;
 
 /// Bytes that are kept of the beginning of what a command prints, and of its end. The first error stands in the one and
 /// the summary in the other.
 const KEPT: usize = 32 * 1024;
-
-/// How long the rest of the output is waited for when the shell has ended: what it left behind may keep it open.
-const REST: Duration = Duration::from_millis(500);
-
-/// How often whoever waits is told that it goes on.
-const BEAT: Duration = Duration::from_secs(20);
 
 /// By which what a check starts is known.
 const MARK: &str = "AIO_CHECK";
@@ -75,107 +61,28 @@ pub struct Task<'a> {
 /// When there is no shell, or the system gives no process.
 pub fn run(task: &Task<'_>, interrupts: &Interrupts, beat: &mut dyn FnMut()) -> io::Result<Ran> {
     let Task { command, dir, limit, mark } = *task;
-    let began = Instant::now();
-    let (reader, writer) = io::pipe()?;
     #[expect(clippy::disallowed_methods, reason = "checks are lines of shell")]
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command).current_dir(dir).env(MARK, mark);
-    shell.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-    let mut child = spawn_apart(shell)?;
-    let printed = Printed::collect(reader);
-    let end = wait(&mut *child, began + limit, mark, interrupts, beat)?;
-    // What it left in its group; that fails where nothing is left.
-    let _ = child.start_kill();
-    Ok(Ran { end, output: printed.take(), took: began.elapsed() })
-}
-
-fn wait(
-    child: &mut dyn ChildWrapper,
-    deadline: Instant,
-    mark: &str,
-    interrupts: &Interrupts,
-    beat: &mut dyn FnMut(),
-) -> io::Result<End> {
-    let mut told = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(End::Exited(code(status)));
-        }
-        let end = match (interrupts.count() > 0 || are_all_ending(), Instant::now() >= deadline) {
-            (true, _) => End::Interrupted,
-            (_, true) => End::TimedOut,
-            _ => {
-                if told.elapsed() >= BEAT {
-                    beat();
-                    told = Instant::now();
-                }
-                thread::sleep(ASK);
-                continue;
-            }
-        };
-        stop(child, mark, interrupts);
-        return Ok(end);
-    }
-}
-
-/// Ends it, and all that it started: first by asking, then not.
-fn stop(child: &mut dyn ChildWrapper, mark: &str, interrupts: &Interrupts) {
-    let began = Instant::now();
-    #[cfg(unix)]
-    {
-        use rustix::process::Signal;
-        let _ = child.signal(Signal::TERM.as_raw());
-        process::signal_marked(MARK, mark, Signal::TERM);
-        let impatient = || interrupts.count() > 1;
-        while child.try_wait().is_ok_and(|status| status.is_none()) && began.elapsed() < GRACE && !impatient() {
-            thread::sleep(ASK);
-        }
-        process::signal_marked(MARK, mark, Signal::KILL);
-    }
-    #[cfg(not(unix))]
-    let _ = (mark, interrupts, began, GRACE);
-    let _ = child.kill();
-}
-
-#[cfg(unix)]
-fn code(status: ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
-}
-
-#[cfg(not(unix))]
-fn code(status: ExitStatus) -> i32 {
-    status.code().unwrap_or(1)
-}
-
-/// What a command has printed so far, and word of the end.
-struct Printed {
-    kept: Arc<Mutex<Kept>>,
-    has_ended: mpsc::Receiver<()>,
-}
-
-impl Printed {
-    /// Reads to the end on a thread of its own, so that the command never waits for us.
-    fn collect(mut from: impl Read + Send + 'static) -> Printed {
-        let (ended, has_ended) = mpsc::channel();
-        let kept = Arc::new(Mutex::new(Kept::default()));
-        let into = Arc::clone(&kept);
-        thread::spawn(move || {
-            let mut buffer = [0; 16 * 1024];
-            while let Ok(count @ 1..) = from.read(&mut buffer) {
-                if let Ok(mut kept) = into.lock() {
-                    kept.add(&buffer[..count]);
-                }
-            }
-            let _ = ended.send(());
-        });
-        Printed { kept, has_ended }
-    }
-
-    fn take(self) -> String {
-        let _ = self.has_ended.recv_timeout(REST);
-        self.kept.lock().map(|kept| kept.text()).unwrap_or_default()
-    }
+    let limits = Limits {
+        timeout: Some(limit),
+        stall: None,
+        ask: EndSignal::Terminate,
+        grace: GRACE,
+        mark: (MARK, mark),
+        spares: true,
+    };
+    let mut kept = Kept::default();
+    let outcome = supervise::run(shell, &[], Streams::Together, &limits, interrupts, &mut |event| match event {
+        Event::Stdout(bytes) | Event::Stderr(bytes) => kept.add(bytes),
+        Event::Beat => beat(),
+    })?;
+    let end = match outcome.end {
+        supervise::End::Exited(code) => End::Exited(code),
+        supervise::End::Interrupted => End::Interrupted,
+        supervise::End::TimedOut | supervise::End::Stalled => End::TimedOut,
+    };
+    Ok(Ran { end, output: kept.text(), took: outcome.took })
 }
 
 /// The beginning and the end of a stream.
@@ -208,7 +115,8 @@ impl Kept {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::*;
+    use super::{super::process, *};
+    use std::thread;
 
     fn ran(command: &str, limit: Duration, mark: &str) -> Ran {
         let dir = tempfile::tempdir().expect("a folder");

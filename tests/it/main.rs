@@ -13,6 +13,8 @@ mod docs;
 mod doctor;
 mod env;
 mod epoch;
+#[cfg(unix)]
+mod fake;
 mod fence;
 mod git;
 mod handoff;

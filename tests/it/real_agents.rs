@@ -4,6 +4,8 @@
 //! it names; their programs have to be in PATH. Nothing leaves this machine, and no key is needed.
 
 mod clis;
+#[cfg(unix)]
+mod headless;
 
 use crate::{
     env::{Ended, Refs, Repo, TestEnvironment, run},

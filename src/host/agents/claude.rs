@@ -72,7 +72,7 @@ pub(super) fn hear(stream: &mut Stream, event: &Value) -> Option<Act> {
         ("assistant", _) => {
             let blocks = event["message"]["content"].as_array()?;
             let uses = blocks.iter().filter(|block| block["type"] == "tool_use");
-            uses.filter_map(|used| Some(act(text(&used["name"])?, &used["input"]))).last()
+            uses.filter_map(|used| Some(act(text(&used["name"])?, &used["input"]))).next_back()
         }
         ("system", Some("permission_denied")) => {
             stream.told.denied.extend(text(&event["message"]).map(str::to_owned));

@@ -263,3 +263,6 @@ fn is_executable(path: &Path) -> bool {
 fn is_executable(path: &Path) -> bool {
     ["exe", "cmd"].iter().any(|extension| path.with_added_extension(extension).is_file())
 }
+
+#[cfg(test)]
+mod tests;

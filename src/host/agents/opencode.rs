@@ -74,6 +74,11 @@ pub(super) fn hear(stream: &mut Stream, event: &Value) -> Option<Act> {
         "text" => stream.say(text(&part["text"])?, text(&part["messageID"])),
         "tool_use" => {
             let (tool, state) = (text(&part["tool"])?, &part["state"]);
+            // That is what it calls the use of a tool that isn't there, as one is that was denied from the beginning.
+            if tool == "invalid" {
+                stream.told.denied.extend(text(&state["input"]["tool"]).map(str::to_owned));
+                return None;
+            }
             let refused = text(&state["error"]).filter(|error| error.contains("prevents you from using"));
             stream.told.denied.extend(refused.map(|_| tool.to_owned()));
             return Some(act(tool, &state["input"]));
