@@ -29,9 +29,6 @@ use crate::{
 use reach::{folder_of, written_through};
 use std::path::Path;
 
-/// How the settings are read.
-type ReadSettings = fn(&Repository) -> Result<Settings, Error>;
-
 impl Session {
     /// The repository that the agent which makes this call works in, with the agent as the one who asks; `None` where it
     /// works in none, or in one that nobody has made a store in. If it is about to write into another that has one, that
@@ -104,7 +101,7 @@ impl Session {
         caller: Option<AgentSession>,
         dir: &Path,
         acting_as: Option<String>,
-        read: ReadSettings,
+        read: impl FnOnce(&Repository) -> Result<Settings, Error>,
     ) -> Result<Self, Error> {
         let env = Env { git_dir: None, git_work_tree: None, git_index_file: None, git_common_dir: None, ..Env::read() };
         let mut session = Self::at(&Location::Around(dir.to_owned()), dir, env, acting_as, read)?;

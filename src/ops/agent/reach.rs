@@ -24,8 +24,13 @@ impl Session {
         dir: &Path,
         acting_as: Option<String>,
     ) -> Result<Option<Self>, Error> {
-        let lenient = |repository: &Repository| Ok(Settings::read_what_can_be(repository).0);
-        let mut session = match Self::of_agent(Some(caller.clone()), dir, acting_as, lenient) {
+        let mut bad = Vec::new();
+        let lenient = |repository: &Repository| {
+            let (settings, found) = Settings::read_what_can_be(repository);
+            bad = found;
+            Ok(settings)
+        };
+        let session = match Self::of_agent(Some(caller.clone()), dir, acting_as, lenient) {
             Err(Error::Open(OpenError::NotFound(_))) => return Ok(None),
             Err(Error::Open(_)) if !shows_store(dir) => return Ok(None),
             opened => opened?,
@@ -33,8 +38,7 @@ impl Session {
         if !session.snapshot()?.exists() {
             return Ok(None);
         }
-        session.settings = Settings::read(&session.repository)?;
-        Ok(Some(session))
+        bad.into_iter().next().map_or(Ok(Some(session)), |bad| Err(bad.into()))
     }
 
     /// The repository with a store that `file` lies in, and its path there; `None` if nobody's claims are about it.
