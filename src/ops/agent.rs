@@ -66,6 +66,7 @@ impl Session {
         let env = Env::read();
         let caller = client.caller(&env, &process::ancestors(env.top));
         let mut session = Self::of_agent(caller, dir, acting_as, Settings::read)?;
+        session.heed_instance_of_server(client)?;
         if !client.tells_session() && session.is_over()? {
             session.caller = session.caller.map(|caller| AgentSession { session: None, ..caller });
         }
