@@ -78,6 +78,11 @@ impl Session {
         self.settings.guard == Guard::Block && !self.env.bypass
     }
 
+    /// Whether an edit is at most warned of.
+    pub fn warns_of_edits(&self) -> bool {
+        self.settings.guard == Guard::Warn && !self.env.bypass
+    }
+
     /// Judges what is staged.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Amp, by way of the plugin in `hooks/amp-plugin.ts`, which hands on what Amp tells it and returns what we answer.
 //! After the API of 2026-09-23, which `amp plugins show-docs` prints.
 
-use super::{Answer, Call, Moment, Told, Use, patch, path_at, text_at};
+use super::{Answer, Call, Moment, Told, Unclear, Use, patch, path_at, text_at};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -44,6 +44,7 @@ fn use_of(payload: &Payload) -> Use {
         _ => Use::default(),
     };
     used.edits.extend(payload.files.iter().filter(|file| !used.edits.contains(file)).cloned().collect::<Vec<_>>());
+    used.unclear = used.unclear.filter(|unclear| *unclear != Unclear::Unnamed || used.edits.is_empty());
     used
 }
 
