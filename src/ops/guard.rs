@@ -49,6 +49,8 @@ pub struct Verdict {
     pub warned: Vec<Objection>,
     /// Set when somebody went round the fence: how many paths it would have judged.
     pub bypassed: Option<u64>,
+    /// How many free files would have been claimed and were not, since they are too many.
+    pub left_unclaimed: usize,
 }
 
 impl Verdict {
@@ -56,6 +58,7 @@ impl Verdict {
     pub(super) fn join(&mut self, other: Verdict) {
         self.refused.extend(other.refused);
         self.warned.extend(other.warned);
+        self.left_unclaimed += other.left_unclaimed;
         let counts = [self.bypassed, other.bypassed];
         self.bypassed = counts.into_iter().flatten().reduce(|a, b| a + b);
     }

@@ -66,3 +66,26 @@ fn where_there_never_was_a_store_nothing_is_said() {
     let repo = env.repo();
     assert_eq!(hook(&repo, "claude", &call(&repo, "claude", "PreToolUse-Edit", "s1")), "");
 }
+
+#[test]
+fn what_a_command_changed_beyond_measure_is_judged_and_not_claimed() {
+    let env = TestEnvironment::new();
+    let repo = recorded(&env);
+    let holder = repo.register("aider");
+    repo.ok_as(&holder, &["claim", "many/7.txt"]);
+    hook(&repo, "claude", &call(&repo, "claude", "PreToolUse-Edit", "s1"));
+    let changed_by = |count: usize| {
+        hook(&repo, "claude", &call(&repo, "claude", "PreToolUse-Bash", "s1"));
+        for nth in 0..count {
+            repo.write(&format!("many/{nth}.txt"), &format!("{count}\n"));
+        }
+        context(&hook(&repo, "claude", &call(&repo, "claude", "PostToolUse-Bash", "s1")))
+    };
+    let told = changed_by(202);
+    assert!(told.contains(&format!("many/7.txt is held by {holder}")), "{told}");
+    assert!(told.contains("201 files changed that nobody holds, too many to be claimed one by one"), "{told}");
+    assert_eq!(super::claims(&repo, "many/8.txt"), []);
+    let told = changed_by(201);
+    assert!(!told.contains("too many"), "{told}");
+    assert_eq!(super::claims(&repo, "many/8.txt").len(), 1);
+}

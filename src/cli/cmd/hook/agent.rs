@@ -223,10 +223,19 @@ fn changed(session: &Session, verdict: &Verdict, when: &str) -> String {
 }
 
 fn warnings(session: &Session, verdict: &Verdict) -> String {
-    match verdict.warned.as_slice() {
+    let mut words = match verdict.warned.as_slice() {
         [] => String::new(),
         warned => format!("git aio: {}\n", list(session, warned, "; ")),
+    };
+    if verdict.left_unclaimed > 0 {
+        let _ = writeln!(
+            words,
+            "git aio: {} files changed that nobody holds, too many to be claimed one by one. Claim the folders that you work \
+             on: `git aio claim <folder>/`.",
+            verdict.left_unclaimed
+        );
     }
+    words
 }
 
 fn list(session: &Session, objections: &[Objection], between: &str) -> String {
