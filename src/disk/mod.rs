@@ -13,12 +13,30 @@ use std::{
     path::Path,
 };
 
+/// How many bytes a file of ours seldom has more than.
+const USUAL: usize = 1024;
+
 /// What is in the file at `path`, which has at most `limit` bytes.
 ///
 /// # Errors
 /// As for [`open`], and [`ErrorKind::FileTooLarge`] where there is more.
 pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    read_from(&open(path, OpenOptions::new().read(true))?, limit)
+    read_from(&open_to_read(path)?, limit)
+}
+
+/// Opens a file that is one, to read it. Nothing has to be asked before: what is no file can be opened, too, and shows
+/// then what it is.
+///
+/// # Errors
+/// As for [`open`].
+pub fn open_to_read(path: &Path) -> io::Result<File> {
+    match open_without_waiting(path, OpenOptions::new().read(true)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            path.metadata().map_or(Ok(()), |meta| check_kind(&meta))?;
+            Err(error)
+        }
+        opened => opened,
+    }
 }
 
 /// What is in `file` from where it stands, at most `limit` bytes of it.
@@ -26,7 +44,8 @@ pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 /// # Errors
 /// [`ErrorKind::FileTooLarge`] where there is more.
 pub fn read_from(file: &File, limit: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // Room for most of ours, so that they come in one piece.
+    let mut bytes = Vec::with_capacity(limit.min(USUAL));
     // Not by the size it has now: somebody may be writing to it.
     file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
@@ -44,6 +63,10 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     if let Ok(meta) = path.metadata() {
         check_kind(&meta)?;
     }
+    open_without_waiting(path, options)
+}
+
+fn open_without_waiting(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     {
         let never_wait = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;

@@ -57,11 +57,20 @@ impl Client {
             let is_seen = !env.sessions.is_empty() || ancestors.iter().any(|ancestor| ancestor.agent.is_some());
             return (!is_seen).then(|| AgentSession { tool: UNKNOWN, session: Some(of_this_server(UNKNOWN)) });
         };
-        let inherited = || env.sessions.iter().find(|trace| trace.tool == tool)?.session.clone();
         let is_above = || ancestors.iter().any(|ancestor| ancestor.agent == Some(tool));
-        let session = self.session.clone().or_else(inherited);
-        let session = session.or_else(|| if is_above() { None } else { Some(of_this_server(tool)) });
+        let session = self.told_session(env).or_else(|| if is_above() { None } else { Some(of_this_server(tool)) });
         Some(AgentSession { tool, session })
+    }
+
+    /// The agent that it is, where it is one that is known.
+    pub fn tool(&self) -> Option<&'static str> {
+        self.tool
+    }
+
+    /// Its session, as far as it tells or has left in the environment of this server.
+    pub fn told_session(&self, env: &Env) -> Option<String> {
+        let inherited = || env.sessions.iter().find(|trace| Some(trace.tool) == self.tool)?.session.clone();
+        self.session.clone().or_else(inherited)
     }
 
     /// Whether it tells with each call which session it is for.

@@ -5,13 +5,16 @@
 //! on the machine-readable answer for each ref, since the words differ from host to host.
 
 pub mod memory;
+mod nearby;
+
+pub use nearby::Glance;
 
 use super::{bounded, git::Git, install::Node};
 use crate::base::oid::Oid;
 use std::{
     ffi::OsString,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -30,6 +33,8 @@ pub struct Hub {
     durable: bool,
     /// How long there was till the deadline.
     limit: Duration,
+    /// Where it lies, if that is on this machine.
+    folder: Option<PathBuf>,
 }
 
 /// What is to be changed on the hub.
@@ -83,7 +88,7 @@ impl Hub {
     pub fn new(git: Git, remote: &str, place: &str, prefix: &str, deadline: Instant) -> Hub {
         let limit = deadline.saturating_duration_since(Instant::now());
         let prefix = prefix.trim_end_matches('/').to_owned();
-        Hub { git, remote: remote.into(), place: place.into(), prefix, limit, deadline, durable: false }
+        Hub { git, remote: remote.into(), place: place.into(), prefix, limit, deadline, durable: false, folder: None }
     }
 
     /// Where `durable`, what is fetched is on the disk when that is done: git itself leaves loose objects and refs to

@@ -149,7 +149,7 @@ impl LiveDir {
 }
 
 fn read(path: &Path) -> io::Result<Seen> {
-    let file = disk::open(path, OpenOptions::new().read(true))?;
+    let file = disk::open_to_read(path)?;
     let last_seen = file.metadata()?.modified()?.into();
     let file: wire::File = serde_json::from_slice(&disk::read_from(&file, MAX_FILE)?)?;
     match file.v {

@@ -43,7 +43,6 @@ pub struct Ancestor {
 struct Process {
     parent: u32,
     start: String,
-    ended: bool,
     argv: Vec<String>,
     exe: Option<String>,
     name: String,
@@ -51,8 +50,8 @@ struct Process {
 
 /// What became of a pid.
 #[derive(Debug)]
-enum Look {
-    Found(Process),
+enum Look<P = Process> {
+    Found(P),
     Gone,
     /// It may or may not be there.
     Hidden,
@@ -83,8 +82,8 @@ pub fn aliveness(mark: &ProcessMark) -> Aliveness {
     if mark.boot != table.boot || mark.namespace != table.namespace {
         return Aliveness::Unknown;
     }
-    match table.look(mark.pid) {
-        Look::Found(process) if process.start == mark.start && !process.ended => Aliveness::Alive,
+    match table.start(mark.pid) {
+        Look::Found(start) if start.as_ref() == Some(&mark.start) => Aliveness::Alive,
         Look::Found(_) | Look::Gone => Aliveness::Dead,
         Look::Hidden => Aliveness::Unknown,
     }
@@ -199,7 +198,7 @@ mod tests {
     fn ancestor(agent: Option<&'static str>, command: &str) -> Ancestor {
         let argv: Vec<String> = command.split(' ').map(str::to_owned).collect();
         let name = argv[0].clone();
-        let process = Process { parent: 0, start: String::new(), ended: false, argv, exe: None, name: name.clone() };
+        let process = Process { parent: 0, start: String::new(), argv, exe: None, name: name.clone() };
         let mark = ProcessMark { pid: 1, start: String::new(), boot: String::new(), namespace: String::new() };
         Ancestor { mark, agent, name, transient: is_transient(&process) }
     }

@@ -13,7 +13,7 @@ mod meant;
 mod reach;
 
 pub use crate::host::{
-    agents::{Agent, Answer, BadPayload, Call, Moment, Use},
+    agents::{Agent, Answer, BadPayload, Call, Moment, Unclear, Use},
     client::Client,
 };
 pub use briefing::Briefing;
@@ -29,17 +29,23 @@ use crate::{
 use reach::{folder_of, written_through};
 use std::path::Path;
 
-/// How the settings are read.
-type ReadSettings = fn(&Repository) -> Result<Settings, Error>;
+/// What there is where an agent works.
+pub enum Found {
+    /// A repository with a store.
+    Store(Box<Session>),
+    /// One whose store is gone: nothing of what is held is known any more.
+    Gone,
+    /// No repository, or one that nobody has made a store in.
+    Nothing,
+}
 
 impl Session {
-    /// The repository that the agent which makes this call works in, with the agent as the one who asks; `None` where it
-    /// works in none, or in one that nobody has made a store in. If it is about to write into another that has one, that
-    /// one.
+    /// The repository that the agent which makes this call works in, with the agent as the one who asks. If it is about to
+    /// write into another that has a store, that one.
     ///
     /// # Errors
     /// When there is one that can't be opened.
-    pub fn called_by(call: &Call, dir: &Path, acting_as: Option<String>) -> Result<Option<Self>, Error> {
+    pub fn called_by(call: &Call, dir: &Path, acting_as: Option<String>) -> Result<Found, Error> {
         let dir = call.dir.as_deref().filter(|dir| dir.is_dir()).unwrap_or(dir);
         let caller = AgentSession { tool: call.agent.as_str(), session: call.session.clone() };
         let around = |dir: &Path| Self::with_store(&caller, dir, acting_as.clone());
@@ -49,12 +55,12 @@ impl Session {
         };
         let mut found = around(dir)?;
         for file in edits.iter().flat_map(|file| written_through(dir.join(file))) {
-            if found.is_some() {
+            if !matches!(found, Found::Nothing) {
                 break;
             }
-            found = folder_of(&file).map_or(Ok(None), around)?;
+            found = folder_of(&file).map_or(Ok(Found::Nothing), around)?;
         }
-        if let Some(session) = &mut found {
+        if let Found::Store(session) = &mut found {
             dir.clone_into(&mut session.dir);
             session.heed_instance(call.moment != Moment::SessionEnd)?;
         }
@@ -69,6 +75,7 @@ impl Session {
         let env = Env::read();
         let caller = client.caller(&env, &process::ancestors(env.top));
         let mut session = Self::of_agent(caller, dir, acting_as, Settings::read)?;
+        session.heed_instance_of_server(client)?;
         if !client.tells_session() && session.is_over()? {
             session.caller = session.caller.map(|caller| AgentSession { session: None, ..caller });
         }
@@ -104,7 +111,7 @@ impl Session {
         caller: Option<AgentSession>,
         dir: &Path,
         acting_as: Option<String>,
-        read: ReadSettings,
+        read: impl FnOnce(&Repository) -> Result<Settings, Error>,
     ) -> Result<Self, Error> {
         let env = Env { git_dir: None, git_work_tree: None, git_index_file: None, git_common_dir: None, ..Env::read() };
         let mut session = Self::at(&Location::Around(dir.to_owned()), dir, env, acting_as, read)?;

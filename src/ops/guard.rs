@@ -49,6 +49,8 @@ pub struct Verdict {
     pub warned: Vec<Objection>,
     /// Set when somebody went round the fence: how many paths it would have judged.
     pub bypassed: Option<u64>,
+    /// How many free files would have been claimed and were not, since they are too many.
+    pub left_unclaimed: usize,
 }
 
 impl Verdict {
@@ -56,6 +58,7 @@ impl Verdict {
     pub(super) fn join(&mut self, other: Verdict) {
         self.refused.extend(other.refused);
         self.warned.extend(other.warned);
+        self.left_unclaimed += other.left_unclaimed;
         let counts = [self.bypassed, other.bypassed];
         self.bypassed = counts.into_iter().flatten().reduce(|a, b| a + b);
     }
@@ -76,6 +79,11 @@ impl Session {
     /// Whether an edit may be refused at all.
     pub fn blocks_edits(&self) -> bool {
         self.settings.guard == Guard::Block && !self.env.bypass
+    }
+
+    /// Whether an edit is at most warned of.
+    pub fn warns_of_edits(&self) -> bool {
+        self.settings.guard == Guard::Warn && !self.env.bypass
     }
 
     /// Judges what is staged.

@@ -79,9 +79,13 @@ impl Session {
         let ancestors = process::ancestors(self.env.top);
         if let Some((tool, session, process)) = self.agent_above(&ancestors) {
             // One process may have several sessions, at once or one after the other.
-            let is_it = |seen: &Seen| match (&session, &seen.live.session) {
-                (Some(session), Some(other)) => session == other,
-                _ => process.is_some() && seen.live.agent && seen.live.process.as_ref() == process,
+            // It may have registered one of another kind, to start that.
+            let is_it = |id: &InstanceId, seen: &Seen| {
+                id.tool() == tool.as_str()
+                    && match (&session, &seen.live.session) {
+                        (Some(session), Some(other)) => session == other,
+                        _ => process.is_some() && seen.live.agent && seen.live.process.as_ref() == process,
+                    }
             };
             let inside = ancestors.iter().take_while(|ancestor| ancestor.agent.is_none());
             // A session that nobody has registered is nobody's, whatever is registered in the shell around it.
@@ -93,15 +97,14 @@ impl Session {
             return Ok(Who::Instance(id));
         }
         let session = self.person();
-        let found = newest(&census, |seen| seen.live.session == session);
+        let found = newest(&census, |_, seen| seen.live.session == session);
         Ok(found.map_or_else(|| Who::Stranger { tool: Tool::person(), session }, Who::Instance))
     }
 
     /// The instance of the session that calls, if it has one that has not ended.
     fn known_caller(&self, census: &[(InstanceId, Seen)]) -> Option<InstanceId> {
-        let session = self.caller.as_ref()?.session.as_ref();
-        session?;
-        newest(census, |seen| seen.live.ended.is_none() && seen.live.session.as_ref() == session)
+        let AgentSession { tool, session } = self.caller.as_ref().filter(|caller| caller.session.is_some())?;
+        newest(census, |id, seen| id.tool() == *tool && seen.live.ended.is_none() && seen.live.session == *session)
     }
 
     /// Who runs this command, registered if it wasn't and heard of now: for commands that write. Tells what it lost.
@@ -375,8 +378,8 @@ impl Session {
 }
 
 /// The instance that registered last among those that `is_it` says yes to.
-fn newest(census: &[(InstanceId, Seen)], is_it: impl Fn(&Seen) -> bool) -> Option<InstanceId> {
-    let found = census.iter().filter(|(_, seen)| is_it(seen));
+fn newest(census: &[(InstanceId, Seen)], is_it: impl Fn(&InstanceId, &Seen) -> bool) -> Option<InstanceId> {
+    let found = census.iter().filter(|(id, seen)| is_it(id, seen));
     found.max_by_key(|(_, seen)| (seen.live.ended.is_none(), seen.live.registered)).map(|(id, _)| id.clone())
 }
 
@@ -390,7 +393,7 @@ fn registered<'a>(
         let is_tied = |seen: &Seen| seen.live.ended.is_none() && seen.live.process.as_ref() == Some(&ancestor.mark);
         // An agent whose own process was not seen is tied to the shell that it ran in. It is known by its session; the
         // shell stays that of who registered there without one.
-        let by_hand = newest(census, |seen| is_tied(seen) && seen.live.session.is_none());
-        by_hand.or_else(|| newest(census, is_tied))
+        let by_hand = newest(census, |_, seen| is_tied(seen) && seen.live.session.is_none());
+        by_hand.or_else(|| newest(census, |_, seen| is_tied(seen)))
     })
 }

@@ -76,7 +76,8 @@ impl Session {
     /// # Errors
     /// When that can't be written.
     pub fn exclude(&self, path: &RepoPath) -> Result<(), Error> {
-        if self.repository.is_ignored(path)? || self.repository.tracked(path)? == Tracked::Entry {
+        let is_ignored = self.repository.not_ignored(vec![path.clone()])?.is_empty();
+        if is_ignored || self.repository.tracked(path)? == Tracked::Entry {
             return Ok(());
         }
         let top = path.components().next().unwrap_or_default();

@@ -56,9 +56,6 @@ pub struct Session {
     notices: RefCell<Vec<Notice>>,
 }
 
-/// How the settings are read.
-type ReadSettings = fn(&Repository) -> Result<Settings, Error>;
-
 impl Session {
     /// Opens the repository around `dir`, or the one that the environment names.
     ///
@@ -76,7 +73,11 @@ impl Session {
         Self::open_with(dir, acting_as, |repository| Ok(Settings::read_what_can_be(repository).0))
     }
 
-    fn open_with(dir: &Path, acting_as: Option<String>, read: ReadSettings) -> Result<Self, Error> {
+    fn open_with(
+        dir: &Path,
+        acting_as: Option<String>,
+        read: impl FnOnce(&Repository) -> Result<Settings, Error>,
+    ) -> Result<Self, Error> {
         let env = Env::read();
         let location = match &env.git_dir {
             Some(git_dir) => {
@@ -102,7 +103,7 @@ impl Session {
         dir: &Path,
         env: Env,
         acting_as: Option<String>,
-        read: ReadSettings,
+        read: impl FnOnce(&Repository) -> Result<Settings, Error>,
     ) -> Result<Self, Error> {
         let repository = Repository::open_with(location, &env.settings)?.with_turns(env.turns.unwrap_or_default());
         let mut settings = read(&repository)?;

@@ -9,7 +9,7 @@ use crate::{
     model::{
         apply::Conflict,
         claim::{Claim, EndReason, Holder},
-        liveness::Presence,
+        liveness::{Observed, Presence},
         op::Eviction,
         view::View,
     },
@@ -95,11 +95,12 @@ impl Session {
     /// What is in the way, with what is known of its holder.
     pub(super) fn held_by(&self, conflict: Conflict, snapshot: &Snapshot<'_>) -> Held {
         let claim = &conflict.claim;
+        let observed = self.observed(&claim.holder, snapshot);
         Held {
             short_id: snapshot.short_claim_id(&claim.id),
-            presence: self.presence_of(&claim.holder, snapshot),
+            presence: observed.as_ref().map(|observed| observed.judge(self.now(), self.settings.patience)),
             elsewhere: self.is_held_elsewhere(&claim.holder, snapshot),
-            last_seen: self.seen_since(&claim.holder, claim.since, snapshot),
+            last_seen: observed.map(|observed| observed.last_seen).filter(|seen| *seen > claim.since),
             conflict,
         }
     }
@@ -114,7 +115,12 @@ impl Session {
     }
 
     pub(super) fn presence_of(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> Option<Presence> {
+        Some(self.observed(holder, snapshot)?.judge(self.now(), self.settings.patience))
+    }
+
+    /// What can be seen of a holder; nothing of one that is not on the register.
+    pub(super) fn observed(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> Option<Observed> {
         let Holder::Instance(id) = holder else { return None };
-        Some(self.presence(&snapshot.instance(id).ok().flatten()?))
+        Some(self.observe(&snapshot.instance(id).ok().flatten()?))
     }
 }

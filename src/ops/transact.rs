@@ -139,10 +139,15 @@ impl Session {
     /// Warns where nothing is coordinated any more although it was: the ref is gone and its reflog is not, or `init`
     /// put the fence up. Where nothing ever was, nothing is said.
     pub(super) fn warn_of_lost_store(&self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
-        if !snapshot.exists() && (self.lost_store()? || self.is_inited()) {
+        if !snapshot.exists() && self.is_store_gone()? {
             self.notice(Notice::StoreGone);
         }
         Ok(())
+    }
+
+    /// Whether there should be a store, where there is none.
+    pub(super) fn is_store_gone(&self) -> Result<bool, Error> {
+        Ok(self.lost_store()? || self.is_inited())
     }
 
     /// Whether `init` put the fence up here.

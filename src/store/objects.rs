@@ -101,7 +101,12 @@ impl Repository {
         let known = self.objects.known.borrow();
         let wanted: Vec<ObjectId> = ids.filter(|id| !known.contains_key(id)).collect();
         drop(known);
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(wanted.len() / WORTH_A_THREAD);
+        let worth = wanted.len() / WORTH_A_THREAD;
+        // To count the processors takes longer than to read a few objects.
+        if worth < 2 {
+            return;
+        }
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(worth);
         if threads < 2 {
             return;
         }

@@ -81,16 +81,30 @@ impl Repository {
         })
     }
 
-    /// Whether git would ignore a file at `path`, if it were not tracked.
+    /// Of `paths` those that git doesn't ignore, if files are there: what is tracked is never ignored.
     ///
     /// # Errors
-    /// When what is to be ignored can't be read.
-    pub fn is_ignored(&self, path: &RepoPath) -> Result<bool, StoreError> {
-        let index = self.gix.index_or_empty().map_err(StoreError::read)?;
-        let mut excludes = self.gix.excludes(&index, None, Default::default()).map_err(StoreError::read)?;
-        let mode = Some(gix::index::entry::Mode::FILE);
-        let found = excludes.at_entry(path.as_bytes().as_bstr(), mode).map_err(StoreError::read)?;
-        Ok(found.is_excluded())
+    /// When the index or what is to be ignored can't be read.
+    pub fn not_ignored(&self, paths: Vec<RepoPath>) -> Result<Vec<RepoPath>, StoreError> {
+        let index = self.index_at(None)?;
+        let (mut kept, mut excludes) = (Vec::with_capacity(paths.len()), None);
+        for path in paths {
+            let name = path.as_bytes().as_bstr();
+            let is_kept = index.entry_by_path(name).is_some() || {
+                let excludes = match &mut excludes {
+                    Some(excludes) => excludes,
+                    None => {
+                        excludes.insert(self.gix.excludes(&index, None, Default::default()).map_err(StoreError::read)?)
+                    }
+                };
+                let mode = Some(gix::index::entry::Mode::FILE);
+                !excludes.at_entry(name, mode).map_err(StoreError::read)?.is_excluded()
+            };
+            if is_kept {
+                kept.push(path);
+            }
+        }
+        Ok(kept)
     }
 
     /// How many tracked files `covers` says yes to.

@@ -1,6 +1,7 @@
 //! The hooks of agents: recorded calls go through the program, and what comes of them is seen in the repository.
 
 mod reach;
+mod untold;
 
 use crate::env::{Ended, Refs, Repo, TestEnvironment, ended};
 use serde_json::{Value, json};

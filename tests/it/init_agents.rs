@@ -71,6 +71,19 @@ fn config(repo: &Repo<'_>) -> String {
 }
 
 #[test]
+fn where_a_file_is_in_the_way_of_a_folder_nothing_is_done() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.write(".claude", "mine\n");
+    let before = (tree(&repo.dir), fs::read(repo.dir.join(".git/config")).unwrap());
+    let ended = repo.aio(&["init", "--agents=claude"]);
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.stderr.contains(".claude is a file and no folder"), "{}", ended.stderr);
+    assert_eq!((tree(&repo.dir), fs::read(repo.dir.join(".git/config")).unwrap()), before);
+    assert!(!repo.dir.join(".git/refs/aio").exists() && !repo.dir.join(".git/hooks/pre-commit").exists());
+}
+
+#[test]
 fn what_is_installed_is_what_is_in_hooks() {
     let env = TestEnvironment::new();
     let repo = env.repo();

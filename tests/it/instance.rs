@@ -182,6 +182,25 @@ fn a_session_is_one_instance_in_every_worktree() {
 }
 
 #[test]
+fn an_agent_that_registers_one_of_another_kind_stays_itself() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let vars = [("CLAUDE_CODE_SESSION_ID", "one")];
+    let codex = with_vars(&repo, &vars, &["register", "codex"]).stdout;
+    assert_eq!(with_vars(&repo, &vars, &["whoami"]).code, 8, "the session itself is not registered by that");
+    let claimed = with_vars(&repo, &vars, &["claim", "README.md"]);
+    assert!(claimed.stderr.contains("registered as claude-"), "{claimed:?}");
+    assert_ne!(with_vars(&repo, &vars, &["register", "codex"]).stdout, codex, "it may start several");
+    assert!(with_vars(&repo, &vars, &["whoami"]).stdout.starts_with("claude-"));
+    assert_eq!(repo.aio_as(codex.trim(), &["claim", "README.md"]).code, 3);
+
+    agent::install(&repo, "claude");
+    let mut unnamed = Agent::start(&repo, "claude", &[]);
+    let codex = unnamed.ok("aio register codex");
+    assert!(!unnamed.run("aio whoami").stdout.contains(&codex), "nor is a process that says nothing of its session");
+}
+
+#[test]
 fn an_agent_that_writes_unregistered_is_registered_on_the_spot_and_told() {
     let env = TestEnvironment::new();
     let repo = env.repo();

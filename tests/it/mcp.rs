@@ -322,12 +322,28 @@ fn an_agent_is_known_by_its_variables_as_in_its_shell() {
         assert_eq!(second.ok("status", json!({}))["me"], me);
     }
     let named = repo.register("amp");
-    let vars = [("AIO_INSTANCE", named.as_str()), ("CLAUDE_CODE_SESSION_ID", "S1")];
-    let mut client = Client::start(&repo, CLAUDE, &vars);
-    assert_eq!(client.ok("status", json!({}))["me"], named, "AIO_INSTANCE comes first");
     let mut command = repo.command(&["mcp", "--as", &named]);
     command.env("CLAUDE_CODE_SESSION_ID", "S1");
     assert_eq!(Client::of(command, CLAUDE).greeted(STATELESS).ok("status", json!({}))["me"], named);
+}
+
+#[test]
+fn aio_instance_is_heeded_where_it_names_an_instance_of_the_client_that_no_other_session_has() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let me = |name: &str, instance: &str, session: &str| {
+        let mut client = Client::start(&repo, name, &[("AIO_INSTANCE", instance), ("CLAUDE_CODE_SESSION_ID", session)]);
+        text(&client.ok("claim", json!({ "targets": ["a"], "shared": true })), "/claims/0/holder").to_owned()
+    };
+    let (amp, claude) = (repo.register("amp"), repo.register("claude"));
+    assert!(me(CLAUDE, &amp, "S1").starts_with("claude-"), "one of another agent is not the caller's");
+    assert_ne!(me(CLAUDE, &claude, "S1"), claude, "a session that has an instance is that one");
+    assert_eq!(me(CLAUDE, &claude, "S2"), claude);
+    let mut register = repo.command(&["register", "claude"]);
+    let others = run(register.env("CLAUDE_CODE_SESSION_ID", "S3")).stdout;
+    assert_ne!(me(CLAUDE, others.trim(), "S4"), others.trim(), "another session's is leaked");
+    assert_eq!(me(CLAUDE, others.trim(), "S3"), others.trim());
+    assert_eq!(me("inspector", &amp, "S5"), amp, "nothing else tells who an unknown client is");
 }
 
 #[cfg(unix)]

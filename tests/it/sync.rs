@@ -5,6 +5,7 @@ mod hostile;
 mod kill;
 mod layout;
 mod mischief;
+mod nearby;
 mod race;
 mod random;
 

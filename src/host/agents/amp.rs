@@ -2,7 +2,7 @@
 //! After the API of 2026-09-23, which `amp plugins show-docs` prints.
 
 use super::{
-    Answer, Call, Moment, Told, Use, claude,
+    Answer, Call, Moment, Told, Unclear, Use, claude,
     headless::{Act, Errand, Stream, Words},
     patch, path_at, text_at,
 };
@@ -48,6 +48,7 @@ fn use_of(payload: &Payload) -> Use {
         _ => Use::default(),
     };
     used.edits.extend(payload.files.iter().filter(|file| !used.edits.contains(file)).cloned().collect::<Vec<_>>());
+    used.unclear = used.unclear.filter(|unclear| *unclear != Unclear::Unnamed || used.edits.is_empty());
     used
 }
 

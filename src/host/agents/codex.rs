@@ -6,7 +6,7 @@
 use super::{
     Answer, Call, Moment, Told, Use, claude,
     headless::{Act, Errand, Stream, Words, text},
-    patch, payload, text_at,
+    patch, path_at, payload, text_at,
 };
 use crate::{disk, host::env::Homes};
 use serde_json::{Map, Value, json};
@@ -19,9 +19,10 @@ pub(super) fn read(payload: &[u8]) -> serde_json::Result<Told> {
 
 fn use_of(tool: &str, input: &Map<String, Value>) -> Use {
     match tool {
-        "apply_patch" | "Edit" | "Write" => {
-            Use::edit(text_at(input, &["command", "input", "patch"]).map(patch::touched).unwrap_or_default())
-        }
+        "apply_patch" | "Edit" | "Write" => match text_at(input, &["command", "input", "patch"]) {
+            Some(patch) => Use::edit(patch::touched(patch)),
+            None => Use::edit(path_at(input, &["file_path", "path"])),
+        },
         "Bash" | "shell" | "exec_command" => text_at(input, &["command"]).map_or_else(Use::default, Use::shell),
         _ => Use::default(),
     }

@@ -44,11 +44,13 @@ pub(super) fn read(payload: &[u8]) -> serde_json::Result<Told> {
 fn use_of(tool: &str, args: &Value) -> Use {
     // Some versions write the arguments as a text that is JSON.
     let parsed = args.as_str().and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
-    let Some(args) = parsed.as_ref().or(args.as_object()) else {
-        // The patch of a model of OpenAI is all that there is, and no JSON.
-        let patch = args.as_str().filter(|_| tool == "apply_patch");
-        return patch.map_or_else(Use::default, |patch| Use::edit(patch::touched(patch)));
-    };
+    let empty = Map::new();
+    // The patch of a model of OpenAI is all that there is, and no JSON.
+    let patch = args.as_str().filter(|_| tool == "apply_patch" && parsed.is_none());
+    if let Some(patch) = patch {
+        return Use::edit(patch::touched(patch));
+    }
+    let args = parsed.as_ref().or(args.as_object()).unwrap_or(&empty);
     match tool {
         "create" | "edit" | "str_replace_editor" => Use::edit(path_at(args, &["path"])),
         "apply_patch" => Use::edit(text_at(args, &["patch", "input"]).map(patch::touched).unwrap_or_default()),

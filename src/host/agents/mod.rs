@@ -77,9 +77,17 @@ pub struct Use {
     pub edits: Vec<PathBuf>,
     /// A command for the shell, which may change any file at all.
     pub command: Option<String>,
-    /// Whether the command has a patch in it whose files can't be known: it changes the folder in other ways than by a
-    /// plain `cd` before.
-    pub is_unclear: bool,
+    /// Why it can't be told which files it changes besides, if it can't.
+    pub unclear: Option<Unclear>,
+}
+
+/// Why it can't be told which files the use of a tool changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unclear {
+    /// The command has a patch in it, and changes the folder in other ways than by a plain `cd` before.
+    Folder,
+    /// The tool edits files, and was given the name of none.
+    Unnamed,
 }
 
 /// What a hook is to answer.
@@ -167,14 +175,18 @@ struct Told {
 }
 
 impl Use {
+    /// A tool that edits these files, and must say which.
     fn edit(paths: impl IntoIterator<Item = PathBuf>) -> Use {
-        Use { edits: paths.into_iter().collect(), ..Use::default() }
+        let edits: Vec<PathBuf> = paths.into_iter().collect();
+        let unclear = edits.is_empty().then_some(Unclear::Unnamed);
+        Use { edits, unclear, ..Use::default() }
     }
 
     /// A command, and what the patches in it change: Codex lets its model write them into the shell.
     fn shell(command: &str) -> Use {
         let (edits, is_unclear) = patch::typed(command);
-        Use { edits, command: Some(command.to_owned()), is_unclear }
+        let unclear = is_unclear.then_some(Unclear::Folder);
+        Use { edits, command: Some(command.to_owned()), unclear }
     }
 }
 

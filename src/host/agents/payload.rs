@@ -31,7 +31,7 @@ pub(super) fn read(
     use_of: impl Fn(&str, &Map<String, Value>) -> Use,
 ) -> serde_json::Result<Told> {
     let Payload { session_id, cwd, hook_event_name: event, tool_name, tool_input } = serde_json::from_slice(payload)?;
-    let used = || tool_input.as_object().map_or_else(Use::default, |input| use_of(&tool_name, input));
+    let used = || use_of(&tool_name, tool_input.as_object().unwrap_or(&Map::new()));
     let moment = match event.as_str() {
         "SessionStart" => Moment::SessionStart,
         "SessionEnd" => Moment::SessionEnd,

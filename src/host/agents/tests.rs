@@ -68,7 +68,9 @@ fn typed(before: &str, after: &str) -> (Vec<String>, bool) {
     let patch = "*** Begin Patch\n*** Update File: a.txt\n@@\n-one\n+two\n*** End Patch\n";
     let input = json!({ "command": format!("{before}{patch}{after}") });
     match read(Agent::Codex, &classic("PreToolUse", "Bash", &input)).moment {
-        Moment::Before(used) => (used.edits.iter().map(|path| path.display().to_string()).collect(), used.is_unclear),
+        Moment::Before(used) => {
+            (used.edits.iter().map(|path| path.display().to_string()).collect(), used.unclear.is_some())
+        }
         other => panic!("{other:?}"),
     }
 }

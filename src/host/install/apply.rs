@@ -55,7 +55,7 @@ pub(in crate::host) fn record(
 pub(in crate::host) fn write(place: &Place, changes: &[FileChange]) -> Result<(), InstallError> {
     for change in changes {
         place.make_folder_of(&change.path)?;
-        change.after.write(&change.path)?;
+        change.after.write_by_way_of(&change.path, &place.own)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use super::part::Dialect;
 use jsonc_parser::{
     ParseOptions,
-    cst::{CstArray, CstInputValue, CstNode, CstObject, CstRootNode},
+    cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode},
 };
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -114,6 +114,11 @@ fn merge(object: &CstObject, template: &CstObject, at: &str) -> Result<(), Strin
     for property in template.properties() {
         let (Some(name), Some(ours)) = (property.decoded_name(), property.value()) else { continue };
         let at = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+        // Readers take the last of several. To write into one of them would say that the others don't count.
+        let is_it = |property: &CstObjectProp| property.decoded_name().as_deref() == Some(&name);
+        if object.properties().iter().filter(|property| is_it(property)).count() > 1 {
+            return Err(format!("{at} stands in it more than once: leave one of them"));
+        }
         let Some(theirs) = object.get(&name).and_then(|property| property.value()) else {
             object.append(&name, input(&ours));
             continue;
@@ -239,8 +244,7 @@ fn value_of(node: &CstNode) -> Value {
 /// What is to be written for a part of a template.
 fn input(node: &CstNode) -> CstInputValue {
     if let Some(object) = node.as_object() {
-        let property =
-            |property: &jsonc_parser::cst::CstObjectProp| Some((property.decoded_name()?, input(&property.value()?)));
+        let property = |property: &CstObjectProp| Some((property.decoded_name()?, input(&property.value()?)));
         return CstInputValue::Object(object.properties().iter().filter_map(property).collect());
     }
     if let Some(array) = node.as_array() {

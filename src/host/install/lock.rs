@@ -4,7 +4,7 @@
 //! An advisory lock on `init.lock` in the folder of the record, which all worktrees share and the kernel ends with the
 //! process. The file is there only while somebody works: an undo leaves nothing behind.
 
-use super::{InstallError, Place};
+use super::{InstallError, Place, node::sweep};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
@@ -37,7 +37,10 @@ impl Lock {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match try_take(&path) {
-                Ok(Some(file)) => return Ok(Lock { path, held: Some(file) }),
+                Ok(Some(file)) => {
+                    sweep(&place.own);
+                    return Ok(Lock { path, held: Some(file) });
+                }
                 Ok(None) if Instant::now() < deadline => thread::sleep(PAUSE),
                 Ok(None) => return Err(InstallError::Busy { lock: path }),
                 Err(_) => return Ok(Lock { path, held: None }),

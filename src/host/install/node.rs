@@ -29,6 +29,9 @@ pub enum Node {
 /// The permissions of a hook.
 pub(in crate::host) const EXECUTABLE: u32 = 0o755;
 
+/// How the name of a file begins that is not finished.
+const UNFINISHED: &str = ".git-aio-";
+
 /// The largest hook that is read, in bytes: some are programs.
 const MAX_FILE: usize = 64 * 1024 * 1024;
 
@@ -61,7 +64,13 @@ impl Node {
 
     /// Puts this at `path`, in one step as seen by others.
     pub(in crate::host) fn write(&self, path: &Path) -> Result<(), InstallError> {
-        let dir = path.parent().unwrap_or(Path::new("."));
+        self.write_by_way_of(path, folder(path))
+    }
+
+    /// The same, made ready in the folder `workshop` where it can be moved from there: whoever is killed at it leaves
+    /// nothing beside the user's files.
+    pub(in crate::host) fn write_by_way_of(&self, path: &Path, workshop: &Path) -> Result<(), InstallError> {
+        let dir = folder(path);
         let write = || match self {
             Node::Absent => match fs::remove_file(path) {
                 Err(error) if is_absence(&error) => Ok(()),
@@ -69,10 +78,17 @@ impl Node {
             },
             Node::File { bytes, mode } => {
                 fs::create_dir_all(dir)?;
-                let mut file = tempfile::Builder::new().prefix(".git-aio-").tempfile_in(dir)?;
-                file.write_all(bytes)?;
-                set_mode(file.as_file(), *mode)?;
-                file.persist(path).map(drop).map_err(|error| error.error)
+                let there = |in_folder: &Path| {
+                    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(in_folder)?;
+                    file.write_all(bytes)?;
+                    set_mode(file.as_file(), *mode)?;
+                    file.persist(path).map(drop).map_err(|error| error.error)
+                };
+                match there(if are_of_one_file_system(workshop, dir) { workshop } else { dir }) {
+                    // Two mounts may be of one file system, and nothing be moved between them.
+                    Err(error) if error.kind() == io::ErrorKind::CrossesDevices => there(dir),
+                    result => result,
+                }
             }
             Node::Link(target) => {
                 fs::create_dir_all(dir)?;
@@ -125,6 +141,29 @@ pub(in crate::host) fn digest(bytes: &[u8]) -> String {
     })
 }
 
+/// Removes what somebody who was killed left unfinished in the folder `workshop`. Nobody else may be at work there.
+pub(super) fn sweep(workshop: &Path) {
+    let entries = fs::read_dir(workshop).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED)) {
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+#[cfg(unix)]
+fn are_of_one_file_system(a: &Path, b: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|meta| std::os::unix::fs::MetadataExt::dev(&meta));
+    matches!((device(a), device(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(not(unix))]
+fn are_of_one_file_system(_: &Path, _: &Path) -> bool {
+    false
+}
+
 fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -164,4 +203,27 @@ fn link(target: &Path, path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn link(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "symbolic links are not handled on this system"))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finished_is_kept_apart_and_swept_away() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (workshop, tree) = (root.path().join("workshop"), root.path().join("tree"));
+        fs::create_dir(&workshop).expect("a folder");
+        let file = Node::File { bytes: b"x".to_vec(), mode: 0o640 };
+        file.write_by_way_of(&tree.join("a/b"), &workshop).expect("written");
+        assert_eq!(Node::read(&tree.join("a/b")).expect("read"), file);
+        assert!(are_of_one_file_system(&workshop, &tree) && !are_of_one_file_system(&workshop, Path::new("/proc")));
+        file.write_by_way_of(&tree.join("c"), &root.path().join("nowhere")).expect("written beside it");
+        fs::write(workshop.join(".git-aio-abc"), "half").expect("written");
+        fs::write(workshop.join("init.json"), "{}").expect("written");
+        sweep(&workshop);
+        let left: Vec<_> =
+            fs::read_dir(&workshop).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["init.json"]);
+    }
 }

@@ -124,10 +124,10 @@ fn undo_file(place: &Place, record: &FileRecord) -> Result<Option<Undone>, Insta
         return Ok(None);
     }
     if record.is_as_left(&now) {
-        restore(&path, &before, aside.as_deref())?;
+        restore(place, &path, &before, aside.as_deref())?;
         return Ok(Some(if record.before_is_absent() { Undone::Removed(path) } else { Undone::Restored(path) }));
     }
-    let taken_out = take_out(&path, &now, record, &before)?;
+    let taken_out = take_out(place, &path, &now, record, &before)?;
     let aside = aside.filter(|aside| !matches!(Node::read(aside), Ok(Node::Absent)));
     Ok(Some(match aside {
         Some(aside) => Undone::StaysAside(aside),
@@ -136,21 +136,27 @@ fn undo_file(place: &Place, record: &FileRecord) -> Result<Option<Undone>, Insta
 }
 
 /// Puts back what there was. A hook that was set aside comes back as it is now: the user may have worked on it there.
-fn restore(path: &Path, before: &Node, aside: Option<&Path>) -> Result<(), InstallError> {
+fn restore(place: &Place, path: &Path, before: &Node, aside: Option<&Path>) -> Result<(), InstallError> {
     match (before, aside) {
         (Node::File { .. }, Some(aside)) if aside.is_file() => fs::rename(aside, path).map_err(InstallError::io(aside)),
         (_, aside) => {
-            before.write(path)?;
+            before.write_by_way_of(path, &place.own)?;
             aside.map_or(Ok(()), |aside| Node::Absent.write(aside))
         }
     }
 }
 
 /// Takes our part out of a file, if it is in there.
-fn take_out(path: &Path, now: &Node, record: &FileRecord, before: &Node) -> Result<Undone, InstallError> {
+fn take_out(
+    place: &Place,
+    path: &Path,
+    now: &Node,
+    record: &FileRecord,
+    before: &Node,
+) -> Result<Undone, InstallError> {
     let path = path.to_owned();
     let Some(rest) = record.without_ours(now, before) else { return Ok(Undone::Left(path)) };
-    rest.write(&path)?;
+    rest.write_by_way_of(&path, &place.own)?;
     Ok(if rest == Node::Absent { Undone::Removed(path) } else { Undone::TakenOut(path) })
 }
 

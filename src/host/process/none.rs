@@ -14,6 +14,10 @@ impl Table {
         None
     }
 
+    pub(super) fn start(&self, _: u32) -> Look<Option<String>> {
+        Look::Hidden
+    }
+
     pub(super) fn look(&self, _: u32) -> Look {
         Look::Hidden
     }

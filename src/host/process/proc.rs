@@ -1,10 +1,17 @@
 //! Processes as Linux shows them in `/proc`.
 
 use super::{Look, Process};
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+/// What there is to know of the system once and for all: a process stays in its boot and its pid namespace.
+static SYSTEM: OnceLock<Option<Table>> = OnceLock::new();
 
 /// A view of the processes of our pid namespace.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Table {
     pub(super) boot: String,
     pub(super) namespace: String,
@@ -13,6 +20,10 @@ pub(super) struct Table {
 impl Table {
     /// `None` where `/proc` is missing or is that of another pid namespace.
     pub(super) fn open() -> Option<Table> {
+        SYSTEM.get_or_init(Table::read).clone()
+    }
+
+    fn read() -> Option<Table> {
         let own = fs::read_to_string("/proc/self/stat").ok()?;
         if own.split(' ').next()?.parse() != Ok(std::process::id()) {
             return None;
@@ -22,15 +33,33 @@ impl Table {
     }
 
     pub(super) fn look(&self, pid: u32) -> Look {
-        let dir = Path::new("/proc").join(pid.to_string());
-        match fs::read(dir.join("stat")) {
-            Ok(stat) => match parse_stat(&String::from_utf8_lossy(&stat)) {
-                Some(stat) => Look::Found(describe(&dir, stat)),
-                None => Look::Hidden,
-            },
-            Err(_) if exists(pid) => Look::Hidden,
-            Err(_) => Look::Gone,
+        let dir = folder(pid);
+        match stat(&dir, pid) {
+            Look::Found(stat) => Look::Found(describe(&dir, stat)),
+            Look::Gone => Look::Gone,
+            Look::Hidden => Look::Hidden,
         }
+    }
+
+    /// When a process started, unless it has ended: a single look.
+    pub(super) fn start(&self, pid: u32) -> Look<Option<String>> {
+        match stat(&folder(pid), pid) {
+            Look::Found(stat) => Look::Found((!stat.has_ended()).then_some(stat.start)),
+            Look::Gone => Look::Gone,
+            Look::Hidden => Look::Hidden,
+        }
+    }
+}
+
+fn folder(pid: u32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
+}
+
+fn stat(dir: &Path, pid: u32) -> Look<Stat> {
+    match fs::read(dir.join("stat")) {
+        Ok(stat) => parse_stat(&String::from_utf8_lossy(&stat)).map_or(Look::Hidden, Look::Found),
+        Err(_) if exists(pid) => Look::Hidden,
+        Err(_) => Look::Gone,
     }
 }
 
@@ -57,7 +86,6 @@ fn describe(dir: &Path, stat: Stat) -> Process {
     Process {
         parent: stat.parent,
         start: stat.start,
-        ended: matches!(stat.state, 'Z' | 'X' | 'x'),
         argv: argv.split(|b| *b == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect(),
         exe: fs::read_link(dir.join("exe")).ok().map(|exe| exe.to_string_lossy().into_owned()),
         name: stat.name,
@@ -70,6 +98,12 @@ struct Stat {
     state: char,
     parent: u32,
     start: String,
+}
+
+impl Stat {
+    fn has_ended(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
 }
 
 /// See proc_pid_stat(5). The name is in brackets and may itself hold spaces and brackets: the last one ends it.

@@ -21,6 +21,13 @@ impl Table {
         Some(Table { boot: format!("{host} {boot}"), namespace: "host".into(), processes })
     }
 
+    /// When a process started, unless it has ended.
+    pub(super) fn start(&self, pid: u32) -> Look<Option<String>> {
+        let Some((_, start, command)) = self.processes.get(&pid) else { return Look::Gone };
+        let ended = command.starts_with("<defunct>") || command.ends_with("<defunct>") || command.starts_with('(');
+        Look::Found((!ended).then(|| start.clone()))
+    }
+
     pub(super) fn look(&self, pid: u32) -> Look {
         let Some((parent, start, command)) = self.processes.get(&pid) else { return Look::Gone };
         // Arguments are printed unquoted: one with a space is seen as two, which `recognise` can live with.
@@ -28,7 +35,6 @@ impl Table {
         Look::Found(Process {
             parent: *parent,
             start: start.clone(),
-            ended: command.starts_with("<defunct>") || command.ends_with("<defunct>") || command.starts_with('('),
             name: argv[0].rsplit('/').next().unwrap_or_default().to_owned(),
             argv,
             exe: None,
@@ -98,6 +104,7 @@ mod tests {
     fn we_are_in_the_table() {
         let table = Table::open().expect("there is a ps");
         assert!(matches!(table.look(std::process::id()), Look::Found(_)));
+        assert!(matches!(table.start(std::process::id()), Look::Found(Some(_))));
         let later = Table::open().expect("there is a ps");
         assert_eq!((table.boot, table.namespace), (later.boot, later.namespace));
     }

@@ -8,6 +8,10 @@ use crate::{
 };
 use std::path::Path;
 
+/// Most files that are claimed because a command changed them. Each takes the disk about a millisecond, for which the agent
+/// waits; and where there are more it is a folder that is worked on.
+const MOST_CLAIMED: usize = 200;
+
 impl Session {
     /// Remembers what the work tree looks like, before a command of the agent runs. It is a sign of life, too.
     ///
@@ -36,7 +40,8 @@ impl Session {
     }
 
     /// Judges what has changed in the work tree since the agent's command began. What is changed and free is claimed for
-    /// it, where `aio.autoClaim` says so. It may have been somebody else who changed it: that can't be seen.
+    /// it, where `aio.autoClaim` says so, if it isn't too much. It may have been somebody else who changed it: that can't be
+    /// seen.
     ///
     /// # Errors
     /// When git or the store can't tell.
@@ -57,6 +62,10 @@ impl Session {
         verdict.join(of_others);
         if self.settings.auto_claim && !who.is_person() {
             let wanted = self.worth_claiming(unclaimed)?;
+            if wanted.len() > MOST_CLAIMED {
+                verdict.left_unclaimed = wanted.len();
+                return Ok(verdict);
+            }
             verdict.refused.extend(self.claim_automatically(who, &wanted)?);
         } else {
             self.object_to_unclaimed(&who, unclaimed, &mut verdict);

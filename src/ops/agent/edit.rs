@@ -13,7 +13,7 @@ use crate::{
         agent::reach::written_through,
         guard::{Objection, Verdict},
     },
-    store::{Snapshot, Tracked},
+    store::Snapshot,
 };
 use std::path::PathBuf;
 
@@ -79,16 +79,10 @@ impl Session {
 
     /// Of `paths` those that others may come to edit, too: what git ignores is nobody's work.
     pub(super) fn worth_claiming(&self, paths: Vec<RepoPath>) -> Result<Vec<RepoPath>, Error> {
-        let mut worth = Vec::with_capacity(paths.len());
-        for path in paths {
-            // What is edited there, if anything, is no file.
-            let is_folder = path.is_root() || self.on_disk(&path).is_some_and(|found| found.is_dir());
-            let is_work = self.repository.tracked(&path)? == Tracked::Entry || !self.repository.is_ignored(&path)?;
-            if !is_folder && is_work {
-                worth.push(path);
-            }
-        }
-        Ok(worth)
+        // What is edited there, if anything, is no file.
+        let is_folder = |path: &RepoPath| path.is_root() || self.on_disk(path).is_some_and(|found| found.is_dir());
+        let files: Vec<RepoPath> = paths.into_iter().filter(|path| !is_folder(path)).collect();
+        if files.is_empty() { Ok(files) } else { Ok(self.repository.not_ignored(files)?) }
     }
 
     /// Claims files at the first edit, all or none; what is in the way, if somebody was quicker.

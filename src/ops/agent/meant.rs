@@ -4,9 +4,10 @@
 use crate::{
     base::id::InstanceId,
     host::{
+        client::Client,
         env::AgentSession,
         live::{Live, Seen},
-        process,
+        process::{self, Ancestor},
     },
     model::view::View as _,
     ops::{Error, Session},
@@ -56,6 +57,43 @@ impl Session {
             self.live.write(&id, &bound, self.now()).map_err(Error::file("can't record the instance"))?;
         }
         Ok(true)
+    }
+
+    /// Forgets `AIO_INSTANCE` where it was not meant for the agent that calls our server. A server is handed on the whole
+    /// environment of its client, and that of whoever started the client. For a client that is not known it is all that
+    /// tells who it is.
+    pub(super) fn heed_instance_of_server(&mut self, client: &Client) -> Result<(), Error> {
+        let (Some(named), Some(tool)) = (&self.env.instance, client.tool()) else { return Ok(()) };
+        if !self.is_meant_for(named, tool, client.told_session(&self.env).as_ref())? {
+            self.env.instance = None;
+        }
+        Ok(())
+    }
+
+    /// Whether `named` is an instance of `tool` that no other session than this has, as far as that can be told.
+    fn is_meant_for(&self, named: &str, tool: &str, session: Option<&String>) -> Result<bool, Error> {
+        let Ok(id) = named.parse::<InstanceId>() else { return Ok(false) };
+        if id.tool() != tool {
+            return Ok(false);
+        }
+        let Some(Seen { live, .. }) = self.seen(&id) else {
+            let known = self.snapshot()?.instance(&id)?;
+            return Ok(known.is_some_and(|known| !self.is_elsewhere(&known)));
+        };
+        let bound = live.session.as_ref().filter(|bound| bound.split(':').next() == Some(tool) && live.ended.is_none());
+        match (session, bound) {
+            (Some(session), Some(bound)) if session == bound => Ok(true),
+            (Some(_), Some(_)) => Ok(false),
+            (session, None) => Ok(self.own_of(tool, session)?.is_none()),
+            // Its hooks may have made it its own. Then it lives in the agent that calls, or around that.
+            (None, Some(_)) => {
+                let ancestors = process::ancestors(self.env.top);
+                let agent = ancestors.iter().position(|ancestor| ancestor.agent.is_some());
+                let outer = |(at, ancestor): &(usize, &Ancestor)| ancestor.agent.is_none() || Some(*at) == agent;
+                let mut near = ancestors.iter().enumerate().take_while(outer);
+                Ok(near.any(|(_, ancestor)| Some(&ancestor.mark) == live.process.as_ref()))
+            }
+        }
     }
 
     /// The instance of the agent's session that this command runs inside, where it has one of its own and what

@@ -3,7 +3,7 @@
 use crate::{
     base::path::RepoPath,
     host::env::AgentSession,
-    ops::{Error, OpenError, Session, Settings},
+    ops::{Error, OpenError, Session, Settings, agent::Found},
     store::{Repository, layout},
 };
 use std::{
@@ -15,35 +15,37 @@ use std::{
 const MAX_LINKS: usize = 40;
 
 impl Session {
-    /// The repository around `dir`, worked in by `caller`; `None` where there is none, or nobody has made a store in it.
+    /// The repository around `dir`, worked in by `caller`.
     ///
     /// Whether there is a store is looked for first. One that never asked for us is none of our business, whatever is
     /// wrong with it.
-    pub(super) fn with_store(
-        caller: &AgentSession,
-        dir: &Path,
-        acting_as: Option<String>,
-    ) -> Result<Option<Self>, Error> {
-        let lenient = |repository: &Repository| Ok(Settings::read_what_can_be(repository).0);
-        let mut session = match Self::of_agent(Some(caller.clone()), dir, acting_as, lenient) {
-            Err(Error::Open(OpenError::NotFound(_))) => return Ok(None),
-            Err(Error::Open(_)) if !shows_store(dir) => return Ok(None),
+    pub(super) fn with_store(caller: &AgentSession, dir: &Path, acting_as: Option<String>) -> Result<Found, Error> {
+        let mut bad = Vec::new();
+        let lenient = |repository: &Repository| {
+            let (settings, found) = Settings::read_what_can_be(repository);
+            bad = found;
+            Ok(settings)
+        };
+        let session = match Self::of_agent(Some(caller.clone()), dir, acting_as, lenient) {
+            Err(Error::Open(OpenError::NotFound(_))) => return Ok(Found::Nothing),
+            Err(Error::Open(_)) if !shows_store(dir) => return Ok(Found::Nothing),
             opened => opened?,
         };
         if !session.snapshot()?.exists() {
-            return Ok(None);
+            return Ok(if session.is_store_gone()? { Found::Gone } else { Found::Nothing });
         }
-        session.settings = Settings::read(&session.repository)?;
-        Ok(Some(session))
+        bad.into_iter().next().map_or_else(|| Ok(Found::Store(Box::new(session))), |bad| Err(bad.into()))
     }
 
     /// The repository with a store that `file` lies in, and its path there; `None` if nobody's claims are about it.
     pub(super) fn around(&self, file: &Path) -> Result<Option<(Self, RepoPath)>, Error> {
         let (Some(folder), Some(caller)) = (folder_of(file), &self.caller) else { return Ok(None) };
-        let Some(mut other) = Self::with_store(caller, folder, self.acting_as.clone())? else { return Ok(None) };
+        let Found::Store(mut other) = Self::with_store(caller, folder, self.acting_as.clone())? else {
+            return Ok(None);
+        };
         other.heed_instance(true)?;
         match other.repo_path(file) {
-            Ok(path) => Ok(Some((other, path))),
+            Ok(path) => Ok(Some((*other, path))),
             Err(_) if other.is_gits_own(file, folder) => Ok(None),
             Err(error) => Err(error),
         }

@@ -14,7 +14,7 @@ use crate::{
     ops::{Error, Session},
     store::{Durability, Snapshot},
 };
-use std::time::Instant;
+use std::{path::PathBuf, time::Instant};
 
 /// Whether a claim is sure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,9 +95,7 @@ impl Session {
 
     /// The last sign of life of `holder`, where one is known that is later than `since`.
     pub(in crate::ops) fn seen_since(&self, holder: &Holder, since: Time, snapshot: &Snapshot<'_>) -> Option<Time> {
-        let Holder::Instance(id) = holder else { return None };
-        let instance = snapshot.instance(id).ok().flatten()?;
-        Some(self.observe(&instance).last_seen).filter(|seen| *seen > since)
+        Some(self.observed(holder, snapshot)?.last_seen).filter(|seen| *seen > since)
     }
 
     /// The hub, if one is named.
@@ -136,7 +134,28 @@ impl Session {
             None => git,
         };
         let hub = Hub::new(git, &name.remote, &name.place, &self.settings.ref_prefix, deadline);
-        hub.durable(self.settings.durability == Durability::Synced)
+        hub.durable(self.settings.durability == Durability::Synced).lying_in(self.folder_of_hub(&name.remote))
+    }
+
+    /// The folder that the hub lies in, where git would go straight there: it may be told to go elsewhere, or to have
+    /// another program look.
+    fn folder_of_hub(&self, remote: &str) -> Option<PathBuf> {
+        if !self.repository.settings("url").is_empty() {
+            return None;
+        }
+        let settings = self.repository.settings("remote");
+        let count = |name: &str| {
+            let wanted = format!("remote.{remote}.{name}");
+            settings.iter().filter(|(key, _)| key.eq_ignore_ascii_case(&wanted)).count()
+        };
+        let url = match count("url") {
+            0 => remote.to_owned(),
+            1 => self.repository.config(&format!("remote.{remote}.url"))?,
+            _ => return None,
+        };
+        let led_elsewhere = count("uploadpack") + count("vcs") > 0;
+        let path = PathBuf::from(url.strip_prefix("file://").filter(|path| !path.contains('%')).unwrap_or(&url));
+        (!led_elsewhere && path.is_absolute() && path.is_dir()).then_some(path)
     }
 
     /// How git is to call ssh: as the user has it, but so that it fails where it would ask for a password. `None` where

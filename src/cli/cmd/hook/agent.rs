@@ -6,7 +6,7 @@ use crate::{
     model::{claim::Holder, handoff::Handoff},
     ops::{
         self, Notice, Session,
-        agent::{Agent, Answer, Briefing, Call, Moment, Use},
+        agent::{Agent, Answer, Briefing, Call, Found, Moment, Unclear, Use},
         guard::{Objection, Verdict},
     },
 };
@@ -100,6 +100,13 @@ const WAY_ROUND: &str = "A person can start the agent with AIO_BYPASS=1 to go ro
 const ADVICE: &str = "Do not write there by other means either. Work on something else, wait until it is free (`git aio \
                       claim <path> --wait=10m`), or ask its holder by a handoff (`git aio handoff new`).";
 
+const GONE: &str = "git aio: refs/aio/state is gone from this repository, so nobody knows any more who holds what, and nothing \
+                    that you change is judged. Tell whoever you work for: `git aio doctor --repair` brings back what is left \
+                    of it, and where nothing is, `git aio init` begins anew.";
+
+const UNNAMED: &str =
+    "this edit names no file, so it can't be told whether anybody holds what it changes. Name the file.";
+
 const UNCLEAR: &str = "this command changes the folder, and so it can't be told which files its patch changes. Call \
                        apply_patch as a tool, or give it paths from here and change no folder before.";
 
@@ -115,7 +122,11 @@ fn answer(call: &Call, cx: &Context) -> anyhow::Result<Answer> {
     if let (true, Some(nonce)) = (call.asks(), ops::probe()) {
         return Ok(Answer::Refuse(format!("aio-probe {}", format::target(&nonce))));
     }
-    let Some(session) = Session::called_by(call, &cx.dir, cx.acting_as.clone())? else { return Ok(Answer::Pass) };
+    let session = match Session::called_by(call, &cx.dir, cx.acting_as.clone())? {
+        Found::Store(session) => session,
+        Found::Gone => return Ok(Answer::Tell(GONE.to_owned())),
+        Found::Nothing => return Ok(Answer::Pass),
+    };
     Ok(match &call.moment {
         Moment::SessionStart => told(brief(&session, &session.brief()?)),
         Moment::Prompt => {
@@ -149,11 +160,12 @@ fn before(session: &Session, used: &Use) -> anyhow::Result<Answer> {
         None if used.edits.is_empty() => session.hear()?,
         None => {}
     }
-    if used.edits.is_empty() {
-        return Ok(Answer::Pass);
-    }
-    if used.is_unclear && session.blocks_edits() {
-        return Ok(Answer::Refuse(format!("git aio: {UNCLEAR}")));
+    match used.unclear {
+        Some(Unclear::Folder) if session.blocks_edits() => return Ok(Answer::Refuse(format!("git aio: {UNCLEAR}"))),
+        Some(Unclear::Unnamed) if session.blocks_edits() => return Ok(Answer::Refuse(format!("git aio: {UNNAMED}"))),
+        Some(Unclear::Unnamed) if session.warns_of_edits() => return Ok(told(format!("git aio: {UNNAMED}"))),
+        _ if used.edits.is_empty() => return Ok(Answer::Pass),
+        _ => {}
     }
     let verdict = session.guard_edit(&used.edits)?;
     Ok(match verdict.refused.as_slice() {
@@ -211,10 +223,19 @@ fn changed(session: &Session, verdict: &Verdict, when: &str) -> String {
 }
 
 fn warnings(session: &Session, verdict: &Verdict) -> String {
-    match verdict.warned.as_slice() {
+    let mut words = match verdict.warned.as_slice() {
         [] => String::new(),
         warned => format!("git aio: {}\n", list(session, warned, "; ")),
+    };
+    if verdict.left_unclaimed > 0 {
+        let _ = writeln!(
+            words,
+            "git aio: {} files changed that nobody holds, too many to be claimed one by one. Claim the folders that you work \
+             on: `git aio claim <folder>/`.",
+            verdict.left_unclaimed
+        );
     }
+    words
 }
 
 fn list(session: &Session, objections: &[Objection], between: &str) -> String {

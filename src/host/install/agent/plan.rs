@@ -83,7 +83,12 @@ fn change(
     let before = Node::read(&path)?;
     let unfit = |reason: String| InstallError::Unfit { path: path.clone(), reason };
     let (bytes, mode) = match &before {
-        Node::Absent => (&[][..], READABLE),
+        Node::Absent => {
+            if let Some(file) = path.ancestors().skip(1).find(|above| above.exists()).filter(|above| !above.is_dir()) {
+                return Err(unfit(format!("{} is a file and no folder", file.display())));
+            }
+            (&[][..], READABLE)
+        }
         Node::File { bytes, mode } => (bytes.as_slice(), *mode),
         Node::Link(_) => return Err(unfit("it is a link that leads nowhere".to_owned())),
     };

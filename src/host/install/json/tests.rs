@@ -131,6 +131,15 @@ fn what_can_not_be_changed_is_told_with_its_place() {
 }
 
 #[test]
+fn nothing_is_written_into_one_of_several_that_have_the_same_name() {
+    let twice = |text: &str| with(text, TEMPLATE, Dialect::Lenient).expect_err("it says something twice");
+    assert_eq!(twice(r#"{ "hooks": {}, "hooks": {} }"#), "hooks stands in it more than once: leave one of them");
+    let inside = r#"{ "hooks": { "Stop": [], "Sto\u0070": [] } }"#;
+    assert_eq!(twice(inside), "hooks.Stop stands in it more than once: leave one of them");
+    assert!(with(r#"{ "env": 1, "env": 2 }"#, TEMPLATE, Dialect::Lenient).is_ok(), "what we don't touch is not ours");
+}
+
+#[test]
 fn the_commands_are_found_wherever_they_stand() {
     assert_eq!(commands(TEMPLATE), ["exec git-aio hook x"]);
     assert_eq!(commands("{ cut off"), [""; 0]);
