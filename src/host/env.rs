@@ -20,6 +20,8 @@ use std::{
 pub struct Env {
     /// `AIO_INSTANCE`: the instance that runs this command.
     pub instance: Option<String>,
+    /// `AIO_RUN`: the runs that this is a part of. It is set for what an agent starts that a run has started.
+    pub run: Option<String>,
     /// `AIO_BYPASS`: the guards are to let this pass.
     pub bypass: bool,
     /// `AIO_PROBE`: `doctor` tries a fence out and wants to be told that it fired.
@@ -223,6 +225,7 @@ impl Env {
         let path = |name: &str| set(name).map(|value| dir.join(value));
         Env {
             instance: text("AIO_INSTANCE"),
+            run: text("AIO_RUN"),
             bypass: set("AIO_BYPASS").is_some_and(|value| value != "0"),
             probe: text("AIO_PROBE"),
             ssh_command: text("GIT_SSH_COMMAND"),

@@ -43,17 +43,24 @@ pub struct Errand<'a> {
     pub stall: Option<Duration>,
 }
 
+/// That a tool may run.
+#[must_use = "the next one runs once it is dropped"]
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "it is held, and given back")] Option<stagger::Slot>);
+
 impl Session {
-    /// Waits until a tool may be started: others of its kind may have been just now, on this machine.
+    /// Waits until a tool may be started: on this machine, as many may be running as may run at once, and others of its
+    /// kind may have been started just now. The turn lasts until it is dropped. `None` when somebody wants to stop.
     ///
     /// # Errors
-    /// When it can't be told. Being stopped meanwhile is none.
-    pub fn wait_for_turn(&self, hand: &Hand, interrupts: &Interrupts) -> Result<(), Error> {
-        match stagger::wait_turn(hand.tool(), hand.stagger, interrupts) {
-            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
-                Err(Error::file(format!("can't tell when {} was started last", hand.tool()))(error))
-            }
-            _ => Ok(()),
+    /// When it can't be told.
+    pub fn wait_for_turn(&self, hand: &Hand, interrupts: &Interrupts) -> Result<Option<Turn>, Error> {
+        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts)).transpose();
+        let turn = slot.and_then(|slot| stagger::wait_turn(hand.tool(), hand.stagger, interrupts).map(|_| Turn(slot)));
+        match turn {
+            Ok(turn) => Ok(Some(turn)),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
+            Err(error) => Err(Error::file(format!("can't tell when {} was started last", hand.tool()))(error)),
         }
     }
 

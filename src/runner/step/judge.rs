@@ -202,7 +202,7 @@ impl Doer<'_> {
         let folder = self.session.make_run_folder(run).map_err(fail)?;
         let schema = review_schema().to_string();
         let schema = self.session.write_beside(run, "review.schema.json", schema.as_bytes()).map_err(fail)?;
-        self.session.wait_for_turn(hand, &self.site.interrupts).map_err(fail)?;
+        let _turn = self.session.wait_for_turn(hand, &self.site.interrupts).map_err(fail)?;
         let dir = place.map_or_else(|| self.site.root.clone(), |place| self.dir_of(place));
         let errand = Errand {
             prompt: &prompt,
