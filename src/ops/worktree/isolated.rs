@@ -98,8 +98,8 @@ impl Session {
         let seconds = self.now().timestamp();
         let commit = self.repository.commit_capture(main, &message, seconds, self.is_durable())?;
         let common = self.repository.common_dir();
-        let dir =
-            host::place(common, &root, run, self.random()).map_err(Error::file("can't make room for a work tree"))?;
+        let dir = host::place(self.env.cache_home.as_deref(), common, &root, run, self.random());
+        let dir = dir.map_err(Error::file("can't make room for a work tree"))?;
         let owned = Owned { dir, owner: Owner::of(run, commit) };
         let turn = Making::take(common, self.repository.sharing());
         let turn = turn.map_err(Error::file("somebody else takes too long to make a work tree"))?;
@@ -118,8 +118,23 @@ impl Session {
     /// Takes along what there is to be, and looks at what is there.
     fn furnish(&self, dir: &Path) -> Result<(Capture, Vec<RepoPath>), Error> {
         self.git().take_along(dir)?;
-        let there = Session::open_other(dir, None)?;
+        let there = self.within(dir)?;
         Ok((there.capture()?, there.ignored()?))
+    }
+
+    /// The same repository in the work tree at `dir`.
+    fn within(&self, dir: &Path) -> Result<Session, Error> {
+        let there = Session::open_other(dir, None)?;
+        // Without what ties it to its repository, the next one above it would be found.
+        let is_it = there.repository.common_dir() == self.repository.common_dir()
+            && there.repository.work_tree().as_deref() == std::fs::canonicalize(dir).ok().as_deref();
+        match is_it {
+            true => Ok(there),
+            false => Err(Error::not_found(
+                format!("{} is no work tree of this repository any more", dir.display()),
+                "look at what is in it, and remove it yourself",
+            )),
+        }
     }
 
     fn ignored(&self) -> Result<Vec<RepoPath>, Error> {
@@ -132,7 +147,7 @@ impl Session {
     /// # Errors
     /// As for [`capture`](Self::capture).
     pub fn capture_isolated(&self, isolated: &Isolated) -> Result<Capture, Error> {
-        Session::open_other(isolated.dir(), None)?.capture_after(&isolated.base)
+        self.within(isolated.dir())?.capture_after(&isolated.base)
     }
 
     /// Takes `paths` back from `isolated`, of which `work` is a capture, to this work tree. Either all of them can be taken
@@ -163,7 +178,7 @@ impl Session {
         if let Some(change) = changes.first() {
             return Ok(left(format!("it has changed since, at {}", change.path)));
         }
-        let there = match Session::open_other(isolated.dir(), None) {
+        let there = match self.within(isolated.dir()) {
             Ok(there) => there,
             Err(error) => return Ok(left(error.to_string())),
         };
@@ -231,7 +246,7 @@ impl Session {
             let removed = removed.map_or_else(|error| left(error.into()), |()| Removed::Gone { ignored: Vec::new() });
             return Cleared { run, work: None, removed };
         }
-        let looked = Session::open_other(&owned.dir, None).and_then(|there| Ok((there.capture()?, there)));
+        let looked = self.within(&owned.dir).and_then(|there| Ok((there.capture()?, there)));
         match looked {
             Ok((work, there)) => {
                 let removed = self.remove_owned(owned, &there, &work, &[]);
