@@ -103,7 +103,7 @@ impl Session {
         let owned = Owned { dir, owner: Owner::of(run, commit) };
         let turn = Making::take(common, self.repository.sharing());
         let turn = turn.map_err(Error::file("somebody else takes too long to make a work tree"))?;
-        self.git().add_work_tree(&owned)?;
+        self.git_here()?.add_work_tree(&owned)?;
         drop(turn);
         match self.furnish(&owned.dir) {
             Ok((base, given)) => Ok(Isolated { owned, main: main.clone(), base, given }),
@@ -117,7 +117,7 @@ impl Session {
 
     /// Takes along what there is to be, and looks at what is there.
     fn furnish(&self, dir: &Path) -> Result<(Capture, Vec<RepoPath>), Error> {
-        self.git().take_along(dir)?;
+        self.git_here()?.take_along(dir)?;
         let there = self.within(dir)?;
         Ok((there.capture()?, there.ignored()?))
     }
@@ -138,7 +138,7 @@ impl Session {
     }
 
     fn ignored(&self) -> Result<Vec<RepoPath>, Error> {
-        let found = self.git().ignored()?;
+        let found = self.git_here()?.ignored()?;
         Ok(found.iter().filter_map(|path| RepoPath::from_bytes(path).ok()).collect())
     }
 
@@ -212,7 +212,7 @@ impl Session {
         let root = self.root_of_work_tree()?;
         for path in self.repository.repositories_within(now)? {
             let Some(dir) = path.to_os().map(|path| root.join(path)) else { return Ok(Some(path)) };
-            let status = self.git().in_work_tree(dir).status()?;
+            let status = self.git_here()?.in_work_tree(dir).status()?;
             let known = self.repository.submodule_at(base, &path)?;
             if known.is_none() || known != status.commit || !status.dirty.is_empty() {
                 return Ok(Some(path));

@@ -137,10 +137,11 @@ fn furnish(git: &crate::host::git::Git) {
 #[cfg(unix)]
 fn ravage(git: &crate::host::git::Git) {
     let at = |name: &str| git.dir().join(name);
-    for name in ["clean", "dirty", "gone", "src/staged", "text.crlf", "key.id", "untracked.crlf", "untracked private"] {
+    for name in ["clean", "dirty", "gone", "src/staged", "text.crlf", "key.id", "untracked.crlf"] {
         fs::write(at(name), "ravaged\n").expect("written");
     }
     fs::remove_dir_all(at("src/deep")).expect("removed");
+    fs::remove_file(at("untracked private")).expect("removed");
     fs::remove_file(at("becomes folder")).expect("removed");
     fs::create_dir_all(at("becomes folder/of/its")).expect("a folder");
     fs::write(at("becomes folder/of/its/own"), "new\n").expect("written");
