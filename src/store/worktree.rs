@@ -5,8 +5,8 @@
 //! That is right for comparing and not enough for putting back, so that the bytes of every file that differed from the
 //! index are kept besides. A file that didn't differ has no bytes of its own: it is what a checkout makes of its object.
 //!
-//! What git takes for unchanged counts as unchanged. Two repositories are not looked into: one within the work tree is
-//! known by its path and the commit at its HEAD.
+//! What git takes for unchanged counts as unchanged, and a new file that git is told to ignore is not seen. A repository
+//! within the work tree is not looked into: it is known by its path and the commit at its HEAD.
 //!
 //! The user's index is read and never written, and no ref moves. The objects are garbage to git, and may not be on the disk
 //! yet, until a capture is written as one tree, by [`Repository::capture_to_tree`], and somebody refers to that.

@@ -189,7 +189,7 @@ impl Repository {
         let mut at = path.parent();
         while let Some(folder) = at.filter(|folder| !folder.is_root()) {
             let is_wanted = matches!(self.entry(tree, &folder), Ok(Some((EntryKind::Tree, _))) | Err(_));
-            if is_wanted || !folder.to_os().is_some_and(|folder| fs::remove_dir(root.join(folder)).is_ok()) {
+            if is_wanted || folder.to_os().is_none_or(|folder| fs::remove_dir(root.join(folder)).is_err()) {
                 break;
             }
             at = folder.parent();

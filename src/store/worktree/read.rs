@@ -50,7 +50,7 @@ impl ReadTree {
     /// Those of the files that git would store otherwise than they are, as it `says` for each.
     pub fn converted(&self, says: &[Oid]) -> Vec<&RepoPath> {
         let files = self.raw.iter().zip(says);
-        files.filter(|((_, raw), says)| says.as_str() != raw.bytes.to_string()).map(|((path, _), _)| path).collect()
+        files.filter(|((_, raw), says)| to_id(says).ok() != Some(raw.bytes)).map(|((path, _), _)| path).collect()
     }
 }
 

@@ -139,6 +139,25 @@ fn a_file_that_can_not_be_read_is_named() {
 }
 
 #[test]
+fn a_capture_whose_objects_are_gone_is_not_written_as_if_they_were_there() {
+    let repo = Scratch::new();
+    repo.write("file", "one\n");
+    repo.commit("begin");
+    repo.write("file", "not committed\n");
+    let session = session(repo.git.dir());
+    let capture = session.capture().expect("captured");
+    repo.git.run(["prune", "--expire=now"]).expect("tidied");
+    let error = session.capture_to_tree(&capture).expect_err("the bytes are gone");
+    assert!(error.to_string().contains("tidies up"), "{error}");
+    // Whoever captures again has them again.
+    let again = session.capture().expect("captured");
+    assert_eq!(again, capture);
+    let tree = session.capture_to_tree(&again).expect("written");
+    repo.git.run(["update-ref", "refs/aio-local/test", tree.as_str()]).expect("referred to");
+    repo.git.run(["fsck", "--strict"]).expect("sound");
+}
+
+#[test]
 fn a_merge_that_is_not_done_can_be_captured() {
     let repo = Scratch::new();
     repo.write("file", "one\n");
