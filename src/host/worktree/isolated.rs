@@ -104,7 +104,7 @@ impl Owner {
     }
 }
 
-/// The right to make a work tree, until dropped: several at once fall over each other in git's own files.
+/// The right to make or remove a work tree, until dropped: several at once fall over each other in git's own files.
 #[derive(Debug)]
 #[must_use = "the lock ends when it is dropped"]
 pub struct Making {
@@ -113,7 +113,7 @@ pub struct Making {
 }
 
 impl Making {
-    /// Waits until nobody else makes one in the repository whose shared git directory is `common_dir`. Where nothing can
+    /// Waits until nobody else makes or removes one in the repository whose shared git directory is `common_dir`. Where nothing can
     /// be locked it goes on without.
     ///
     /// # Errors

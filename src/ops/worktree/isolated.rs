@@ -98,18 +98,17 @@ impl Session {
         let seconds = self.now().timestamp();
         let commit = self.repository.commit_capture(main, &message, seconds, self.is_durable())?;
         let common = self.repository.common_dir();
+        let turn = self.turn_of_work_trees()?;
         let dir = host::place(self.env.cache_home.as_deref(), common, &root, run, self.random());
         let dir = dir.map_err(Error::file("can't make room for a work tree"))?;
         let owned = Owned { dir, owner: Owner::of(run, commit) };
-        let turn = Making::take(common, self.repository.sharing());
-        let turn = turn.map_err(Error::file("somebody else takes too long to make a work tree"))?;
         self.git_here()?.add_work_tree(&owned)?;
         drop(turn);
         match self.furnish(&owned.dir) {
             Ok((base, given)) => Ok(Isolated { owned, main: main.clone(), base, given }),
             Err(error) => {
                 // Nobody has worked in it.
-                let _ = self.bare_git().remove_work_tree(&owned);
+                let _ = self.remove_by_git(&owned);
                 Err(error)
             }
         }
@@ -201,10 +200,20 @@ impl Session {
             }
             Err(error) => return left(error),
         }
-        match self.bare_git().remove_work_tree(owned) {
+        match self.remove_by_git(owned) {
             Ok(()) => Removed::Gone { ignored },
-            Err(error) => left(error.into()),
+            Err(error) => left(error),
         }
+    }
+
+    fn remove_by_git(&self, owned: &Owned) -> Result<(), Error> {
+        let _turn = self.turn_of_work_trees()?;
+        Ok(self.bare_git().remove_work_tree(owned)?)
+    }
+
+    fn turn_of_work_trees(&self) -> Result<Making, Error> {
+        let turn = Making::take(self.repository.common_dir(), self.repository.sharing());
+        turn.map_err(Error::file("somebody else takes too long to make or remove a work tree"))
     }
 
     /// A repository in this work tree that holds something beyond the commit that `base` has of it.
@@ -242,8 +251,8 @@ impl Session {
         let left = |error: Error| Removed::Left { dir: owned.dir.clone(), why: error.to_string() };
         if !owned.dir.exists() {
             // Only git's record of it is left.
-            let removed = self.bare_git().remove_work_tree(owned);
-            let removed = removed.map_or_else(|error| left(error.into()), |()| Removed::Gone { ignored: Vec::new() });
+            let removed = self.remove_by_git(owned);
+            let removed = removed.map_or_else(left, |()| Removed::Gone { ignored: Vec::new() });
             return Cleared { run, work: None, removed };
         }
         let looked = self.within(&owned.dir).and_then(|there| Ok((there.capture()?, there)));

@@ -307,6 +307,11 @@ fn nothing_is_written_through_a_link_and_nothing_unseen_is_removed() {
     let left = [(path("folder/file"), LeftAlone::InTheWay), (path("plain"), LeftAlone::InTheWay)];
     assert_eq!(done.left, left);
     assert_eq!(all(&outside).len(), 0);
+    // What is behind the link is no part of the work tree.
+    fs::write(outside.join("file"), "outside\n").expect("written");
+    let after = session.capture_after(&before).expect("captured");
+    let changes = session.changed_between(&before, &after).expect("compared");
+    assert_eq!(told(&changes), ["added folder", "deleted folder/file", "deleted plain"]);
     assert!(repo.path("plain/kept.log").exists());
     // With the link itself it can be done.
     let done = session.restore(&before, &after, &[path("folder/file"), path("folder")]).expect("restored");

@@ -85,7 +85,8 @@ impl Repository {
             }
         }
         let told = |path: &RepoPath| read.edits.contains_key(path) || read.repositories.contains_key(path);
-        open.extend(known.filter(|path| !told(path)).cloned());
+        // One that is not there git has told of, if it was tracked and is not outside of a sparse checkout.
+        open.extend(known.filter(|path| !told(path) && reader.has(path)).cloned());
         open.extend(reader.unwatched().filter(|path| !told(path)));
         for path in open {
             let found = reader.read(&path)?;
@@ -170,11 +171,21 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
+    /// Whether there is anything at `path`.
+    fn has(&self, path: &RepoPath) -> bool {
+        self.place(path).is_some_and(|place| place.symlink_metadata().is_ok())
+    }
+
+    /// Where `path` is; `None` where what is above it is not all folders. Behind a link is another place.
+    fn place(&self, path: &RepoPath) -> Option<PathBuf> {
+        let path = path.to_os()?;
+        let is_folder = |folder: &Path| self.root.join(folder).symlink_metadata().is_ok_and(|meta| meta.is_dir());
+        path.ancestors().skip(1).all(is_folder).then(|| self.root.join(path))
+    }
+
     /// The files that git is told not to look at: those it shall take for unchanged, and those outside of a sparse
     /// checkout that are there nevertheless.
     fn unwatched(&self) -> impl Iterator<Item = RepoPath> {
-        let is_there =
-            |path: &RepoPath| path.to_os().is_some_and(|path| self.root.join(path).symlink_metadata().is_ok());
         let entries = self.index.entries().iter().filter(|entry| !entry.mode.is_sparse() && !entry.mode.is_submodule());
         let unwatched = entries.filter_map(move |entry| {
             let (assumed, skipped) =
@@ -183,7 +194,7 @@ impl Reader<'_> {
                 return None;
             }
             let path = RepoPath::from_bytes(entry.path(self.index)).ok()?;
-            (!skipped || is_there(&path)).then_some(path)
+            (!skipped || self.has(&path)).then_some(path)
         });
         unwatched.collect::<Vec<_>>().into_iter()
     }
@@ -191,7 +202,7 @@ impl Reader<'_> {
     /// What there is at `path`, its bytes kept, and its permissions; `None` for nothing, or for what git doesn't keep.
     fn read(&mut self, path: &RepoPath) -> Result<Option<Found>, StoreError> {
         let unreadable = |error: io::Error| StoreError::Read(format!("{path}: {error}"));
-        let Some(os) = path.to_os().map(|os| self.root.join(os)) else { return Ok(None) };
+        let Some(os) = self.place(path) else { return Ok(None) };
         let meta = match os.symlink_metadata() {
             Ok(meta) => meta,
             Err(error) if is_absence(&error) => return Ok(None),

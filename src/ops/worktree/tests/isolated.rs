@@ -159,7 +159,8 @@ fn several_are_made_at_once() {
             let work = session.capture_isolated(&isolated).expect("captured");
             assert_eq!(work.tree(), main.tree());
             let dir = isolated.dir().to_owned();
-            session.remove_isolated(isolated, &work).expect("removed");
+            let removed = session.remove_isolated(isolated, &work).expect("removed");
+            assert_eq!(removed, Removed::Gone { ignored: Vec::new() });
             dir
         };
         let started: Vec<_> = (0..6).map(|_| scope.spawn(make)).collect();
