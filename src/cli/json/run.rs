@@ -9,7 +9,7 @@ use crate::{
         verify::Verdict,
     },
     ops::run::ShownRun,
-    runner::work::Moment,
+    runner::{delegation::Finished, work::Moment},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,8 +26,19 @@ pub struct RunAnswer {
     /// What was answered, of a run that has just ended
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<serde_json::Value>,
+    /// What had to be true in the end, of a delegation that has just ended
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accept: Vec<Criterion>,
     /// What is told beside
     hints: Vec<String>,
+}
+
+/// What had to be true in the end.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Criterion {
+    criterion: String,
+    /// How it was checked; `null` where it was not
+    checked: Option<String>,
 }
 
 /// run list: runs, the newest first
@@ -163,11 +174,17 @@ pub struct RunEvent {
 impl RunAnswer {
     pub(in crate::cli) fn new(shown: &ShownRun, verdict: Option<Verdict>, hints: Vec<String>) -> Self {
         let verdict = verdict.map(|verdict| verdict.as_str().into());
-        RunAnswer { schema: SCHEMA, run: Run::new(shown), verdict, result: None, hints }
+        RunAnswer { schema: SCHEMA, run: Run::new(shown), verdict, result: None, accept: Vec::new(), hints }
     }
 
-    pub(in crate::cli) fn with_result(self, result: serde_json::Value) -> Self {
-        RunAnswer { result: Some(result), ..self }
+    /// With what is known of a delegation that has just ended.
+    pub(in crate::cli) fn of_finished(finished: &Finished, hints: Vec<String>) -> Self {
+        let accept = finished.accepted.iter().cloned();
+        RunAnswer {
+            result: Some(finished.done.out.clone()),
+            accept: accept.map(|(criterion, checked)| Criterion { criterion, checked }).collect(),
+            ..RunAnswer::new(&finished.run, finished.verdict, hints)
+        }
     }
 }
 
