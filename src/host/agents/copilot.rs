@@ -3,7 +3,7 @@
 //! A payload doesn't name its event: that is told by what it has.
 
 use super::{
-    Answer, Moment, Told, Use,
+    Agent, Answer, Moment, Told, Use,
     headless::{Act, Errand, Stream, Words, text},
     patch, path_at, text_at,
 };
@@ -74,7 +74,9 @@ pub(super) fn start(errand: &Errand<'_>) -> Words {
         false => words.and(["--deny-tool", "write", "--deny-tool", "shell"]),
     };
     match errand.resume {
+        // There it takes no word of trust.
         Some(session) => words.and([format!("--resume={session}")]),
+        None if errand.inherits_trust(Agent::Copilot) => words.and(["--trust-folder"]),
         None => words,
     }
 }
