@@ -102,6 +102,12 @@ fn act(tool: &str, input: &Value) -> Act {
     let with = |act, keys: &[&str]| Act::with(act, tool, input, keys);
     match tool {
         "create" | "edit" | "str_replace_editor" => with(Act::Edit, &["path"]),
+        // The patch of a model of OpenAI is all that there is, and no object.
+        "apply_patch" => {
+            let files = input.as_str().map(patch::touched).unwrap_or_default();
+            let file = files.first().map(|file| Act::Edit(file.display().to_string()));
+            file.unwrap_or_else(|| Act::Use(tool.to_owned()))
+        }
         "view" => with(Act::Read, &["path"]),
         "bash" | "powershell" => with(Act::Run, &["command"]),
         "grep" | "glob" | "rg" => with(Act::Search, &["pattern"]),
