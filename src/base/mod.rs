@@ -9,5 +9,6 @@ pub mod path;
 pub mod process;
 pub mod refs;
 pub mod text;
+pub mod toml;
 pub mod turn;
 pub mod world;

@@ -1,11 +1,8 @@
 //! What can stand in the configuration.
 
-use super::{
-    is_name,
-    reader::{At, Entry, Mistake, misread},
-};
+use super::is_name;
+use crate::base::toml::{At, Entry, Mistake, Source};
 use std::time::Duration;
-use toml_edit::Document;
 
 /// The configuration of a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,9 +122,10 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn parse(text: &str) -> Result<Config, Mistake> {
-        let document = Document::parse(text).map_err(|error| misread(text, error.span(), error.message()))?;
+        let source = Source::new(text);
+        let document = source.parse()?;
         let mut config = Config::default();
-        for entry in Entry::root(text, document.as_item()).table_of(&["hub", "tools", "agents", "verify"])? {
+        for entry in Entry::root(&source, document.as_item()).table_of(&["hub", "tools", "agents", "verify"])? {
             match entry.name {
                 "hub" => config.hub = Some(hub(entry)?),
                 "tools" => config.tools = named(entry, tool)?,
