@@ -74,7 +74,11 @@ pub(super) fn known(kind: Kind) -> Vec<&'static str> {
 impl Engine {
     /// One that sees these surroundings.
     pub fn new(surroundings: Arc<dyn Surroundings>) -> Engine {
-        let text = environment(&surroundings);
+        let mut text = environment(&surroundings);
+        text.set_formatter(|out, _: &mut State, value| {
+            let shown = shown(value).map_err(bad)?;
+            out.write_str(&shown).map_err(Error::from)
+        });
         let mut shell = environment(&surroundings);
         shell.set_formatter(|out, _: &mut State, value| {
             let words = words(value).map_err(bad)?;
@@ -220,6 +224,17 @@ pub fn texts(value: &Value) -> Result<Vec<String>, String> {
     }
 }
 
+/// A value as it is put into a text: what is no text and no number as JSON.
+fn shown(value: &Value) -> Result<String, String> {
+    match value.kind() {
+        ValueKind::Undefined => Err(told(Error::from(ErrorKind::UndefinedError))),
+        ValueKind::Bool | ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
+            serde_json::to_string(value).map_err(|error| error.to_string())
+        }
+        _ => Ok(value.to_string()),
+    }
+}
+
 /// A value as words of the shell: a list is a word each.
 fn words(value: &Value) -> Result<String, String> {
     let quoted = |text: &str| {
@@ -232,7 +247,7 @@ fn words(value: &Value) -> Result<String, String> {
                 value.try_iter().map_err(told)?.map(|item| words(&item)).collect::<Result<_, _>>()?;
             Ok(items.join(" "))
         }
-        ValueKind::Map => quoted(&serde_json::to_string(value).map_err(|error| error.to_string())?),
+        ValueKind::Map | ValueKind::Bool => quoted(&serde_json::to_string(value).map_err(|error| error.to_string())?),
         _ => quoted(&value.to_string()),
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     base::toml::{At, Entry, Mistake, Source},
-    runner::work::{Isolation, Retry},
+    runner::work::Retry,
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;

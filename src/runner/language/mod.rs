@@ -11,7 +11,7 @@ pub mod inputs;
 mod names;
 mod quoting;
 mod read;
-mod resolve;
+pub(in crate::runner) mod resolve;
 pub mod schema;
 pub mod shape;
 pub mod template;

@@ -110,7 +110,9 @@ impl<'a> Walker<'a> {
                 if self.locals.is_empty() {
                     self.locals.push(BTreeSet::new());
                 }
-                self.locals.last_mut().into_iter().for_each(|scope| drop(scope.insert(var.id)));
+                self.locals.last_mut().into_iter().for_each(|scope| {
+                    scope.insert(var.id);
+                });
             }
             Expr::List(list) => list.items.iter().for_each(|item| self.bind(item)),
             Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item)),
@@ -137,7 +139,9 @@ impl<'a> Walker<'a> {
                 self.expression(&each.iter);
                 self.scoped(|walker| {
                     walker.bind(&each.target);
-                    walker.locals.last_mut().into_iter().for_each(|scope| drop(scope.insert("loop")));
+                    walker.locals.last_mut().into_iter().for_each(|scope| {
+                        scope.insert("loop");
+                    });
                     each.filter_expr.iter().for_each(|filter| walker.expression(filter));
                     walker.statements(&each.body);
                 });

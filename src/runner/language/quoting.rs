@@ -38,9 +38,11 @@ impl Quoting {
             let top = self.open.last().copied();
             match (top, c) {
                 (Some(Open::Single), '\'') | (Some(Open::Double), '"') | (Some(Open::Backtick), '`') => {
-                    drop(self.open.pop())
+                    self.open.pop();
                 }
-                (Some(Open::Comment), '\n') => drop(self.open.pop()),
+                (Some(Open::Comment), '\n') => {
+                    self.open.pop();
+                }
                 (Some(Open::Single | Open::Comment), _) => {}
                 (_, '\\') => self.is_escaped = true,
                 (_, '$') if characters.peek() == Some(&'(') => {
@@ -53,14 +55,18 @@ impl Quoting {
                     characters.next();
                     self.open.push(Open::Brace);
                 }
-                (Some(Open::Brace), '}') => drop(self.open.pop()),
+                (Some(Open::Brace), '}') => {
+                    self.open.pop();
+                }
                 (_, '`') => self.open.push(Open::Backtick),
                 (Some(Open::Double), _) => {}
                 (_, '"') => self.open.push(Open::Double),
                 (Some(Open::Brace), _) => {}
                 (_, '\'') => self.open.push(Open::Single),
                 (_, '(') => self.open.push(Open::Parenthesis),
-                (Some(Open::Parenthesis), ')') => drop(self.open.pop()),
+                (Some(Open::Parenthesis), ')') => {
+                    self.open.pop();
+                }
                 (_, '#') if self.last.is_none_or(|last| last.is_whitespace() || ";&|(".contains(last)) => {
                     self.open.push(Open::Comment);
                 }

@@ -306,7 +306,7 @@ fn visible(steps: &[Step], around: &Around<'_>) -> Vec<Visible> {
 }
 
 /// All that is filled in for a job.
-pub(super) fn texts_of_job(job: &Job) -> Vec<&Text> {
+pub(in crate::runner) fn texts_of_job(job: &Job) -> Vec<&Text> {
     let mut texts: Vec<&Text> = match &job.task {
         Task::Prompt { agents, text, avoid, accept } => {
             agents.0.iter().chain([text]).chain(&avoid.0).chain(&accept.0).collect()
@@ -316,6 +316,11 @@ pub(super) fn texts_of_job(job: &Job) -> Vec<&Text> {
     texts.extend(job.scope.0.iter().chain(&job.stdin).chain(job.env.iter().map(|(_, text)| text)));
     texts.extend(job.verify.iter().flat_map(|verify| &verify.0).chain(&job.save));
     texts
+}
+
+/// All that is filled in for data.
+pub(in crate::runner) fn texts_of_data(data: &super::template::Data) -> Vec<&Text> {
+    data.texts()
 }
 
 /// All that is filled in for a step, what is inside of it too.

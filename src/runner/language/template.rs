@@ -91,6 +91,19 @@ impl Text {
         self.readings().iter().any(|reading| reading.path[0] == first)
     }
 
+    /// Whether it reads this of a name, such as the diff of the run.
+    pub fn reads_of(&self, first: &str, second: &str) -> bool {
+        self.readings()
+            .iter()
+            .any(|reading| reading.path[0] == first && reading.path.get(1).is_some_and(|of| of == second))
+    }
+
+    /// The ids of the steps that it reads.
+    pub fn steps(&self) -> impl Iterator<Item = &str> {
+        let of_steps = self.readings().iter().filter(|reading| reading.path[0] == "steps");
+        of_steps.filter_map(|reading| reading.path.get(1)).map(String::as_str)
+    }
+
     /// It filled in, as a text.
     ///
     /// # Errors
@@ -165,7 +178,7 @@ impl Data {
             }
             Data::Table(entries) => {
                 let entries = entries.iter().map(|(key, data)| Ok((key.clone(), data.fill(engine, names)?)));
-                Ok(entries.collect::<Result<Vec<_>, String>>()?.into_iter().collect())
+                Ok(Value::from_pairs(entries.collect::<Result<Vec<_>, String>>()?))
             }
             Data::Plain(value) => Ok(engine::value_of(value)),
         }
