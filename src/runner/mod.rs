@@ -6,4 +6,5 @@
 
 pub mod dispatch;
 pub mod language;
+pub mod plan;
 pub mod work;

@@ -174,7 +174,9 @@ impl<'w> Run<'w, '_> {
         if self.is_undoing || self.stop.is_set() || self.unrecorded.is_some() {
             return false;
         }
-        let Some(Phase::Undoing { left, .. }) = self.undoing.last().map(|id| &self.units[*id].phase) else { return false };
+        let Some(Phase::Undoing { left, .. }) = self.undoing.last().map(|id| &self.units[*id].phase) else {
+            return false;
+        };
         left.last().is_none_or(|next| self.has_room(*next))
     }
 

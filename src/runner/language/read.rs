@@ -9,7 +9,7 @@ use super::{
 };
 use crate::base::toml::{Mistake, Source};
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, rc::Rc, sync::Arc};
 
 /// What can be read of a step.
 const OF_STEP: [&str; 11] =
@@ -39,7 +39,7 @@ pub(super) struct Around<'a> {
     pub(super) vars: &'a Value,
     pub(super) has_event: bool,
     /// The steps that may be read: those above, here and around.
-    pub(super) visible: Vec<Visible>,
+    pub(super) visible: Vec<Rc<Visible>>,
     /// All steps of the same list, for telling why one can't be read.
     pub(super) siblings: &'a [String],
     /// The steps whose results of the round before may be read.

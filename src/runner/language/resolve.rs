@@ -16,6 +16,7 @@ use crate::base::{
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
+    rc::Rc,
     sync::Arc,
 };
 
@@ -121,7 +122,7 @@ impl Resolver<'_, '_> {
                 }
             }
             step.needs = needs.into_iter().collect();
-            around.visible.push(Visible::of(&step));
+            around.visible.push(Rc::new(Visible::of(&step)));
             steps.push(step);
         }
         Ok((steps, outer))
@@ -301,8 +302,8 @@ fn written_round(steps: &[Written], repeats: bool, around: &Around<'_>) -> Optio
     if repeats { Some(steps.iter().map(|step| step.id.value.clone()).collect()) } else { around.round.clone() }
 }
 
-fn visible(steps: &[Step], around: &Around<'_>) -> Vec<Visible> {
-    around.visible.iter().cloned().chain(steps.iter().map(Visible::of)).collect()
+fn visible(steps: &[Step], around: &Around<'_>) -> Vec<Rc<Visible>> {
+    around.visible.iter().cloned().chain(steps.iter().map(|step| Rc::new(Visible::of(step)))).collect()
 }
 
 /// All that is filled in for a job.
