@@ -4,12 +4,11 @@
 //! this user has approved it ([`super::trust`]). Whatever is wrong in it is told with its place: a key that there is none
 //! of is an error and not ignored, since a check that is misspelt would otherwise never run and nobody would notice.
 
-mod reader;
 mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use reader::{At, Mistake};
+pub use crate::base::toml::{At, Mistake};
 pub use shape::{Agent, Config, Cost, Strengths, Tool, Verify, VerifyCheck};
 
 use super::trust::Content;

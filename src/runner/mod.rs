@@ -5,8 +5,11 @@
 //! which of the two it was.
 
 pub mod delegation;
+pub mod dispatch;
 pub mod document;
+pub mod language;
 pub mod ledger;
+pub mod plan;
 pub mod recorder;
 pub mod step;
 pub mod work;
