@@ -7,6 +7,7 @@
 pub mod delegation;
 pub mod dispatch;
 pub mod document;
+pub mod journal;
 pub mod language;
 pub mod ledger;
 pub mod plan;
