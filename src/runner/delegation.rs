@@ -223,7 +223,7 @@ fn drive(
         consents: delegation.consents,
         patience: driving.patience,
         interrupts: Arc::new(interrupts),
-        keepers: Mutex::default(),
+        keepers: Arc::default(),
     };
     let ledger = session.ledger_file()?;
     let now = Mutex::new(Step::new(work.path.clone(), "prompt"));
