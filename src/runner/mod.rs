@@ -4,6 +4,7 @@
 //! a delegation, which is a run of one step, and by a workflow, which is one of many; whoever carries it out can't tell
 //! which of the two it was.
 
+pub mod builtin;
 pub mod crew;
 pub mod delegation;
 pub mod dispatch;

@@ -126,7 +126,9 @@ impl<'w> Run<'w, '_> {
         for (number, item) in items.into_iter().enumerate() {
             let mut inner = unit(step, path.join(number + 1).ok(), place.clone(), frame, index, id);
             inner.item = Some((number + 1, item));
-            self.todo.push_back(self.units.len());
+            if number == 0 || !is_in_order(step) {
+                self.todo.push_back(self.units.len());
+            }
             self.units.push(inner);
         }
         self.units[id].cap = step.flow.max_parallel;
@@ -412,15 +414,30 @@ impl<'w> Run<'w, '_> {
         self.units[id].phase = Phase::Ended(Box::new(outcome));
         let Some(parent) = self.units[id].parent else { return };
         if self.units[id].item.is_some() {
-            if let Phase::Items { open, .. } = &mut self.units[parent].phase {
-                *open -= 1;
-                if *open == 0 {
-                    self.finish_items(parent);
-                }
-            }
+            self.settle_item(id, parent, failed);
             return;
         }
         self.settle_in_frame(id, failed && !self.units[id].allows_failure());
+    }
+
+    /// An item has ended. Of items that are done one after the other the next is looked at, unless this one failed.
+    fn settle_item(&mut self, id: UnitId, parent: UnitId, failed: bool) {
+        let Phase::Items { units, open } = &mut self.units[parent].phase else { return };
+        *open -= 1;
+        let next = units.iter().position(|unit| *unit == id).and_then(|at| units.get(at + 1)).copied();
+        if let (Some(next), true) = (next, self.units[id].step.is_some_and(is_in_order)) {
+            if failed {
+                let Phase::Items { units, open } = &mut self.units[parent].phase else { return };
+                *open = 0;
+                let rest: Vec<UnitId> = units.iter().copied().skip_while(|unit| *unit != next).collect();
+                rest.into_iter().for_each(|unit| self.units[unit].phase = Phase::Stopped);
+            } else {
+                self.todo.push_back(next);
+            }
+        }
+        if matches!(self.units[parent].phase, Phase::Items { open: 0, .. }) {
+            self.finish_items(parent);
+        }
     }
 
     /// Those that wait for it are looked at; where it failed they are never begun, nor those that wait for them.
@@ -574,6 +591,11 @@ impl<'w> Run<'w, '_> {
         let failure = outcome.failure.as_ref().map(|failure| failure.text.clone());
         (self.tell)(&Event::Step { step, status: outcome.status.as_str(), agent: outcome.agent.clone(), failure });
     }
+}
+
+/// Whether its items are done one after the other, and no more of them once one has failed.
+fn is_in_order(step: &Step) -> bool {
+    step.flow.max_parallel == Some(1) && !step.flow.allow_failure
 }
 
 fn unit(step: &Step, path: Option<StepPath>, place: String, frame: usize, index: usize, parent: UnitId) -> Unit<'_> {

@@ -399,6 +399,22 @@ run = 'true'
 }
 
 #[test]
+fn items_one_at_a_time_end_with_the_first_that_fails() {
+    let text = "
+[[step]]
+id = 't'
+for_each = [1, 2, 3, 4]
+max_parallel = 1
+run = 'true'
+compensate = { run = 'undo {{ item }}' }
+";
+    let fake = Fake { fails: vec!["t/3".into()], ..Fake::default() };
+    assert_eq!(whole(text, &fake).0.status, RunStatus::Undone);
+    assert_eq!(fake.begun(), ["t/1", "t/2", "t/3", "t/2/undo", "t/1/undo"]);
+    assert_eq!(fake.text("t/2/undo"), "undo 2");
+}
+
+#[test]
 fn what_is_cancelled_is_undone() {
     let workflow = loaded(SAGA);
     let (_, recorded) = drive(&workflow, &Fake::default(), Recorded::default(), 6);
