@@ -9,7 +9,7 @@ use crate::{
         verify::Verdict,
     },
     ops::run::ShownRun,
-    runner::{delegation::Finished, work::Moment},
+    runner::{delegation::Finished, dispatch::Event},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -155,20 +155,8 @@ pub(super) struct Review {
 pub struct RunEvent {
     schema: u32,
     at: String,
-    step: String,
-    /// `status`, `blocked`, `tries`, `document`, `doing`, `text`, `alive`, `checks`, `checked`, `reviewed`, `failed`,
-    /// `again`, `next` or `split`
-    event: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Failure>,
+    #[serde(flatten)]
+    event: Event,
 }
 
 impl RunAnswer {
@@ -279,48 +267,8 @@ impl Check {
 }
 
 impl RunEvent {
-    pub(in crate::cli) fn new(at: Time, step: &str, moment: &Moment) -> Self {
-        let nothing = RunEvent {
-            schema: SCHEMA,
-            at: rfc3339(at),
-            step: step.to_owned(),
-            event: String::new(),
-            status: None,
-            attempt: None,
-            agent: None,
-            text: None,
-            failure: None,
-        };
-        let named = |event: &str| RunEvent { event: event.to_owned(), ..nothing };
-        let told = |event: RunEvent, text: String| RunEvent { text: Some(text), ..event };
-        match moment {
-            Moment::Status(status) => RunEvent { status: Some(status.to_string()), ..named("status") },
-            Moment::Blocked(by) => told(named("blocked"), by.join("; ")),
-            Moment::Tries { attempt, agent, .. } => {
-                RunEvent { attempt: Some(*attempt), agent: Some(agent.clone()), ..named("tries") }
-            }
-            Moment::Document(path) => told(named("document"), path.to_string_lossy().into_owned()),
-            Moment::Doing(words) => told(named("doing"), words.clone()),
-            Moment::Said(words) => told(named("text"), words.clone()),
-            Moment::Alive => named("alive"),
-            Moment::Checks(name) => told(named("checks"), name.clone()),
-            Moment::Checked(checked) => RunEvent {
-                status: Some(checked.outcome.as_str().into()),
-                ..told(named("checked"), checked.name.clone())
-            },
-            Moment::Reviewed(verdict, notes) => {
-                RunEvent { status: Some(verdict.to_string()), ..told(named("reviewed"), notes.clone()) }
-            }
-            Moment::Failed { attempt, agent, failure } => RunEvent {
-                attempt: Some(*attempt),
-                agent: Some(agent.clone()),
-                failure: Some(Failure::new(failure)),
-                ..named("failed")
-            },
-            Moment::Again { after } => told(named("again"), format!("{} s", after.as_secs_f64())),
-            Moment::Next { agent } => RunEvent { agent: Some(agent.clone()), ..named("next") },
-            Moment::Split => named("split"),
-        }
+    pub(in crate::cli) fn new(at: Time, event: &Event) -> Self {
+        RunEvent { schema: SCHEMA, at: rfc3339(at), event: event.clone() }
     }
 }
 

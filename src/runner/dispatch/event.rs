@@ -1,12 +1,13 @@
 //! What happens in a run, for whoever watches: one closed list, a line of JSON each.
 
 use crate::runner::work::Moment;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The run stands so now.
@@ -187,7 +188,9 @@ pub enum Event {
         /// Its name.
         check: String,
         /// How.
-        outcome: String,
+        outcome: &'static str,
+        /// Why it was not made, or was ended.
+        why: Option<String>,
     },
     /// A reviewer has judged.
     Reviewed {
@@ -218,7 +221,8 @@ impl Event {
             Moment::Checked(checked) => Event::Checked {
                 step,
                 check: checked.name.clone(),
-                outcome: format!("{:?}", checked.outcome).to_lowercase(),
+                outcome: checked.outcome.as_str(),
+                why: checked.why.clone(),
             },
             Moment::Reviewed(verdict, text) => Event::Reviewed { step, verdict: verdict.as_str(), text },
             Moment::Failed { attempt, agent, failure } => {
