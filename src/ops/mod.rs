@@ -27,6 +27,7 @@ mod target;
 mod transact;
 pub mod trust;
 pub mod verify;
+pub mod workflow;
 
 pub use crate::store::{Coverage, Damage};
 pub use error::{Error, Held, OpenError, StoreError};

@@ -7,5 +7,6 @@
 pub mod builtin;
 pub mod dispatch;
 pub mod language;
+pub mod library;
 pub mod plan;
 pub mod work;
