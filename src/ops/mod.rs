@@ -9,7 +9,6 @@ pub mod demo;
 pub mod doctor;
 pub mod errand;
 mod error;
-pub mod files;
 pub mod guard;
 pub mod handoff;
 mod identity;
@@ -34,6 +33,7 @@ pub mod trust;
 pub mod verify;
 pub mod worker;
 pub mod worktree;
+pub mod workflow;
 
 pub use crate::store::{Coverage, Damage, Private, RunEvent};
 pub use error::{Error, Held, OpenError, StoreError};

@@ -1,12 +1,10 @@
-//! Who carries out the steps of a workflow, in the work tree of whoever began it, and what surrounds them there.
+//! Who carries out the steps of a workflow, in the work tree of whoever began it.
 
 use super::{
-    delegation::who,
     dispatch::{Answer, Execute, Stop},
-    language::Surroundings,
     recorder::Unrecorded,
     step::{Site, carry_out},
-    work::{Done, Moment, Who, Work},
+    work::{Done, Moment, Work},
 };
 use crate::{
     base::{
@@ -20,7 +18,7 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -40,15 +38,6 @@ pub struct Crew {
     known: HashMap<StepPath, Step>,
     base: Option<Oid>,
     ask: Box<Ask>,
-}
-
-/// What surrounds a workflow: the files of the work tree, and the agents that are known in it.
-#[derive(Debug, Clone)]
-pub struct Here {
-    /// The root of the work tree.
-    pub root: PathBuf,
-    /// `--as`.
-    pub acting_as: Option<String>,
 }
 
 impl Crew {
@@ -129,31 +118,6 @@ impl Execute for Crew {
 
     fn diff(&self, files: &[RepoPath]) -> String {
         self.diff_since(files).unwrap_or_default()
-    }
-}
-
-impl Here {
-    fn session(&self) -> Result<Session, String> {
-        Session::open_other(&self.root, self.acting_as.clone()).map_err(|error| error.to_string())
-    }
-}
-
-impl Surroundings for Here {
-    fn glob(&self, pattern: &str) -> Result<Vec<String>, String> {
-        self.session()?.files_matching(pattern).map_err(|error| error.to_string())
-    }
-
-    fn file(&self, path: &str, limit: usize) -> Result<String, String> {
-        self.session()?.text_of_file(path, limit).map_err(|error| error.to_string())
-    }
-
-    fn who(&self, word: &str) -> Result<Who, String> {
-        let session = self.session()?;
-        let known = who(word, &session).map_err(|error| error.to_string())?;
-        if let Who::Agent { tool, persona } = &known {
-            session.hands(tool.as_deref(), persona.as_deref()).map_err(|error| error.to_string())?;
-        }
-        Ok(known)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod document;
 pub mod journal;
 pub mod language;
 pub mod ledger;
+pub mod library;
 pub mod plan;
 pub mod recorder;
 pub mod step;

@@ -4,11 +4,12 @@
 //! file changes nothing about a run that goes on.
 
 use super::{
-    crew::{Ask, Crew, Here, folder_of},
+    crew::{Ask, Crew, folder_of},
     delegation::Driving,
     dispatch::{self, Answer, Ended, Event, Given, Recorded, Stop},
     journal::{self, RunJournal},
     language::{Engine, Library, LoadError, inputs, load, workflow::Workflow},
+    library::Seen,
     plan::{Plan, PlanError, plan},
     recorder::{Book, Recorder},
     step::Site,
@@ -169,9 +170,9 @@ impl Library for Texts {
 ///
 /// # Errors
 /// When it can't be understood, or there is no plan for it.
-pub fn ready(name: &str, library: &dyn Library, here: &Here) -> Result<Ready, WorkflowError> {
+pub fn ready(name: &str, library: &dyn Library, session: &Session) -> Result<Ready, WorkflowError> {
     let remembering = Remembering { library, texts: Mutex::default() };
-    let engine = Arc::new(Engine::new(Arc::new(here.clone())));
+    let engine = Arc::new(Engine::new(Arc::new(Seen { files: session.work_files(), roster: session.roster()? })));
     let workflow = load(name, &remembering)?;
     let plan = plan(&workflow)?;
     let texts = remembering.texts.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -229,10 +230,9 @@ pub fn resume(
     tell: &mut dyn FnMut(&Event),
 ) -> Result<Finished, WorkflowError> {
     let Kept { order, texts } = kept(session, id)?;
-    let here = Here { root: session.root()?, acting_as: driving.acting_as.clone() };
     let ready = match how.updated {
-        true => ready(&order.name, library, &here)?,
-        false => ready(&order.name, &texts, &here)?,
+        true => ready(&order.name, library, session)?,
+        false => ready(&order.name, &texts, session)?,
     };
     drive(session, &ready, order, Book::Known(id.clone()), how, driving, ask, began, tell)
 }
