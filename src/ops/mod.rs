@@ -32,8 +32,8 @@ mod transact;
 pub mod trust;
 pub mod verify;
 pub mod worker;
-pub mod worktree;
 pub mod workflow;
+pub mod worktree;
 
 pub use crate::store::{Coverage, Damage, Private, RunEvent};
 pub use error::{Error, Held, OpenError, StoreError};

@@ -16,11 +16,7 @@ use crate::{
     model::run::{Attempt, Failure, FailureKind, Step},
     ops::{Error, Private, Session},
 };
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 /// What the files were like when the run began, among what is kept of it.
 const BASE: &str = "snap/base";

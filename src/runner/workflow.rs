@@ -202,16 +202,41 @@ pub fn start(
     began: &dyn Fn(&Run),
     tell: &mut dyn FnMut(&Event),
 ) -> Result<Finished, WorkflowError> {
+    let beginning = beginning(session, ready, &order)?;
+    drive(session, ready, order, Book::New(beginning), &Resumption::default(), driving, ask, began, tell)
+}
+
+/// Begins a run that a process of its own goes on with, in the background.
+///
+/// # Errors
+/// When it can't begin, or no process can be started.
+pub fn begin_detached(
+    session: &Session,
+    ready: &Ready,
+    order: Order,
+    driving: &Driving,
+) -> Result<RunId, WorkflowError> {
+    let beginning = beginning(session, ready, &order)?;
+    let (recorder, recording, run, _) =
+        Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
+    let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
+    recorder.change(waits, Vec::new(), "to be gone on with").map_err(|error| Error::Busy(error.to_string()))?;
+    drop(recorder);
+    drop(recording);
+    session.resume_in_background(&run.id)?;
+    Ok(run.id)
+}
+
+fn beginning(session: &Session, ready: &Ready, order: &Order) -> Result<Beginning, Error> {
     let kept = Kept { order: order.clone(), texts: ready.texts.clone() };
     let spec = serde_json::to_vec(&kept).map_err(|error| Error::Busy(error.to_string()))?;
-    let beginning = Beginning {
+    Ok(Beginning {
         workflow: order.name.clone(),
         title: ready.workflow.about.clone(),
         by: session.who_is_it()?,
         parent: None,
         spec: vec![(SPEC.into(), spec)],
-    };
-    drive(session, ready, order, Book::New(beginning), &Resumption::default(), driving, ask, began, tell)
+    })
 }
 
 /// Goes on with a run of a workflow. `library` is looked at only where the files are to be read anew.

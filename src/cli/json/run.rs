@@ -165,6 +165,10 @@ impl RunAnswer {
         RunAnswer { schema: SCHEMA, run: Run::new(shown), verdict, result: None, accept: Vec::new(), hints }
     }
 
+    pub(in crate::cli) fn with_result(self, result: serde_json::Value) -> Self {
+        RunAnswer { result: Some(result).filter(|result| !result.is_null()), ..self }
+    }
+
     /// With what is known of a delegation that has just ended.
     pub(in crate::cli) fn of_finished(finished: &Finished, hints: Vec<String>) -> Self {
         let accept = finished.accepted.iter().cloned();
