@@ -61,6 +61,7 @@ pub(super) enum Command {
     Log(cmd::log::Args),
     Verify(cmd::verify::Args),
     Agent(cmd::agent::Args),
+    Workflow(cmd::workflow::Args),
     Trust(cmd::trust::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

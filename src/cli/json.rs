@@ -1,8 +1,12 @@
 //! Answers in JSON: a contract. Keys may be added, none renamed or removed; `git aio schema` describes it.
 
 mod dump;
+mod workflow;
 
 pub use dump::Dump;
+pub use workflow::{
+    PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput, WorkflowsAnswer,
+};
 
 use super::format::rfc3339;
 use crate::{
@@ -687,6 +691,9 @@ pub fn schemas() -> serde_json::Value {
         ("agent", schema::<AgentAnswer>(), "agent show"),
         ("suggestion", schema::<SuggestAnswer>(), "agent suggest"),
         ("trust", schema::<TrustAnswer>(), "trust"),
+        ("workflows", schema::<WorkflowsAnswer>(), "workflow list, check"),
+        ("workflow", schema::<WorkflowAnswer>(), "workflow show, new"),
+        ("patterns", schema::<PatternsAnswer>(), "workflow patterns"),
         ("demo", schema::<DemoAnswer>(), "demo"),
         ("error", schema::<ErrorAnswer>(), "any command that fails"),
     ];

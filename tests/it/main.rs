@@ -48,3 +48,4 @@ mod tidy;
 mod together;
 mod trust;
 mod verify;
+mod workflow;

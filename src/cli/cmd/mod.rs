@@ -27,6 +27,7 @@ pub(super) mod trust;
 pub(super) mod unregister;
 pub(super) mod verify;
 pub(super) mod whoami;
+pub(super) mod workflow;
 
 use super::{
     args::{Args, Command, Global},
@@ -104,6 +105,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Compact(args) => args.run(cx),
         Command::Sync(args) => args.run(cx),
         Command::Agent(args) => args.run(cx),
+        Command::Workflow(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
         Command::Verify(args) => args.run(cx),
         Command::Trust(args) => args.run(cx),
