@@ -25,8 +25,8 @@ pub struct Workflow {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct WorkflowInput {
     name: String,
-    /// `null`: it has to be given
-    default: Option<serde_json::Value>,
+    /// As JSON; `null`: it has to be given
+    default: Option<String>,
 }
 
 /// A step of a plan.
@@ -90,7 +90,7 @@ answer!(
 
 impl WorkflowInput {
     pub(in crate::cli) fn new(input: &Input) -> Self {
-        WorkflowInput { name: input.name.clone(), default: input.default.clone() }
+        WorkflowInput { name: input.name.clone(), default: input.default.as_ref().map(ToString::to_string) }
     }
 }
 
