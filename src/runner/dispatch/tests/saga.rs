@@ -126,3 +126,29 @@ fn what_is_cancelled_is_undone() {
     assert_eq!(ended.status, RunStatus::Undone);
     assert!(fake.begun().iter().all(|path| path.ends_with("undo")), "{:?}", fake.begun());
 }
+
+#[test]
+fn a_run_that_is_interrupted_undoes_nothing_and_is_gone_on_with() {
+    let text = SAGA.replace("id = 't3'\nrun", "id = 'slow'\nretry = 1\nrun");
+    let (workflow, fake, stop) = (loaded(&text), Fake::default(), Stop::default());
+    let mut memory = Memory { recorded: Recorded::default(), dies_after: usize::MAX };
+    let asked = stop.clone();
+    let mut tell = |event: &Event| {
+        if matches!(event, Event::Step { step, status: "running", .. } if step == "slow") {
+            asked.stop();
+        }
+    };
+    let ended = run(&workflow, &given(&workflow, Recorded::default()), &fake, &mut memory, &stop, &mut tell);
+    assert_eq!(
+        (ended.status, fake.begun()),
+        (RunStatus::Interrupted, ["t1", "t2", "slow"].map(str::to_owned).to_vec())
+    );
+    let recorded = Recorded { status: None, ..memory.recorded };
+    let again = Fake { fails: vec!["t4".into()], ..Fake::default() };
+    // What is slow is so till it is told to stop, and is answered for here.
+    let path: StepPath = "slow".parse().expect("a path");
+    let recorded = Recorded { answers: [(path, Answer::Yes)].into(), ..recorded };
+    let (ended, _) = drive(&workflow, &again, recorded, usize::MAX);
+    assert_eq!(ended.status, RunStatus::Undone);
+    assert_eq!(again.begun(), ["t4", "slow/undo", "t2/undo", "t1/undo"]);
+}
