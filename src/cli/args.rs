@@ -63,6 +63,7 @@ pub(super) enum Command {
     Run(cmd::run::Args),
     Verify(cmd::verify::Args),
     Agent(cmd::agent::Args),
+    Workflow(cmd::workflow::Args),
     Trust(cmd::trust::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

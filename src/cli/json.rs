@@ -2,9 +2,13 @@
 
 mod dump;
 mod run;
+mod workflow;
 
 pub use dump::Dump;
 pub use run::{RunAnswer, RunEvent, RunsAnswer};
+pub use workflow::{
+    PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput, WorkflowsAnswer,
+};
 
 use super::format::rfc3339;
 use crate::{
@@ -692,6 +696,9 @@ pub fn schemas() -> serde_json::Value {
         ("run", schema::<RunAnswer>(), "delegate, run show, run resume, run answer"),
         ("runs", schema::<RunsAnswer>(), "run list"),
         ("event", schema::<RunEvent>(), "a line of --jsonl"),
+        ("workflows", schema::<WorkflowsAnswer>(), "workflow list, check"),
+        ("workflow", schema::<WorkflowAnswer>(), "workflow show, new"),
+        ("patterns", schema::<PatternsAnswer>(), "workflow patterns"),
         ("demo", schema::<DemoAnswer>(), "demo"),
         ("error", schema::<ErrorAnswer>(), "any command that fails"),
     ];

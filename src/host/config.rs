@@ -12,7 +12,7 @@ mod workflows;
 pub use crate::base::toml::{At, Mistake};
 pub use shape::{Agent, Config, Cost, Strengths, Tool, Verify, VerifyCheck};
 
-pub use workflows::read_own as read_own_workflows;
+pub use workflows::{read_bytes, read_own as read_own_workflows};
 
 use super::trust::Content;
 use crate::disk;

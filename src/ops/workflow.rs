@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     base::text,
-    disk,
     host::{
         config::{self, WORKFLOWS},
         env::Homes,
@@ -137,7 +136,7 @@ impl Session {
     /// # Errors
     /// When it can't be read.
     pub fn named_text(&self, path: &Path, limit: usize) -> Result<String, Error> {
-        let bytes = disk::read(&self.dir.join(path), limit)
+        let bytes = config::read_bytes(&self.dir.join(path), limit)
             .map_err(Error::file(format!("{} can't be read", path.display())))?;
         String::from_utf8(bytes)
             .map_err(|_| Error::usage(format!("{} is no text in UTF-8", path.display()), "write it as UTF-8"))
@@ -178,7 +177,7 @@ impl WorkFiles {
     /// When it can't be read, has more, or lies outside of the work tree.
     pub fn text(&self, path: &str, limit: usize) -> Result<String, String> {
         let real = self.real(path)?;
-        let bytes = disk::read(&real, limit).map_err(|error| format!("{path} can't be read: {error}"))?;
+        let bytes = config::read_bytes(&real, limit).map_err(|error| format!("{path} can't be read: {error}"))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 

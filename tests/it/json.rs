@@ -122,6 +122,9 @@ fn every_answer_is_what_the_schema_says() {
     ok(claude, "agents", &["agent", "list"]);
     ok(claude, "agent", &["agent", "show", "tester"]);
     ok(claude, "suggestion", &["agent", "suggest", "security audit"]);
+    ok(claude, "workflows", &["workflow", "list"]);
+    ok(claude, "workflow", &["workflow", "show", "refine"]);
+    ok(claude, "patterns", &["workflow", "patterns"]);
     ok(claude, "trust", &["trust"]);
     repo.write(".aio/config.toml", "[verify]\ntest = 'true'\n");
     contract.holds(claude, 3, "trust", &["trust"]);

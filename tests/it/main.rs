@@ -50,3 +50,4 @@ mod tidy;
 mod together;
 mod trust;
 mod verify;
+mod workflow;

@@ -29,6 +29,7 @@ pub(super) mod trust;
 pub(super) mod unregister;
 pub(super) mod verify;
 pub(super) mod whoami;
+pub(super) mod workflow;
 
 use super::{
     args::{Args, Command, Global},
@@ -106,6 +107,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Compact(args) => args.run(cx),
         Command::Sync(args) => args.run(cx),
         Command::Agent(args) => args.run(cx),
+        Command::Workflow(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
         Command::Delegate(args) => args.run(cx),
         Command::Run(args) => args.run(cx),

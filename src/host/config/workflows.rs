@@ -35,6 +35,9 @@ pub(super) fn read(root: &Path, content: &mut Content) -> Result<BTreeMap<String
 }
 
 /// The texts of a folder that is the user's own, of which nothing has to be approved.
+///
+/// # Errors
+/// When they can't be read.
 pub fn read_own(folder: &Path) -> io::Result<BTreeMap<String, String>> {
     let mut paths = Vec::new();
     find(folder, "", 0, &mut paths)?;
@@ -45,6 +48,14 @@ pub fn read_own(folder: &Path) -> io::Result<BTreeMap<String, String>> {
         Ok((path, text))
     };
     paths.into_iter().map(text).collect()
+}
+
+/// What is in a file of at most `limit` bytes.
+///
+/// # Errors
+/// When it can't be read, or has more.
+pub fn read_bytes(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    crate::disk::read(path, limit)
 }
 
 fn find(folder: &Path, below: &str, depth: usize, paths: &mut Vec<String>) -> io::Result<()> {

@@ -4,6 +4,8 @@
 //! so that a run whose driver died is gone on with from there: results that are written down are taken as they are, and
 //! the rest is done. That a driver dies undoes nothing; that a step fails does.
 
+mod begin;
+mod drive;
 pub mod event;
 mod fill;
 pub mod record;
@@ -25,21 +27,20 @@ use crate::{
         id::{RunId, StepPath},
         path::RepoPath,
     },
-    model::run::{Failure, FailureKind, RunStatus, StepStatus},
+    model::run::{Failure, RunStatus},
 };
 use serde_json::{Map, Value};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
-use tree::{Frame, ROOT, Scope, Unit, UnitId};
+use tree::{Frame, Unit, UnitId};
 
 /// The most steps at once, and in all, unless a workflow says otherwise.
 pub const MAX_PARALLEL: usize = 8;
@@ -217,274 +218,4 @@ pub fn run(
     run.plant(workflow);
     let (tx, rx) = mpsc::channel();
     thread::scope(|scope| run.drive(scope, &tx, &rx))
-}
-
-impl<'w> Run<'w, '_> {
-    /// The run itself and its first steps.
-    fn plant(&mut self, workflow: &'w workflow::Workflow) {
-        let max_steps = workflow::count(&workflow.steps).max(MAX_STEPS);
-        self.limits.max_steps = Some(self.limits.max_steps.unwrap_or(max_steps));
-        let cap = self.given.max_parallel.or(self.limits.max_parallel).unwrap_or(MAX_PARALLEL);
-        self.units.push(Unit {
-            path: None,
-            place: String::new(),
-            step: None,
-            frame: 0,
-            index: 0,
-            parent: None,
-            item: None,
-            cap: Some(cap),
-            working: 0,
-            phase: tree::Phase::Waiting,
-            record: minijinja::Value::default(),
-        });
-        let event = self.given.event.as_ref();
-        let event = event.map(|(kind, details)| serde_json::json!({ "type": kind, "details": details }));
-        let value = crate::runner::language::engine::value_of;
-        let mut event = event.unwrap_or_else(|| serde_json::json!({}));
-        if let Some(fields) = event.as_object_mut() {
-            // What is not known is as if it weren't there, so that a template can say what stands for it.
-            fields.retain(|_, field| !field.is_null());
-        }
-        let scope = Scope {
-            outer: None,
-            inputs: value(&Value::Object(self.given.inputs.clone())),
-            vars: value(&workflow.vars),
-            event: value(&event),
-            item: None,
-            round: None,
-        };
-        self.open_frame(ROOT, &workflow.steps, scope, 1);
-    }
-
-    fn drive<'s, 'e: 's>(
-        &mut self,
-        scope: &'s thread::Scope<'s, 'e>,
-        tx: &mpsc::Sender<Told>,
-        rx: &mpsc::Receiver<Told>,
-    ) -> Ended
-    where
-        'w: 'e,
-    {
-        self.change(Change::Run(RunStatus::Running));
-        (self.tell)(&Event::Run { status: RunStatus::Running.as_str() });
-        loop {
-            self.settle_all();
-            if self.given.is_cancelled && self.at_work == 0 {
-                self.cancel();
-            }
-            self.start_undoing(scope, tx);
-            self.start_ready(scope, tx);
-            if self.can_undo() {
-                continue;
-            }
-            if self.at_work == 0 && self.todo.is_empty() {
-                if !self.is_late || !self.end_late() {
-                    break;
-                }
-                continue;
-            }
-            match self.hear(rx) {
-                Some(told) => self.take(told),
-                None => self.late(),
-            }
-        }
-        self.ended()
-    }
-
-    /// What is told next; nothing when the time of the run is up first.
-    fn hear(&self, rx: &mpsc::Receiver<Told>) -> Option<Told> {
-        const LONG: Duration = Duration::from_secs(3600);
-        loop {
-            let wait = match self.deadline.filter(|_| !self.is_late) {
-                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-                None => LONG,
-            };
-            match rx.recv_timeout(wait.min(LONG)) {
-                Ok(told) => return Some(told),
-                Err(_) if self.deadline.is_some_and(|deadline| !self.is_late && Instant::now() >= deadline) => {
-                    return None;
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    fn take(&mut self, told: Told) {
-        match told {
-            Told::Moment(id, moment) => self.moment(id, &moment),
-            Told::Done(id, done) => {
-                self.leave(id);
-                self.done(id, *done);
-            }
-            Told::Answered(id, answer) => {
-                self.leave(id);
-                self.is_asking = false;
-                match answer {
-                    Some(answer) => self.answered(id, answer),
-                    None => self.units[id].phase = tree::Phase::Asked,
-                }
-            }
-            Told::Undoing(id, moment) => {
-                let name = format!("{}/{}", self.units[id].name(), crate::runner::language::UNDO);
-                (self.tell)(&Event::of(&name, &moment));
-            }
-            Told::Undone(id, result) => {
-                self.leave(id);
-                self.undone(id, result);
-            }
-        }
-    }
-
-    fn moment(&mut self, id: UnitId, moment: &Moment) {
-        if let (Moment::Status(status), Some(path)) = (moment, self.units[id].path.clone()) {
-            self.change(Change::Stands { path, status: *status });
-        }
-        (self.tell)(&Event::of(&self.units[id].name(), moment));
-    }
-
-    /// Begins what can be begun, in the order in which it became ready.
-    fn start_ready<'s, 'e: 's>(&mut self, scope: &'s thread::Scope<'s, 'e>, tx: &mpsc::Sender<Told>)
-    where
-        'w: 'e,
-    {
-        let mut passed = VecDeque::new();
-        while let Some(id) = self.ready.pop_front() {
-            if self.is_stopped() || self.units[ROOT].working >= self.units[ROOT].cap.unwrap_or(usize::MAX) {
-                passed.push_back(id);
-                break;
-            }
-            if !self.has_room(id) {
-                passed.push_back(id);
-                continue;
-            }
-            self.start(id, scope, tx);
-            // What ended at once, such as what is kept from before, may have made others ready.
-            self.settle_all();
-        }
-        passed.append(&mut self.ready);
-        self.ready = passed;
-    }
-
-    /// Whether one more may be at work wherever the unit is inside of.
-    fn has_room(&self, id: UnitId) -> bool {
-        // Somebody who is asked takes no room of those who work.
-        if self.units[id].kind() == "ask" {
-            return !self.is_asking;
-        }
-        let mut above = Some(id);
-        while let Some(at) = above {
-            let unit = &self.units[at];
-            if unit.cap.is_some_and(|cap| unit.working >= cap) {
-                return false;
-            }
-            above = unit.parent;
-        }
-        true
-    }
-
-    fn enter(&mut self, id: UnitId) {
-        self.at_work += 1;
-        self.count_working(id, |working| *working += 1);
-    }
-
-    fn leave(&mut self, id: UnitId) {
-        self.at_work -= 1;
-        self.count_working(id, |working| *working -= 1);
-    }
-
-    fn count_working(&mut self, id: UnitId, change: fn(&mut usize)) {
-        let mut above = Some(id).filter(|id| self.units[*id].kind() != "ask");
-        while let Some(at) = above {
-            change(&mut self.units[at].working);
-            above = self.units[at].parent;
-        }
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stop_work.is_set() || self.unrecorded.is_some() || self.given.is_cancelled
-    }
-
-    fn change(&mut self, change: Change) {
-        if self.unrecorded.is_none()
-            && let Err(why) = self.journal.record(&change)
-        {
-            self.unrecorded = Some(why);
-            self.stop_work.stop();
-        }
-    }
-
-    /// The time of the run is up: what is at work is ended, and then the run has failed.
-    fn late(&mut self) {
-        self.is_late = true;
-        self.stop_work.stop();
-    }
-
-    fn end_late(&mut self) -> bool {
-        if self.stop.is_set()
-            || self.unrecorded.is_some()
-            || !matches!(self.units[ROOT].phase, tree::Phase::Inside { .. })
-        {
-            return false;
-        }
-        self.register_half_done();
-        let text = "the time of the run was up".to_owned();
-        self.finish(ROOT, Outcome::failed(Failure { kind: FailureKind::TimedOut, text }));
-        true
-    }
-
-    fn ended(&mut self) -> Ended {
-        let asked = self.units.iter().filter(|unit| matches!(unit.phase, tree::Phase::Asked));
-        let asked: Vec<StepPath> = asked.filter_map(|unit| unit.path.clone()).collect();
-        let outcome = self.units[ROOT].outcome().cloned();
-        let status = match &outcome {
-            None if self.stop.is_set() || self.unrecorded.is_some() || asked.is_empty() => RunStatus::Interrupted,
-            None => RunStatus::Waiting,
-            Some(outcome) if outcome.status == StepStatus::Failed => {
-                match (self.undone.is_empty(), self.undone.iter().all(|is| *is)) {
-                    (true, _) => RunStatus::Failed,
-                    (false, true) => RunStatus::Undone,
-                    (false, false) => RunStatus::UndoFailed,
-                }
-            }
-            Some(_) if self.has_reached_max => RunStatus::MaxIterationsReached,
-            Some(_) if !self.undos.is_empty() => RunStatus::AllTransactionsComplete,
-            Some(_) => RunStatus::Complete,
-        };
-        self.change(Change::Run(status));
-        (self.tell)(&Event::Run { status: status.as_str() });
-        let failure = outcome.as_ref().and_then(|outcome| outcome.failure.clone());
-        Ended {
-            status,
-            failure: failure.map(|failure| (self.failed_step(), failure)),
-            out: outcome.map(|outcome| outcome.out).unwrap_or_default(),
-            asked,
-            unrecorded: self.unrecorded.clone(),
-        }
-    }
-
-    /// The step whose failure is that of the run.
-    fn failed_step(&self) -> String {
-        let mut frame = self.frames.first();
-        let mut name = String::new();
-        while let Some(failed) = frame.and_then(|frame| frame.failed) {
-            name = self.units[failed].name();
-            frame = self.frames.iter().rev().find(|inner| inner.owner == failed && inner.failed.is_some());
-        }
-        name
-    }
-}
-
-/// What an executor comes to, whatever happens in it: the loop waits for a word of it.
-fn guarded(run: impl FnOnce() -> Done) -> Done {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Done {
-        status: StepStatus::Failed,
-        out: Value::Null,
-        exit: None,
-        attempts: Vec::new(),
-        files: Vec::new(),
-        diff: String::new(),
-        usage: Default::default(),
-        failure: Some(Failure { kind: FailureKind::Internal, text: "git-aio itself failed in this step".into() }),
-    })
 }

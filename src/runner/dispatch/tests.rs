@@ -1,12 +1,14 @@
 use super::*;
+use crate::model::run::{FailureKind, StepStatus};
 use crate::runner::{
     language::{Engine, engine::tests::Few, tests::loaded, workflow::Workflow},
     work::Action,
 };
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 mod generated;
+mod saga;
 
 /// One that does what it is told to by the path of a step, and remembers what was asked of it.
 #[derive(Default)]
@@ -47,7 +49,7 @@ impl Fake {
         self.log.lock().expect("not poisoned").begun.clone()
     }
 
-    fn text(&self, path: &str) -> String {
+    pub(super) fn text(&self, path: &str) -> String {
         self.log.lock().expect("not poisoned").texts.get(path).cloned().unwrap_or_default()
     }
 }
@@ -81,14 +83,14 @@ impl Execute for Fake {
             log.texts.insert(path.clone(), text);
         }
         tell(Moment::Status(StepStatus::Running));
-        if path.starts_with("slow") {
+        if path == "slow" {
             while !stop.is_set() {
                 thread::sleep(Duration::from_millis(1));
             }
         }
         thread::yield_now();
         self.log.lock().expect("not poisoned").at_work -= 1;
-        if stop.is_set() && path.starts_with("slow") {
+        if stop.is_set() && path == "slow" {
             return done(StepStatus::Waiting, Value::Null);
         }
         if self.find(&path, self.asks.iter().map(|name| (name, ()))).is_some() {
@@ -147,7 +149,7 @@ pub(super) fn drive(workflow: &Workflow, fake: &Fake, recorded: Recorded, dies_a
     (ended, memory.recorded)
 }
 
-fn whole(text: &str, fake: &Fake) -> (Ended, Recorded) {
+pub(super) fn whole(text: &str, fake: &Fake) -> (Ended, Recorded) {
     drive(&loaded(text), fake, Recorded::default(), usize::MAX)
 }
 
@@ -192,75 +194,6 @@ fn a_loop_at_its_limit_is_a_status_and_no_failure() {
     assert_eq!(fake.begun().iter().filter(|path| path.ends_with("write")).count(), 5);
     assert_eq!(fake.text("after"), "echo max_iterations_reached");
     assert_eq!(status(&recorded, "after"), "ok");
-}
-
-const SAGA: &str = "
-[[step]]
-id = 't1'
-run = 'true'
-compensate = { run = 'undo {{ self.out }}' }
-[[step]]
-id = 't2'
-run = 'true'
-compensate = { run = 'undo' }
-[[step]]
-id = 't3'
-run = 'true'
-compensate = { run = 'undo', after = 'start' }
-[[step]]
-id = 't4'
-run = 'true'
-compensate = { run = 'undo' }
-";
-
-#[test]
-fn what_was_done_is_undone_in_reverse_though_one_undo_fails() {
-    let fake = Fake { fails: vec!["t3".into(), "t2/undo".into()], ..Fake::default() };
-    let (ended, recorded) = whole(SAGA, &fake);
-    assert_eq!(ended.status, RunStatus::UndoFailed);
-    assert_eq!(fake.begun(), ["t1", "t2", "t3", "t3/undo", "t2/undo", "t1/undo"]);
-    assert_eq!(fake.text("t1/undo"), "undo 'out of t1'");
-    assert_eq!(ended.failure.expect("a failure").0, "t3");
-    assert_eq!(recorded.undone.values().filter(|failure| failure.is_some()).count(), 1);
-    assert_eq!(whole(SAGA, &Fake::default()).0.status, RunStatus::AllTransactionsComplete);
-}
-
-#[test]
-fn that_a_driver_dies_undoes_nothing() {
-    for changes in 0..20 {
-        let fake = Fake { fails: vec!["t3".into()], ..Fake::default() };
-        let workflow = loaded(SAGA);
-        let (ended, mut recorded) = drive(&workflow, &fake, Recorded::default(), changes);
-        if ended.status.is_final() {
-            continue;
-        }
-        assert_eq!(ended.status, RunStatus::Interrupted);
-        recorded.answers = recorded.begun.iter().map(|path| (path.clone(), Answer::Rerun)).collect();
-        let again = Fake { fails: vec!["t3".into()], ..Fake::default() };
-        let (ended, after) = drive(&workflow, &again, recorded, usize::MAX);
-        assert_eq!(ended.status, RunStatus::Undone, "after {changes}");
-        assert_eq!(after.undone.len(), 3);
-        let undone: Vec<_> = again.begun().into_iter().filter(|path| path.ends_with("undo")).collect();
-        assert!(["t3/undo", "t2/undo", "t1/undo"].ends_with(&undone.iter().map(String::as_str).collect::<Vec<_>>()));
-    }
-}
-
-#[test]
-fn a_command_that_was_lost_waits_for_somebody_to_say_what_became_of_it() {
-    let workflow = loaded("[[step]]\nid = 'a'\nrun = 'pay'\n[[step]]\nid = 'b'\nrun = 'true'\n");
-    let (_, recorded) = drive(&workflow, &Fake::default(), Recorded::default(), 2);
-    let fake = Fake::default();
-    let (ended, recorded) = drive(&workflow, &fake, recorded, usize::MAX);
-    assert_eq!((ended.status, fake.begun().len()), (RunStatus::Waiting, 0));
-    let path = ended.asked[0].clone();
-    let answer = |answer: Answer| {
-        let recorded = Recorded { answers: [(path.clone(), answer)].into(), ..recorded.clone() };
-        let fake = Fake::default();
-        (drive(&workflow, &fake, recorded, usize::MAX).0.status, fake.begun())
-    };
-    assert_eq!(answer(Answer::Yes), (RunStatus::Complete, vec!["b".to_owned()]));
-    assert_eq!(answer(Answer::Rerun), (RunStatus::Complete, vec!["a".to_owned(), "b".to_owned()]));
-    assert_eq!(answer(Answer::No), (RunStatus::Failed, vec![]));
 }
 
 #[test]
@@ -368,62 +301,6 @@ fn a_run_goes_no_further_than_its_limits() {
     assert_eq!(ended.status, RunStatus::Undone);
     assert_eq!(ended.failure.expect("a failure").1.kind, FailureKind::TimedOut);
     assert_eq!(fake.begun(), ["first", "slow", "first/undo"]);
-}
-
-#[test]
-fn a_failure_that_is_allowed_undoes_what_is_inside_of_it_and_no_more() {
-    let text = "
-[[step]]
-id = 'outer'
-run = 'true'
-compensate = { run = 'undo' }
-[[step]]
-id = 'try'
-allow_failure = true
-  [[step.step]]
-  id = 'one'
-  run = 'true'
-  compensate = { run = 'undo' }
-  [[step.step]]
-  id = 'two'
-  run = 'true'
-[[step]]
-id = 'after'
-if = 'not steps.try.ok'
-run = 'true'
-";
-    let fake = Fake { fails: vec!["two".into()], ..Fake::default() };
-    let (ended, _) = whole(text, &fake);
-    assert_eq!(fake.begun(), ["outer", "try/one", "try/two", "try/one/undo", "after"]);
-    assert_eq!(ended.status, RunStatus::AllTransactionsComplete);
-}
-
-#[test]
-fn items_one_at_a_time_end_with_the_first_that_fails() {
-    let text = "
-[[step]]
-id = 't'
-for_each = [1, 2, 3, 4]
-max_parallel = 1
-run = 'true'
-compensate = { run = 'undo {{ item }}' }
-";
-    let fake = Fake { fails: vec!["t/3".into()], ..Fake::default() };
-    assert_eq!(whole(text, &fake).0.status, RunStatus::Undone);
-    assert_eq!(fake.begun(), ["t/1", "t/2", "t/3", "t/2/undo", "t/1/undo"]);
-    assert_eq!(fake.text("t/2/undo"), "undo 2");
-}
-
-#[test]
-fn what_is_cancelled_is_undone() {
-    let workflow = loaded(SAGA);
-    let (_, recorded) = drive(&workflow, &Fake::default(), Recorded::default(), 6);
-    let fake = Fake::default();
-    let mut memory = Memory { recorded: recorded.clone(), dies_after: usize::MAX };
-    let given = Given { is_cancelled: true, ..given(&workflow, recorded) };
-    let ended = run(&workflow, &given, &fake, &mut memory, &Stop::default(), &mut |_| ());
-    assert_eq!(ended.status, RunStatus::Undone);
-    assert!(fake.begun().iter().all(|path| path.ends_with("undo")), "{:?}", fake.begun());
 }
 
 #[test]

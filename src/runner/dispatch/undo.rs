@@ -6,8 +6,8 @@
 
 use super::{
     Run, Told,
+    drive::guarded,
     event::Event,
-    guarded,
     record::{Change, Outcome},
     steps::job,
     tree::{Phase, ROOT, UnitId},

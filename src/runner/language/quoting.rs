@@ -81,7 +81,7 @@ impl Quoting {
     pub(super) fn put_value(&mut self) -> bool {
         let is_bad = self.has_document
             || self.is_escaped
-            || self.open.iter().any(|open| *open == Open::Backtick)
+            || self.open.contains(&Open::Backtick)
             || matches!(self.open.last(), Some(Open::Single | Open::Double | Open::Comment | Open::Brace));
         self.last = Some('x');
         is_bad

@@ -195,7 +195,7 @@ impl Resolver<'_, '_> {
             self.job(job, &Around { has_self: true, ..inner.clone() }, reads)?;
         }
         self.repeated_prev(&action)?;
-        Ok(Step { id: id.value, line, action, needs: Vec::new(), flow: flow })
+        Ok(Step { id: id.value, line, action, needs: Vec::new(), flow })
     }
 
     /// What a round read of the round before can only be held against shapes when all steps of the block are known.

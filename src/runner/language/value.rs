@@ -17,7 +17,7 @@ use toml_edit::Item;
 /// the word that is looked for, or else where the text begins.
 pub(super) fn place(source: &Source<'_>, span: &std::ops::Range<usize>, text: &str, at: usize) -> At<()> {
     let raw = source.text().get(span.clone()).unwrap_or_default();
-    let marks = raw.chars().take(3).take_while(|c| Some(*c) == raw.chars().next() && "'\"".contains(*c)).count();
+    let marks = raw.chars().take(3).take_while(|c| raw.starts_with(*c) && "'\"".contains(*c)).count();
     let opening = if marks == 3 { 3 } else { marks.min(1) };
     let opening = opening
         + raw.get(opening..).map_or(0, |rest| {

@@ -1,0 +1,82 @@
+//! Workflows as files: found, approved, checked and shown.
+
+use crate::env::TestEnvironment;
+use std::fs;
+
+const FLOW: &str = "about = \"Try.\"\n\n[[step]]\nid = \"a\"\nprompt = \"{% include 'words/task.md' %}\"\n";
+
+#[test]
+fn those_of_the_repository_come_first_and_wait_for_approval() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let find = |name: &str| {
+        let all = repo.json_as("", &["workflow", "list"])["workflows"].as_array().unwrap().clone();
+        all.into_iter().find(|workflow| workflow["name"] == name).unwrap_or_default()
+    };
+    assert_eq!(find("tdd")["origin"], "builtin");
+    assert_eq!(repo.ok(&["workflow", "new", "tdd"]), ".aio/workflows/tdd.toml\n");
+    assert_eq!((find("tdd")["origin"].as_str(), find("tdd")["waiting"].as_bool()), (Some("repository"), Some(true)));
+    assert_eq!(repo.aio(&["workflow", "new", "tdd"]).code, 2, "nothing is written over");
+
+    repo.write(".aio/workflows/try.toml", FLOW);
+    assert!(find("try")["error"].as_str().unwrap().contains("words/task.md can't be included: there is no such file"));
+    repo.write(".aio/workflows/words/task.md", "Do it.\n");
+    assert!(find("try")["error"].is_null());
+
+    let shown = repo.aio(&["trust"]);
+    assert!(shown.stdout.contains("+Do it."), "{shown:?}");
+    assert!(
+        shown.stdout.contains("  the workflow try can be run, as it stands in .aio/workflows/try.toml\n"),
+        "{shown:?}"
+    );
+    repo.ok(&["trust", "--yes"]);
+    assert_eq!(find("try")["waiting"], false);
+    repo.write(".aio/workflows/words/task.md", "Do something else.\n");
+    assert_eq!(find("try")["waiting"], true, "what is included is approved as well");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_an_exit_code() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.write(".aio/workflows/try.toml", "[[step]]\nid = \"a\"\nagent = \"reviwer\"\nprompt = \"x\"\n");
+    let ended = repo.aio(&["workflow", "check"]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(
+        ended.stdout,
+        "wrong  try: line 1: the step a: there is no tool or agent 'reviwer'; did you mean reviewer?\n"
+    );
+    repo.write("drafts/flow.toml", "[[step]]\nid = \"a\"\nrun = \"echo '{{ run.id }}'\"\n");
+    let ended = repo.aio(&["workflow", "check", "drafts/flow.toml"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.stdout.contains(":3:17: a value in a command is quoted already"), "{ended:?}");
+    assert_eq!(repo.aio(&["workflow", "show", "refin"]).code, 8);
+}
+
+#[test]
+fn every_workflow_of_the_documentation_is_whole() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/workflows.md")).unwrap();
+    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let blocks: Vec<&str> = blocks.filter(|block| block.contains("[[step]]")).collect();
+    assert!(blocks.len() > 2);
+    for (number, block) in blocks.into_iter().enumerate() {
+        repo.write(&format!(".aio/workflows/example-{number}.toml"), block);
+    }
+    repo.ok(&["workflow", "check"]);
+}
+
+#[test]
+fn what_is_shipped_is_shown_with_its_plan_and_both_tables() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let answer = repo.json_as("", &["workflow", "show", "refine"]);
+    let steps: Vec<_> = answer["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["refine", "refine/write", "refine/review"]);
+    assert_eq!(answer["steps"][1]["isolation"], "claims");
+    let patterns = repo.json_as("", &["workflow", "patterns"]);
+    assert_eq!((patterns["scenarios"].as_array().unwrap().len(), patterns["needs"].as_array().unwrap().len()), (8, 5));
+    let schema: serde_json::Value = serde_json::from_str(&repo.ok(&["workflow", "schema"])).unwrap();
+    assert_eq!(schema["properties"]["step"]["type"], "array");
+}
