@@ -76,6 +76,7 @@ pub fn run(task: &Task<'_>, interrupts: &Interrupts, beat: &mut dyn FnMut()) -> 
     let outcome = supervise::run(shell, &[], Streams::Together, &limits, interrupts, &mut |event| match event {
         Event::Stdout(bytes) | Event::Stderr(bytes) => kept.add(bytes),
         Event::Beat => beat(),
+        Event::Begun => {}
     })?;
     let end = match outcome.end {
         supervise::End::Exited(code) => End::Exited(code),

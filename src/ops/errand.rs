@@ -44,20 +44,7 @@ pub struct Errand<'a> {
 }
 
 impl Session {
-    /// Waits until a tool may be started: others of its kind may have been just now, on this machine.
-    ///
-    /// # Errors
-    /// When it can't be told. Being stopped meanwhile is none.
-    pub fn wait_for_turn(&self, hand: &Hand, interrupts: &Interrupts) -> Result<(), Error> {
-        match stagger::wait_turn(hand.tool(), hand.stagger, interrupts) {
-            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
-                Err(Error::file(format!("can't tell when {} was started last", hand.tool()))(error))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Has a tool do a piece of work.
+    /// Has a tool do a piece of work, once it may be started: others of its kind may have been just now, on this machine.
     ///
     /// # Errors
     /// When it can't be started.
@@ -68,7 +55,18 @@ impl Session {
         interrupts: &Interrupts,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<Ended, Error> {
-        self.send_by(&hand.tool, errand, interrupts, hear)
+        let turn = match stagger::wait_turn(hand.tool(), hand.stagger, interrupts) {
+            Ok(turn) => turn,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(Ended::before_it_began()),
+            Err(error) => return Err(Error::file(format!("can't tell when {} was started last", hand.tool()))(error)),
+        };
+        let mut turn = Some(turn);
+        self.send_by(&hand.tool, errand, interrupts, &mut |heard| {
+            if heard == Heard::Begun {
+                drop(turn.take());
+            }
+            hear(heard);
+        })
     }
 
     /// Runs a line of shell in the same way: what it prints on standard output is its answer.

@@ -198,6 +198,17 @@ impl Checked {
         }
     }
 
+    /// That whoever asked for the work wanted nothing of it to be checked.
+    pub fn left_out() -> Checked {
+        Checked {
+            name: "@default".into(),
+            source: Source::Caller,
+            outcome: Outcome::NotRun,
+            why: Some("left out, as was asked for".into()),
+            ..Checked::of_scope(String::new())
+        }
+    }
+
     /// What is recorded of it: all but what it printed, of which a digest is.
     pub fn record(&self) -> CheckRecord {
         let digest = || text::hex(&sha2::Sha256::digest(self.output.as_bytes()));

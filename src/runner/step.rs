@@ -11,7 +11,7 @@ mod recover;
 
 use super::{
     recorder::{Recorder, Unrecorded},
-    work::{Action, Done, Moment, Retry, Task, Who, Work},
+    work::{Action, CALLER, Done, Isolation, Moment, Retry, Task, Who, Work},
 };
 use crate::{
     base::id::InstanceId,
@@ -107,10 +107,15 @@ impl Doer<'_> {
         if let Some(end) = self.recover()? {
             return Ok(end);
         }
-        match &self.work.action {
+        let first = self.step.attempts.len();
+        let end = match &self.work.action {
             Action::Prompt { agents, task } => self.by_agents(agents, task, &self.work.scope.clone()),
             Action::Run { line } => self.by_command(line),
+        };
+        if !matches!(end, Ok(End::Usable(_))) && self.work.isolation == Isolation::Claims {
+            self.put_parts_back(first);
         }
+        end
     }
 
     /// Has one agent after the other try.
@@ -119,7 +124,12 @@ impl Doer<'_> {
         let mut first = true;
         for who in agents {
             let hands = match who {
-                Who::Caller => return Ok(End::Asked),
+                Who::Caller => {
+                    if !first {
+                        (self.tell)(Moment::Next { agent: CALLER.to_owned() });
+                    }
+                    return Ok(End::Asked);
+                }
                 Who::Agent { tool, persona } => self.session.hands(tool.as_deref(), persona.as_deref()),
             };
             let hands = match hands {

@@ -19,7 +19,7 @@ use crate::{
     runner::{
         document::{self, Setting},
         recorder::Unrecorded,
-        work::{Action, Moment, Task},
+        work::{Action, Isolation, Moment, Task},
     },
 };
 use serde_json::Value;
@@ -154,12 +154,6 @@ impl Doer<'_> {
         plan: &Plan,
         place: Option<&Place>,
     ) -> Result<Tried, Unrecorded> {
-        if let Some(hand) = means.hand.filter(|hand| !hand.stagger.is_zero()) {
-            self.status(StepStatus::Queued);
-            if let Err(error) = self.session.wait_for_turn(hand, &self.site.interrupts) {
-                return self.not_begun(means.label, internal(error));
-            }
-        }
         if self.site.is_stopped() {
             return Ok(Tried::Stopped);
         }
@@ -174,7 +168,10 @@ impl Doer<'_> {
         self.site.recorder.keep(kept, format!("{path}: attempt {number}"))?;
         self.record(&format!("{agent} begins attempt {number}"))?;
         (self.tell)(Moment::Tries { attempt: number, agent, instance });
-        (self.tell)(Moment::Status(StepStatus::Running));
+        // It may have to wait till the one that was started before it is under way.
+        if means.hand.is_some_and(|hand| !hand.stagger.is_zero()) {
+            (self.tell)(Moment::Status(StepStatus::Queued));
+        }
         let ended = match self.send(means, place, number) {
             Ok(ended) => ended,
             Err(error) => {
@@ -221,6 +218,7 @@ impl Doer<'_> {
                 beaten = Instant::now();
             }
             (self.tell)(match heard {
+                Heard::Begun => Moment::Status(StepStatus::Running),
                 Heard::Doing(words) => Moment::Doing(words),
                 Heard::Alive => Moment::Alive,
             });
@@ -292,10 +290,11 @@ impl Doer<'_> {
         if judged.is_stopped {
             return self.stopped(began, place, traces);
         }
-        if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces)
-            && let Err(failure) = self.put_to_use(value, place, traces)
-        {
-            judged.result = Err(failure);
+        if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces) {
+            self.judged(&judged)?;
+            if let Err(failure) = self.put_to_use(value, place, traces) {
+                judged.result = Err(failure);
+            }
         }
         if let Err(failure) = &mut judged.result
             && failure.kind != FailureKind::Missed
@@ -325,27 +324,47 @@ impl Doer<'_> {
         }
     }
 
+    /// Records that it is usable, where more is to come of it than being told: that is not to be done twice.
+    fn judged(&mut self, judged: &Judged) -> Result<(), Unrecorded> {
+        let comes_to_more =
+            self.work.contract.commit || self.work.save.is_some() || self.work.isolation == Isolation::Worktree;
+        if !comes_to_more {
+            return Ok(());
+        }
+        if let Some(attempt) = self.step.attempts.last_mut() {
+            attempt.stage = Stage::Judged;
+            attempt.checks.clone_from(&judged.checks);
+            attempt.review.clone_from(&judged.review);
+        }
+        self.record(&format!("attempt {} is usable", self.number()))
+    }
+
     /// What is to become of a usable result beside being told: saved, taken back, committed.
     fn put_to_use(&self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
         self.take_back(place, traces)?;
+        self.save_and_commit(value, &traces.inside, &place.worker.id)
+    }
+
+    /// All but the first of these, which change nothing where they were done before.
+    pub(super) fn save_and_commit(&self, value: &Value, files: &[RepoPath], by: &InstanceId) -> Result<(), Failure> {
         if let Some(save) = &self.work.save {
             let written = self.session.save(save, text_of(value).as_bytes());
             written.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })?;
         }
         if self.work.contract.commit {
-            self.commit(place, &traces.inside, value)?;
+            self.commit(files, value, by)?;
         }
         Ok(())
     }
 
-    fn commit(&self, place: &Place, files: &[RepoPath], value: &Value) -> Result<(), Failure> {
+    fn commit(&self, files: &[RepoPath], value: &Value, by: &InstanceId) -> Result<(), Failure> {
         let title = match &self.work.action {
             Action::Prompt { task, .. } => text::one_line(&task.title, 72),
             Action::Run { line } => text::one_line(line, 72),
         };
         let body = text::block(text::head(&text_of(value), 4000), 4000);
         let message = format!("{title}\n\n{body}\n\nAio-Run: {}\n", self.site.recorder.run());
-        let committed = self.session.commit_only(files, &message, &place.worker.id);
+        let committed = self.session.commit_only(files, &message, by);
         committed.map_err(|error| Failure { kind: FailureKind::Check, text: with_hint(&error) })
     }
 

@@ -1,18 +1,19 @@
 //! A step whose driver is gone: what it had begun is brought to an end, so that nothing is done twice that may not be.
 //!
-//! An agent that was at work is ended, what it did so far is kept, and its scope is put back. One that had answered is
-//! taken at its word: the answer is judged, if the files are still as it left them. A command that was at work may have
-//! done anything, so it is run again only where the step says that it may be tried again.
+//! An agent that was at work is ended, what it did so far is kept, and its scope is put back. One whose work was found to be
+//! usable has done it: what was to become of that is done now, as far as it wasn't, and none is asked again. A command
+//! that was at work may have done anything, so it is run again only where the step says that it may be tried again.
 
-use super::{Doer, End, internal};
+use super::{Doer, End, internal, joined};
 use crate::{
-    model::run::{Attempt, Failure, FailureKind, Stage},
-    ops::{Error, Private},
+    model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
+    ops::{Error, Private, worktree::Removed},
     runner::{
         recorder::Unrecorded,
-        work::{Action, Moment},
+        work::{Action, Isolation, Moment},
     },
 };
+use serde_json::Value;
 
 impl Doer<'_> {
     /// Brings to an end what a driver before this one has begun. How the step ends, where that is clear from it.
@@ -21,14 +22,27 @@ impl Doer<'_> {
         let mark =
             format!("{}.{}.{}", self.site.recorder.run(), self.step.path.as_str().replace('/', "."), last.number);
         self.session.end_left(&mark);
+        self.session.end_left(&format!("{mark}.review"));
+        for instance in self.step.attempts.iter().filter_map(|attempt| attempt.instance.as_ref()) {
+            // It is gone, and what it held with it.
+            let _ = self.session.dismiss(instance);
+        }
+        self.clear_places();
+        if let Some(end) = self.known_end() {
+            return Ok(Some(end));
+        }
+        if last.stage == Stage::Judged
+            && let Some(value) = self.put_to_use_again(&last)
+        {
+            if let Some(attempt) = self.step.attempts.last_mut() {
+                attempt.stage = Stage::Settled;
+            }
+            return Ok(Some(End::Usable(value)));
+        }
         let recovered = match last.stage {
             Stage::Settled => Ok(()),
             Stage::Working | Stage::Answered | Stage::Judged => self.undo_begun(&last),
         };
-        if let Some(instance) = &last.instance {
-            // It is gone, and what it held with it.
-            let _ = self.session.dismiss(instance);
-        }
         if let Err(error) = recovered {
             return Ok(Some(End::Failed(internal(error))));
         }
@@ -48,9 +62,60 @@ impl Doer<'_> {
         Ok((!may_be_repeated).then_some(End::Asked))
     }
 
+    /// How the step has ended, where that was recorded and only the run's own end was not.
+    fn known_end(&self) -> Option<End> {
+        match self.step.status {
+            StepStatus::Ok => {
+                let usable = self.step.attempts.iter().filter(|attempt| attempt.failure.is_none());
+                Some(End::Usable(joined(usable.filter_map(|attempt| self.answer_of(attempt)).collect())))
+            }
+            StepStatus::Asked => Some(End::Asked),
+            StepStatus::Failed => Some(End::Failed(self.step.failure.clone().unwrap_or_else(|| internal("it failed")))),
+            _ => None,
+        }
+    }
+
+    /// What an attempt has answered, as it was kept.
+    fn answer_of(&self, attempt: &Attempt) -> Option<Value> {
+        let path = format!("out/{}.{}.txt", self.step.path, attempt.number);
+        let kept = self.session.kept_of_run(self.site.recorder.run(), &path).ok().flatten()?;
+        self.shaped(None, &String::from_utf8_lossy(&kept)).ok()
+    }
+
+    /// Does with the work of an attempt that is usable what its driver was about to do, and what may have been done in part:
+    /// `None` where that can't be.
+    fn put_to_use_again(&mut self, attempt: &Attempt) -> Option<Value> {
+        let value = self.answer_of(attempt)?;
+        let (before, after) = (attempt.before.as_ref()?, attempt.after.as_ref()?);
+        let before = self.session.capture_from_tree(before).ok()?;
+        let after = self.session.capture_from_tree(after).ok()?;
+        let scope = self.work.scope.clone();
+        let tool = attempt.instance.as_ref().map_or(super::attempt::SHELL, |instance| instance.tool()).to_owned();
+        let worker = self.hire(&tool, "", &scope).ok()?;
+        let done = self.restore(&after, &before, &attempt.files).is_ok()
+            && self.save_and_commit(&value, &attempt.files, &worker.id).is_ok();
+        let _ = self.session.dismiss(&worker.id);
+        done.then_some(value)
+    }
+
+    /// Removes the work trees in which this run worked apart. What was done in them goes with them.
+    fn clear_places(&self) {
+        if self.work.isolation == Isolation::Claims {
+            return;
+        }
+        for cleared in self.session.clear_isolated(|_| false).into_iter().flatten() {
+            if let Removed::Left { dir, why } = cleared.removed {
+                (self.tell)(Moment::Said(format!("a work tree is left at {}: {why}", dir.display())));
+            }
+        }
+    }
+
     /// Puts back what an attempt did before its driver was gone, and keeps it.
     fn undo_begun(&mut self, attempt: &Attempt) -> Result<(), Error> {
-        let Some(before) = &attempt.before else { return Ok(()) };
+        // What was done in a work tree of its own has gone with that, and what it took back is named by its files.
+        let Some(before) = attempt.before.as_ref().filter(|_| self.work.isolation == Isolation::Claims) else {
+            return Ok(());
+        };
         let path = self.step.path.clone();
         let before = self.session.capture_from_tree(before)?;
         let now = self.session.capture_after(&before)?;
