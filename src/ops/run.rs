@@ -117,6 +117,7 @@ impl Session {
         book.run.status = RunStatus::Running;
         book.run.ended = None;
         book.record(&[], "resume")?;
+        self.dismiss_workers_of(id)?;
         Ok((book, steps))
     }
 

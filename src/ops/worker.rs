@@ -17,6 +17,7 @@ use crate::{
         scope::Scope,
         view::View as _,
     },
+    store::Extent,
 };
 use std::ffi::OsStr;
 
@@ -144,6 +145,17 @@ impl Session {
         // Nobody comes back as it.
         let _ = self.live.remove(worker);
         Ok(())
+    }
+
+    /// Takes off the register whoever was at work for a run when its driver was gone. Nobody may be at work for it now.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub(super) fn dismiss_workers_of(&self, run: &RunId) -> Result<(), Error> {
+        let begins = format!("{run}: ");
+        let is_meant = |instance: &Instance| instance.task.as_ref().is_some_and(|task| task.text.starts_with(&begins));
+        let workers = self.snapshot()?.instances(Extent::Newest, is_meant)?.records;
+        workers.iter().try_for_each(|worker| self.dismiss(&worker.id))
     }
 
     /// Gives back those claims of a worker that cover none of `paths`.

@@ -244,7 +244,7 @@ fn drive(
     recorded.map_err(|error| Error::Busy(error.to_string()))?;
     let shown = session.shown_run(&id)?;
     if let (Some(file), Some(step)) = (&ledger, shown.steps.first()) {
-        write_ledger(session, file, &run, step);
+        write_ledger(session, file, &shown.run, step);
     }
     let verdict = done.attempts.last().filter(|_| !work.scope.is_empty() || work.contract.verify.is_some());
     Ok(Finished { run: shown, verdict: verdict.map(verdict_of), done })

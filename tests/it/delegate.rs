@@ -75,7 +75,7 @@ fn run_of(answer: &Value) -> String {
 }
 
 /// All that a failed attempt must leave as it was: every file with its mode, the index, the stashes, and where HEAD is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Snapshot {
     files: BTreeMap<String, (u32, Vec<u8>)>,
     index: String,

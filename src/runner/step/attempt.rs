@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     base::{id::InstanceId, path::RepoPath, text},
-    model::run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
+    model::{
+        run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
+        verify::Verdict,
+    },
     ops::{
         Error, Private,
         errand::{End, Ended, Errand, Heard, Unusable},
@@ -351,10 +354,21 @@ impl Doer<'_> {
             let written = self.session.save(save, text_of(value).as_bytes());
             written.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })?;
         }
-        if self.work.contract.commit {
-            self.commit(files, value, by)?;
+        match self.work.contract.commit {
+            true if self.may_be_committed() => self.commit(files, value, by),
+            true => {
+                (self.tell)(Moment::Said("not committed, since nothing shows that it is in order".into()));
+                Ok(())
+            }
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// What is not verified is committed only where whoever asked for it wanted no check.
+    fn may_be_committed(&self) -> bool {
+        let is_left_out = self.work.contract.verify.as_ref().is_some_and(Vec::is_empty);
+        let checks = self.step.attempts.last().map_or(&[][..], |last| &last.checks);
+        is_left_out || Verdict::of(checks.iter().map(|check| (check.source, check.outcome))) == Verdict::Passed
     }
 
     fn commit(&self, files: &[RepoPath], value: &Value, by: &InstanceId) -> Result<(), Failure> {

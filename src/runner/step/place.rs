@@ -140,6 +140,12 @@ impl Doer<'_> {
             let changed: Vec<RepoPath> = paths(self.session.changed_between(main, &now)?).collect();
             strays.extend(self.session.strays(&place.worker, &changed)?);
         }
+        if !strays.is_empty()
+            && let Some(ledger) = self.session.ledger_file()?
+        {
+            // That one is written by us.
+            strays.retain(|path| path.as_bytes() != ledger.as_bytes());
+        }
         Ok(Traces { after, kept, inside, strays })
     }
 

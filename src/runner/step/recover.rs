@@ -18,16 +18,12 @@ use serde_json::Value;
 impl Doer<'_> {
     /// Brings to an end what a driver before this one has begun. How the step ends, where that is clear from it.
     pub(super) fn recover(&mut self) -> Result<Option<End>, Unrecorded> {
+        self.clear_places();
         let Some(last) = self.step.attempts.last().cloned() else { return Ok(None) };
         let mark =
             format!("{}.{}.{}", self.site.recorder.run(), self.step.path.as_str().replace('/', "."), last.number);
         self.session.end_left(&mark);
         self.session.end_left(&format!("{mark}.review"));
-        for instance in self.step.attempts.iter().filter_map(|attempt| attempt.instance.as_ref()) {
-            // It is gone, and what it held with it.
-            let _ = self.session.dismiss(instance);
-        }
-        self.clear_places();
         if let Some(end) = self.known_end() {
             return Ok(Some(end));
         }
