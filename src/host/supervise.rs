@@ -13,7 +13,7 @@ mod lines;
 mod log;
 
 pub use group::End;
-pub(super) use group::{Event, Limits, Outcome, Streams, run};
+pub(super) use group::{Event, Limits, Outcome, Streams, end_marked as end_of, run};
 pub use interrupts::Interrupts;
 
 use super::{

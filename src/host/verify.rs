@@ -86,6 +86,11 @@ pub fn run(task: &Task<'_>, interrupts: &Interrupts, beat: &mut dyn FnMut()) -> 
     Ok(Ran { end, output: kept.text(), took: outcome.took })
 }
 
+/// Ends all that is still there of the check `mark` of this user, as far as it can be found, and tells how much that was.
+pub fn end_marked(mark: &str) -> usize {
+    supervise::end_of(MARK, mark)
+}
+
 /// The beginning and the end of a stream.
 #[derive(Default)]
 struct Kept {

@@ -60,7 +60,8 @@ impl Session {
     /// # Errors
     /// When it fails.
     pub fn set_up(&self, line: &str, interrupts: &Interrupts) -> Result<(), Error> {
-        let checked = self.make_check(&Planned::of_line("set up", line), interrupts, || {});
+        let mark = u64::from_be_bytes(self.random()).to_string();
+        let checked = self.make_check(&Planned::of_line("set up", line), &mark, interrupts, || {});
         if checked.outcome == Outcome::Passed {
             return Ok(());
         }

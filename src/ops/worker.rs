@@ -33,6 +33,9 @@ pub struct Worker {
     since: Option<Oid>,
 }
 
+/// The two halves of a scope, in the words of a workflow.
+pub type Halves = (Vec<String>, Vec<String>);
+
 /// Most operations that are looked through for what others held while a worker was at work.
 const MOST_OPERATIONS: usize = 10_000;
 
@@ -219,7 +222,7 @@ impl Session {
     ///
     /// # Errors
     /// When a scope is none, or git can't be asked.
-    pub fn halves(&self, scope: &[String]) -> Result<Option<(Vec<String>, Vec<String>)>, Error> {
+    pub fn halves(&self, scope: &[String]) -> Result<Option<Halves>, Error> {
         let parts = match scope {
             [_] => {
                 let targets = self.scopes(scope)?;

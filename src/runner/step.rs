@@ -16,7 +16,7 @@ use super::{
 use crate::{
     base::id::InstanceId,
     model::run::{Attempt, Failure, FailureKind, Step, StepStatus, Usage},
-    ops::{Error, Session, tool::Hand, verify::Interrupts},
+    ops::{Error, Session, tool::Hand, verify::Interrupts, worker::Halves},
 };
 use attempt::Tried;
 use serde_json::Value;
@@ -217,19 +217,14 @@ impl Doer<'_> {
     }
 
     /// The two halves of a scope, where that was too much for one attempt.
-    fn halves(&self, failure: &Failure, scope: &[String]) -> Option<(Vec<String>, Vec<String>)> {
+    fn halves(&self, failure: &Failure, scope: &[String]) -> Option<Halves> {
         let is_too_much = matches!(failure.kind, FailureKind::Stalled | FailureKind::TimedOut | FailureKind::Scope);
         let splits = self.work.retry.split && is_too_much;
         splits.then(|| self.session.halves(scope).ok().flatten()).flatten()
     }
 
     /// One half after the other, each with the same agent; the result is what both say.
-    fn by_halves(
-        &mut self,
-        hand: &Hand,
-        task: &Task,
-        (one, other): (Vec<String>, Vec<String>),
-    ) -> Result<End, Unrecorded> {
+    fn by_halves(&mut self, hand: &Hand, task: &Task, (one, other): Halves) -> Result<End, Unrecorded> {
         let mut results = Vec::new();
         for half in [one, other] {
             match self.by_hand(hand, task, &half, None)? {

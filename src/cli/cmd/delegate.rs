@@ -267,7 +267,7 @@ pub(super) fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: 
         },
     )?;
     if !cx.ui.json {
-        hints.iter().for_each(|hint| cx.ui.say(format!("{hint}")));
+        hints.iter().for_each(|hint| cx.ui.say(hint));
     }
     Ok(exit)
 }

@@ -333,7 +333,7 @@ impl Drop for Group<'_> {
 }
 
 /// Ends all that has `value` in the variable `name`, first by asking, and tells how much that was.
-pub(super) fn end_marked(name: &str, value: &str) -> usize {
+pub(in crate::host) fn end_marked(name: &str, value: &str) -> usize {
     #[cfg(unix)]
     {
         use rustix::process::Signal;

@@ -199,7 +199,7 @@ impl Doer<'_> {
         let run = self.site.recorder.run();
         let folder = self.session.make_run_folder(run)?;
         let log = folder.join(format!("{}.{number}.log", self.step.path.as_str().replace('/', ".")));
-        let mark = format!("{run}.{}.{number}", self.step.path.as_str().replace('/', "."));
+        let mark = self.mark(number);
         let dir = place.map_or_else(|| self.site.root.clone(), |place| self.dir_of(place));
         let errand = Errand {
             prompt: &means.prompt,
@@ -448,6 +448,11 @@ impl Doer<'_> {
             "Your task is in the file {}. Read all of it first, and then carry it out. Your last message is the result.",
             path.display()
         ))
+    }
+
+    /// By what all that an attempt starts is known.
+    pub(super) fn mark(&self, number: u32) -> String {
+        format!("{}.{}.{number}", self.site.recorder.run(), self.step.path.as_str().replace('/', "."))
     }
 
     pub(super) fn new_attempt(&self, agent: &str, instance: Option<InstanceId>) -> Attempt {

@@ -148,7 +148,7 @@ impl Doer<'_> {
                 planned.looked(!changed.is_empty(), words)
             } else {
                 (self.tell)(Moment::Checks(planned.name.clone()));
-                let checked = session.make_check(planned, &self.site.interrupts, beat);
+                let checked = session.make_check(planned, &self.mark(self.number()), &self.site.interrupts, beat);
                 is_stopped = self.site.is_stopped();
                 checked
             };
@@ -214,7 +214,7 @@ impl Doer<'_> {
             schema: hand.takes_schema().then_some(schema.as_path()),
             instance: None,
             env: &self.work.env,
-            mark: &format!("{run}.{name}.{number}.review"),
+            mark: &format!("{}.review", self.mark(number)),
             log: &folder.join(format!("{name}.{number}.review.log")),
             timeout: self.work.timeout,
             stall: self.work.stall,

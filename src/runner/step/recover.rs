@@ -20,9 +20,9 @@ impl Doer<'_> {
     pub(super) fn recover(&mut self) -> Result<Option<End>, Unrecorded> {
         self.clear_places();
         let Some(last) = self.step.attempts.last().cloned() else { return Ok(None) };
-        let mark =
-            format!("{}.{}.{}", self.site.recorder.run(), self.step.path.as_str().replace('/', "."), last.number);
+        let mark = self.mark(last.number);
         self.session.end_left(&mark);
+        self.session.end_left_check(&mark);
         self.session.end_left(&format!("{mark}.review"));
         if let Some(end) = self.known_end() {
             return Ok(Some(end));

@@ -144,6 +144,25 @@ fn an_agent_whose_driver_is_killed_is_ended_with_all_it_has_started() {
 }
 
 #[test]
+fn a_check_whose_driver_is_killed_is_ended_too() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("claude", DONE);
+    let check = "echo $$ >>\"$HOME/checks\"; test $(wc -l <\"$HOME/checks\") -gt 1 || sleep 600";
+    let args = ["delegate", "Fix it.", "--agent", "claude", "--scope", "src/auth/", "--verify", check];
+    let mut child = repo.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let checks = || fs::read_to_string(env.path().join("home/checks")).unwrap_or_default();
+    wait_for("the check", || checks().ends_with('\n'));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let first = checks();
+    assert!(is_alive(&first));
+    let (told, code) = answer(&repo.aio(&["run", "resume", "--json"]));
+    assert_eq!((code, &told["verdict"]), (0, &"passed".into()), "{told:#}");
+    assert!(!is_alive(&first));
+}
+
+#[test]
 fn what_somebody_else_has_claimed_since_is_not_put_back() {
     let env = TestEnvironment::new();
     let (agents, repo) = checked(&env);
