@@ -2,12 +2,15 @@
 //! other: `store` has the one for the files backend, `host` the one that asks git where the repository uses reftable.
 
 use super::oid::Oid;
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// Storage of refs, of which we use a handful with flat names of our own.
 pub trait RefStorage {
     /// What `name` points at, or `None` where there is no such ref.
     fn read(&self, name: &str) -> Result<Option<Oid>, RefError>;
+
+    /// All refs below `prefix`, which ends in a slash, by name.
+    fn below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, RefError>;
 
     /// Moves `name` from `expected` (`None`: it must not exist) to `new`, in one step, and writes the reflog line
     /// `message`. An error leaves the ref as it was; what goes wrong once it has moved is no error but a doubt.

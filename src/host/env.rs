@@ -20,6 +20,8 @@ use std::{
 pub struct Env {
     /// `AIO_INSTANCE`: the instance that runs this command.
     pub instance: Option<String>,
+    /// `AIO_RUN`: the runs that this is a part of. It is set for what an agent starts that a run has started.
+    pub run: Option<String>,
     /// `AIO_BYPASS`: the guards are to let this pass.
     pub bypass: bool,
     /// `AIO_PROBE`: `doctor` tries a fence out and wants to be told that it fired.
@@ -43,6 +45,8 @@ pub struct Env {
     pub merging: Vec<Oid>,
     /// `CLAUDE_PROJECT_DIR`: the folder that Claude Code works in.
     pub claude_project: Option<PathBuf>,
+    /// Where programs keep what they can make again: `XDG_CACHE_HOME`, or what the system has for it.
+    pub cache_home: Option<PathBuf>,
     /// `AIO_TEST_NOW`, in debug builds: the time at which the clock stands.
     pub frozen_time: Option<Time>,
     /// `AIO_TEST_SEED`, in debug builds: what random bytes are made from.
@@ -153,17 +157,6 @@ impl Homes {
     }
 }
 
-/// Where programs keep what they can make again.
-#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
-pub(super) fn cache_home() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    set("XDG_CACHE_HOME").or_else(|| match () {
-        () if cfg!(windows) => set("LOCALAPPDATA"),
-        () if cfg!(target_os = "macos") => Some(set("HOME")?.join("Library/Caches")),
-        () => Some(set("HOME")?.join(".cache")),
-    })
-}
-
 /// The folder of this program.
 pub fn own_folder() -> Option<PathBuf> {
     std::env::current_exe().ok()?.parent().map(Path::to_owned)
@@ -223,6 +216,7 @@ impl Env {
         let path = |name: &str| set(name).map(|value| dir.join(value));
         Env {
             instance: text("AIO_INSTANCE"),
+            run: text("AIO_RUN"),
             bypass: set("AIO_BYPASS").is_some_and(|value| value != "0"),
             probe: text("AIO_PROBE"),
             ssh_command: text("GIT_SSH_COMMAND"),
@@ -234,6 +228,7 @@ impl Env {
             settings: text("GIT_CONFIG_PARAMETERS").map_or_else(Vec::new, |text| our_settings(&text)),
             merging: Vec::new(),
             claude_project: path("CLAUDE_PROJECT_DIR"),
+            cache_home: cache_home(|name| set(name).map(PathBuf::from).filter(|path| path.is_absolute())),
             frozen_time: for_tests(&text, "AIO_TEST_NOW"),
             seed: for_tests(&text, "AIO_TEST_SEED"),
             top: for_tests(&text, "AIO_TEST_TOP"),
@@ -273,6 +268,14 @@ fn our_settings(text: &str) -> Vec<String> {
         _ => word,
     })
     .collect()
+}
+
+fn cache_home(set: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    set("XDG_CACHE_HOME").or_else(|| match () {
+        () if cfg!(windows) => set("LOCALAPPDATA"),
+        () if cfg!(target_os = "macos") => Some(set("HOME")?.join("Library/Caches")),
+        () => Some(set("HOME")?.join(".cache")),
+    })
 }
 
 /// A value that only a debug build takes. A test that sets one it can't mean must not pass by luck.

@@ -103,6 +103,11 @@ impl Hub {
         format!("{}/{name}", self.prefix)
     }
 
+    /// Below what the refs of ours are on the hub.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The ref of the presence of one clone on the hub.
     pub fn presence(&self, clone: &str) -> String {
         format!("{}-presence/{clone}", self.prefix)
@@ -151,10 +156,10 @@ impl Hub {
         args.extend([
             "--end-of-options".into(),
             self.remote.clone(),
-            format!("+{}/*:{here}/*", self.prefix),
+            // Not all that lies there: with that git took the presence of a clone that is gone on the hub for one more
+            // thing that belongs there, and pruned it never.
+            format!("+{}/state*:{here}/state*", self.prefix),
             format!("+{}-presence/*:{here}/presence/*", self.prefix),
-            // What stands there would be in the way of the presence.
-            format!("^{}/presence*", self.prefix),
         ]);
         let ran = self.run(args)?;
         match ran.status {

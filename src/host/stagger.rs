@@ -18,6 +18,9 @@ use std::{
 /// The least distance between two starts of Gemini CLI, whatever is said elsewhere.
 const LEAST_GEMINI: Duration = Duration::from_millis(500);
 
+/// The most places that there can be for one tool.
+const MOST_SLOTS: u64 = 256;
+
 /// How often it is tried to get the lock, and looked whether somebody wants to stop.
 const TRY: Duration = Duration::from_millis(20);
 
@@ -62,9 +65,7 @@ fn wait_in(folder: &Path, tool: &str, stagger: Duration, interrupts: &Interrupts
     if stagger.is_zero() {
         return Ok(Turn(None));
     }
-    if tool.is_empty() || !tool.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
+    check_name(tool)?;
     let mut file = locked(folder, tool, interrupts)?;
     let mut last = String::new();
     (&mut file).take(64).read_to_string(&mut last)?;
@@ -81,6 +82,41 @@ fn note(mut file: File) -> io::Result<()> {
     write!(file, "{}", now().as_nanos())
 }
 
+/// One of as many places as there are for a tool on this machine. It is given back when this is dropped, or its process ends.
+#[derive(Debug)]
+pub struct Slot(#[expect(dead_code, reason = "the lock goes with the file")] Option<File>);
+
+/// Waits for one of `most` places for `tool`, which all runs of the user share.
+///
+/// # Errors
+/// As for [`wait_turn`].
+pub fn take_slot(tool: &str, most: u64, interrupts: &Interrupts) -> io::Result<Slot> {
+    let Some(cache) = env::cache() else { return Ok(Slot(None)) };
+    let folder = cache.join("git-aio").join("slots");
+    fs::create_dir_all(&folder)?;
+    check_name(tool)?;
+    loop {
+        for number in 1..=most.clamp(1, MOST_SLOTS) {
+            let file = open(&folder.join(format!("{tool}.{number}")))?;
+            match file.try_lock() {
+                Ok(()) => return Ok(Slot(Some(file))),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        sleep(TRY, interrupts)?;
+    }
+}
+
+fn check_name(tool: &str) -> io::Result<()> {
+    let is_plain = tool.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_plain && !tool.is_empty() { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    crate::disk::open(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))
+}
+
 /// How long it is till the next start.
 fn left(last: &str, stagger: Duration) -> Option<Duration> {
     let last = Duration::from_nanos(last.trim().parse().ok()?);
@@ -92,8 +128,7 @@ fn left(last: &str, stagger: Duration) -> Option<Duration> {
 /// The file of a tool, which nobody else has. The lock goes with it.
 fn locked(folder: &Path, tool: &str, interrupts: &Interrupts) -> io::Result<File> {
     fs::create_dir_all(folder)?;
-    let mut options = OpenOptions::new();
-    let file = crate::disk::open(&folder.join(tool), options.read(true).write(true).create(true).truncate(false))?;
+    let file = open(&folder.join(tool))?;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),

@@ -54,21 +54,18 @@ impl Git {
         self.clone().in_work_tree(dir).head().ok().flatten()
     }
 
-    /// The names that the files at `paths` have as objects once they are converted as for a commit. Where `write` says
-    /// so the objects are written, and with `durable` they are on the disk before this returns.
+    /// The names that the files at `paths` have as objects once they are converted as for a commit. With `write` the
+    /// objects are written.
     ///
     /// # Errors
     /// When git can't be asked, or one of the files is gone, can't be read or converted.
-    pub fn as_committed(&self, paths: &[&[u8]], write: Option<Durable>) -> Result<Vec<Oid>, GitError> {
+    pub fn as_committed(&self, paths: &[&[u8]], write: bool) -> Result<Vec<Oid>, GitError> {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
         let mut args: Vec<OsString> = ["-c", "core.safecrlf=false"].map(OsString::from).to_vec();
-        if write == Some(Durable(true)) {
-            args.extend(["-c", "core.fsync=loose-object"].map(OsString::from));
-        }
         args.push("hash-object".into());
-        args.extend(write.map(|_| "-w".into()));
+        args.extend(write.then(|| "-w".into()));
         args.push("--stdin-paths".into());
         let list: Vec<u8> = paths.iter().flat_map(|path| quoted(path)).collect();
         let out = self.fed(&args, &list)?;
@@ -112,10 +109,6 @@ impl Git {
         if output.status.success() { Ok(output.stdout) } else { Err(failure(args, &output)) }
     }
 }
-
-/// Whether what is written is waited for until it is on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Durable(pub bool);
 
 /// A line for a command that reads paths by lines: in quotes, in which any byte can be said.
 fn quoted(path: &[u8]) -> Vec<u8> {

@@ -44,7 +44,8 @@ pub struct Errand<'a> {
 }
 
 impl Session {
-    /// Has a tool do a piece of work, once it may be started: others of its kind may have been just now, on this machine.
+    /// Has a tool do a piece of work, once it may be started: on this machine, as many may be running as may run at once, and
+    /// others of its kind may have been started just now.
     ///
     /// # Errors
     /// When it can't be started.
@@ -55,7 +56,9 @@ impl Session {
         interrupts: &Interrupts,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<Ended, Error> {
-        let turn = match stagger::wait_turn(hand.tool(), hand.stagger, interrupts) {
+        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts)).transpose();
+        let turn = slot.and_then(|slot| Ok((slot, stagger::wait_turn(hand.tool(), hand.stagger, interrupts)?)));
+        let (_slot, turn) = match turn {
             Ok(turn) => turn,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(Ended::before_it_began()),
             Err(error) => return Err(Error::file(format!("can't tell when {} was started last", hand.tool()))(error)),

@@ -73,6 +73,8 @@ pub enum Objection {
     Lost(RepoPath, Box<Ended>),
     /// The committer has not claimed it.
     Unclaimed(RepoPath),
+    /// A run has started the one who edits, and it is not in the scope of that.
+    BesideScope(RepoPath),
 }
 
 impl Session {

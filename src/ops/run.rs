@@ -209,6 +209,15 @@ impl Session {
         Ok(self.repository.private_tree(&tip, path)?)
     }
 
+    /// All files in a folder of what this clone alone keeps of a run, by their path from there.
+    ///
+    /// # Errors
+    /// When one can't be read.
+    pub fn files_of_run(&self, id: &RunId, folder: &str) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let Some(tip) = self.run_tip(layout::PRIVATE_RUNS, id)? else { return Ok(Vec::new()) };
+        Ok(self.repository.private_files(&tip, folder)?)
+    }
+
     /// The names of what is kept in a folder of what this clone alone keeps of a run.
     ///
     /// # Errors

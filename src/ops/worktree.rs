@@ -6,7 +6,7 @@
 use super::{Error, Session};
 use crate::{
     base::{oid::Oid, path::RepoPath},
-    host::{git::GitError, worktree::Durable},
+    host::git::{Git, GitError},
     store::{Durability, Plan},
 };
 use std::{
@@ -57,7 +57,6 @@ impl Session {
     }
 
     fn capture_with(&self, known: &[RepoPath]) -> Result<Capture, Error> {
-        self.root_of_work_tree()?;
         let mut tries = TRIES;
         loop {
             match self.try_capture(known) {
@@ -68,14 +67,14 @@ impl Session {
     }
 
     fn try_capture(&self, known: &[RepoPath]) -> Result<Capture, Error> {
-        let (git, durable) = (self.git(), self.is_durable());
-        let read = self.repository.read_work_tree(git.look()?, known.iter(), durable)?;
+        let git = self.git_here()?;
+        let read = self.repository.read_work_tree(git.look()?, known.iter())?;
         let files: Vec<&[u8]> = read.files().map(RepoPath::as_bytes).collect();
-        let says = git.as_committed(&files, None)?;
+        let says = git.as_committed(&files, false)?;
         // Their bytes are kept already, and most are just those that git would store.
         let converted: Vec<&[u8]> = read.converted(&says).into_iter().map(RepoPath::as_bytes).collect();
-        git.as_committed(&converted, Some(Durable(durable)))?;
-        Ok(self.repository.capture(read, &says, durable)?)
+        git.as_committed(&converted, true)?;
+        Ok(self.repository.capture(read, &says)?)
     }
 
     /// What has changed between two moments, whether it was committed meanwhile, staged, or neither.
@@ -113,7 +112,7 @@ impl Session {
     fn check_out(&self, into: &Path, beside: &Path, capture: &Capture, files: &[&[u8]]) -> Result<(), Error> {
         fs::create_dir(into).map_err(Error::file("can't make a folder in the git directory"))?;
         let git_dir = self.repository.git_dir();
-        Ok(self.git().check_out_to(into, beside, git_dir, capture.tree(), files)?)
+        Ok(self.git_here()?.check_out_to(into, beside, git_dir, capture.tree(), files)?)
     }
 
     /// How `after` differs from `before`, as people read it: everywhere, or only at `paths`.
@@ -146,6 +145,13 @@ impl Session {
     /// When it is none.
     pub fn capture_from_tree(&self, tree: &Oid) -> Result<Capture, Error> {
         Ok(self.repository.capture_from_tree(tree)?)
+    }
+
+    /// git in the work tree of this session, whichever index its caller may have named: a hook has one of its own, and
+    /// git would write another work tree's entries into it.
+    fn git_here(&self) -> Result<Git, Error> {
+        let root = self.root_of_work_tree()?;
+        Ok(Git::at(&root).with("GIT_DIR", self.repository.git_dir()).with("GIT_WORK_TREE", root))
     }
 
     fn root_of_work_tree(&self) -> Result<PathBuf, Error> {

@@ -31,6 +31,7 @@ use std::{
 const ASK: Duration = Duration::from_millis(20);
 
 /// What all steps of a run have in common.
+#[derive(Clone)]
 pub struct Site {
     /// The root of the work tree.
     pub root: PathBuf,
@@ -45,7 +46,7 @@ pub struct Site {
     /// Ctrl-C.
     pub interrupts: Arc<Interrupts>,
     /// Workers whose work is done and who keep what they changed until the run ends.
-    pub keepers: Mutex<Vec<InstanceId>>,
+    pub keepers: Arc<Mutex<Vec<InstanceId>>>,
 }
 
 impl Site {
@@ -83,6 +84,14 @@ enum End {
     Asked,
     /// Somebody stopped it.
     Stopped,
+}
+
+/// How a step came to its end by its record, of which only the end of its run is missing; or `None` for one that goes on.
+pub fn as_it_ended(site: &Site, work: &Work, known: &Step) -> Option<Done> {
+    let session = Session::open_other(&site.root, site.acting_as.clone()).ok()?;
+    let doer = Doer { site, work, session, step: known.clone(), tell: &|_| {} };
+    let end = doer.known_end()?;
+    Some(doer.finish(end))
 }
 
 /// Carries a step out. One that was begun before, by a driver that is gone, goes on from where its record says it was.

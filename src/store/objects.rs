@@ -16,7 +16,9 @@ use gix::{
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
+    fs::File,
     io,
+    path::{Path, PathBuf},
     rc::Rc,
     thread,
     time::Duration,
@@ -131,13 +133,28 @@ impl Repository {
 
     /// Whether an object was written so recently, on its own, that no git takes it for an old one to be pruned.
     pub(super) fn was_just_written(&self, id: &ObjectId) -> bool {
-        let written = self.objects.loose.path(id).metadata().and_then(|meta| meta.modified());
-        written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < RECENT))
+        let file = self.objects.loose.path(id).metadata();
+        // One without anything in it is what a power failure leaves of an object.
+        let written = file.ok().filter(|meta| meta.len() > 0).and_then(|meta| meta.modified().ok());
+        written.is_some_and(|at| at.elapsed().is_ok_and(|age| age < RECENT))
     }
 
-    /// Waits until an object that was written on its own is on the disk.
-    pub(super) fn sync_object(&self, id: &ObjectId) -> io::Result<()> {
-        std::fs::File::open(self.objects.loose.path(id))?.sync_all()
+    /// Waits until objects that were written on their own are on the disk, with their names.
+    pub(super) fn sync_objects(&self, ids: &[ObjectId]) -> io::Result<()> {
+        let paths: Vec<PathBuf> = ids.iter().map(|id| self.objects.loose.path(id)).collect();
+        let folders: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+        let sync = |path: &Path| match File::open(path) {
+            // It is in a pack, and git has seen to that.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            opened => opened?.sync_all(),
+        };
+        for some in paths.iter().map(PathBuf::as_path).collect::<Vec<_>>().chunks(AT_ONCE) {
+            at_once(some, sync)?;
+        }
+        for some in folders.into_iter().collect::<Vec<_>>().chunks(AT_ONCE) {
+            at_once(some, sync_folder)?;
+        }
+        Ok(())
     }
 
     fn packed(&self, id: ObjectId, limit: usize) -> Result<(Kind, Vec<u8>), Unreadable> {
@@ -277,17 +294,22 @@ impl<'r> Batch<'r> {
 }
 
 /// Waits for all of them at once: file systems answer those who wait at the same time together, which for the dozen
-/// objects of a claim is two or three waits for the disk instead of a dozen. What a thread can't wait for, since no
-/// more threads are to be had, is waited for here.
+/// objects of a claim is two or three waits for the disk instead of a dozen.
 fn sync(staged: &[Staged]) -> io::Result<()> {
+    at_once(&staged.iter().collect::<Vec<_>>(), Staged::sync)
+}
+
+/// Does `wait` for all of `what`, each on a thread of its own. What a thread can't wait for, since no more threads are to
+/// be had, is waited for here.
+fn at_once<T: Copy + Sync + Send>(what: &[T], wait: impl Fn(T) -> io::Result<()> + Sync) -> io::Result<()> {
     thread::scope(|scope| {
-        let mut waiting = Vec::with_capacity(staged.len());
-        for object in staged {
-            waiting.push((object, thread::Builder::new().spawn_scoped(scope, || object.sync())));
+        let mut waiting = Vec::with_capacity(what.len());
+        for one in what {
+            waiting.push((one, thread::Builder::new().spawn_scoped(scope, || wait(*one))));
         }
-        waiting.into_iter().try_for_each(|(object, thread)| match thread.map(thread::ScopedJoinHandle::join) {
-            Ok(Ok(synced)) => synced,
-            Ok(Err(_)) | Err(_) => object.sync(),
+        waiting.into_iter().try_for_each(|(one, thread)| match thread.map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(waited)) => waited,
+            Ok(Err(_)) | Err(_) => wait(*one),
         })
     })
 }

@@ -12,7 +12,7 @@
 mod tests;
 
 use super::{
-    RefBackend, Repository, StoreError, WriteStep,
+    Repository, WriteStep,
     lock::{LockError, MAX_VALUE, RefLock},
 };
 use crate::{
@@ -59,27 +59,6 @@ impl<'r> FileRefs<'r> {
     }
 }
 
-impl Repository {
-    /// The refs below `prefix`, which ends in a slash, in a repository with the files backend.
-    ///
-    /// # Errors
-    /// When they can't be read, or only git can.
-    pub fn refs_below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, StoreError> {
-        if self.ref_backend() != RefBackend::Files {
-            return Err(StoreError::Read("only git can list these refs".into()));
-        }
-        let refs = self.gix.references().map_err(StoreError::read)?;
-        let mut below = BTreeMap::new();
-        for found in refs.prefixed(prefix).map_err(StoreError::read)? {
-            let found = found.map_err(StoreError::read)?;
-            let oid = found.target().try_id().map(|id| id.to_string().parse());
-            let oid = oid.ok_or_else(|| StoreError::Read("a ref is symbolic".into()))?.map_err(StoreError::read)?;
-            below.insert(found.name().as_bstr().to_string(), oid);
-        }
-        Ok(below)
-    }
-}
-
 impl RefStorage for FileRefs<'_> {
     fn read(&self, name: &str) -> Result<Option<Oid>, RefError> {
         let failed = |reason: String| RefError::Failed { name: name.into(), verb: "read", reason };
@@ -95,6 +74,21 @@ impl RefStorage for FileRefs<'_> {
             }
             Err(error) => Err(failed(error.to_string())),
         }
+    }
+
+    fn below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, RefError> {
+        let failed = |reason: String| RefError::Failed { name: prefix.into(), verb: "read", reason };
+        let refs = self.repository.gix.references().map_err(|error| failed(error.to_string()))?;
+        let mut below = BTreeMap::new();
+        for found in refs.prefixed(prefix).map_err(|error| failed(error.to_string()))? {
+            let found = found.map_err(|error| failed(error.to_string()))?;
+            // None of ours is symbolic.
+            if let Some(oid) = found.target().try_id() {
+                let oid = oid.to_string().parse().map_err(|error| failed(format!("{error}")))?;
+                below.insert(found.name().as_bstr().to_string(), oid);
+            }
+        }
+        Ok(below)
     }
 
     fn compare_and_swap(

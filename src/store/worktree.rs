@@ -5,11 +5,11 @@
 //! That is right for comparing and not enough for putting back, so that the bytes of every file that differed from the
 //! index are kept besides. A file that didn't differ has no bytes of its own: it is what a checkout makes of its object.
 //!
-//! What git takes for unchanged counts as unchanged. Two repositories are not looked into: one within the work tree is
-//! known by its path and the commit at its HEAD.
+//! What git takes for unchanged counts as unchanged, and a new file that git is told to ignore is not seen. A repository
+//! within the work tree is not looked into: it is known by its path and the commit at its HEAD.
 //!
-//! The user's index is read and never written, and no ref moves. The objects are garbage to git until somebody refers to
-//! [`Capture::to_tree`].
+//! The user's index is read and never written, and no ref moves. The objects are garbage to git, and may not be on the disk
+//! yet, until a capture is written as one tree, by [`Repository::capture_to_tree`], and somebody refers to that.
 
 mod compare;
 mod put_back;
@@ -37,10 +37,19 @@ use std::collections::BTreeMap;
 pub struct Capture {
     head: Option<Oid>,
     tree: Oid,
-    /// The bytes of the files that differed from the index, as blobs.
-    raw: BTreeMap<RepoPath, ObjectId>,
+    /// The files that differed from the index, as they were.
+    raw: BTreeMap<RepoPath, Raw>,
     /// The repositories in it that are not what HEAD has, each with the commit at its own HEAD.
     repositories: BTreeMap<RepoPath, Option<Oid>>,
+}
+
+/// A file as it was on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Raw {
+    /// Its bytes, as a blob.
+    bytes: ObjectId,
+    /// Its permissions, where the system has such as git knows: `0o644`.
+    mode: Option<u32>,
 }
 
 /// What there is at a path.
@@ -53,7 +62,7 @@ enum Held {
         /// What git would store.
         blob: ObjectId,
         /// The bytes, where they are known to be others than a checkout makes, or might be.
-        raw: Option<ObjectId>,
+        raw: Option<Raw>,
     },
     /// Another repository.
     Repository(Option<Oid>),
@@ -64,7 +73,8 @@ impl Held {
     fn is(&self, other: &Held) -> bool {
         match (self, other) {
             (Held::File { kind, blob, raw }, Held::File { kind: its_kind, blob: its_blob, raw: its_raw }) => {
-                let differ = raw.as_ref().zip(its_raw.as_ref()).is_some_and(|(raw, its_raw)| raw != its_raw);
+                let differ =
+                    raw.as_ref().zip(its_raw.as_ref()).is_some_and(|(raw, its_raw)| raw.bytes != its_raw.bytes);
                 kind == its_kind && blob == its_blob && !differ
             }
             (one, other) => one == other,
@@ -108,12 +118,16 @@ impl Repository {
     /// What `tree` has at `path`.
     fn entry(&self, tree: ObjectId, path: &RepoPath) -> Result<Option<(EntryKind, ObjectId)>, StoreError> {
         let mut found = (EntryKind::Tree, tree);
+        let mut bytes = Vec::new();
         for name in path.components() {
             if found.0 != EntryKind::Tree {
                 return Ok(None);
             }
-            match self.entries(found.1)?.remove(name) {
-                Some(entry) => found = entry,
+            bytes.clear();
+            self.read_tree(found.1, &mut bytes)?;
+            let mut entries = TreeRefIter::from_bytes(&bytes, tree.kind()).filter_map(|entry| entry.ok());
+            match entries.find(|entry| entry.filename == name) {
+                Some(entry) => found = (entry.mode.kind(), entry.oid.to_owned()),
                 None => return Ok(None),
             }
         }
@@ -144,8 +158,11 @@ impl Repository {
         &self,
         tree: ObjectId,
         edits: &BTreeMap<RepoPath, Option<(EntryKind, ObjectId)>>,
-        durable: bool,
     ) -> Result<ObjectId, StoreError> {
+        // The tree without anything may not be there as an object.
+        if edits.is_empty() && !tree.is_empty_tree() {
+            return Ok(tree);
+        }
         let mut bytes = Vec::new();
         self.read_tree(tree, &mut bytes)?;
         let hash = self.gix.object_hash();
@@ -160,7 +177,7 @@ impl Repository {
         }
         let mut batch = Batch::new(self);
         let written = editor.write(|tree| batch.add_object(tree))?;
-        batch.write(durable)?;
+        batch.write(false)?;
         Ok(written)
     }
 }

@@ -165,5 +165,10 @@ fn describe(objection: &Objection, session: &Session) -> String {
         Objection::Unclaimed(path) => {
             format!("{} is changed but not claimed by you", format::target(&path.to_string()))
         }
+        Objection::BesideScope(path) => format!(
+            "{} is not in the scope of this task, which was handed to you by a run: leave it, and say in your report what \
+             should be changed there",
+            format::target(&path.to_string())
+        ),
     }
 }

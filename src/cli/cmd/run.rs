@@ -19,6 +19,7 @@ use crate::{
     ops::{Session, run::ShownRun},
     runner::{
         delegation::{Driving, STEP, resume},
+        dispatch::Event,
         ledger,
         work::Moment,
     },
@@ -337,7 +338,7 @@ impl Resume {
         }
         let live = Live::new(&cx.ui, self.jsonl);
         let driving = Driving { acting_as: cx.acting_as.clone(), patience: Duration::ZERO };
-        let finished = resume(session, &id, &driving, &|_| {}, &|moment: Moment| live.tell(STEP, &moment))?;
+        let finished = resume(session, &id, &driving, &|_| {}, &|moment: Moment| live.tell(&Event::of(STEP, &moment)))?;
         cx.tell_notices(session);
         told(cx, &live, &finished, self.jsonl)
     }

@@ -18,8 +18,8 @@ use std::{
 pub struct Glance {
     /// The newest commit of its store.
     pub state: Option<Oid>,
-    /// All else, by the refs that have it here once it is fetched.
-    pub others: BTreeMap<String, Oid>,
+    /// What each clone says of who is there, by the ref that has it here once it is fetched.
+    pub presences: BTreeMap<String, Oid>,
 }
 
 impl Hub {
@@ -54,9 +54,7 @@ impl Hub {
             if rest == "/state" {
                 glance.state = Some(oid);
             } else if let Some(clone) = rest.strip_prefix("-presence/") {
-                glance.others.insert(self.tracking(&format!("presence/{clone}")), oid);
-            } else if let Some(other) = rest.strip_prefix('/').filter(|other| !other.starts_with("presence")) {
-                glance.others.insert(self.tracking(other), oid);
+                glance.presences.insert(self.tracking(&format!("presence/{clone}")), oid);
             }
         }
         Some(glance)
@@ -83,9 +81,9 @@ mod tests {
             repo.git.run(["update-ref", name, oid.as_str()]).expect("a ref");
         }
         let glance = hub(repo.git.dir().to_owned()).glance().expect("a look");
-        let names: Vec<&String> = glance.others.keys().collect();
+        let names: Vec<&String> = glance.presences.keys().collect();
         assert_eq!(glance.state, Some(oid));
-        assert_eq!(names, ["refs/aio-sync/origin/other", "refs/aio-sync/origin/presence/ab"]);
+        assert_eq!(names, ["refs/aio-sync/origin/presence/ab"]);
     }
 
     #[test]

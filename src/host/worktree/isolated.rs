@@ -11,7 +11,6 @@ use crate::{
     },
     disk::Sharing,
     host::{
-        env,
         git::{Git, GitError},
         process,
     },
@@ -85,7 +84,8 @@ impl Owner {
         self.process.as_ref().map_or(Aliveness::Unknown, process::aliveness)
     }
 
-    fn reason(&self) -> String {
+    /// As the reason of a lock.
+    pub(crate) fn reason(&self) -> String {
         let process = self.process.clone().map(|mark| {
             let ProcessMark { pid, start, boot, namespace } = mark;
             WireProcess { pid, start, boot, namespace }
@@ -104,7 +104,7 @@ impl Owner {
     }
 }
 
-/// The right to make a work tree, until dropped: several at once fall over each other in git's own files.
+/// The right to make or remove a work tree, until dropped: several at once fall over each other in git's own files.
 #[derive(Debug)]
 #[must_use = "the lock ends when it is dropped"]
 pub struct Making {
@@ -113,7 +113,7 @@ pub struct Making {
 }
 
 impl Making {
-    /// Waits until nobody else makes one in the repository whose shared git directory is `common_dir`. Where nothing can
+    /// Waits until nobody else makes or removes one in the repository whose shared git directory is `common_dir`. Where nothing can
     /// be locked it goes on without.
     ///
     /// # Errors
@@ -138,14 +138,20 @@ impl Making {
     }
 }
 
-/// Where a work tree for the repository goes: in the user's cache, or among temporary files where that lies within
+/// Where a work tree for the repository goes: in the user's `cache`, or among temporary files where that lies within
 /// `work_tree` or there is none. `random` keeps it apart from all others. The folder above it is made.
 ///
 /// # Errors
 /// When that can't be made.
-pub fn place(common_dir: &Path, work_tree: &Path, run: &str, random: [u8; 4]) -> io::Result<PathBuf> {
+pub fn place(
+    cache: Option<&Path>,
+    common_dir: &Path,
+    work_tree: &Path,
+    run: &str,
+    random: [u8; 4],
+) -> io::Result<PathBuf> {
     let outside = |dir: &PathBuf| !dir.starts_with(work_tree) && !dir.starts_with(common_dir);
-    let homes = [env::cache_home(), Some(std::env::temp_dir())];
+    let homes = [cache.map(Path::to_owned), Some(std::env::temp_dir())];
     let home = homes.into_iter().flatten().find(outside);
     let home = home.ok_or_else(|| io::Error::other("there is no folder for it outside of the repository"))?;
     let digest = Sha256::digest(common_dir.as_os_str().as_encoded_bytes());

@@ -60,7 +60,9 @@ impl Session {
         // What somebody else had changed, and is as it was committed: that work may be lost.
         let (of_others, _) = self.judge(&self.as_claimed(restored), &who, &snapshot)?;
         verdict.join(of_others);
-        if self.settings.auto_claim && !who.is_person() {
+        if self.is_in_run(&who) {
+            verdict.refused.extend(self.beside_scope(unclaimed)?);
+        } else if self.settings.auto_claim && !who.is_person() {
             let wanted = self.worth_claiming(unclaimed)?;
             if wanted.len() > MOST_CLAIMED {
                 verdict.left_unclaimed = wanted.len();

@@ -70,11 +70,24 @@ impl Session {
         let who = self.who(&snapshot)?;
         let (judged, unclaimed) = self.judge(paths, &who, &snapshot)?;
         verdict.join(judged);
+        if self.is_in_run(&who) {
+            verdict.refused.extend(self.beside_scope(unclaimed)?);
+            return Ok(None);
+        }
         if self.settings.auto_claim && !who.is_person() {
             return Ok(Some((who, unclaimed)));
         }
         self.object_to_unclaimed(&who, unclaimed, verdict);
         Ok(None)
+    }
+
+    /// Whether a run has started the one who asks: then what it may write was claimed for it, and nothing else is.
+    pub(super) fn is_in_run(&self, who: &Who) -> bool {
+        self.env.run.is_some() && !who.is_person()
+    }
+
+    pub(super) fn beside_scope(&self, unclaimed: Vec<RepoPath>) -> Result<Vec<Objection>, Error> {
+        Ok(self.worth_claiming(unclaimed)?.into_iter().map(Objection::BesideScope).collect())
     }
 
     /// Of `paths` those that others may come to edit, too: what git ignores is nobody's work.

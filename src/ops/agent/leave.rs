@@ -32,6 +32,10 @@ impl Session {
     pub fn leave(&self) -> Result<Option<Shown>, Error> {
         let snapshot = self.snapshot()?;
         let Some(me) = self.who(&snapshot)?.instance().cloned() else { return Ok(None) };
+        if self.env.run.is_some() && self.env.instance.as_deref() == Some(me.as_str()) {
+            // Whoever has started it checks what it did, and ends it.
+            return Ok(None);
+        }
         if snapshot.instance(&me)?.is_none() {
             return Ok(None);
         }

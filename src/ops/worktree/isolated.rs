@@ -98,18 +98,17 @@ impl Session {
         let seconds = self.now().timestamp();
         let commit = self.repository.commit_capture(main, &message, seconds, self.is_durable())?;
         let common = self.repository.common_dir();
-        let dir =
-            host::place(common, &root, run, self.random()).map_err(Error::file("can't make room for a work tree"))?;
+        let turn = self.turn_of_work_trees()?;
+        let dir = host::place(self.env.cache_home.as_deref(), common, &root, run, self.random());
+        let dir = dir.map_err(Error::file("can't make room for a work tree"))?;
         let owned = Owned { dir, owner: Owner::of(run, commit) };
-        let turn = Making::take(common, self.repository.sharing());
-        let turn = turn.map_err(Error::file("somebody else takes too long to make a work tree"))?;
-        self.git().add_work_tree(&owned)?;
+        self.git_here()?.add_work_tree(&owned)?;
         drop(turn);
         match self.furnish(&owned.dir) {
             Ok((base, given)) => Ok(Isolated { owned, main: main.clone(), base, given }),
             Err(error) => {
                 // Nobody has worked in it.
-                let _ = self.bare_git().remove_work_tree(&owned);
+                let _ = self.remove_by_git(&owned);
                 Err(error)
             }
         }
@@ -117,13 +116,28 @@ impl Session {
 
     /// Takes along what there is to be, and looks at what is there.
     fn furnish(&self, dir: &Path) -> Result<(Capture, Vec<RepoPath>), Error> {
-        self.git().take_along(dir)?;
-        let there = Session::open_other(dir, None)?;
+        self.git_here()?.take_along(dir)?;
+        let there = self.within(dir)?;
         Ok((there.capture()?, there.ignored()?))
     }
 
+    /// The same repository in the work tree at `dir`.
+    fn within(&self, dir: &Path) -> Result<Session, Error> {
+        let there = Session::open_other(dir, None)?;
+        // Without what ties it to its repository, the next one above it would be found.
+        let is_it = there.repository.common_dir() == self.repository.common_dir()
+            && there.repository.work_tree().as_deref() == std::fs::canonicalize(dir).ok().as_deref();
+        match is_it {
+            true => Ok(there),
+            false => Err(Error::not_found(
+                format!("{} is no work tree of this repository any more", dir.display()),
+                "look at what is in it, and remove it yourself",
+            )),
+        }
+    }
+
     fn ignored(&self) -> Result<Vec<RepoPath>, Error> {
-        let found = self.git().ignored()?;
+        let found = self.git_here()?.ignored()?;
         Ok(found.iter().filter_map(|path| RepoPath::from_bytes(path).ok()).collect())
     }
 
@@ -132,7 +146,7 @@ impl Session {
     /// # Errors
     /// As for [`capture`](Self::capture).
     pub fn capture_isolated(&self, isolated: &Isolated) -> Result<Capture, Error> {
-        Session::open_other(isolated.dir(), None)?.capture_after(&isolated.base)
+        self.within(isolated.dir())?.capture_after(&isolated.base)
     }
 
     /// Takes `paths` back from `isolated`, of which `work` is a capture, to this work tree. Either all of them can be taken
@@ -163,7 +177,7 @@ impl Session {
         if let Some(change) = changes.first() {
             return Ok(left(format!("it has changed since, at {}", change.path)));
         }
-        let there = match Session::open_other(isolated.dir(), None) {
+        let there = match self.within(isolated.dir()) {
             Ok(there) => there,
             Err(error) => return Ok(left(error.to_string())),
         };
@@ -186,10 +200,20 @@ impl Session {
             }
             Err(error) => return left(error),
         }
-        match self.bare_git().remove_work_tree(owned) {
+        match self.remove_by_git(owned) {
             Ok(()) => Removed::Gone { ignored },
-            Err(error) => left(error.into()),
+            Err(error) => left(error),
         }
+    }
+
+    fn remove_by_git(&self, owned: &Owned) -> Result<(), Error> {
+        let _turn = self.turn_of_work_trees()?;
+        Ok(self.bare_git().remove_work_tree(owned)?)
+    }
+
+    fn turn_of_work_trees(&self) -> Result<Making, Error> {
+        let turn = Making::take(self.repository.common_dir(), self.repository.sharing());
+        turn.map_err(Error::file("somebody else takes too long to make or remove a work tree"))
     }
 
     /// A repository in this work tree that holds something beyond the commit that `base` has of it.
@@ -197,7 +221,7 @@ impl Session {
         let root = self.root_of_work_tree()?;
         for path in self.repository.repositories_within(now)? {
             let Some(dir) = path.to_os().map(|path| root.join(path)) else { return Ok(Some(path)) };
-            let status = self.git().in_work_tree(dir).status()?;
+            let status = self.git_here()?.in_work_tree(dir).status()?;
             let known = self.repository.submodule_at(base, &path)?;
             if known.is_none() || known != status.commit || !status.dirty.is_empty() {
                 return Ok(Some(path));
@@ -227,11 +251,11 @@ impl Session {
         let left = |error: Error| Removed::Left { dir: owned.dir.clone(), why: error.to_string() };
         if !owned.dir.exists() {
             // Only git's record of it is left.
-            let removed = self.bare_git().remove_work_tree(owned);
-            let removed = removed.map_or_else(|error| left(error.into()), |()| Removed::Gone { ignored: Vec::new() });
+            let removed = self.remove_by_git(owned);
+            let removed = removed.map_or_else(left, |()| Removed::Gone { ignored: Vec::new() });
             return Cleared { run, work: None, removed };
         }
-        let looked = Session::open_other(&owned.dir, None).and_then(|there| Ok((there.capture()?, there)));
+        let looked = self.within(&owned.dir).and_then(|there| Ok((there.capture()?, there)));
         match looked {
             Ok((work, there)) => {
                 let removed = self.remove_owned(owned, &there, &work, &[]);

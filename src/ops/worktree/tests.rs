@@ -1,5 +1,8 @@
 //! What an agent does to a work tree, seen and undone.
 
+mod isolated;
+mod odd;
+
 use super::*;
 use crate::{base::path::RepoPath, host::scratch::Scratch};
 use std::{
@@ -134,10 +137,11 @@ fn furnish(git: &crate::host::git::Git) {
 #[cfg(unix)]
 fn ravage(git: &crate::host::git::Git) {
     let at = |name: &str| git.dir().join(name);
-    for name in ["clean", "dirty", "gone", "src/staged", "text.crlf", "key.id", "untracked.crlf", "untracked private"] {
+    for name in ["clean", "dirty", "gone", "src/staged", "text.crlf", "key.id", "untracked.crlf"] {
         fs::write(at(name), "ravaged\n").expect("written");
     }
     fs::remove_dir_all(at("src/deep")).expect("removed");
+    fs::remove_file(at("untracked private")).expect("removed");
     fs::remove_file(at("becomes folder")).expect("removed");
     fs::create_dir_all(at("becomes folder/of/its")).expect("a folder");
     fs::write(at("becomes folder/of/its/own"), "new\n").expect("written");
@@ -303,6 +307,11 @@ fn nothing_is_written_through_a_link_and_nothing_unseen_is_removed() {
     let left = [(path("folder/file"), LeftAlone::InTheWay), (path("plain"), LeftAlone::InTheWay)];
     assert_eq!(done.left, left);
     assert_eq!(all(&outside).len(), 0);
+    // What is behind the link is no part of the work tree.
+    fs::write(outside.join("file"), "outside\n").expect("written");
+    let after = session.capture_after(&before).expect("captured");
+    let changes = session.changed_between(&before, &after).expect("compared");
+    assert_eq!(told(&changes), ["added folder", "deleted folder/file", "deleted plain"]);
     assert!(repo.path("plain/kept.log").exists());
     // With the link itself it can be done.
     let done = session.restore(&before, &after, &[path("folder/file"), path("folder")]).expect("restored");
@@ -331,156 +340,27 @@ fn what_is_only_made_to_run_is_told_and_put_back() {
 }
 
 #[test]
-fn a_capture_that_is_referred_to_outlives_a_gc() {
+fn a_diff_shows_what_was_meant_and_no_more_than_is_bearable() {
     let repo = Scratch::new();
-    repo.write("clean", "clean\n");
-    repo.write(".gitattributes", "*.crlf text eol=crlf\n");
+    repo.write("one", "a\nb\n");
+    repo.write("two", "a\n");
     repo.commit("begin");
-    repo.write("dirty.crlf", "mixed\r\nends\n");
     let session = session(repo.git.dir());
     let before = session.capture().expect("captured");
-    let tree = session.capture_to_tree(&before).expect("kept");
-    repo.git.run(["update-ref", "refs/aio-local/test", tree.as_str()]).expect("referred to");
-    let was = all(repo.git.dir());
-    repo.write("clean", "other\n");
-    repo.write("dirty.crlf", "other\n");
-    repo.git.run(["commit", "-q", "--amend", "-a", "-m", "rewritten"]).expect("commit");
-    repo.git.run(["reflog", "expire", "--expire=now", "--all"]).expect("forgotten");
-    repo.git.run(["gc", "-q", "--prune=now"]).expect("tidied");
-    let session = self::session(repo.git.dir());
-    let read = session.capture_from_tree(&tree).expect("there");
-    assert_eq!(read, before);
-    let after = session.capture_after(&read).expect("captured");
-    let changes = session.changed_between(&read, &after).expect("compared");
-    session.restore(&read, &after, &paths(&changes)).expect("restored");
-    assert_eq!(all(repo.git.dir()), was);
-    repo.git.run(["fsck", "--strict"]).expect("sound");
-}
-
-#[test]
-fn other_repositories_are_told_and_left_alone() {
-    let repo = Scratch::new();
-    repo.write("file", "");
-    repo.commit("begin");
-    let library = Scratch::new();
-    library.write("code", "one\n");
-    library.commit("one");
-    let url = library.git.dir().to_str().expect("text");
-    repo.git.run(["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url, "sub"]).expect("added");
-    repo.commit("with a submodule");
-    let session = session(repo.git.dir());
-    let before = session.capture().expect("captured");
-    let sub = repo.git.clone().in_dir(repo.path("sub"));
-    sub.run(["commit", "-q", "--allow-empty", "-m", "moved"]).expect("commit");
-    fs::create_dir(repo.path("nested")).expect("a folder");
-    repo.git.clone().in_dir(repo.path("nested")).run(["init", "-q"]).expect("init");
-    repo.write("nested/file", "new\n");
+    repo.write("one", "a\nc\nd\n");
+    repo.write("two", "b\n");
+    repo.write("new\nline", "new\n");
+    fs::write(repo.path("binary"), [0, 1, 2]).expect("written");
     let after = session.capture().expect("captured");
-    let changes = session.changed_between(&before, &after).expect("compared");
-    assert_eq!(told(&changes), ["added nested", "modified sub"]);
-    assert!(changes.iter().all(|change| change.is_repository));
-    let done = session.restore(&before, &after, &paths(&changes)).expect("asked");
-    assert_eq!(done.left, [(path("nested"), LeftAlone::Repository), (path("sub"), LeftAlone::Repository)]);
-    assert!(repo.path("nested/file").exists());
-}
-
-#[test]
-fn outside_of_a_sparse_checkout_nothing_is_gone() {
-    let repo = Scratch::new();
-    repo.write("in/file", "in\n");
-    repo.write("out/file", "out\n");
-    repo.commit("begin");
-    for set in [&["sparse-checkout", "set", "in"][..], &["sparse-checkout", "set", "--sparse-index", "in"][..]] {
-        repo.git.run(set).expect("set");
-        assert!(!repo.path("out").exists());
-        let session = session(repo.git.dir());
-        let before = session.capture().expect("captured");
-        repo.write("in/file", "changed\n");
-        let after = session.capture().expect("captured");
-        let changes = session.changed_between(&before, &after).expect("compared");
-        assert_eq!(told(&changes), ["modified in/file"]);
-        session.restore(&before, &after, &paths(&changes)).expect("restored");
-        assert_eq!(fs::read_to_string(repo.path("in/file")).expect("there"), "in\n");
-        // A whole folder may go and come back.
-        fs::remove_dir_all(repo.path("in")).expect("removed");
-        let after = session.capture().expect("captured");
-        let done = session.restore(&before, &after, &[path("in/file"), path("out/file")]).expect("restored");
-        assert_eq!(done.written, [path("in/file")]);
-        assert!(!repo.path("out").exists());
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_filter_makes_of_a_file_what_it_made_of_it_before() {
-    let repo = Scratch::new();
-    repo.git.run(["config", "filter.rot.clean", "tr a-z b-za"]).expect("set");
-    repo.git.run(["config", "filter.rot.smudge", "tr b-za a-z"]).expect("set");
-    repo.git.run(["config", "filter.rot.required", "true"]).expect("set");
-    repo.write(".gitattributes", "*.rot filter=rot\n");
-    repo.write("clean.rot", "abc\n");
-    repo.commit("begin");
-    repo.write("new.rot", "new\n");
-    let session = session(repo.git.dir());
-    let before = session.capture().expect("captured");
-    let was = all(repo.git.dir());
-    repo.write("clean.rot", "other\n");
-    repo.write("new.rot", "other\n");
-    // What a checkout makes is decided by what was, not by what an agent has made of it.
-    repo.write(".gitattributes", "");
+    let whole = session.diff_of(&before, &after, None).expect("compared");
+    assert_eq!(whole.summary, "4 files changed, 4 insertions(+), 2 deletions(-)");
+    assert!(whole.text.contains("+c\n") && whole.text.contains("+b\n") && !whole.is_cut, "{}", whole.text);
+    let part = session.diff_of(&before, &after, Some(&[path("one"), path("binary")])).expect("compared");
+    assert_eq!(part.stat, [(path("binary"), None), (path("one"), Some((2, 1)))]);
+    assert!(part.text.contains("+c\n") && !part.text.contains("+b\n"), "{}", part.text);
+    assert_eq!(session.diff_of(&before, &before, None).expect("compared"), Diff::default());
+    repo.write("long", &"line\n".repeat(MAX_DIFF));
     let after = session.capture().expect("captured");
-    let changes = session.changed_between(&before, &after).expect("compared");
-    session.restore(&before, &after, &paths(&changes)).expect("restored");
-    assert_eq!(all(repo.git.dir()), was);
-    let committed = repo.git.run(["cat-file", "blob", &format!("{}:new.rot", before.tree())]).expect("there");
-    assert_eq!(committed, b"ofx\n", "in the tree it is as git would store it");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_file_that_can_not_be_read_is_named() {
-    let repo = Scratch::new();
-    repo.write("secret", "x\n");
-    set_mode(&repo.path("secret"), 0o000);
-    // Root reads everything.
-    if fs::read(repo.path("secret")).is_err() {
-        let error = session(repo.git.dir()).capture().expect_err("unreadable");
-        assert!(error.to_string().contains("secret"), "{error}");
-    }
-    fs::remove_file(repo.path("secret")).expect("removed");
-    let large = fs::File::create(repo.path("large")).expect("made");
-    large.set_len((1 << 30) + 1).expect("a hole");
-    let error = session(repo.git.dir()).capture().expect_err("too large");
-    assert!(error.to_string().contains("large"), "{error}");
-    large.set_len(100 << 20).expect("a hole");
-    let session = session(repo.git.dir());
-    let before = session.capture().expect("captured");
-    large.set_len(1).expect("cut");
-    let after = session.capture().expect("captured");
-    session.restore(&before, &after, &[path("large")]).expect("restored");
-    assert_eq!(repo.path("large").metadata().expect("there").len(), 100 << 20);
-}
-
-#[test]
-fn a_merge_that_is_not_done_can_be_captured() {
-    let repo = Scratch::new();
-    repo.write("file", "one\n");
-    repo.commit("one");
-    repo.git.run(["checkout", "-q", "-b", "other"]).expect("a branch");
-    repo.write("file", "two\n");
-    repo.commit("two");
-    repo.git.run(["checkout", "-q", "main"]).expect("back");
-    repo.write("file", "three\n");
-    repo.commit("three");
-    repo.git.run(["merge", "-q", "other"]).expect_err("a conflict");
-    let session = session(repo.git.dir());
-    let before = session.capture().expect("captured");
-    let was = all(repo.git.dir());
-    repo.write("file", "resolved\n");
-    repo.git.run(["add", "file"]).expect("add");
-    let after = session.capture().expect("captured");
-    let changes = session.changed_between(&before, &after).expect("compared");
-    assert_eq!(told(&changes), ["modified file"]);
-    session.restore(&before, &after, &paths(&changes)).expect("restored");
-    assert_eq!(all(repo.git.dir()), was);
+    let long = session.diff_of(&before, &after, None).expect("compared");
+    assert!(long.is_cut && long.text.len() == MAX_DIFF, "{}", long.text.len());
 }

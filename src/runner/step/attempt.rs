@@ -13,11 +13,11 @@ use crate::{
         verify::Verdict,
     },
     ops::{
-        Error, Private,
+        Error, Private, Session,
         errand::{End, Ended, Errand, Heard, Unusable},
         note::Filter,
         tool::Hand,
-        verify::Plan,
+        verify::{Interrupts, Plan, Planned},
     },
     runner::{
         document::{self, Setting},
@@ -27,7 +27,8 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -48,6 +49,10 @@ const MAX_NOTES: usize = 10;
 
 /// Most bytes that are told of what a failed process said.
 const MAX_SAID: usize = 2000;
+
+/// The check that is made early, and how it is told that an agent edits a file.
+const LINT: &str = "@lint";
+const EDITS: &str = "editing ";
 
 /// What came of an attempt.
 pub(super) enum Tried {
@@ -172,10 +177,10 @@ impl Doer<'_> {
         self.record(&format!("{agent} begins attempt {number}"))?;
         (self.tell)(Moment::Tries { attempt: number, agent, instance });
         // It may have to wait till the one that was started before it is under way.
-        if means.hand.is_some_and(|hand| !hand.stagger.is_zero()) {
+        if means.hand.is_some_and(|hand| !hand.stagger.is_zero() || hand.max_parallel.is_some()) {
             (self.tell)(Moment::Status(StepStatus::Queued));
         }
-        let ended = match self.send(means, place, number) {
+        let ended = match self.send(means, place, number, plan) {
             Ok(ended) => ended,
             Err(error) => {
                 let failure = Failure { kind: FailureKind::Absent, text: error.to_string() };
@@ -195,7 +200,7 @@ impl Doer<'_> {
         self.settle(began, Some(&ended), judged, place, traces.as_ref())
     }
 
-    fn send(&self, means: &Means<'_>, place: Option<&Place>, number: u32) -> Result<Ended, Error> {
+    fn send(&self, means: &Means<'_>, place: Option<&Place>, number: u32, plan: &Plan) -> Result<Ended, Error> {
         let run = self.site.recorder.run();
         let folder = self.session.make_run_folder(run)?;
         let log = folder.join(format!("{}.{number}.log", self.step.path.as_str().replace('/', ".")));
@@ -214,22 +219,37 @@ impl Doer<'_> {
             timeout: self.work.timeout,
             stall: self.work.stall.or(means.hand.map(|_| STALL)),
         };
-        let mut beaten = Instant::now();
-        let mut hear = |heard: Heard| {
-            if beaten.elapsed() >= BEAT {
-                place.iter().for_each(|place| self.session.beat_for(&place.worker.id));
-                beaten = Instant::now();
+        // The lint is run once early, after the first file that was changed: what is wrong is known while it is little.
+        let lint = plan.checks.iter().find(|check| check.name == LINT && check.hindrance.is_none());
+        let lint = lint.filter(|_| place.is_some());
+        thread::scope(|scope| {
+            let (mut beaten, mut early) = (Instant::now(), None);
+            let mut hear = |heard: Heard| {
+                if beaten.elapsed() >= BEAT {
+                    place.iter().for_each(|place| self.session.beat_for(&place.worker.id));
+                    beaten = Instant::now();
+                }
+                if let (Some(lint), Heard::Doing(words), None) = (lint, &heard, &early)
+                    && words.starts_with(EDITS)
+                {
+                    let (dir, interrupts, mark) = (&dir, &*self.site.interrupts, self.mark(number));
+                    early = Some(scope.spawn(move || linted(dir, lint, &mark, interrupts)));
+                }
+                (self.tell)(match heard {
+                    Heard::Begun => Moment::Status(StepStatus::Running),
+                    Heard::Doing(words) => Moment::Doing(words),
+                    Heard::Alive => Moment::Alive,
+                });
+            };
+            let ended = match means.hand {
+                Some(hand) => self.session.send(hand, &errand, &self.site.interrupts, &mut hear),
+                None => self.session.send_line(&means.prompt, &errand, &self.site.interrupts, &mut hear),
+            };
+            if let Some(Ok(Some(how))) = early.map(thread::ScopedJoinHandle::join) {
+                (self.tell)(Moment::Said(format!("{LINT}, run once after the first edit: {how}")));
             }
-            (self.tell)(match heard {
-                Heard::Begun => Moment::Status(StepStatus::Running),
-                Heard::Doing(words) => Moment::Doing(words),
-                Heard::Alive => Moment::Alive,
-            });
-        };
-        match means.hand {
-            Some(hand) => self.session.send(hand, &errand, &self.site.interrupts, &mut hear),
-            None => self.session.send_line(&means.prompt, &errand, &self.site.interrupts, &mut hear),
-        }
+            ended
+        })
     }
 
     /// Takes into the record what the process itself told.
@@ -475,6 +495,14 @@ impl Doer<'_> {
             review: None,
         }
     }
+}
+
+/// How the lint ended that is run beside an agent; `None` where it could not be run.
+fn linted(dir: &Path, lint: &Planned, mark: &str, interrupts: &Interrupts) -> Option<String> {
+    let session = Session::open_other(dir, None).ok()?;
+    let checked = session.make_check(lint, mark, interrupts, || {});
+    let exit = checked.exit.map(|exit| format!(", exit code {exit}")).unwrap_or_default();
+    Some(format!("{}{exit}", checked.outcome.as_str()))
 }
 
 /// Why a process gave nothing that can be used, in a word and in its own.

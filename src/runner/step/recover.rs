@@ -1,8 +1,9 @@
 //! A step whose driver is gone: what it had begun is brought to an end, so that nothing is done twice that may not be.
 //!
-//! An agent that was at work is ended, what it did so far is kept, and its scope is put back. One whose work was found to be
-//! usable has done it: what was to become of that is done now, as far as it wasn't, and none is asked again. A command
-//! that was at work may have done anything, so it is run again only where the step says that it may be tried again.
+//! An agent that was at work is ended, what it did so far is kept, and its scope is put back. One that had answered is
+//! treated in the same way, since nothing of what it said was checked. One whose work was found to be usable has done it:
+//! what was to become of that is done now, as far as it wasn't, and none is asked again. Whether a command that was at work
+//! may be run again is for whoever drives the run to say, before the step is begun anew.
 
 use super::{Doer, End, internal, joined};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     ops::{Error, Private, worktree::Removed},
     runner::{
         recorder::Unrecorded,
-        work::{Action, Isolation, Moment},
+        work::{Isolation, Moment},
     },
 };
 use serde_json::Value;
@@ -24,9 +25,6 @@ impl Doer<'_> {
         self.session.end_left(&mark);
         self.session.end_left_check(&mark);
         self.session.end_left(&format!("{mark}.review"));
-        if let Some(end) = self.known_end() {
-            return Ok(Some(end));
-        }
         if last.stage == Stage::Judged
             && let Some(value) = self.put_to_use_again(&last)
         {
@@ -51,19 +49,17 @@ impl Doer<'_> {
             attempt.failure = Some(Failure { kind: FailureKind::Lost, text });
         }
         self.record("lost")?;
-        let may_be_repeated = match &self.work.action {
-            Action::Prompt { .. } => true,
-            Action::Run { .. } => self.work.retry.max > 0,
-        };
-        Ok((!may_be_repeated).then_some(End::Asked))
+        Ok(None)
     }
 
-    /// How the step has ended, where that was recorded and only the run's own end was not.
-    fn known_end(&self) -> Option<End> {
+    /// How the step has ended by its record.
+    pub(super) fn known_end(&self) -> Option<End> {
         match self.step.status {
             StepStatus::Ok => {
                 let usable = self.step.attempts.iter().filter(|attempt| attempt.failure.is_none());
-                Some(End::Usable(joined(usable.filter_map(|attempt| self.answer_of(attempt)).collect())))
+                let mut answers: Vec<Value> = usable.filter_map(|attempt| self.answer_of(attempt)).collect();
+                let is_one = answers.len() == 1;
+                Some(End::Usable(if is_one { answers.remove(0) } else { joined(answers) }))
             }
             StepStatus::Asked => Some(End::Asked),
             StepStatus::Failed => Some(End::Failed(self.step.failure.clone().unwrap_or_else(|| internal("it failed")))),

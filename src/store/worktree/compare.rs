@@ -52,7 +52,8 @@ impl Repository {
     pub fn changes(&self, before: &Capture, after: &Capture) -> Result<Vec<Change>, StoreError> {
         let mut paths = BTreeSet::new();
         self.differing(&[], Some(to_id(&before.tree)?), Some(to_id(&after.tree)?), &mut paths)?;
-        let raw = before.raw.iter().filter(|(path, raw)| after.raw.get(path).is_some_and(|after| after != *raw));
+        let raw =
+            before.raw.iter().filter(|(path, raw)| after.raw.get(path).is_some_and(|after| after.bytes != raw.bytes));
         paths.extend(raw.map(|(path, _)| path.clone()));
         paths.extend(before.repositories.keys().chain(after.repositories.keys()).cloned());
         let mut changes = Vec::with_capacity(paths.len());
@@ -77,7 +78,7 @@ impl Repository {
             let entry = self.entry(to_id(&after.tree)?, path)?.filter(|(kind, _)| *kind != EntryKind::Tree);
             edits.insert(path.clone(), entry);
         }
-        to_oid(&self.tree_with(to_id(&before.tree)?, &edits, false)?)
+        to_oid(&self.tree_with(to_id(&before.tree)?, &edits)?)
     }
 
     /// Adds the paths below `at` that are not the same in both trees.

@@ -5,7 +5,11 @@
 //! file is made whole elsewhere and then takes its place, one path at a time, so that a kill in between leaves some
 //! paths as they were and none half written.
 
-use super::{Capture, EntryKind, Held, read::is_absence, to_id};
+use super::{
+    Capture, EntryKind, Held, Raw,
+    read::{is_absence, mode_of},
+    to_id,
+};
 use crate::{
     base::path::RepoPath,
     store::{Repository, error::StoreError},
@@ -65,7 +69,7 @@ struct Wanted {
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Bytes {
-        raw: ObjectId,
+        raw: Raw,
         runs: bool,
     },
     /// What git checks out.
@@ -175,7 +179,7 @@ impl Repository {
         };
         match source {
             Source::CheckedOut { .. } => Ok(checked_out.join(path.to_os().ok_or_else(no_name)?)),
-            Source::Bytes { raw, .. } => fs::write(file, bytes(raw)?).map_err(failed).map(|()| file.to_owned()),
+            Source::Bytes { raw, .. } => fs::write(file, bytes(raw.bytes)?).map_err(failed).map(|()| file.to_owned()),
             Source::Link { target } => link(&bytes(target)?, file).map_err(failed).map(|()| file.to_owned()),
         }
     }
@@ -185,7 +189,7 @@ impl Repository {
         let mut at = path.parent();
         while let Some(folder) = at.filter(|folder| !folder.is_root()) {
             let is_wanted = matches!(self.entry(tree, &folder), Ok(Some((EntryKind::Tree, _))) | Err(_));
-            if is_wanted || !folder.to_os().is_some_and(|folder| fs::remove_dir(root.join(folder)).is_ok()) {
+            if is_wanted || folder.to_os().is_none_or(|folder| fs::remove_dir(root.join(folder)).is_err()) {
                 break;
             }
             at = folder.parent();
@@ -222,8 +226,14 @@ fn place(root: &Path, path: &RepoPath, made: &Path, wanted: &Wanted) -> Result<(
         Err(error) if is_absence(&error) => None,
         Err(error) => return Err(failed(error)),
     };
-    if let Source::Bytes { runs, .. } | Source::CheckedOut { runs } = wanted.source {
-        set_mode(made, there.filter(fs::Metadata::is_file).as_ref(), runs).map_err(failed)?;
+    let there = there.filter(fs::Metadata::is_file);
+    let mode = match wanted.source {
+        Source::Bytes { raw, runs } => Some((raw.mode, runs)),
+        Source::CheckedOut { runs } => Some((there.as_ref().and_then(mode_of), runs)),
+        Source::Link { .. } => None,
+    };
+    if let Some((mode, runs)) = mode {
+        set_mode(made, mode, runs).map_err(failed)?;
     }
     match fs::rename(made, &at) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy(made, &at).map_err(failed),
@@ -262,21 +272,18 @@ fn copy(made: &Path, at: &Path) -> io::Result<()> {
     copied.and_then(|()| fs::rename(&beside, at)).inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
-/// Gives a file the permissions of the one that it replaces, as far as they let its owner read it, and those to run it
-/// as it should have them.
+/// Gives a file permissions, as far as they let its owner read it, and those to run it as it should have them.
 #[cfg(unix)]
-fn set_mode(made: &Path, replaced: Option<&fs::Metadata>, runs: bool) -> io::Result<()> {
+fn set_mode(made: &Path, mode: Option<u32>, runs: bool) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = |meta: &fs::Metadata| meta.permissions().mode() & 0o777;
-    let replaced = replaced.map(mode).filter(|mode| mode & 0o400 != 0);
-    let own = mode(&made.symlink_metadata()?);
-    let kept = replaced.unwrap_or(own);
+    let own = made.symlink_metadata()?.permissions().mode() & 0o777;
+    let kept = mode.filter(|mode| mode & 0o400 != 0).unwrap_or(own);
     let wanted = if runs { kept | (kept & 0o444) >> 2 } else { kept & !0o111 };
     if wanted == own { Ok(()) } else { fs::set_permissions(made, fs::Permissions::from_mode(wanted)) }
 }
 
 #[cfg(not(unix))]
-fn set_mode(_: &Path, _: Option<&fs::Metadata>, _: bool) -> io::Result<()> {
+fn set_mode(_: &Path, _: Option<u32>, _: bool) -> io::Result<()> {
     Ok(())
 }
 

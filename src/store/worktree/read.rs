@@ -1,6 +1,6 @@
 //! Reading the files that differ, and making a capture of them.
 
-use super::{Capture, to_id, to_oid};
+use super::{Capture, Raw, to_id, to_oid};
 use crate::{
     base::{
         oid::Oid,
@@ -37,7 +37,7 @@ const TOGETHER: (usize, usize) = (32 * 1024 * 1024, 256);
 pub struct ReadTree {
     head: Option<Oid>,
     edits: BTreeMap<RepoPath, Option<(EntryKind, ObjectId)>>,
-    raw: BTreeMap<RepoPath, ObjectId>,
+    raw: BTreeMap<RepoPath, Raw>,
     repositories: BTreeMap<RepoPath, Option<Oid>>,
 }
 
@@ -50,7 +50,7 @@ impl ReadTree {
     /// Those of the files that git would store otherwise than they are, as it `says` for each.
     pub fn converted(&self, says: &[Oid]) -> Vec<&RepoPath> {
         let files = self.raw.iter().zip(says);
-        files.filter(|((_, raw), says)| says.as_str() != raw.to_string()).map(|((path, _), _)| path).collect()
+        files.filter(|((_, raw), says)| to_id(says).ok() != Some(raw.bytes)).map(|((path, _), _)| path).collect()
     }
 }
 
@@ -64,11 +64,10 @@ impl Repository {
         &self,
         look: Look,
         known: impl Iterator<Item = &'p RepoPath>,
-        durable: bool,
     ) -> Result<ReadTree, StoreError> {
         let root = self.work_tree().ok_or_else(|| StoreError::Read("there is no work tree".into()))?;
         let index = self.index_at(None)?;
-        let mut reader = Reader { repository: self, root, index: &index, batch: Batch::new(self), durable };
+        let mut reader = Reader { repository: self, root, index: &index, batch: Batch::new(self) };
         let mut read =
             ReadTree { head: look.head, edits: BTreeMap::new(), raw: BTreeMap::new(), repositories: BTreeMap::new() };
         let mut open = BTreeSet::new();
@@ -86,18 +85,19 @@ impl Repository {
             }
         }
         let told = |path: &RepoPath| read.edits.contains_key(path) || read.repositories.contains_key(path);
-        open.extend(known.filter(|path| !told(path)).cloned());
+        // One that is not there git has told of, if it was tracked and is not outside of a sparse checkout.
+        open.extend(known.filter(|path| !told(path) && reader.has(path)).cloned());
         open.extend(reader.unwatched().filter(|path| !told(path)));
         for path in open {
             let found = reader.read(&path)?;
-            if let Some((kind, oid)) = found
+            if let Some((kind, bytes, mode)) = found
                 && kind != EntryKind::Link
             {
-                read.raw.insert(path.clone(), oid);
+                read.raw.insert(path.clone(), Raw { bytes, mode });
             }
-            read.edits.insert(path, found);
+            read.edits.insert(path, found.map(|(kind, bytes, _)| (kind, bytes)));
         }
-        reader.batch.write(durable)?;
+        reader.batch.write(false)?;
         Ok(read)
     }
 
@@ -105,7 +105,7 @@ impl Repository {
     ///
     /// # Errors
     /// When the tree at HEAD can't be read, or a tree can't be written.
-    pub fn capture(&self, mut read: ReadTree, says: &[Oid], durable: bool) -> Result<Capture, StoreError> {
+    pub fn capture(&self, mut read: ReadTree, says: &[Oid]) -> Result<Capture, StoreError> {
         for (path, says) in read.raw.keys().zip(says) {
             if let Some(Some((_, oid))) = read.edits.get_mut(path) {
                 *oid = to_id(says)?;
@@ -115,7 +115,7 @@ impl Repository {
             Some(head) => self.tree_of(head)?,
             None => ObjectId::empty_tree(self.gix.object_hash()),
         };
-        let tree = self.tree_with(base, &read.edits, durable)?;
+        let tree = self.tree_with(base, &read.edits)?;
         Ok(Capture { head: read.head, tree: to_oid(&tree)?, raw: read.raw, repositories: read.repositories })
     }
 }
@@ -160,20 +160,32 @@ fn staged((mode, oid): (u32, Oid)) -> Result<(EntryKind, ObjectId), StoreError> 
     Ok((kind, to_id(&oid)?))
 }
 
+/// What a file is to git, its bytes and its permissions.
+type Found = (EntryKind, ObjectId, Option<u32>);
+
 struct Reader<'r> {
     repository: &'r Repository,
     root: PathBuf,
     index: &'r gix::index::State,
     batch: Batch<'r>,
-    durable: bool,
 }
 
 impl Reader<'_> {
+    /// Whether there is anything at `path`.
+    fn has(&self, path: &RepoPath) -> bool {
+        self.place(path).is_some_and(|place| place.symlink_metadata().is_ok())
+    }
+
+    /// Where `path` is; `None` where what is above it is not all folders. Behind a link is another place.
+    fn place(&self, path: &RepoPath) -> Option<PathBuf> {
+        let path = path.to_os()?;
+        let is_folder = |folder: &Path| self.root.join(folder).symlink_metadata().is_ok_and(|meta| meta.is_dir());
+        path.ancestors().skip(1).all(is_folder).then(|| self.root.join(path))
+    }
+
     /// The files that git is told not to look at: those it shall take for unchanged, and those outside of a sparse
     /// checkout that are there nevertheless.
     fn unwatched(&self) -> impl Iterator<Item = RepoPath> {
-        let is_there =
-            |path: &RepoPath| path.to_os().is_some_and(|path| self.root.join(path).symlink_metadata().is_ok());
         let entries = self.index.entries().iter().filter(|entry| !entry.mode.is_sparse() && !entry.mode.is_submodule());
         let unwatched = entries.filter_map(move |entry| {
             let (assumed, skipped) =
@@ -182,15 +194,15 @@ impl Reader<'_> {
                 return None;
             }
             let path = RepoPath::from_bytes(entry.path(self.index)).ok()?;
-            (!skipped || is_there(&path)).then_some(path)
+            (!skipped || self.has(&path)).then_some(path)
         });
         unwatched.collect::<Vec<_>>().into_iter()
     }
 
-    /// What there is at `path`, its bytes kept; `None` for nothing, or for what git doesn't keep.
-    fn read(&mut self, path: &RepoPath) -> Result<Option<(EntryKind, ObjectId)>, StoreError> {
+    /// What there is at `path`, its bytes kept, and its permissions; `None` for nothing, or for what git doesn't keep.
+    fn read(&mut self, path: &RepoPath) -> Result<Option<Found>, StoreError> {
         let unreadable = |error: io::Error| StoreError::Read(format!("{path}: {error}"));
-        let Some(os) = path.to_os().map(|os| self.root.join(os)) else { return Ok(None) };
+        let Some(os) = self.place(path) else { return Ok(None) };
         let meta = match os.symlink_metadata() {
             Ok(meta) => meta,
             Err(error) if is_absence(&error) => return Ok(None),
@@ -199,7 +211,7 @@ impl Reader<'_> {
         if meta.is_symlink() {
             let target = fs::read_link(&os).map_err(unreadable)?;
             let blob = self.batch.add(Kind::Blob, target_bytes(&target))?;
-            return Ok(Some((EntryKind::Link, blob)));
+            return Ok(Some((EntryKind::Link, blob, None)));
         }
         if !meta.is_file() {
             return Ok(None);
@@ -216,7 +228,7 @@ impl Reader<'_> {
             let bytes = crate::disk::read_from(&file, MAX_FILE as usize).map_err(unreadable)?;
             self.add(bytes)?
         };
-        Ok(Some((kind, oid)))
+        Ok(Some((kind, oid, mode_of(&meta))))
     }
 
     fn add(&mut self, bytes: Vec<u8>) -> Result<ObjectId, StoreError> {
@@ -228,7 +240,7 @@ impl Reader<'_> {
         let id = self.batch.add(Kind::Blob, bytes)?;
         if self.batch.size() > TOGETHER.0 || self.batch.len() > TOGETHER.1 {
             let full = std::mem::replace(&mut self.batch, Batch::new(self.repository));
-            full.write(self.durable)?;
+            full.write(false)?;
         }
         Ok(id)
     }
@@ -240,12 +252,7 @@ impl Reader<'_> {
             return Err(StoreError::TooLarge { what: path.to_string(), size, limit });
         }
         let failed = |error: &dyn std::fmt::Display| StoreError::Read(format!("{path}: {error}"));
-        let id =
-            self.repository.gix.objects.write_stream(Kind::Blob, size, &mut file).map_err(|error| failed(&error))?;
-        if self.durable {
-            self.repository.sync_object(&id).map_err(|error| failed(&error))?;
-        }
-        Ok(id)
+        self.repository.gix.objects.write_stream(Kind::Blob, size, &mut file).map_err(|error| failed(&error))
     }
 
     /// What git takes the file for: where it doesn't trust the file system, what it is in the index.
@@ -255,8 +262,8 @@ impl Reader<'_> {
         if config.boolean("core.symlinks") == Some(false) && staged() == Some(Mode::SYMLINK) {
             return EntryKind::Link;
         }
-        let runs = match is_executable(meta) {
-            Some(runs) if config.boolean("core.fileMode") != Some(false) => runs,
+        let runs = match mode_of(meta) {
+            Some(mode) if config.boolean("core.fileMode") != Some(false) => mode & 0o100 != 0,
             _ => staged() == Some(Mode::FILE_EXECUTABLE),
         };
         if runs { EntryKind::BlobExecutable } else { EntryKind::Blob }
@@ -281,13 +288,13 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(unix)]
-#[allow(clippy::unnecessary_wraps, reason = "elsewhere the system doesn't say")]
-fn is_executable(meta: &Metadata) -> Option<bool> {
-    Some(std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o100 != 0)
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere the system has none")]
+pub(super) fn mode_of(meta: &Metadata) -> Option<u32> {
+    Some(std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o777)
 }
 
 #[cfg(not(unix))]
-fn is_executable(_: &Metadata) -> Option<bool> {
+pub(super) fn mode_of(_: &Metadata) -> Option<u32> {
     None
 }
 

@@ -6,7 +6,7 @@
 //! raw/<object>    the bytes of the files that differed from the index
 //! ```
 
-use super::{Capture, to_id, to_oid};
+use super::{Capture, Entries, Raw, to_id, to_oid};
 use crate::{
     base::{oid::Oid, path::RepoPath},
     store::{Repository, error::StoreError, layout, objects::Batch, transaction::signature},
@@ -33,24 +33,32 @@ struct Wire {
     v: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     head: Option<String>,
-    /// Paths as `RepoPath::encoded` gives them, each with the object that has its bytes.
+    /// Paths as `RepoPath::encoded` gives them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    raw: BTreeMap<String, String>,
+    raw: BTreeMap<String, WireRaw>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     repositories: BTreeMap<String, Option<String>>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct WireRaw {
+    /// The object that has the bytes.
+    bytes: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mode: Option<u32>,
+}
+
 impl Repository {
-    /// Writes `capture` as one tree.
+    /// Writes `capture` as one tree. With `durable` everything of it is on the disk before this returns.
     ///
     /// # Errors
-    /// When it can't be written.
+    /// When it can't be written, or a git that tidies up has removed something of it since it was made.
     pub fn capture_to_tree(&self, capture: &Capture, durable: bool) -> Result<Oid, StoreError> {
         let text = |oid: &Oid| oid.to_string();
         let wire = Wire {
             v: VERSION,
             head: capture.head.as_ref().map(text),
-            raw: capture.raw.iter().map(|(path, raw)| (path.encoded(), raw.to_string())).collect(),
+            raw: capture.raw.iter().map(|(path, raw)| (path.encoded(), raw_to_wire(raw))).collect(),
             repositories: capture
                 .repositories
                 .iter()
@@ -64,21 +72,28 @@ impl Repository {
             return Err(StoreError::TooLarge { what, size, limit: layout::MAX_LISTING });
         }
         let record = batch.add(Kind::Blob, record)?;
-        let kept: BTreeSet<&ObjectId> = capture.raw.values().collect();
-        let kept = kept.into_iter().map(|raw| entry(&raw.to_string(), EntryKind::Blob, *raw)).collect();
-        let kept = batch.add_object(&Tree { entries: kept })?;
+        let kept: BTreeSet<ObjectId> = capture.raw.values().map(|raw| raw.bytes).collect();
+        if let Some(gone) = kept.iter().find(|raw| self.look(|gix| gix.find_header(**raw)).is_err()) {
+            return Err(StoreError::Write(format!("a git that tidies up has removed {gone} meanwhile")));
+        }
+        let kept = kept.into_iter().map(|raw| entry(&raw.to_string(), EntryKind::Blob, raw)).collect();
+        let entries_of_raw = batch.add_object(&Tree { entries: kept })?;
         // In the order of their names.
         let entries = vec![
             entry(RECORD, EntryKind::Blob, record),
-            entry(RAW, EntryKind::Tree, kept),
+            entry(RAW, EntryKind::Tree, entries_of_raw),
             entry(TREE, EntryKind::Tree, to_id(&capture.tree)?),
         ];
         let whole = batch.add_object(&Tree { entries })?;
-        batch.write(durable)?;
+        batch.write(false)?;
+        if durable {
+            self.sync_capture(capture, [record, entries_of_raw, whole])?;
+        }
         to_oid(&whole)
     }
 
-    /// Writes a commit of what `capture` holds, on top of its HEAD, `seconds` after 1970.
+    /// Writes a commit of what `capture` holds, on top of its HEAD, `seconds` after 1970. With `durable` all of that is on
+    /// the disk before this returns.
     ///
     /// # Errors
     /// When it can't be written.
@@ -101,8 +116,46 @@ impl Repository {
         };
         let mut batch = Batch::new(self);
         let commit = batch.add_object(&commit)?;
-        batch.write(durable)?;
+        batch.write(false)?;
+        if durable {
+            self.sync_capture(capture, [commit])?;
+        }
         to_oid(&commit)
+    }
+
+    /// Waits until all objects of `capture` that HEAD doesn't have are on the disk, and `more` with them: at once, since a
+    /// disk takes as long for many as for one.
+    fn sync_capture(&self, capture: &Capture, more: impl IntoIterator<Item = ObjectId>) -> Result<(), StoreError> {
+        let head = capture.head.as_ref().map(|head| self.tree_of(head)).transpose()?;
+        let mut objects: BTreeSet<ObjectId> = more.into_iter().collect();
+        self.collect_new(head, to_id(&capture.tree)?, &mut objects)?;
+        objects.extend(capture.raw.values().map(|raw| raw.bytes));
+        let objects: Vec<ObjectId> = objects.into_iter().collect();
+        self.sync_objects(&objects).map_err(|error| StoreError::Write(error.to_string()))
+    }
+
+    /// Collects the objects below and at `tree` that are not at the same place in `old`.
+    fn collect_new(
+        &self,
+        old: Option<ObjectId>,
+        tree: ObjectId,
+        objects: &mut BTreeSet<ObjectId>,
+    ) -> Result<(), StoreError> {
+        if old == Some(tree) {
+            return Ok(());
+        }
+        objects.insert(tree);
+        let old = old.map_or_else(|| Ok(Entries::new()), |old| self.entries(old))?;
+        for (name, (kind, oid)) in self.entries(tree)? {
+            let was = old.get(&name).filter(|(was, _)| *was == kind).map(|(_, oid)| *oid);
+            match kind {
+                EntryKind::Tree => self.collect_new(was, oid, objects)?,
+                EntryKind::Commit => {}
+                _ if was == Some(oid) => {}
+                _ => drop(objects.insert(oid)),
+            }
+        }
+        Ok(())
     }
 
     /// The capture that [`capture_to_tree`](Self::capture_to_tree) has written as `tree`.
@@ -121,7 +174,10 @@ impl Repository {
         }
         let oid = |text: &str| text.parse::<Oid>().map_err(|error| damaged(&error.to_string()));
         let path = |text: &str| RepoPath::decode(text).map_err(|error| damaged(&error.to_string()));
-        let raw = wire.raw.iter().map(|(at, raw)| Ok((path(at)?, to_id(&oid(raw)?)?)));
+        let raw = wire.raw.iter().map(|(at, raw)| {
+            let mode = raw.mode.map(|mode| mode & 0o777);
+            Ok((path(at)?, Raw { bytes: to_id(&oid(&raw.bytes)?)?, mode }))
+        });
         let repositories =
             wire.repositories.iter().map(|(at, head)| Ok((path(at)?, head.as_deref().map(oid).transpose()?)));
         Ok(Capture {
@@ -131,6 +187,10 @@ impl Repository {
             repositories: repositories.collect::<Result<_, StoreError>>()?,
         })
     }
+}
+
+fn raw_to_wire(raw: &Raw) -> WireRaw {
+    WireRaw { bytes: raw.bytes.to_string(), mode: raw.mode }
 }
 
 fn entry(name: &str, kind: EntryKind, oid: ObjectId) -> Entry {
