@@ -65,7 +65,7 @@ impl Doer<'_> {
         &self,
         worker: &Worker,
     ) -> Result<(Capture, Oid, Option<(Isolated, Session)>, Option<Capture>), Error> {
-        let here = self.session.capture()?;
+        let here = self.session.capture_before(&self.session.scopes(&self.work.scope)?)?;
         if self.work.isolation == Isolation::Claims {
             let kept = self.session.capture_to_tree(&here)?;
             return Ok((here, kept, None, None));
