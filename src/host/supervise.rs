@@ -13,7 +13,7 @@ mod lines;
 mod log;
 
 pub use group::End;
-pub(super) use group::{Event, Limits, Outcome, Streams, run};
+pub(super) use group::{Event, Limits, Outcome, Streams, end_marked as end_of, run};
 pub use interrupts::Interrupts;
 
 use super::{
@@ -53,6 +53,8 @@ pub struct Watch<'a> {
 /// A moment of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
+    /// It is started.
+    Begun,
     /// What it is doing now, as one line that is cleaned for a terminal.
     Doing(String),
     /// It goes on. That is told every twenty seconds.
@@ -100,6 +102,18 @@ pub enum Unusable {
 }
 
 impl Ended {
+    /// That of a run which was stopped before it began.
+    pub fn before_it_began() -> Ended {
+        Ended {
+            end: End::Interrupted,
+            told: Told::default(),
+            stderr_tail: String::new(),
+            took: Duration::ZERO,
+            bytes: 0,
+            left_behind: 0,
+        }
+    }
+
     /// Why its answer can't be used; `None` for one that can.
     pub fn unusable(&self) -> Option<Unusable> {
         Some(match (self.end, &self.told.error) {
@@ -144,6 +158,7 @@ pub fn supervise(
     let mut doing = None;
     let outcome =
         run(command(watch), &watch.invocation.stdin, Streams::Apart, &limits, interrupts, &mut |event| match event {
+            Event::Begun => hear(Heard::Begun),
             Event::Beat => hear(Heard::Alive),
             Event::Stderr(bytes) => ear.stderr(bytes),
             Event::Stdout(bytes) => ear.stdout(bytes, &mut |now| {

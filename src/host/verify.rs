@@ -76,6 +76,7 @@ pub fn run(task: &Task<'_>, interrupts: &Interrupts, beat: &mut dyn FnMut()) -> 
     let outcome = supervise::run(shell, &[], Streams::Together, &limits, interrupts, &mut |event| match event {
         Event::Stdout(bytes) | Event::Stderr(bytes) => kept.add(bytes),
         Event::Beat => beat(),
+        Event::Begun => {}
     })?;
     let end = match outcome.end {
         supervise::End::Exited(code) => End::Exited(code),
@@ -83,6 +84,11 @@ pub fn run(task: &Task<'_>, interrupts: &Interrupts, beat: &mut dyn FnMut()) -> 
         supervise::End::TimedOut | supervise::End::Stalled => End::TimedOut,
     };
     Ok(Ran { end, output: kept.text(), took: outcome.took })
+}
+
+/// Ends all that is still there of the check `mark` of this user, as far as it can be found, and tells how much that was.
+pub fn end_marked(mark: &str) -> usize {
+    supervise::end_of(MARK, mark)
 }
 
 /// The beginning and the end of a stream.

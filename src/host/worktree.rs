@@ -188,6 +188,7 @@ fn to_path(bytes: &[u8]) -> Option<&Path> {
 }
 
 mod diff;
+mod ends;
 mod include;
 mod isolated;
 

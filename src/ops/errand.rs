@@ -43,28 +43,9 @@ pub struct Errand<'a> {
     pub stall: Option<Duration>,
 }
 
-/// That a tool may run.
-#[must_use = "the next one runs once it is dropped"]
-#[derive(Debug)]
-pub struct Turn(#[expect(dead_code, reason = "it is held, and given back")] Option<stagger::Slot>);
-
 impl Session {
-    /// Waits until a tool may be started: on this machine, as many may be running as may run at once, and others of its
-    /// kind may have been started just now. The turn lasts until it is dropped. `None` when somebody wants to stop.
-    ///
-    /// # Errors
-    /// When it can't be told.
-    pub fn wait_for_turn(&self, hand: &Hand, interrupts: &Interrupts) -> Result<Option<Turn>, Error> {
-        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts)).transpose();
-        let turn = slot.and_then(|slot| stagger::wait_turn(hand.tool(), hand.stagger, interrupts).map(|_| Turn(slot)));
-        match turn {
-            Ok(turn) => Ok(Some(turn)),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
-            Err(error) => Err(Error::file(format!("can't tell when {} was started last", hand.tool()))(error)),
-        }
-    }
-
-    /// Has a tool do a piece of work.
+    /// Has a tool do a piece of work, once it may be started: on this machine, as many may be running as may run at once, and
+    /// others of its kind may have been started just now.
     ///
     /// # Errors
     /// When it can't be started.
@@ -75,7 +56,20 @@ impl Session {
         interrupts: &Interrupts,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<Ended, Error> {
-        self.send_by(&hand.tool, errand, interrupts, hear)
+        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts)).transpose();
+        let turn = slot.and_then(|slot| Ok((slot, stagger::wait_turn(hand.tool(), hand.stagger, interrupts)?)));
+        let (_slot, turn) = match turn {
+            Ok(turn) => turn,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(Ended::before_it_began()),
+            Err(error) => return Err(Error::file(format!("can't tell when {} was started last", hand.tool()))(error)),
+        };
+        let mut turn = Some(turn);
+        self.send_by(&hand.tool, errand, interrupts, &mut |heard| {
+            if heard == Heard::Begun {
+                drop(turn.take());
+            }
+            hear(heard);
+        })
     }
 
     /// Runs a line of shell in the same way: what it prints on standard output is its answer.

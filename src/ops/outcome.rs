@@ -10,7 +10,7 @@ use crate::{
     model::verify::Outcome,
     store::Tracked,
 };
-use std::io::Write as _;
+use std::{ffi::OsString, io::Write as _};
 
 impl Session {
     /// Writes a result to a file of the work tree, whole or not at all.
@@ -60,7 +60,8 @@ impl Session {
     /// # Errors
     /// When it fails.
     pub fn set_up(&self, line: &str, interrupts: &Interrupts) -> Result<(), Error> {
-        let checked = self.make_check(&Planned::of_line("set up", line), interrupts, || {});
+        let mark = u64::from_be_bytes(self.random()).to_string();
+        let checked = self.make_check(&Planned::of_line("set up", line), &mark, interrupts, || {});
         if checked.outcome == Outcome::Passed {
             return Ok(());
         }
@@ -98,33 +99,52 @@ impl Session {
     }
 
     /// Commits exactly `paths` as they are in the work tree, in the name of the instance that holds them: what else is
-    /// staged stays staged, and the user's hooks run.
+    /// staged stays staged, and the user's hooks run. What is committed already is not committed again.
     ///
     /// # Errors
-    /// When git, or a hook of the user, refuses.
+    /// When git, or a hook of the user, refuses. Then the index is as it was.
     pub fn commit_only(&self, paths: &[RepoPath], message: &str, by: &InstanceId) -> Result<(), Error> {
+        let look = self.git().look()?;
+        let differs = |path: &&RepoPath| look.sights.iter().any(|(sight, _)| sight == path.as_bytes());
+        let paths: Vec<&RepoPath> = paths.iter().filter(differs).collect();
         if paths.is_empty() {
             return Ok(());
         }
+        let mut unknown: Vec<&RepoPath> = Vec::new();
+        for path in &paths {
+            if self.repository.tracked(path)? == Tracked::No {
+                unknown.push(path);
+            }
+        }
         let folder = tempfile::Builder::new().prefix("aio-commit-").tempdir_in(self.repository.git_dir());
         let folder = folder.map_err(Error::file("can't make a folder in the git directory"))?;
-        let (text, list) = (folder.path().join("message"), folder.path().join("paths"));
+        let text = folder.path().join("message");
         let failed = |error| Error::file("can't write what is to be committed")(error);
         std::fs::write(&text, message).map_err(failed)?;
-        let named: Vec<u8> = paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
-        std::fs::write(&list, named).map_err(failed)?;
+        let list = |name: &str, paths: &[&RepoPath]| {
+            let list = folder.path().join(name);
+            let named: Vec<u8> = paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
+            std::fs::write(&list, named).map_err(failed)?;
+            let mut from = OsString::from("--pathspec-from-file=");
+            from.push(&list);
+            Ok::<OsString, Error>(from)
+        };
+        let (all, new) = (list("paths", &paths)?, list("new", &unknown)?);
         let git = self.git().with("GIT_LITERAL_PATHSPECS", "1").with("AIO_INSTANCE", by.as_str());
-        let mut from = std::ffi::OsString::from("--pathspec-from-file=");
-        from.push(&list);
-        let option = |words: &[&str]| words.iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
+        let with = |words: &[&str], rest: &[&OsString]| {
+            words.iter().map(OsString::from).chain(rest.iter().map(|word| (*word).clone())).collect::<Vec<_>>()
+        };
         // git commits no file that it doesn't know; this makes them known and stages nothing of them.
-        let mut known = option(&["add", "--intent-to-add", "--pathspec-file-nul"]);
-        known.push(from.clone());
-        // A file that is gone can't be added, and needn't be.
-        let _ = git.run(known);
-        let mut commit = option(&["commit", "--quiet", "--only", "--pathspec-file-nul", "--file"]);
-        commit.extend([text.into_os_string(), from]);
-        git.run(commit)?;
+        if !unknown.is_empty() {
+            git.run(with(&["add", "--intent-to-add", "--pathspec-file-nul"], &[&new]))?;
+        }
+        let words = ["commit", "--quiet", "--only", "--pathspec-file-nul", "--file"];
+        let committed = git.run(with(&words, &[&text.into_os_string(), &all]));
+        if committed.is_err() && !unknown.is_empty() {
+            let forget = ["rm", "--quiet", "--cached", "--force", "--ignore-unmatch", "--pathspec-file-nul"];
+            git.run(with(&forget, &[&new]))?;
+        }
+        committed?;
         Ok(())
     }
 }

@@ -11,11 +11,14 @@ use crate::{
         refs::RefLogLine,
         text,
     },
-    host::process,
+    host::{fault, process},
     model::run::{Driver, Run, RunStatus, Step},
     store::{Private, RunEvent, StoreError, layout},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+};
 
 /// Most changes of one run that are listed.
 const MOST_EVENTS: usize = 10_000;
@@ -41,6 +44,8 @@ pub struct RunBook<'s> {
     run: Run,
     tip: Option<Oid>,
     private: Option<Oid>,
+    /// How often it was written by this driver.
+    writes: Cell<u32>,
 }
 
 /// A run as others see it.
@@ -79,7 +84,7 @@ impl Session {
             parent: beginning.parent,
             links: Vec::new(),
         };
-        let mut book = RunBook { session: self, run, tip: None, private: None };
+        let mut book = RunBook { session: self, run, tip: None, private: None, writes: Cell::default() };
         let spec = beginning.spec.into_iter().map(|(path, bytes)| (format!("spec/{path}"), Private::Bytes(bytes)));
         book.keep(spec.collect(), "begin")?;
         book.record(&[], "begin")?;
@@ -107,11 +112,12 @@ impl Session {
             return Err(Error::Busy(format!("{id} is being driven by the process {pid}")));
         }
         let private = self.run_tip(layout::PRIVATE_RUNS, id)?;
-        let mut book = RunBook { session: self, run, tip: Some(tip), private };
+        let mut book = RunBook { session: self, run, tip: Some(tip), private, writes: Cell::default() };
         book.run.driver = self.driver()?;
         book.run.status = RunStatus::Running;
         book.run.ended = None;
         book.record(&[], "resume")?;
+        self.dismiss_workers_of(id)?;
         Ok((book, steps))
     }
 
@@ -346,7 +352,11 @@ impl RunBook<'_> {
             seconds: event.at.timestamp(),
             message: text::one_line(&event.subject, 200),
         };
+        let number = self.writes.get() + 1;
+        self.writes.set(number);
+        fault::at(&self.session.env, &format!("run-before-{number}"));
         let moved = self.session.refs().compare_and_swap(&format!("{folder}{}", self.run.id), old, new, &line);
+        fault::at(&self.session.env, &format!("run-after-{number}"));
         match moved {
             Ok(_) => Ok(()),
             Err(error @ crate::base::refs::RefError::Moved { .. }) => Err(Error::not_allowed(

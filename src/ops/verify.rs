@@ -21,7 +21,7 @@ use crate::{
     },
 };
 use sha2::Digest as _;
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 /// What is to be verified.
 #[derive(Debug, Clone, Default)]
@@ -103,7 +103,9 @@ impl Session {
                 match (&planned.hindrance, &planned.what) {
                     (Some(hindrance), _) => planned.not_run(hindrance.words()),
                     (None, What::Command { line, timeout }) => {
-                        let checked = self.run_check(planned, line, *timeout, &root, &interrupts, &mut beat);
+                        let mark = u64::from_be_bytes(self.random()).to_string();
+                        let task = Task { command: line, dir: &root, limit: *timeout, mark: &mark };
+                        let checked = self.run_check(planned, &task, &interrupts, &mut beat);
                         interrupted = checked.outcome == Outcome::NotRun;
                         checked
                     }
@@ -118,12 +120,20 @@ impl Session {
         Ok(Verified { verdict, checks, diff: changes.kept, interrupted })
     }
 
-    /// Makes the check of a command, unless something hinders it. `beat` is called now and then as long as it runs.
-    pub fn make_check(&self, planned: &Planned, interrupts: &Interrupts, mut beat: impl FnMut()) -> Checked {
+    /// Makes the check of a command, unless something hinders it. What it starts is known by `mark`, which nothing else
+    /// has at this moment. `beat` is called now and then as long as it runs.
+    pub fn make_check(
+        &self,
+        planned: &Planned,
+        mark: &str,
+        interrupts: &Interrupts,
+        mut beat: impl FnMut(),
+    ) -> Checked {
         match (&planned.hindrance, &planned.what, self.work_tree_to_verify()) {
             (Some(hindrance), ..) => planned.not_run(hindrance.words()),
             (None, What::Command { line, timeout }, Ok(root)) => {
-                self.run_check(planned, line, *timeout, &root, interrupts, &mut beat)
+                let task = Task { command: line, dir: &root, limit: *timeout, mark };
+                self.run_check(planned, &task, interrupts, &mut beat)
             }
             (None, What::Command { .. }, Err(error)) => planned.not_run(&error.to_string()),
             (None, What::Scope | What::Changed, _) => planned.not_run("it is no command"),
@@ -133,15 +143,11 @@ impl Session {
     fn run_check(
         &self,
         planned: &Planned,
-        line: &str,
-        timeout: Duration,
-        root: &Path,
+        task: &Task<'_>,
         interrupts: &Interrupts,
         beat: &mut dyn FnMut(),
     ) -> Checked {
-        let mark = u64::from_be_bytes(self.random()).to_string();
-        let task = Task { command: line, dir: root, limit: timeout, mark: &mark };
-        let ran = match crate::host::verify::run(&task, interrupts, beat) {
+        let ran = match crate::host::verify::run(task, interrupts, beat) {
             Ok(ran) => ran,
             Err(error) => {
                 return Checked {
@@ -158,11 +164,17 @@ impl Session {
                 Checked { outcome, exit: Some(exit), why: None, ..checked }
             }
             End::TimedOut => {
-                let why = format!("ended after {}, with all that it had started", humantime::format_duration(timeout));
+                let why =
+                    format!("ended after {}, with all that it had started", humantime::format_duration(task.limit));
                 Checked { outcome: Outcome::Failed, why: Some(why), ..checked }
             }
             End::Interrupted => Checked { why: Some("stopped, with all that it had started".into()), ..checked },
         }
+    }
+
+    /// Ends what is left of the check `mark`, whose driver is gone.
+    pub fn end_left_check(&self, mark: &str) -> usize {
+        crate::host::verify::end_marked(mark)
     }
 
     /// Why nobody here can consent to commands that somebody else thought of; `None` where a person can.
@@ -195,6 +207,17 @@ impl Checked {
             took: None,
             output: paths,
             why: None,
+        }
+    }
+
+    /// That whoever asked for the work wanted nothing of it to be checked.
+    pub fn left_out() -> Checked {
+        Checked {
+            name: "@default".into(),
+            source: Source::Caller,
+            outcome: Outcome::NotRun,
+            why: Some("left out, as was asked for".into()),
+            ..Checked::of_scope(String::new())
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Error, Session, Target, claim::Terms, cleanup::departure};
 use crate::{
     base::{
         id::{InstanceId, RunId, Tool},
+        oid::Oid,
         path::RepoPath,
         text,
     },
@@ -11,11 +12,12 @@ use crate::{
     model::{
         claim::{Claim, GrantRef, Holder},
         instance::{Instance, MAX_TASK, Task},
-        op::Action,
+        op::{Action, Op},
         overlap::Overlap,
         scope::Scope,
         view::View as _,
     },
+    store::Extent,
 };
 use std::ffi::OsStr;
 
@@ -27,7 +29,15 @@ pub struct Worker {
     /// Its claims: the scope.
     claims: Vec<Claim>,
     folds_case: bool,
+    /// The state of the store when it had them.
+    since: Option<Oid>,
 }
+
+/// The two halves of a scope, in the words of a workflow.
+pub type Halves = (Vec<String>, Vec<String>);
+
+/// Most operations that are looked through for what others held while a worker was at work.
+const MOST_OPERATIONS: usize = 10_000;
 
 impl Session {
     /// Scopes in the words of a workflow, which are from the root.
@@ -69,9 +79,12 @@ impl Session {
             [] => Ok(Vec::new()),
             scope => self.claim_now(&id, scope, &terms).map(|granted| granted.claims),
         };
-        let folds_case = self.snapshot()?.folds_case();
+        let snapshot = self.snapshot()?;
+        let (folds_case, since) = (snapshot.folds_case(), snapshot.oid().cloned());
         match claims {
-            Ok(claims) => Ok(Worker { id, claims: claims.into_iter().map(|grant| grant.claim).collect(), folds_case }),
+            Ok(claims) => {
+                Ok(Worker { id, claims: claims.into_iter().map(|grant| grant.claim).collect(), folds_case, since })
+            }
             Err(error) => {
                 let _ = self.dismiss(&id);
                 Err(error)
@@ -137,6 +150,17 @@ impl Session {
         Ok(())
     }
 
+    /// Takes off the register whoever was at work for a run when its driver was gone. Nobody may be at work for it now.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub(super) fn dismiss_workers_of(&self, run: &RunId) -> Result<(), Error> {
+        let begins = format!("{run}: ");
+        let is_meant = |instance: &Instance| instance.task.as_ref().is_some_and(|task| task.text.starts_with(&begins));
+        let workers = self.snapshot()?.instances(Extent::Newest, is_meant)?.records;
+        workers.iter().try_for_each(|worker| self.dismiss(&worker.id))
+    }
+
     /// Gives back those claims of a worker that cover none of `paths`.
     ///
     /// # Errors
@@ -198,7 +222,7 @@ impl Session {
     ///
     /// # Errors
     /// When a scope is none, or git can't be asked.
-    pub fn halves(&self, scope: &[String]) -> Result<Option<(Vec<String>, Vec<String>)>, Error> {
+    pub fn halves(&self, scope: &[String]) -> Result<Option<Halves>, Error> {
         let parts = match scope {
             [_] => {
                 let targets = self.scopes(scope)?;
@@ -214,8 +238,8 @@ impl Session {
         Ok((parts.len() > 1).then(|| (parts[..parts.len() / 2].to_vec(), parts[parts.len() / 2..].to_vec())))
     }
 
-    /// Of `paths` those that a worker may not write and that nobody else holds: what is changed there counts against it.
-    /// The others are somebody's work.
+    /// Of `paths` those that a worker may not write and that nobody else has held since it began: what is changed there
+    /// counts against it. The others are somebody's work.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -224,12 +248,34 @@ impl Session {
         if beside.is_empty() {
             return Ok(beside);
         }
-        let snapshot = self.snapshot()?;
-        let mut theirs = snapshot.claims_covering(&beside)?;
-        theirs.retain(|claim| !claim.is_held_by(&worker.id));
-        let held: Vec<Overlap> = theirs.iter().map(|claim| Overlap::new(&claim.scope, snapshot.folds_case())).collect();
+        let held = self.held_by_others_since(worker, &beside)?;
+        let held: Vec<Overlap> = held.iter().map(|scope| Overlap::new(scope, worker.folds_case)).collect();
         let is_free = |path: &RepoPath| !held.iter().any(|held| held.with(&Scope::File(path.clone())));
         Ok(beside.into_iter().filter(is_free).collect())
+    }
+
+    /// What others held of `paths` when a worker began, and what they have claimed since, if they hold it still or not.
+    fn held_by_others_since(&self, worker: &Worker, paths: &[RepoPath]) -> Result<Vec<Scope>, Error> {
+        let snapshot = self.snapshot()?;
+        let mut held = snapshot.claims_covering(paths)?;
+        if let Some(since) = &worker.since {
+            held.extend(self.repository.snapshot_at(since.clone())?.claims_covering(paths)?);
+        }
+        held.retain(|claim| !claim.is_held_by(&worker.id));
+        let mut scopes: Vec<Scope> = held.into_iter().map(|claim| claim.scope).collect();
+        let Some(tip) = snapshot.oid() else { return Ok(scopes) };
+        for entry in self.repository.log(tip).take(MOST_OPERATIONS) {
+            let entry = entry?;
+            if worker.since.as_ref() == Some(&entry.oid) {
+                break;
+            }
+            if let Some(Op { by, action: Action::Claim { wants, .. }, .. }) = entry.op
+                && by.as_ref() != Some(&worker.id)
+            {
+                scopes.extend(wants.into_iter().map(|want| want.scope));
+            }
+        }
+        Ok(scopes)
     }
 }
 

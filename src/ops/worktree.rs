@@ -3,7 +3,7 @@
 //! git is asked what differs and how files are converted, and the store keeps and compares. No question and no answer
 //! touches the user's index, a stash, a ref, or a path that was not named.
 
-use super::{Error, Session};
+use super::{Error, Session, Target};
 use crate::{
     base::{oid::Oid, path::RepoPath},
     host::git::{Git, GitError},
@@ -54,6 +54,37 @@ impl Session {
     /// As for [`capture`](Self::capture).
     pub fn capture_after(&self, before: &Capture) -> Result<Capture, Error> {
         self.capture_with(&before.read_paths().cloned().collect::<Vec<_>>())
+    }
+
+    /// The same, before work that may write in `scope`: files there that git holds for unchanged and would check out with
+    /// other line ends are kept as they are. That is looked for where git is told to convert, by its configuration or by
+    /// attributes at the root or in a folder above the scope.
+    ///
+    /// # Errors
+    /// As for [`capture`](Self::capture).
+    pub fn capture_before(&self, scope: &[Target]) -> Result<Capture, Error> {
+        let root = self.root_of_work_tree()?;
+        let automatic = self.repository.config("core.autocrlf").map(|value| value.to_lowercase());
+        let as_crlf = matches!(automatic.as_deref(), Some("true" | "yes" | "on" | "1"));
+        let paths: Vec<RepoPath> = scope.iter().filter_map(|target| target.scope.path()).collect();
+        let is_told = |path: &RepoPath| {
+            let mut folders = path.to_os().into_iter().flat_map(Path::ancestors);
+            folders.any(|folder| root.join(folder).join(".gitattributes").exists())
+        };
+        let converts = as_crlf
+            || automatic.as_deref() == Some("input")
+            || root.join(".gitattributes").exists()
+            || self.repository.common_dir().join("info").join("attributes").exists()
+            || paths.iter().any(is_told);
+        if !converts {
+            return self.capture();
+        }
+        let named: Option<Vec<&str>> =
+            paths.iter().map(|path| path.to_os()?.to_str().filter(|path| !path.is_empty())).collect();
+        // The root has no name, and all is looked at.
+        let own = self.git().with_own_line_ends(&named.unwrap_or_default(), as_crlf)?;
+        let own: Vec<RepoPath> = own.iter().filter_map(|path| RepoPath::from_bytes(path).ok()).collect();
+        self.capture_with(&own)
     }
 
     fn capture_with(&self, known: &[RepoPath]) -> Result<Capture, Error> {

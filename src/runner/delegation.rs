@@ -3,7 +3,7 @@
 use super::{
     ledger,
     recorder::{Book, Recorder, Unrecorded},
-    step::{Site, carry_out, text_of},
+    step::{Site, as_it_ended, carry_out, text_of},
     work::{Action, CALLER, Contract, Done, Isolation, Moment, Retry, Task, Who, Work},
 };
 use crate::{
@@ -236,7 +236,9 @@ fn drive(
         }
         tell(moment);
     };
-    let done = carry_out(&site, work, steps.pop(), &show);
+    let known = steps.pop();
+    let ended = known.as_ref().and_then(|known| as_it_ended(&site, work, known));
+    let done = ended.unwrap_or_else(|| carry_out(&site, work, known, &show));
     let dismissed = site.dismiss_keepers(session);
     let id = run.id.clone();
     let recorded = conclude(&site, session, &done);
@@ -246,7 +248,7 @@ fn drive(
     recorded.map_err(|error| Error::Busy(error.to_string()))?;
     let shown = session.shown_run(&id)?;
     if let (Some(file), Some(step)) = (&ledger, shown.steps.first()) {
-        write_ledger(session, file, &run, step);
+        write_ledger(session, file, &shown.run, step);
     }
     let verdict = done.attempts.last().filter(|_| !work.scope.is_empty() || work.contract.verify.is_some());
     let accepted = accepted(&delegation.accept, done.attempts.last());

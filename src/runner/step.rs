@@ -11,12 +11,12 @@ mod recover;
 
 use super::{
     recorder::{Recorder, Unrecorded},
-    work::{Action, Done, Moment, Retry, Task, Who, Work},
+    work::{Action, CALLER, Done, Isolation, Moment, Retry, Task, Who, Work},
 };
 use crate::{
     base::id::InstanceId,
     model::run::{Attempt, Failure, FailureKind, Step, StepStatus, Usage},
-    ops::{Error, Session, tool::Hand, verify::Interrupts},
+    ops::{Error, Session, tool::Hand, verify::Interrupts, worker::Halves},
 };
 use attempt::Tried;
 use serde_json::Value;
@@ -86,6 +86,14 @@ enum End {
     Stopped,
 }
 
+/// How a step came to its end by its record, of which only the end of its run is missing; or `None` for one that goes on.
+pub fn as_it_ended(site: &Site, work: &Work, known: &Step) -> Option<Done> {
+    let session = Session::open_other(&site.root, site.acting_as.clone()).ok()?;
+    let doer = Doer { site, work, session, step: known.clone(), tell: &|_| {} };
+    let end = doer.known_end()?;
+    Some(doer.finish(end))
+}
+
 /// Carries a step out. One that was begun before, by a driver that is gone, goes on from where its record says it was.
 pub fn carry_out(site: &Site, work: &Work, known: Option<Step>, tell: &dyn Fn(Moment)) -> Done {
     let session = match Session::open_other(&site.root, site.acting_as.clone()) {
@@ -108,10 +116,15 @@ impl Doer<'_> {
         if let Some(end) = self.recover()? {
             return Ok(end);
         }
-        match &self.work.action {
+        let first = self.step.attempts.len();
+        let end = match &self.work.action {
             Action::Prompt { agents, task } => self.by_agents(agents, task, &self.work.scope.clone()),
             Action::Run { line } => self.by_command(line),
+        };
+        if !matches!(end, Ok(End::Usable(_))) && self.work.isolation == Isolation::Claims {
+            self.put_parts_back(first);
         }
+        end
     }
 
     /// Has one agent after the other try.
@@ -120,7 +133,12 @@ impl Doer<'_> {
         let mut first = true;
         for who in agents {
             let hands = match who {
-                Who::Caller => return Ok(End::Asked),
+                Who::Caller => {
+                    if !first {
+                        (self.tell)(Moment::Next { agent: CALLER.to_owned() });
+                    }
+                    return Ok(End::Asked);
+                }
                 Who::Agent { tool, persona } => self.session.hands(tool.as_deref(), persona.as_deref()),
             };
             let hands = match hands {
@@ -208,19 +226,14 @@ impl Doer<'_> {
     }
 
     /// The two halves of a scope, where that was too much for one attempt.
-    fn halves(&self, failure: &Failure, scope: &[String]) -> Option<(Vec<String>, Vec<String>)> {
+    fn halves(&self, failure: &Failure, scope: &[String]) -> Option<Halves> {
         let is_too_much = matches!(failure.kind, FailureKind::Stalled | FailureKind::TimedOut | FailureKind::Scope);
         let splits = self.work.retry.split && is_too_much;
         splits.then(|| self.session.halves(scope).ok().flatten()).flatten()
     }
 
     /// One half after the other, each with the same agent; the result is what both say.
-    fn by_halves(
-        &mut self,
-        hand: &Hand,
-        task: &Task,
-        (one, other): (Vec<String>, Vec<String>),
-    ) -> Result<End, Unrecorded> {
+    fn by_halves(&mut self, hand: &Hand, task: &Task, (one, other): Halves) -> Result<End, Unrecorded> {
         let mut results = Vec::new();
         for half in [one, other] {
             match self.by_hand(hand, task, &half, None)? {

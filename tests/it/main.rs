@@ -8,6 +8,8 @@ mod agent;
 mod check;
 mod claim;
 mod completions;
+#[cfg(unix)]
+mod delegate;
 mod demo;
 mod docs;
 mod doctor;

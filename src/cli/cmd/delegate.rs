@@ -273,7 +273,7 @@ pub(super) fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: 
         },
     )?;
     if !cx.ui.json {
-        hints.iter().for_each(|hint| cx.ui.say(format!("{hint}")));
+        hints.iter().for_each(|hint| cx.ui.say(hint));
     }
     Ok(exit)
 }
@@ -321,16 +321,19 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
     let mut hints = Vec::new();
     let last = finished.done.attempts.last();
     match exit {
-        Exit::Waiting => hints.push(format!(
-            "all agents failed, and it is yours now: do it, then `git aio run answer {id} ok` (or failed); \
-             `git aio run show {id}` has the task"
-        )),
+        Exit::Waiting => {
+            if let Some(failure) = last.and_then(|last| last.failure.as_ref()) {
+                hints.push(all_failed(finished));
+                hints.extend(likely_cause(failure.kind).map(|cause| format!("likely cause: {cause}")));
+            }
+            hints.push(format!(
+                "it is yours now: do it, then `git aio run answer {id} ok` (or failed); `git aio run show {id}` tells \
+                 how far it is"
+            ));
+        }
         Exit::Interrupted => hints.push(format!("interrupted: `git aio run resume {id}` goes on with it")),
         _ if finished.done.status == StepStatus::Failed => {
-            let agents = finished.done.attempts.iter().map(|attempt| attempt.agent.as_str());
-            let mut agents: Vec<&str> = agents.collect();
-            agents.dedup();
-            hints.push(format!("all agents failed: {}", text::one_line(&agents.join(", "), 300)));
+            hints.push(all_failed(finished));
             let cause = finished.done.failure.as_ref().and_then(|failure| likely_cause(failure.kind));
             hints.extend(cause.map(|cause| format!("likely cause: {cause}")));
             hints.push(format!("`git aio run log {id}` shows what it said, `git aio run diff {id}` what it did"));
@@ -346,6 +349,13 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
         hints.push(format!("fix this directly rather than delegate again: {}", text::one_line(notes, 1000)));
     }
     hints
+}
+
+fn all_failed(finished: &Finished) -> String {
+    let agents = finished.done.attempts.iter().map(|attempt| attempt.agent.as_str());
+    let mut agents: Vec<&str> = agents.collect();
+    agents.dedup();
+    format!("all agents failed: {}", text::one_line(&agents.join(", "), 300))
 }
 
 /// Whether a run is a delegation.

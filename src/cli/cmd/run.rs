@@ -20,7 +20,7 @@ use crate::{
     },
     model::{
         run::{Attempt, RunStatus, Step, StepStatus},
-        verify::Outcome,
+        verify::{Outcome, Verdict},
     },
     ops::{Session, run::ShownRun},
     runner::{
@@ -216,7 +216,7 @@ impl Show {
             cx.ui.print(&ledger::render(&shown.run, &shown.steps))?;
             return Ok(Exit::Done);
         }
-        cx.ui.answer(|| RunAnswer::new(&shown, None, Vec::new()), |out| write_run(out, &shown))?;
+        cx.ui.answer(|| RunAnswer::new(&shown, verdict(&shown.steps), Vec::new()), |out| write_run(out, &shown))?;
         Ok(Exit::Done)
     }
 }
@@ -238,6 +238,14 @@ fn write_run(out: &mut dyn Write, shown: &ShownRun) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What the checks of what is done showed; `None` where nothing was to be checked.
+fn verdict(steps: &[Step]) -> Option<Verdict> {
+    let done = steps.iter().filter(|step| step.status == StepStatus::Ok);
+    let mut checks = done.filter_map(|step| step.attempts.last()).flat_map(|last| &last.checks).peekable();
+    checks.peek()?;
+    Some(Verdict::of(checks.map(|check| (check.source, check.outcome))))
+}
+
 fn step_row(step: &Step) -> String {
     let style = match step.status {
         StepStatus::Ok => GOOD,
@@ -245,7 +253,11 @@ fn step_row(step: &Step) -> String {
         _ => ODD,
     };
     let took = step.began.zip(step.ended).and_then(|(began, ended)| (ended - began).to_std().ok()).unwrap_or_default();
-    let said = if step.status == StepStatus::Ok { format!("{} bytes", step.bytes) } else { String::new() };
+    let verdict = verdict(std::slice::from_ref(step)).map(|verdict| format!(", {}", verdict.as_str()));
+    let said = match step.status {
+        StepStatus::Ok => format!("{} bytes{}", step.bytes, verdict.unwrap_or_default()),
+        _ => String::new(),
+    };
     row(style, step.status.as_str(), took, step.path.as_str(), &said)
 }
 
@@ -468,7 +480,7 @@ impl Cancel {
 fn shown(cx: &Context, session: &Session, id: &RunId) -> anyhow::Result<Exit> {
     let shown = session.shown_run(id)?;
     cx.tell_notices(session);
-    cx.ui.answer(|| RunAnswer::new(&shown, None, Vec::new()), |out| write_run(out, &shown))?;
+    cx.ui.answer(|| RunAnswer::new(&shown, verdict(&shown.steps), Vec::new()), |out| write_run(out, &shown))?;
     Ok(Exit::Done)
 }
 

@@ -70,6 +70,8 @@ pub(in crate::host) enum Streams {
 /// Something that happens while it runs.
 #[derive(Debug)]
 pub(in crate::host) enum Event<'a> {
+    /// It is started.
+    Begun,
     Stdout(&'a [u8]),
     Stderr(&'a [u8]),
     Beat,
@@ -126,6 +128,7 @@ pub(in crate::host) fn run(
     command.stdout(writer).stdin(feed(stdin)?);
     collect(stdout, sender, Piece::Stdout)?;
     let mut group = Group { child: spawn(command)?, limits, has_ended: false };
+    hear(Event::Begun);
     let end = group.watch(began, &pieces, interrupts, hear)?;
     let left_behind = group.clear(end, interrupts);
     let rest = Instant::now() + REST;
@@ -331,7 +334,7 @@ impl Drop for Group<'_> {
 }
 
 /// Ends all that has `value` in the variable `name`, first by asking, and tells how much that was.
-pub(super) fn end_marked(name: &str, value: &str) -> usize {
+pub(in crate::host) fn end_marked(name: &str, value: &str) -> usize {
     #[cfg(unix)]
     {
         use rustix::process::Signal;

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     base::{id::InstanceId, path::RepoPath, text},
-    model::run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
+    model::{
+        run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
+        verify::Verdict,
+    },
     ops::{
         Error, Private, Session,
         errand::{End, Ended, Errand, Heard, Unusable},
@@ -19,7 +22,7 @@ use crate::{
     runner::{
         document::{self, Setting},
         recorder::Unrecorded,
-        work::{Action, Moment, Task},
+        work::{Action, Isolation, Moment, Task},
     },
 };
 use serde_json::Value;
@@ -159,16 +162,6 @@ impl Doer<'_> {
         plan: &Plan,
         place: Option<&Place>,
     ) -> Result<Tried, Unrecorded> {
-        let _turn = match means.hand.filter(|hand| !hand.stagger.is_zero() || hand.max_parallel.is_some()) {
-            None => None,
-            Some(hand) => {
-                self.status(StepStatus::Queued);
-                match self.session.wait_for_turn(hand, &self.site.interrupts) {
-                    Ok(turn) => turn,
-                    Err(error) => return self.not_begun(means.label, internal(error)),
-                }
-            }
-        };
         if self.site.is_stopped() {
             return Ok(Tried::Stopped);
         }
@@ -183,7 +176,10 @@ impl Doer<'_> {
         self.site.recorder.keep(kept, format!("{path}: attempt {number}"))?;
         self.record(&format!("{agent} begins attempt {number}"))?;
         (self.tell)(Moment::Tries { attempt: number, agent, instance });
-        (self.tell)(Moment::Status(StepStatus::Running));
+        // It may have to wait till the one that was started before it is under way.
+        if means.hand.is_some_and(|hand| !hand.stagger.is_zero() || hand.max_parallel.is_some()) {
+            (self.tell)(Moment::Status(StepStatus::Queued));
+        }
         let ended = match self.send(means, place, number, plan) {
             Ok(ended) => ended,
             Err(error) => {
@@ -208,7 +204,7 @@ impl Doer<'_> {
         let run = self.site.recorder.run();
         let folder = self.session.make_run_folder(run)?;
         let log = folder.join(format!("{}.{number}.log", self.step.path.as_str().replace('/', ".")));
-        let mark = format!("{run}.{}.{number}", self.step.path.as_str().replace('/', "."));
+        let mark = self.mark(number);
         let dir = place.map_or_else(|| self.site.root.clone(), |place| self.dir_of(place));
         let errand = Errand {
             prompt: &means.prompt,
@@ -236,10 +232,11 @@ impl Doer<'_> {
                 if let (Some(lint), Heard::Doing(words), None) = (lint, &heard, &early)
                     && words.starts_with(EDITS)
                 {
-                    let (dir, interrupts) = (&dir, &*self.site.interrupts);
-                    early = Some(scope.spawn(move || linted(dir, lint, interrupts)));
+                    let (dir, interrupts, mark) = (&dir, &*self.site.interrupts, self.mark(number));
+                    early = Some(scope.spawn(move || linted(dir, lint, &mark, interrupts)));
                 }
                 (self.tell)(match heard {
+                    Heard::Begun => Moment::Status(StepStatus::Running),
                     Heard::Doing(words) => Moment::Doing(words),
                     Heard::Alive => Moment::Alive,
                 });
@@ -316,10 +313,11 @@ impl Doer<'_> {
         if judged.is_stopped {
             return self.stopped(began, place, traces);
         }
-        if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces)
-            && let Err(failure) = self.put_to_use(value, place, traces)
-        {
-            judged.result = Err(failure);
+        if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces) {
+            self.judged(&judged)?;
+            if let Err(failure) = self.put_to_use(value, place, traces) {
+                judged.result = Err(failure);
+            }
         }
         if let Err(failure) = &mut judged.result
             && failure.kind != FailureKind::Missed
@@ -349,27 +347,58 @@ impl Doer<'_> {
         }
     }
 
+    /// Records that it is usable, where more is to come of it than being told: that is not to be done twice.
+    fn judged(&mut self, judged: &Judged) -> Result<(), Unrecorded> {
+        let comes_to_more =
+            self.work.contract.commit || self.work.save.is_some() || self.work.isolation == Isolation::Worktree;
+        if !comes_to_more {
+            return Ok(());
+        }
+        if let Some(attempt) = self.step.attempts.last_mut() {
+            attempt.stage = Stage::Judged;
+            attempt.checks.clone_from(&judged.checks);
+            attempt.review.clone_from(&judged.review);
+        }
+        self.record(&format!("attempt {} is usable", self.number()))
+    }
+
     /// What is to become of a usable result beside being told: saved, taken back, committed.
     fn put_to_use(&self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
         self.take_back(place, traces)?;
+        self.save_and_commit(value, &traces.inside, &place.worker.id)
+    }
+
+    /// All but the first of these, which change nothing where they were done before.
+    pub(super) fn save_and_commit(&self, value: &Value, files: &[RepoPath], by: &InstanceId) -> Result<(), Failure> {
         if let Some(save) = &self.work.save {
             let written = self.session.save(save, text_of(value).as_bytes());
             written.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })?;
         }
-        if self.work.contract.commit {
-            self.commit(place, &traces.inside, value)?;
+        match self.work.contract.commit {
+            true if self.may_be_committed() => self.commit(files, value, by),
+            true => {
+                (self.tell)(Moment::Said("not committed, since nothing shows that it is in order".into()));
+                Ok(())
+            }
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    fn commit(&self, place: &Place, files: &[RepoPath], value: &Value) -> Result<(), Failure> {
+    /// What is not verified is committed only where whoever asked for it wanted no check.
+    fn may_be_committed(&self) -> bool {
+        let is_left_out = self.work.contract.verify.as_ref().is_some_and(Vec::is_empty);
+        let checks = self.step.attempts.last().map_or(&[][..], |last| &last.checks);
+        is_left_out || Verdict::of(checks.iter().map(|check| (check.source, check.outcome))) == Verdict::Passed
+    }
+
+    fn commit(&self, files: &[RepoPath], value: &Value, by: &InstanceId) -> Result<(), Failure> {
         let title = match &self.work.action {
             Action::Prompt { task, .. } => text::one_line(&task.title, 72),
             Action::Run { line } => text::one_line(line, 72),
         };
         let body = text::block(text::head(&text_of(value), 4000), 4000);
         let message = format!("{title}\n\n{body}\n\nAio-Run: {}\n", self.site.recorder.run());
-        let committed = self.session.commit_only(files, &message, &place.worker.id);
+        let committed = self.session.commit_only(files, &message, by);
         committed.map_err(|error| Failure { kind: FailureKind::Check, text: with_hint(&error) })
     }
 
@@ -441,6 +470,11 @@ impl Doer<'_> {
         ))
     }
 
+    /// By what all that an attempt starts is known.
+    pub(super) fn mark(&self, number: u32) -> String {
+        format!("{}.{}.{number}", self.site.recorder.run(), self.step.path.as_str().replace('/', "."))
+    }
+
     pub(super) fn new_attempt(&self, agent: &str, instance: Option<InstanceId>) -> Attempt {
         Attempt {
             number: self.number() + 1,
@@ -464,9 +498,9 @@ impl Doer<'_> {
 }
 
 /// How the lint ended that is run beside an agent; `None` where it could not be run.
-fn linted(dir: &Path, lint: &Planned, interrupts: &Interrupts) -> Option<String> {
+fn linted(dir: &Path, lint: &Planned, mark: &str, interrupts: &Interrupts) -> Option<String> {
     let session = Session::open_other(dir, None).ok()?;
-    let checked = session.make_check(lint, interrupts, || {});
+    let checked = session.make_check(lint, mark, interrupts, || {});
     let exit = checked.exit.map(|exit| format!(", exit code {exit}")).unwrap_or_default();
     Some(format!("{}{exit}", checked.outcome.as_str()))
 }

@@ -75,7 +75,7 @@ impl Doer<'_> {
         if let Some(failure) = unusable(ended) {
             return Judged::not(failure, ended.retry_is_useless());
         }
-        let value = match self.shaped(ended) {
+        let value = match self.shaped(ended.told.structured.as_ref(), &ended.told.result) {
             Ok(value) => value,
             Err(text) => return Judged::not(Failure { kind: FailureKind::Shape, text }, false),
         };
@@ -97,11 +97,11 @@ impl Doer<'_> {
     }
 
     /// The answer in the shape that was asked for.
-    fn shaped(&self, ended: &Ended) -> Result<Value, String> {
+    pub(super) fn shaped(&self, structured: Option<&Value>, said: &str) -> Result<Value, String> {
         let Some(shape) = &self.work.contract.shape else {
-            return Ok(Value::String(ended.told.result.trim_end_matches('\n').to_owned()));
+            return Ok(Value::String(said.trim_end_matches('\n').to_owned()));
         };
-        let value = ended.told.structured.clone().or_else(|| last_value(&ended.told.result));
+        let value = structured.cloned().or_else(|| last_value(said));
         let value = value.ok_or_else(|| {
             format!("the answer has no JSON in it, and has to be one value of this shape: {}", shape.schema())
         })?;
@@ -130,6 +130,9 @@ impl Doer<'_> {
         let mut all = Vec::new();
         if let Some(traces) = traces {
             all.push(Checked::of_scope(named(&traces.inside)));
+            if self.work.contract.verify.as_ref().is_some_and(Vec::is_empty) {
+                all.push(Checked::left_out());
+            }
         }
         let session = place.map_or(&self.session, |place| self.session_in(place));
         let beat = || place.iter().for_each(|place| self.session.beat_for(&place.worker.id));
@@ -145,7 +148,7 @@ impl Doer<'_> {
                 planned.looked(!changed.is_empty(), words)
             } else {
                 (self.tell)(Moment::Checks(planned.name.clone()));
-                let checked = session.make_check(planned, &self.site.interrupts, beat);
+                let checked = session.make_check(planned, &self.mark(self.number()), &self.site.interrupts, beat);
                 is_stopped = self.site.is_stopped();
                 checked
             };
@@ -202,7 +205,6 @@ impl Doer<'_> {
         let folder = self.session.make_run_folder(run).map_err(fail)?;
         let schema = review_schema().to_string();
         let schema = self.session.write_beside(run, "review.schema.json", schema.as_bytes()).map_err(fail)?;
-        let _turn = self.session.wait_for_turn(hand, &self.site.interrupts).map_err(fail)?;
         let dir = place.map_or_else(|| self.site.root.clone(), |place| self.dir_of(place));
         let errand = Errand {
             prompt: &prompt,
@@ -212,7 +214,7 @@ impl Doer<'_> {
             schema: hand.takes_schema().then_some(schema.as_path()),
             instance: None,
             env: &self.work.env,
-            mark: &format!("{run}.{name}.{number}.review"),
+            mark: &format!("{}.review", self.mark(number)),
             log: &folder.join(format!("{name}.{number}.review.log")),
             timeout: self.work.timeout,
             stall: self.work.stall,

@@ -3,7 +3,7 @@
 use super::{Doer, with_hint};
 use crate::{
     base::{oid::Oid, path::RepoPath, text},
-    model::run::{Failure, FailureKind},
+    model::run::{Attempt, Failure, FailureKind},
     ops::{
         Error, Session,
         worker::Worker,
@@ -65,7 +65,7 @@ impl Doer<'_> {
         &self,
         worker: &Worker,
     ) -> Result<(Capture, Oid, Option<(Isolated, Session)>, Option<Capture>), Error> {
-        let here = self.session.capture()?;
+        let here = self.session.capture_before(&self.session.scopes(&self.work.scope)?)?;
         if self.work.isolation == Isolation::Claims {
             let kept = self.session.capture_to_tree(&here)?;
             return Ok((here, kept, None, None));
@@ -90,7 +90,7 @@ impl Doer<'_> {
     }
 
     /// A worker with its claims. What somebody else holds is waited for, as long as this run has patience.
-    fn hire(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Worker, Failure> {
+    pub(super) fn hire(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Worker, Failure> {
         let bad = |error: &Error| Failure { kind: FailureKind::Internal, text: with_hint(error) };
         let targets = self.session.scopes(scope).map_err(|error| bad(&error))?;
         let began = Instant::now();
@@ -140,7 +140,40 @@ impl Doer<'_> {
             let changed: Vec<RepoPath> = paths(self.session.changed_between(main, &now)?).collect();
             strays.extend(self.session.strays(&place.worker, &changed)?);
         }
+        if !strays.is_empty()
+            && let Some(ledger) = self.session.ledger_file()?
+        {
+            // That one is written by us.
+            strays.retain(|path| path.as_bytes() != ledger.as_bytes());
+        }
         Ok(Traces { after, kept, inside, strays })
+    }
+
+    /// Puts back what the attempts of this driver have left in the scope although the step came to nothing: work that a
+    /// reviewer found worth going on with, and the half of a scope whose other half failed.
+    pub(super) fn put_parts_back(&mut self, first: usize) {
+        let has_left = |attempt: &&Attempt| {
+            !attempt.files.is_empty()
+                && attempt.failure.as_ref().is_none_or(|failure| failure.kind == FailureKind::Missed)
+        };
+        let attempts = self.step.attempts.get(first..).unwrap_or_default();
+        let Some(before) = attempts.iter().find(has_left).and_then(|attempt| attempt.before.clone()) else { return };
+        if let Err(left) = self.put_back_to(&before) {
+            (self.tell)(Moment::Said(left));
+        }
+    }
+
+    fn put_back_to(&self, before: &Oid) -> Result<(), String> {
+        let look = || {
+            self.free_from_keepers(&self.work.scope)?;
+            let before = self.session.capture_from_tree(before)?;
+            let now = self.session.capture_after(&before)?;
+            let changed = paths(self.session.changed_between(&before, &now)?);
+            let inside = self.session.covered(&self.session.scopes(&self.work.scope)?, changed)?;
+            Ok((before, now, self.session.not_held_by_others(&inside, None)?))
+        };
+        let (before, now, free) = look().map_err(|error: Error| with_hint(&error))?;
+        self.restore(&before, &now, &free)
     }
 
     /// The session in which the attempt's own work tree is seen.
@@ -159,7 +192,12 @@ impl Doer<'_> {
         if place.isolated.is_some() || traces.inside.is_empty() {
             return Ok(());
         }
-        self.restore(&place.before, &traces.after, &traces.inside)
+        // Of a claim that was lost meanwhile somebody else may have got a part, and what is there is theirs.
+        let free = self.session.not_held_by_others(&traces.inside, Some(&place.worker.id));
+        let free = free.map_err(|error| with_hint(&error))?;
+        self.restore(&place.before, &traces.after, &free)?;
+        let theirs: Vec<RepoPath> = traces.inside.iter().filter(|path| !free.contains(path)).cloned().collect();
+        if theirs.is_empty() { Ok(()) } else { Err(format!("others hold these now: {}", named(&theirs))) }
     }
 
     pub(super) fn restore(&self, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<(), String> {

@@ -1,31 +1,42 @@
 //! A step whose driver is gone: what it had begun is brought to an end, so that nothing is done twice that may not be.
 //!
 //! An agent that was at work is ended, what it did so far is kept, and its scope is put back. One that had answered is
-//! treated in the same way, since nothing of what it said was checked. Whether a command that was at work may be run again
-//! is for whoever drives the run to say, before the step is begun anew.
+//! treated in the same way, since nothing of what it said was checked. One whose work was found to be usable has done it:
+//! what was to become of that is done now, as far as it wasn't, and none is asked again. Whether a command that was at work
+//! may be run again is for whoever drives the run to say, before the step is begun anew.
 
-use super::{Doer, End, internal};
+use super::{Doer, End, internal, joined};
 use crate::{
-    model::run::{Attempt, Failure, FailureKind, Stage},
-    ops::{Error, Private},
-    runner::{recorder::Unrecorded, work::Moment},
+    model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
+    ops::{Error, Private, worktree::Removed},
+    runner::{
+        recorder::Unrecorded,
+        work::{Isolation, Moment},
+    },
 };
+use serde_json::Value;
 
 impl Doer<'_> {
     /// Brings to an end what a driver before this one has begun. How the step ends, where that is clear from it.
     pub(super) fn recover(&mut self) -> Result<Option<End>, Unrecorded> {
+        self.clear_places();
         let Some(last) = self.step.attempts.last().cloned() else { return Ok(None) };
-        let mark =
-            format!("{}.{}.{}", self.site.recorder.run(), self.step.path.as_str().replace('/', "."), last.number);
+        let mark = self.mark(last.number);
         self.session.end_left(&mark);
+        self.session.end_left_check(&mark);
+        self.session.end_left(&format!("{mark}.review"));
+        if last.stage == Stage::Judged
+            && let Some(value) = self.put_to_use_again(&last)
+        {
+            if let Some(attempt) = self.step.attempts.last_mut() {
+                attempt.stage = Stage::Settled;
+            }
+            return Ok(Some(End::Usable(value)));
+        }
         let recovered = match last.stage {
             Stage::Settled => Ok(()),
             Stage::Working | Stage::Answered | Stage::Judged => self.undo_begun(&last),
         };
-        if let Some(instance) = &last.instance {
-            // It is gone, and what it held with it.
-            let _ = self.session.dismiss(instance);
-        }
         if let Err(error) = recovered {
             return Ok(Some(End::Failed(internal(error))));
         }
@@ -41,9 +52,62 @@ impl Doer<'_> {
         Ok(None)
     }
 
+    /// How the step has ended by its record.
+    pub(super) fn known_end(&self) -> Option<End> {
+        match self.step.status {
+            StepStatus::Ok => {
+                let usable = self.step.attempts.iter().filter(|attempt| attempt.failure.is_none());
+                let mut answers: Vec<Value> = usable.filter_map(|attempt| self.answer_of(attempt)).collect();
+                let is_one = answers.len() == 1;
+                Some(End::Usable(if is_one { answers.remove(0) } else { joined(answers) }))
+            }
+            StepStatus::Asked => Some(End::Asked),
+            StepStatus::Failed => Some(End::Failed(self.step.failure.clone().unwrap_or_else(|| internal("it failed")))),
+            _ => None,
+        }
+    }
+
+    /// What an attempt has answered, as it was kept.
+    fn answer_of(&self, attempt: &Attempt) -> Option<Value> {
+        let path = format!("out/{}.{}.txt", self.step.path, attempt.number);
+        let kept = self.session.kept_of_run(self.site.recorder.run(), &path).ok().flatten()?;
+        self.shaped(None, &String::from_utf8_lossy(&kept)).ok()
+    }
+
+    /// Does with the work of an attempt that is usable what its driver was about to do, and what may have been done in part:
+    /// `None` where that can't be.
+    fn put_to_use_again(&mut self, attempt: &Attempt) -> Option<Value> {
+        let value = self.answer_of(attempt)?;
+        let (before, after) = (attempt.before.as_ref()?, attempt.after.as_ref()?);
+        let before = self.session.capture_from_tree(before).ok()?;
+        let after = self.session.capture_from_tree(after).ok()?;
+        let scope = self.work.scope.clone();
+        let tool = attempt.instance.as_ref().map_or(super::attempt::SHELL, |instance| instance.tool()).to_owned();
+        let worker = self.hire(&tool, "", &scope).ok()?;
+        let done = self.restore(&after, &before, &attempt.files).is_ok()
+            && self.save_and_commit(&value, &attempt.files, &worker.id).is_ok();
+        let _ = self.session.dismiss(&worker.id);
+        done.then_some(value)
+    }
+
+    /// Removes the work trees in which this run worked apart. What was done in them goes with them.
+    fn clear_places(&self) {
+        if self.work.isolation == Isolation::Claims {
+            return;
+        }
+        for cleared in self.session.clear_isolated(|_| false).into_iter().flatten() {
+            if let Removed::Left { dir, why } = cleared.removed {
+                (self.tell)(Moment::Said(format!("a work tree is left at {}: {why}", dir.display())));
+            }
+        }
+    }
+
     /// Puts back what an attempt did before its driver was gone, and keeps it.
     fn undo_begun(&mut self, attempt: &Attempt) -> Result<(), Error> {
-        let Some(before) = &attempt.before else { return Ok(()) };
+        // What was done in a work tree of its own has gone with that, and what it took back is named by its files.
+        let Some(before) = attempt.before.as_ref().filter(|_| self.work.isolation == Isolation::Claims) else {
+            return Ok(());
+        };
         let path = self.step.path.clone();
         let before = self.session.capture_from_tree(before)?;
         let now = self.session.capture_after(&before)?;

@@ -1,0 +1,110 @@
+//! Committing what was done, and nothing else.
+
+use super::*;
+
+const ARGS: &[&str] = &["--agent", "claude", "--scope", "src/auth/", "--commit", "--retry", "0"];
+
+const WORK: &[Do<'_>] = &[
+    Do::Edit("src/auth/login.rs", "fn login() { true }\n"),
+    Do::Edit("src/auth/new.rs", "fn new() {}\n"),
+    Do::Run("rm src/auth/token.rs"),
+    Do::Say("Renamed the token."),
+];
+
+/// Something of the user's that is staged, something that is not, and something git doesn't know.
+fn busy<'e>(env: &'e TestEnvironment) -> (Agents, Repo<'e>) {
+    let (agents, repo) = checked(env);
+    repo.write("src/main.rs", "fn main() { staged() }\n");
+    repo.write("staged.txt", "staged\n");
+    repo.git(&["add", "src/main.rs", "staged.txt"]);
+    repo.write("README.md", "# changed\n");
+    repo.write("untracked.txt", "mine\n");
+    agents.plays("claude", WORK);
+    (agents, repo)
+}
+
+fn hook(repo: &Repo<'_>, script: &str) {
+    let path = repo.dir.join(".git/hooks/pre-commit");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn exactly_the_scope_is_committed_and_the_hooks_run() {
+    let env = TestEnvironment::new();
+    let (_agents, repo) = busy(&env);
+    hook(&repo, "git diff --cached --name-status HEAD >.git/seen; echo \"$AIO_INSTANCE\" >>.git/seen");
+    let (told, code) = told(&repo, ARGS);
+    assert_eq!((code, tries(&told)), (0, vec!["claude ok".to_owned()]), "{told:#}");
+    let changes = "M\tsrc/auth/login.rs\nA\tsrc/auth/new.rs\nD\tsrc/auth/token.rs\n";
+    assert_eq!(repo.git(&["show", "--format=", "--name-status", "--no-renames", "HEAD"]), changes);
+    let message = repo.git(&["log", "-1", "--format=%B"]);
+    assert!(message.starts_with("Fix the login.\n\nRenamed the token.\n\nAio-Run: delegation-"), "{message}");
+    let instance = told["run"]["steps"][0]["tries"][0]["instance"].as_str().unwrap();
+    assert_eq!(fs::read_to_string(repo.dir.join(".git/seen")).unwrap(), format!("{changes}{instance}\n"));
+    let status = repo.git(&["status", "--porcelain", "--untracked-files=all"]);
+    assert_eq!(status, " M README.md\nM  src/main.rs\nA  staged.txt\n?? untracked.txt\n");
+    assert_free(&repo);
+}
+
+#[test]
+fn with_our_own_fences_too() {
+    let env = TestEnvironment::new();
+    let (_agents, repo) = busy(&env);
+    repo.ok(&["init"]);
+    let head = repo.git(&["rev-parse", "HEAD"]);
+    let (told, code) = told(&repo, ARGS);
+    assert_eq!(code, 0, "{told:#}");
+    assert_eq!(repo.git(&["rev-parse", "HEAD~1"]), head);
+    assert_free(&repo);
+}
+
+#[test]
+fn a_hook_that_refuses_makes_it_fail_and_leaves_all_as_it_was() {
+    let env = TestEnvironment::new();
+    let (_agents, repo) = busy(&env);
+    hook(&repo, "echo 'the ticket is missing' >&2; exit 1");
+    repo.git(&["status", "--short"]);
+    let before = snapshot(&repo);
+    let (told, code) = told(&repo, ARGS);
+    assert_eq!((code, tries(&told)), (4, vec!["claude check".to_owned()]), "{told:#}");
+    assert!(told["run"]["steps"][0]["failure"]["text"].as_str().unwrap().contains("the ticket is missing"), "{told:#}");
+    let after = snapshot(&repo);
+    assert_eq!(after.files, before.files);
+    let entries = |shot: &Snapshot| {
+        shot.index.lines().filter(|line| !line.starts_with(' ')).map(str::to_owned).collect::<Vec<String>>()
+    };
+    assert_eq!((entries(&after), after.head), (entries(&before), before.head));
+    assert_free(&repo);
+}
+
+#[test]
+fn what_is_not_verified_is_not_committed_unless_that_was_said() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("claude", &[Do::Run("echo BROKEN >>src/auth/login.rs"), Do::Say("Done.")]);
+    let head = || repo.git(&["rev-parse", "HEAD"]);
+    let first = head();
+    let (broken, code) = told(&repo, ARGS);
+    assert_eq!((code, head()), (4, first.clone()), "{broken:#}");
+    let (unsaid, code) = told(&repo, &[ARGS, &["--verify", "@lint"]].concat());
+    assert_eq!((code, &unsaid["verdict"], head()), (4, &"unverified".into(), first.clone()), "{unsaid:#}");
+    let (said, code) = told(&repo, &[ARGS, &["--no-verify"]].concat());
+    assert_eq!((code, &said["verdict"], head() == first), (4, &"unverified".into(), false), "{said:#}");
+}
+
+#[test]
+fn nothing_changed_and_what_the_agent_committed_itself_are_no_reason_to_fail() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("claude", &[Do::Say("There was nothing to do.")]);
+    let commits = || repo.git(&["rev-list", "--count", "HEAD"]).trim().to_owned();
+    assert_eq!((told(&repo, ARGS).1, &commits()[..]), (0, "1"));
+    agents.plays(
+        "claude",
+        &[Do::Edit("src/auth/new.rs", "x\n"), Do::Run("git add -A && git commit -qm mine"), Do::Say("Done.")],
+    );
+    assert_eq!((told(&repo, ARGS).1, &commits()[..]), (0, "2"));
+    assert_eq!(repo.git(&["status", "--porcelain"]), "");
+}

@@ -1,0 +1,183 @@
+//! What is left when the driver is killed, at every state it can be in, and what going on makes of it.
+
+use super::*;
+use std::process::Stdio;
+
+const KILLED: i32 = 128 + 9;
+
+/// A delegation that is killed at every write of its run, in one of these ways each time.
+struct Story {
+    args: &'static [&'static str],
+    /// What its agent does, each time it is asked.
+    plays: &'static [&'static [Do<'static>]],
+    /// What it comes to where nobody is killed, and what it must come to in any case.
+    exit: i32,
+    login: &'static str,
+    commits: &'static str,
+}
+
+const DONE: &[Do<'_>] =
+    &[Do::Edit("src/auth/login.rs", "done\n"), Do::Edit("src/auth/new.rs", "new\n"), Do::Say("Done.")];
+const BROKEN: &[Do<'_>] =
+    &[Do::Edit("src/auth/login.rs", "BROKEN\n"), Do::Edit("src/auth/odd.rs", "x\n"), Do::Say("Done.")];
+
+impl Story {
+    /// Kills the driver at `step`, and goes on; whether there was such a step.
+    fn told_with_a_kill(&self, step: &str) -> bool {
+        let env = TestEnvironment::new();
+        let (agents, repo) = checked(&env);
+        repo.write("README.md", "# changed\n");
+        repo.write("src/auth/mine.rs", "untracked\r\n");
+        repo.git(&["add", "README.md"]);
+        repo.git(&["status", "--short"]);
+        let before = snapshot(&repo);
+        self.plays.iter().for_each(|acts| agents.plays("claude", acts));
+        let args = [
+            &["delegate", "Fix the login.", "--agent", "claude", "--scope", "src/auth/", "--timeout", "60s"],
+            self.args,
+        ]
+        .concat();
+        let ended = run(repo.command(&args).env("AIO_TEST_KILL_AT", step));
+        if ended.code != KILLED {
+            assert_eq!(ended.code, self.exit, "{step}: {ended:?}");
+            return false;
+        }
+        let runs = repo.ok(&["run", "list"]);
+        if runs == "no runs\n" {
+            assert_eq!((snapshot(&repo), agents.calls("claude").len()), (before, 0), "{step}");
+            return true;
+        }
+        let asked = agents.calls("claude").len();
+        let resumed = repo.aio(&["run", "resume"]);
+        if resumed.code == 2 {
+            // All but the word of it was done.
+            assert!(resumed.stderr.contains("has ended: "), "{step}: {resumed:?}");
+        } else {
+            assert_eq!(resumed.code, self.exit, "{step}: {resumed:?}");
+        }
+        let calls = agents.calls("claude");
+        assert!(calls.len() <= asked.max(1) + self.plays.len(), "{step}: asked {} times", calls.len());
+        assert!(calls.iter().all(|call| !is_alive(&call.pid.to_string())), "{step}");
+        let read = |name: &str| fs::read_to_string(repo.dir.join(name)).unwrap_or_default();
+        assert_eq!(read("src/auth/login.rs"), self.login, "{step}: {resumed:?}");
+        assert_eq!((&read("src/auth/mine.rs")[..], &read("README.md")[..]), ("untracked\r\n", "# changed\n"), "{step}");
+        assert!(!exists(&repo.dir, "src/auth/odd.rs"), "{step}");
+        assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]).trim(), self.commits, "{step}");
+        assert_eq!(repo.git(&["diff", "--cached", "--name-only"]), "README.md\n", "{step}");
+        assert_eq!(
+            (repo.git(&["worktree", "list"]).lines().count(), repo.git(&["stash", "list"])),
+            (1, String::new()),
+            "{step}"
+        );
+        assert_free(&repo);
+        let (status, _) = answer(&repo.aio(&["run", "show", "--json"]));
+        let expected = if self.login == "done\n" { "complete" } else { "failed" };
+        assert_eq!(status["run"]["status"], expected, "{step}: {status:#}");
+        true
+    }
+
+    /// Kills it before every write and after it.
+    fn told_with_every_kill(&self) {
+        thread::scope(|scope| {
+            for side in ["before", "after"] {
+                scope.spawn(move || {
+                    let kills =
+                        (1..).take_while(|number| self.told_with_a_kill(&format!("run-{side}-{number}"))).count();
+                    assert!(kills >= 8, "{kills}");
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_driver_may_be_killed_at_any_state_of_what_goes_well() {
+    Story { args: &[], plays: &[DONE], exit: 0, login: "done\n", commits: "1" }.told_with_every_kill();
+}
+
+#[test]
+fn a_driver_may_be_killed_at_any_state_of_what_is_tried_twice_and_committed() {
+    // After it is gone nobody knows how often it had tried, so the next attempt may be the first again.
+    let plays: &[&[Do<'_>]] = &[BROKEN, DONE];
+    Story { args: &["--commit"], plays, exit: 0, login: "done\n", commits: "2" }.told_with_every_kill();
+}
+
+#[test]
+fn a_driver_may_be_killed_at_any_state_of_what_comes_to_nothing() {
+    Story { args: &["--retry", "0"], plays: &[BROKEN], exit: 4, login: "fn login() {}\n", commits: "1" }
+        .told_with_every_kill();
+}
+
+#[test]
+fn a_driver_may_be_killed_at_any_state_of_what_is_done_apart() {
+    Story { args: &["--isolate", "--commit"], plays: &[DONE], exit: 0, login: "done\n", commits: "2" }
+        .told_with_every_kill();
+}
+
+#[test]
+fn an_agent_whose_driver_is_killed_is_ended_with_all_it_has_started() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    let left = "setsid sh -c 'echo $$ >\"$HOME/session\"; trap \"\" TERM; while :; do sleep 0.1; done' &";
+    agents.plays(
+        "claude",
+        &[Do::Run(left), Do::Edit("src/auth/login.rs", "half\n"), Do::Edit("src/auth/new.rs", "x\n"), Do::Stall],
+    );
+    agents.plays("claude", &[Do::Run("cp src/auth/login.rs src/auth/seen.rs"), Do::Say("Done.")]);
+    let args = ["delegate", "Fix it.", "--agent", "claude", "--scope", "src/auth/"];
+    let mut child = repo.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("the edit", || exists(&repo.dir, "src/auth/new.rs") && exists(&env.path(), "home/session"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let session = fs::read_to_string(env.path().join("home/session")).unwrap();
+    let agent = agents.calls("claude")[0].pid.to_string();
+    assert!(is_alive(&session) && is_alive(&agent), "they go on by themselves");
+    assert!(repo.ok(&["run", "list"]).starts_with("lost "));
+    let (told, code) = answer(&repo.aio(&["run", "resume", "--json"]));
+    assert_eq!((code, tries(&told)), (0, vec!["claude lost".to_owned(), "claude ok".to_owned()]), "{told:#}");
+    assert!(!is_alive(&session) && !is_alive(&agent));
+    // It began with the scope as it was before the first.
+    assert_eq!(fs::read_to_string(repo.dir.join("src/auth/seen.rs")).unwrap(), "fn login() {}\n");
+    assert!(!exists(&repo.dir, "src/auth/new.rs"));
+    assert!(repo.ok(&["run", "diff", "/task@1"]).contains("+half"));
+    assert_free(&repo);
+}
+
+#[test]
+fn a_check_whose_driver_is_killed_is_ended_too() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("claude", DONE);
+    let check = "echo $$ >>\"$HOME/checks\"; test $(wc -l <\"$HOME/checks\") -gt 1 || sleep 600";
+    let args = ["delegate", "Fix it.", "--agent", "claude", "--scope", "src/auth/", "--verify", check];
+    let mut child = repo.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let checks = || fs::read_to_string(env.path().join("home/checks")).unwrap_or_default();
+    wait_for("the check", || checks().ends_with('\n'));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let first = checks();
+    assert!(is_alive(&first));
+    let (told, code) = answer(&repo.aio(&["run", "resume", "--json"]));
+    assert_eq!((code, &told["verdict"]), (0, &"passed".into()), "{told:#}");
+    assert!(!is_alive(&first));
+}
+
+#[test]
+fn what_somebody_else_has_claimed_since_is_not_put_back() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays(
+        "claude",
+        &[Do::Edit("src/auth/login.rs", "half\n"), Do::Edit("src/auth/token.rs", "half\n"), Do::Say("Half.")],
+    );
+    let args = ["delegate", "Fix it.", "--agent", "claude", "--scope", "src/auth/"];
+    // The agent has answered, and that is all.
+    assert_eq!(run(repo.command(&args).env("AIO_TEST_KILL_AT", "run-after-6")).code, KILLED);
+    let other = repo.register("codex");
+    repo.ok_as(&other, &["claim", "src/auth/login.rs"]);
+    repo.write("src/auth/login.rs", "theirs\n");
+    let resumed = repo.aio(&["run", "resume"]);
+    assert!(resumed.code == 3 && resumed.stderr.contains(&other), "{resumed:?}");
+    let read = |name: &str| fs::read_to_string(repo.dir.join("src/auth").join(name)).unwrap();
+    assert_eq!((&read("login.rs")[..], &read("token.rs")[..]), ("theirs\n", "fn token() {}\n"));
+}

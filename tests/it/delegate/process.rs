@@ -1,0 +1,100 @@
+//! What an agent starts, and how many are started at once.
+
+use super::*;
+
+#[test]
+fn what_an_agent_leaves_behind_is_ended_and_nothing_else() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    // Of the same name, and of the same user.
+    let mut bystander = env.command("sleep", &repo.dir).arg("600").spawn().unwrap();
+    let left = "sleep 600 & echo $! >\"$HOME/group\"; setsid sh -c 'echo $$ >\"$HOME/session\"; trap \"\" TERM; while :; do sleep 0.1; done' &";
+    agents.plays(
+        "claude",
+        &[Do::Run(left), Do::Run("until [ -s \"$HOME/session\" ]; do sleep 0.02; done"), Do::Say("Done.")],
+    );
+    let ended = delegate(&repo, &["--agent", "claude"]);
+    assert_eq!((ended.code, &ended.stdout[..]), (0, "Done.\n"), "{ended:?}");
+    assert!(ended.stderr.contains("that it had left behind were ended"), "{}", ended.stderr);
+    for name in ["group", "session"] {
+        let pid = fs::read_to_string(env.path().join("home").join(name)).unwrap();
+        assert!(!is_alive(&pid), "{name}");
+    }
+    assert!(bystander.try_wait().unwrap().is_none(), "it had nothing to do with it");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+}
+
+#[test]
+fn one_that_does_not_end_when_asked_is_killed() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("claude", &[Do::IgnoreSignals, Do::Edit("src/auth/login.rs", "half\n"), Do::Stall]);
+    let before = snapshot(&repo).files;
+    let args = ["--agent", "claude", "--scope", "src/auth/", "--retry", "0", "--timeout", "1s"];
+    let (told, code) = told(&repo, &args);
+    assert_eq!((code, tries(&told)), (1, vec!["claude timed_out".to_owned()]), "{told:#}");
+    assert!(!is_alive(&agents.calls("claude")[0].pid.to_string()));
+    assert_eq!(snapshot(&repo).files, before);
+    assert_free(&repo);
+}
+
+/// The moments at which it was started, by its own clock, in milliseconds.
+fn starts(env: &TestEnvironment) -> Vec<u64> {
+    let starts = fs::read_to_string(env.path().join("home/starts")).unwrap();
+    let mut starts: Vec<u64> = starts.lines().map(|line| line.parse().unwrap()).collect();
+    starts.sort_unstable();
+    starts
+}
+
+#[test]
+fn runs_side_by_side_start_their_gemini_at_a_distance() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    let other = env.repo_with("other", Refs::Files, "sha1", &[]);
+    agents.plays("gemini", &[Do::Run("date +%s%3N >>\"$HOME/starts\""), Do::Say("Done.")]);
+    thread::scope(|scope| {
+        for repo in [&repo, &repo, &other] {
+            scope.spawn(|| assert_eq!(delegate(repo, &["--agent", "gemini"]).code, 0));
+        }
+    });
+    let starts = starts(&env);
+    // They look at the clock a moment after they were started, which is not the same for each.
+    assert!(starts.len() == 3 && starts.windows(2).all(|pair| pair[1] - pair[0] > 900), "{starts:?}");
+}
+
+#[test]
+fn none_of_many_delegations_at_once_is_lost() {
+    let many = if std::env::var_os("AIO_TEST_CAMPAIGN").is_some() { 64 } else { 12 };
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("claude", &[Do::Say("Nothing to do.")]);
+    thread::scope(|scope| {
+        for number in 0..many {
+            let repo = &repo;
+            scope.spawn(move || {
+                let scope = format!("src/part{number}/");
+                let ended = repo.aio(&["delegate", "Do nothing.", "--agent", "claude", "--scope", &scope]);
+                assert_eq!((ended.code, &ended.stdout[..]), (0, "Nothing to do.\n"), "{number}: {ended:?}");
+            });
+        }
+    });
+    assert_eq!(agents.calls("claude").len(), many);
+    let (list, _) = answer(&repo.aio(&["run", "list", "--json"]));
+    let runs = list["runs"].as_array().unwrap();
+    assert!(runs.len() == many && runs.iter().all(|run| run["status"] == "complete"), "{list:#}");
+    assert_free(&repo);
+}
+
+#[test]
+fn many_that_read_run_at_once_too() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("codex", &[Do::Run("sleep 0.2"), Do::Say("Read.")]);
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| assert_eq!(delegate(&repo, &["--agent", "codex"]).stdout, "Read.\n"));
+        }
+    });
+    assert_eq!(agents.calls("codex").len(), 6);
+}

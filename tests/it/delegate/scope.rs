@@ -1,0 +1,208 @@
+//! What an agent may write, what becomes of what it wrote elsewhere, and how its scope is put back.
+
+use super::*;
+
+/// A work tree with whatever is hard to put back: files of the user's that are changed, staged, not known to git, with
+/// other line ends, executable, links, deleted, and stashes.
+fn untidy<'e>(env: &'e TestEnvironment) -> (Agents, Repo<'e>) {
+    let (agents, repo) = checked(env);
+    repo.write("src/windows.txt", "one\r\ntwo\r\n");
+    repo.write("src/both.txt", "one\r\ntwo\n");
+    repo.write("src/tool.sh", "#!/bin/sh\n");
+    repo.write("src/gone.rs", "fn gone() {}\n");
+    repo.git(&["add", "-A"]);
+    repo.git(&["commit", "-q", "-m", "more"]);
+    repo.write("README.md", "# stashed\n");
+    repo.git(&["stash", "-q"]);
+    fs::set_permissions(repo.dir.join("src/tool.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(repo.dir.join("src/gone.rs")).unwrap();
+    repo.write("src/main.rs", "fn main() { staged() }\n");
+    repo.write("src/new.rs", "staged\n");
+    repo.git(&["add", "src/main.rs", "src/new.rs"]);
+    repo.write("src/main.rs", "fn main() { staged_and_changed() }\n");
+    repo.write("src/untracked/deep.rs", "mine\r\n");
+    std::os::unix::fs::symlink("main.rs", repo.dir.join("src/link.rs")).unwrap();
+    // The index learns the times of files that were not written since; that is no change of ours.
+    repo.git(&["status", "--short"]);
+    (agents, repo)
+}
+
+const HAVOC: &str = "cd src; printf 'x\\n' >windows.txt; printf 'x\\r\\n' >both.txt; chmod -x tool.sh; echo x >gone.rs; \
+                     echo BROKEN >main.rs; rm -r new.rs untracked link.rs auth; mkdir auth; echo x >auth/login.rs; \
+                     echo x >more.rs; ln -s / link.rs; chmod +x main.rs";
+
+#[test]
+fn a_failed_attempt_leaves_the_scope_byte_for_byte_as_it_was() {
+    for acts in [
+        &[Do::Run(HAVOC), Do::Say("Done.")][..],
+        &[Do::Run(HAVOC), Do::Exit(1)],
+        &[Do::Run(HAVOC), Do::Error("overloaded")],
+        &[Do::Run(HAVOC), Do::Say("")],
+        &[Do::Run(HAVOC), Do::Stall],
+    ] {
+        let env = TestEnvironment::new();
+        let (agents, repo) = untidy(&env);
+        agents.plays("codex", acts);
+        let before = snapshot(&repo);
+        let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/", "--retry", "0", "--stall", "1s"]);
+        assert_ne!(code, 0, "{told:#}");
+        assert_eq!(snapshot(&repo), before, "{acts:?}");
+        assert_free(&repo);
+        // What it did is kept, for whoever wants to see it.
+        let diff = repo.ok(&["run", "diff"]);
+        assert!(diff.contains("+BROKEN") && diff.contains("b/src/more.rs"), "{diff}");
+    }
+}
+
+#[test]
+fn files_that_git_converts_are_put_back_byte_for_byte_too() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    repo.write(".gitattributes", "*.txt text=auto\n*.dos text eol=crlf\n");
+    let files = [("src/windows.txt", "one\r\ntwo\r\n"), ("src/both.txt", "one\r\ntwo\n"), ("src/unix.txt", "one\n")];
+    files.iter().chain(&[("src/a.dos", "one\r\n")]).for_each(|(path, text)| repo.write(path, text));
+    repo.git(&["add", "-A"]);
+    repo.git(&["commit", "-q", "-m", "more"]);
+    repo.git(&["status", "--short"]);
+    agents.plays("codex", &[Do::Run("for file in src/*.txt src/*.dos; do echo x >$file; done"), Do::Exit(1)]);
+    let before = snapshot(&repo);
+    let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/", "--retry", "0"]);
+    assert_eq!((code, snapshot(&repo)), (1, before), "{told:#}");
+}
+
+#[test]
+fn a_write_outside_of_the_scope_fails_the_attempt_and_is_told() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays(
+        "codex",
+        &[
+            Do::Edit("src/auth/login.rs", "inside\n"),
+            Do::Edit("src/main.rs", "outside\n"),
+            Do::Edit("odd.txt", "new\n"),
+            Do::Say("Done."),
+        ],
+    );
+    let before = snapshot(&repo);
+    let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/auth/", "--retry", "0"]);
+    assert_eq!((code, tries(&told)), (4, vec!["codex scope".to_owned()]), "{told:#}");
+    let text = told["run"]["steps"][0]["failure"]["text"].as_str().unwrap();
+    assert_eq!(text, "it changed what is not in its scope: odd.txt, src/main.rs");
+    let after = snapshot(&repo);
+    assert_eq!(after.files["src/auth/login.rs"], before.files["src/auth/login.rs"]);
+    // Whose these are nobody can tell for certain, and so they are named and stay.
+    assert_eq!(after.files["src/main.rs"].1, b"outside\n");
+    assert_free(&repo);
+}
+
+#[test]
+fn what_an_agent_has_committed_itself_is_seen_all_the_same() {
+    for (file, expected) in [("src/main.rs", "codex scope"), ("src/auth/login.rs", "codex check")] {
+        let env = TestEnvironment::new();
+        let (agents, repo) = checked(&env);
+        agents.plays(
+            "codex",
+            &[Do::Edit(file, "BROKEN\n"), Do::Run("git add -A && git commit -qm sneaky"), Do::Say("Done.")],
+        );
+        let before = snapshot(&repo);
+        let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/auth/", "--retry", "0"]);
+        assert_eq!((code, tries(&told)), (4, vec![expected.to_owned()]), "{told:#}");
+        assert_eq!(repo.git(&["log", "-1", "--format=%s"]), "sneaky\n");
+        // A commit of its own is told by git; the file in the scope is as it was.
+        assert_eq!(snapshot(&repo).files["src/auth/login.rs"], before.files["src/auth/login.rs"]);
+    }
+}
+
+#[test]
+fn what_somebody_else_holds_or_held_meanwhile_is_not_held_against_an_agent() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays_when(
+        "codex",
+        "the login",
+        &[Do::Edit("src/auth/login.rs", "a\n"), Do::WaitFor("../go"), Do::Say("Done.")],
+    );
+    agents.plays_when("claude", "the main", &[Do::Edit("src/main.rs", "b\n"), Do::Say("Done.")]);
+    let other = repo.register("claude");
+    repo.ok_as(&other, &["claim", "README.md"]);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| told(&repo, &["--agent", "codex", "--scope", "src/auth/", "--retry", "0"]));
+        wait_for("codex", || !agents.calls("codex").is_empty());
+        // One that holds it still, and a delegation that is begun and over meanwhile.
+        repo.write("README.md", "# changed\n");
+        let second = repo.aio(&["delegate", "Fix the main.", "--agent", "claude", "--scope", "src/main.rs"]);
+        assert_eq!(second.code, 0, "{second:?}");
+        fs::write(env.path().join("go"), "").unwrap();
+        let (told, code) = first.join().unwrap();
+        assert_eq!((code, tries(&told)), (0, vec!["codex ok".to_owned()]), "{told:#}");
+        assert_eq!(told["run"]["steps"][0]["files"], Value::from(vec!["src/auth/login.rs"]));
+    });
+}
+
+#[test]
+fn a_scope_that_somebody_else_holds_is_told_and_nothing_started() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("codex", &[Do::Say("Done.")]);
+    let other = repo.register("claude");
+    repo.ok_as(&other, &["claim", "src/auth/login.rs"]);
+    let (told, code) = told(&repo, &["--agent", "codex,codex", "--scope", "src/main.rs", "--scope", "src/auth/"]);
+    assert_eq!((code, tries(&told)), (3, vec!["codex held".to_owned()]), "{told:#}");
+    assert!(told["run"]["steps"][0]["failure"]["text"].as_str().unwrap().contains(&other), "{told:#}");
+    assert!(agents.calls("codex").is_empty());
+    // All or none.
+    let claims = repo.json_as(&other, &["status"])["claims"].clone();
+    assert_eq!(claims.as_array().unwrap().len(), 1, "{claims}");
+}
+
+#[test]
+fn whoever_holds_the_scope_itself_is_told_to_release_it() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("codex", &[Do::Say("Done.")]);
+    let me = repo.register("claude");
+    repo.ok_as(&me, &["claim", "src/auth/"]);
+    let ended = repo.aio_as(&me, &["delegate", "Fix it.", "--agent", "codex", "--scope", "src/auth/"]);
+    assert!(ended.code == 3 && ended.stderr.contains("that is you, and a worker has to hold it itself"), "{ended:?}");
+}
+
+#[test]
+fn a_scope_that_somebody_else_holds_is_waited_for() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("codex", &[Do::Say("Done.")]);
+    let other = repo.register("claude");
+    repo.ok_as(&other, &["claim", "src/auth/login.rs"]);
+    let impatient = delegate(&repo, &["--agent", "codex", "--scope", "src/auth/", "--wait=1s"]);
+    assert!(impatient.code == 3 && impatient.stderr.contains(" wait ["), "{impatient:?}");
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| told(&repo, &["--agent", "codex", "--scope", "src/auth/", "--wait"]));
+        wait_for("it waits", || repo.ok(&["run", "list"]).contains("running"));
+        thread::sleep(Duration::from_millis(300));
+        assert!(agents.calls("codex").is_empty());
+        repo.ok_as(&other, &["release", "all"]);
+        let (told, code) = waits.join().unwrap();
+        assert_eq!((code, tries(&told)), (0, vec!["codex ok".to_owned()]), "{told:#}");
+    });
+}
+
+#[test]
+fn a_claim_that_is_lost_while_an_agent_works_fails_the_attempt() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("codex", &[Do::Edit("src/auth/login.rs", "mine\n"), Do::WaitFor("../go"), Do::Say("Done.")]);
+    let other = repo.register("claude");
+    thread::scope(|scope| {
+        let first = scope.spawn(|| told(&repo, &["--agent", "codex", "--scope", "src/auth/", "--retry", "0"]));
+        wait_for("the edit", || fs::read_to_string(repo.dir.join("src/auth/login.rs")).unwrap() == "mine\n");
+        let claim = repo.json_as(&other, &["status"])["claims"][0]["id"].as_str().unwrap().to_owned();
+        repo.ok(&["release", &claim, "--force", "--why", "urgent"]);
+        repo.ok_as(&other, &["claim", "src/auth/login.rs"]);
+        repo.write("src/auth/login.rs", "theirs\n");
+        fs::write(env.path().join("go"), "").unwrap();
+        let (told, code) = first.join().unwrap();
+        assert_eq!((code, tries(&told)), (1, vec!["codex claim_lost".to_owned()]), "{told:#}");
+    });
+    // It is another's now, and what they wrote is theirs.
+    assert_eq!(fs::read_to_string(repo.dir.join("src/auth/login.rs")).unwrap(), "theirs\n");
+}
