@@ -8,6 +8,7 @@ use crate::base::{
     refs::{RefError, RefLogLine, RefStorage, Swapped},
 };
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     path::PathBuf,
     thread,
@@ -92,6 +93,15 @@ impl RefStorage for GitRefs {
         let listed = self.git.run(["for-each-ref", "--format=%(refname)", folder]);
         let listed = listed.map_err(|error| failed(folder, "read", &error))?;
         Ok(String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect())
+    }
+
+    fn listed(&self, folders: &[&str]) -> Result<BTreeMap<String, Oid>, RefError> {
+        let words = ["for-each-ref", "--format=%(objectname) %(refname)"];
+        let args: Vec<OsString> = words.iter().chain(folders).map(OsString::from).collect();
+        let listed = self.git.run(&args).map_err(|error| failed(folders.first().unwrap_or(&""), "read", &error))?;
+        let listed = String::from_utf8_lossy(&listed);
+        let pair = |line: &str| line.split_once(' ').and_then(|(oid, name)| Some((name.to_owned(), oid.parse().ok()?)));
+        Ok(listed.lines().filter_map(pair).collect())
     }
 
     /// It asks for `ref@{0}`, `ref@{1}` …, which git answers from the log alone: `git reflog` would stop at the first

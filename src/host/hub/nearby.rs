@@ -34,7 +34,10 @@ impl Hub {
         let folder = self.folder.as_deref()?;
         let presence = format!("{}-presence", self.prefix);
         let args = ["for-each-ref", "--format=%(objectname) %(refname)", &self.prefix, &presence];
-        let args: Vec<OsString> = args.map(OsString::from).into();
+        let mut args: Vec<OsString> = args.map(OsString::from).into();
+        if self.private_runs {
+            args.push(self.private_run("").into());
+        }
         // What lies around that folder is another repository.
         let git = Git::at(folder).with("GIT_CEILING_DIRECTORIES", folder.parent().unwrap_or(Path::new("/")));
         let left = self.deadline.saturating_duration_since(Instant::now());
@@ -55,7 +58,11 @@ impl Hub {
                 glance.state = Some(oid);
             } else if let Some(clone) = rest.strip_prefix("-presence/") {
                 glance.others.insert(self.tracking(&format!("presence/{clone}")), oid);
-            } else if let Some(other) = rest.strip_prefix('/').filter(|other| !other.starts_with("presence")) {
+            } else if let Some(run) = rest.strip_prefix("-local/runs/") {
+                glance.others.insert(self.tracking(&format!("local/runs/{run}")), oid);
+            } else if let Some(other) = rest.strip_prefix('/')
+                && !["presence", "local"].iter().any(|excluded| other.starts_with(excluded))
+            {
                 glance.others.insert(self.tracking(other), oid);
             }
         }

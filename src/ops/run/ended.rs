@@ -13,6 +13,12 @@ use std::{path::PathBuf, time::Duration};
 /// The most of a log that is read, in bytes. None is as large.
 const MAX_LOG: usize = 8 * 1024 * 1024;
 
+/// The file, beside the folders of runs, that notes what was let go of.
+const PRUNED: &str = "pruned";
+
+/// Where else something of a run may be referred to.
+const BESIDE: [&str; 3] = ["refs/aio-local/overtaken/", "refs/aio-local/overtaken-private/", "refs/aio-local/taking/"];
+
 impl Session {
     /// The logs of a run: all that its processes printed, by file.
     ///
@@ -84,16 +90,35 @@ impl Session {
             |shown: &ShownRun| shown.run.status.is_final() && shown.run.ended.is_some_and(|ended| now - ended > limit);
         let (runs, _) = self.runs()?;
         let gone: Vec<ShownRun> = runs.into_iter().skip(keep).filter(is_old).collect();
+        let newest = gone.iter().map(|shown| shown.run.id.began()).max();
+        if let Some(newest) = newest.filter(|newest| *newest > self.pruned_through()) {
+            // First, so that a sync doesn't bring back what is about to go.
+            let file = self.make_runs_folder()?.join(PRUNED);
+            std::fs::write(&file, format!("{newest}\n")).map_err(Error::file("can't note what was let go of"))?;
+        }
         for shown in &gone {
             self.forget_run(&shown.run.id)?;
         }
         Ok(gone)
     }
 
+    fn make_runs_folder(&self) -> Result<PathBuf, Error> {
+        let folder = self.repository.common_dir().join("aio").join("runs");
+        self.repository.sharing().make_folders(&folder).map_err(Error::file("the folder of runs can't be made"))?;
+        Ok(folder)
+    }
+
+    /// When the newest of the runs began that were let go of here, in seconds since the epoch. What the hub has of those
+    /// and of older ones isn't taken in again.
+    pub(in crate::ops) fn pruned_through(&self) -> u64 {
+        let noted = disk::read(&self.repository.common_dir().join("aio").join("runs").join(PRUNED), 64);
+        noted.ok().and_then(|bytes| std::str::from_utf8(&bytes).ok()?.trim().parse().ok()).unwrap_or_default()
+    }
+
     fn forget_run(&self, id: &RunId) -> Result<(), Error> {
         // Through git, which removes a ref wherever it is kept, and only if it is still what was looked at.
         let refs = self.refs();
-        for folder in [layout::RUNS, layout::PRIVATE_RUNS] {
+        for folder in [layout::RUNS, layout::PRIVATE_RUNS].into_iter().chain(BESIDE) {
             let name = format!("{folder}{id}");
             match refs.read(&name).map_err(StoreError::from)? {
                 Some(tip) => drop(self.bare_git().run(["update-ref", "-d", &name, tip.as_str()])?),
