@@ -157,6 +157,11 @@ impl RunId {
     pub fn new(name: &str, unix_seconds: i64, random: u16) -> Result<RunId, InvalidName> {
         format!("{name}-{}-{random:04x}", unix_seconds.max(0)).parse()
     }
+
+    /// When it was begun, in seconds since the epoch, by the clock of the clone where that was.
+    pub fn began(&self) -> u64 {
+        self.0.rsplit('-').nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or_default()
+    }
 }
 
 impl StepPath {

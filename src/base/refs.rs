@@ -25,6 +25,9 @@ pub trait RefStorage {
     /// The names of all refs in `folder`, which ends in a slash.
     fn names(&self, folder: &str) -> Result<Vec<String>, RefError>;
 
+    /// All refs in `folders`, each of which ends in a slash, and what they point at. One that can't be read is left out.
+    fn listed(&self, folders: &[&str]) -> Result<BTreeMap<String, Oid>, RefError>;
+
     /// The values `name` had, newest first, as far as the reflog remembers.
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError>;
 

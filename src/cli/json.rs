@@ -265,6 +265,12 @@ answer!(
         tip: Option<String>,
         /// How often it was tried because others were quicker
         tries: u32,
+        /// How many runs of this clone the hub has taken, as they are now
+        runs_pushed: u64,
+        /// How many runs of other clones are new, or have gone on
+        runs_received: u64,
+        /// Runs of this clone that another one has taken over
+        overtaken: Vec<String>,
     }
 );
 answer!(
@@ -727,6 +733,8 @@ impl SyncAnswer {
             since: ended.rival.as_ref().map(|rival| rfc3339(rival.since)),
         });
         let tip = synced.tip.as_ref().map(ToString::to_string);
-        SyncAnswer::new(synced.pushed, synced.received, lost.collect(), tip, synced.tries)
+        let Synced { pushed, received, tries, runs_pushed, runs_received, .. } = *synced;
+        let overtaken = synced.overtaken.iter().map(ToString::to_string).collect();
+        SyncAnswer::new(pushed, received, lost.collect(), tip, tries, runs_pushed, runs_received, overtaken)
     }
 }

@@ -35,6 +35,8 @@ pub struct Hub {
     limit: Duration,
     /// Where it lies, if that is on this machine.
     folder: Option<PathBuf>,
+    /// Whether what runs said and did is kept there, too.
+    private_runs: bool,
 }
 
 /// What is to be changed on the hub.
@@ -88,7 +90,8 @@ impl Hub {
     pub fn new(git: Git, remote: &str, place: &str, prefix: &str, deadline: Instant) -> Hub {
         let limit = deadline.saturating_duration_since(Instant::now());
         let prefix = prefix.trim_end_matches('/').to_owned();
-        Hub { git, remote: remote.into(), place: place.into(), prefix, limit, deadline, durable: false, folder: None }
+        let (remote, place) = (remote.into(), place.into());
+        Hub { git, remote, place, prefix, limit, deadline, durable: false, folder: None, private_runs: false }
     }
 
     /// Where `durable`, what is fetched is on the disk when that is done: git itself leaves loose objects and refs to
@@ -96,6 +99,12 @@ impl Hub {
     #[must_use]
     pub fn durable(self, durable: bool) -> Hub {
         Hub { durable, ..self }
+    }
+
+    /// Where `kept`, what runs said and did is fetched too.
+    #[must_use]
+    pub fn with_private_runs(self, kept: bool) -> Hub {
+        Hub { private_runs: kept, ..self }
     }
 
     /// The ref `name` of ours (`state`) on the hub.
@@ -111,6 +120,11 @@ impl Hub {
     /// The ref of the presence of one clone on the hub.
     pub fn presence(&self, clone: &str) -> String {
         format!("{}-presence/{clone}", self.prefix)
+    }
+
+    /// The ref of what a run said and did on the hub.
+    pub fn private_run(&self, run: &str) -> String {
+        format!("{}-local/runs/{run}", self.prefix)
     }
 
     /// The local ref that has what `name` was when last fetched.
@@ -160,7 +174,11 @@ impl Hub {
             // thing that belongs there, and pruned it never.
             format!("+{}/state*:{here}/state*", self.prefix),
             format!("+{}-presence/*:{here}/presence/*", self.prefix),
+            format!("+{}/runs/*:{here}/runs/*", self.prefix),
         ]);
+        if self.private_runs {
+            args.push(format!("+{}-local/runs/*:{here}/local/runs/*", self.prefix));
+        }
         let ran = self.run(args)?;
         match ran.status {
             Some(status) if status.success() => Ok(()),

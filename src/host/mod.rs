@@ -21,6 +21,7 @@ pub mod process;
 pub mod project;
 pub mod recognise;
 pub mod refs;
+pub mod runs;
 #[cfg(test)]
 pub(crate) mod scratch;
 pub mod sighting;

@@ -103,6 +103,15 @@ impl RefStorage for GitRefs {
         Ok(String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect())
     }
 
+    fn listed(&self, folders: &[&str]) -> Result<BTreeMap<String, Oid>, RefError> {
+        let words = ["for-each-ref", "--format=%(objectname) %(refname)"];
+        let args: Vec<OsString> = words.iter().chain(folders).map(OsString::from).collect();
+        let listed = self.git.run(&args).map_err(|error| failed(folders.first().unwrap_or(&""), "read", &error))?;
+        let listed = String::from_utf8_lossy(&listed);
+        let pair = |line: &str| line.split_once(' ').and_then(|(oid, name)| Some((name.to_owned(), oid.parse().ok()?)));
+        Ok(listed.lines().filter_map(pair).collect())
+    }
+
     /// It asks for `ref@{0}`, `ref@{1}` …, which git answers from the log alone: `git reflog` would stop at the first
     /// commit that is missing, and it is just then that the history is wanted.
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError> {

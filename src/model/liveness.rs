@@ -49,7 +49,8 @@ pub struct Watched {
 }
 
 impl Afar {
-    fn is_gone(self, limit: TimeDelta) -> bool {
+    /// Whether whoever is seen so is gone, where the `limit` of silence is this.
+    pub fn is_gone(self, limit: TimeDelta) -> bool {
         self.unchanged.is_over(limit) || self.unnamed.is_over(limit)
     }
 }

@@ -40,7 +40,7 @@ pub use error::{Error, Held, OpenError, StoreError};
 pub use identity::Who;
 pub use notice::Notice;
 pub use session::Session;
-pub use settings::{Confirm, Guard, PersonGuard, PushOffline, RequireClaim, Settings};
+pub use settings::{Confirm, Guard, PersonGuard, PushOffline, RequireClaim, Settings, SyncRuns};
 pub use target::{Kind, Target};
 
 /// The time now, for those who have no session.

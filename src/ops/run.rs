@@ -12,16 +12,24 @@ use crate::{
         text,
     },
     host::{fault, process},
-    model::run::{Driver, Run, RunStatus, Step},
+    model::{
+        claim::Holder,
+        run::{Driver, Run, RunStatus, Step},
+        view::View as _,
+    },
     store::{Private, RunEvent, StoreError, layout},
 };
 use std::{
     cell::Cell,
+    collections::HashSet,
     path::{Path, PathBuf},
 };
 
 /// Most changes of one run that are listed.
 const MOST_EVENTS: usize = 10_000;
+
+/// Most claims that a run is linked to: its record has room for them.
+const MOST_LINKS: usize = 500;
 
 /// What is known of a run when it begins.
 #[derive(Debug, Clone)]
@@ -46,6 +54,8 @@ pub struct RunBook<'s> {
     private: Option<Oid>,
     /// How often it was written by this driver.
     writes: Cell<u32>,
+    /// The workers whose claims it is linked to.
+    linked: HashSet<InstanceId>,
 }
 
 /// A run as others see it.
@@ -57,6 +67,8 @@ pub struct ShownRun {
     pub steps: Vec<Step>,
     /// Whether what it said and did is kept in this clone.
     pub is_here: bool,
+    /// Whether another clone drives it: then how it stands is what was last heard of it.
+    pub is_elsewhere: bool,
     /// What of it can't be read, in words.
     pub damaged: Vec<String>,
 }
@@ -84,7 +96,8 @@ impl Session {
             parent: beginning.parent,
             links: Vec::new(),
         };
-        let mut book = RunBook { session: self, run, tip: None, private: None, writes: Cell::default() };
+        let mut book =
+            RunBook { session: self, run, tip: None, private: None, writes: Cell::default(), linked: HashSet::new() };
         let spec = beginning.spec.into_iter().map(|(path, bytes)| (format!("spec/{path}"), Private::Bytes(bytes)));
         book.keep(spec.collect(), "begin")?;
         book.record(&[], "begin")?;
@@ -104,7 +117,7 @@ impl Session {
         if run.driver.clone != *self.clone_id()? {
             return Err(Error::not_allowed(
                 format!("{id} is driven in another clone"),
-                "resume it there: what it said and did is kept in that clone",
+                format!("go on with it there, or have this clone take it over: `git aio run resume {id}`"),
             ));
         }
         if self.is_driven(&run) {
@@ -112,7 +125,8 @@ impl Session {
             return Err(Error::Busy(format!("{id} is being driven by the process {pid}")));
         }
         let private = self.run_tip(layout::PRIVATE_RUNS, id)?;
-        let mut book = RunBook { session: self, run, tip: Some(tip), private, writes: Cell::default() };
+        let mut book =
+            RunBook { session: self, run, tip: Some(tip), private, writes: Cell::default(), linked: HashSet::new() };
         book.run.driver = self.driver()?;
         book.run.status = RunStatus::Running;
         book.run.ended = None;
@@ -139,7 +153,8 @@ impl Session {
         Ok((runs, damaged))
     }
 
-    /// The run whose id begins with `named`, or ends with it; the newest where nothing is named.
+    /// The run whose id begins with `named`, or ends with it. Where nothing is named the newest of this clone, or of all if
+    /// this clone has none.
     ///
     /// # Errors
     /// When there is none, or several.
@@ -147,7 +162,9 @@ impl Session {
         let names = self.refs().names(layout::RUNS).map_err(StoreError::from)?;
         let ids = names.iter().filter_map(|name| name.strip_prefix(layout::RUNS)?.parse::<RunId>().ok());
         let Some(named) = named else {
-            let newest = self.runs()?.0.into_iter().next().map(|shown| shown.run.id);
+            let mut runs = self.runs()?.0;
+            let newest = runs.iter().position(|shown| !shown.is_elsewhere).unwrap_or(0);
+            let newest = (newest < runs.len()).then(|| runs.swap_remove(newest).run.id);
             return newest.ok_or_else(|| {
                 Error::not_found("there is no run yet", "`git aio delegate` and `git aio run <workflow>` begin one")
             });
@@ -172,14 +189,13 @@ impl Session {
     pub fn shown_run(&self, id: &RunId) -> Result<ShownRun, Error> {
         let tip = self.run_tip(layout::RUNS, id)?.ok_or_else(|| no_run(id.as_str()))?;
         let (mut run, steps, damaged) = self.repository.read_run(&tip)?;
-        if matches!(run.status, RunStatus::Running | RunStatus::Compensating)
-            && self.clone_id().is_ok_and(|here| *here == run.driver.clone)
-            && !self.is_driven(&run)
+        let is_elsewhere = self.clone_id().is_ok_and(|here| *here != run.driver.clone);
+        if matches!(run.status, RunStatus::Running | RunStatus::Compensating) && !is_elsewhere && !self.is_driven(&run)
         {
             run.status = RunStatus::Lost;
         }
         let is_here = self.run_tip(layout::PRIVATE_RUNS, id)?.is_some();
-        Ok(ShownRun { run, steps, is_here, damaged: damaged.iter().map(ToString::to_string).collect() })
+        Ok(ShownRun { run, steps, is_here, is_elsewhere, damaged: damaged.iter().map(ToString::to_string).collect() })
     }
 
     /// What happened in a run, the newest first.
@@ -327,7 +343,9 @@ impl RunBook<'_> {
     /// When it can't be written, or somebody else drives the run.
     pub fn change(&mut self, change: impl FnOnce(&mut Run), steps: &[&Step], subject: &str) -> Result<(), Error> {
         change(&mut self.run);
-        self.record(steps, subject)
+        self.record(steps, subject)?;
+        self.session.sync_soon();
+        Ok(())
     }
 
     /// Records what has changed of its steps.
@@ -335,11 +353,33 @@ impl RunBook<'_> {
     /// # Errors
     /// When it can't be written, or somebody else drives the run.
     pub fn record(&mut self, steps: &[&Step], subject: &str) -> Result<(), Error> {
+        self.link(steps);
         let event = self.event(subject);
         let new = self.session.repository.write_run(self.tip.as_ref(), &self.run, steps, &event)?;
         self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event)?;
         self.tip = Some(new);
         Ok(())
+    }
+
+    /// Links the run to the claims of those who have just begun to work for it. That they can't be read is no reason not to
+    /// record what happens.
+    fn link(&mut self, steps: &[&Step]) {
+        let working = steps.iter().filter_map(|step| step.attempts.last()?.instance.as_ref());
+        for worker in working {
+            if self.run.links.len() >= MOST_LINKS || !self.linked.insert(worker.clone()) {
+                continue;
+            }
+            let claims = self.session.snapshot().and_then(|snapshot| {
+                let holder = Holder::Instance(worker.clone());
+                Ok(snapshot.claims_of(&holder)?)
+            });
+            let known = &mut self.run.links;
+            for claim in claims.unwrap_or_default().into_iter().map(|claim| claim.id.to_string()) {
+                if known.len() < MOST_LINKS && !known.contains(&claim) {
+                    known.push(claim);
+                }
+            }
+        }
     }
 
     fn event(&self, subject: &str) -> RunEvent {

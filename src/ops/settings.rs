@@ -45,6 +45,17 @@ pub struct Settings {
     pub push_offline: PushOffline,
     /// `aio.refPrefix`: where our refs are on the hub.
     pub ref_prefix: String,
+    /// `aio.syncRuns`: what of runs travels.
+    pub sync_runs: SyncRuns,
+}
+
+/// `aio.syncRuns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncRuns {
+    /// What others may see: how they stand, their steps and checks.
+    Light,
+    /// All of them: what was asked and answered, and what the files were like.
+    Full,
 }
 
 /// `aio.confirm`.
@@ -99,7 +110,7 @@ pub enum RequireClaim {
 }
 
 /// All keys.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "aio.guard",
     "aio.guardPerson",
     "aio.requireClaim",
@@ -116,6 +127,7 @@ const KEYS: [&str; 16] = [
     "aio.syncTimeout",
     "aio.pushOffline",
     "aio.refPrefix",
+    "aio.syncRuns",
 ];
 
 /// A value that its key doesn't take.
@@ -163,6 +175,7 @@ impl Settings {
         let require_claim = [("off", RequireClaim::Off), ("warn", RequireClaim::Warn), ("block", RequireClaim::Block)];
         let confirm = [("local", Confirm::Local), ("lazy", Confirm::Lazy), ("strict", Confirm::Strict)];
         let push_offline = [("warn", PushOffline::Warn), ("block", PushOffline::Block)];
+        let sync_runs = [("light", SyncRuns::Light), ("full", SyncRuns::Full)];
         let settings = Settings {
             patience: Patience {
                 stale_after: values.duration("aio.staleAfter").unwrap_or(TimeDelta::minutes(5)),
@@ -188,6 +201,7 @@ impl Settings {
                 .unwrap_or(std::time::Duration::from_secs(30)),
             push_offline: values.word("aio.pushOffline", push_offline).unwrap_or(PushOffline::Warn),
             ref_prefix: values.ref_prefix("aio.refPrefix").unwrap_or_else(|| hub::PREFIX.to_owned()),
+            sync_runs: values.word("aio.syncRuns", sync_runs).unwrap_or(SyncRuns::Light),
         };
         (settings, values.bad)
     }

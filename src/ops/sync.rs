@@ -13,6 +13,8 @@ mod hub;
 mod partial;
 mod presence;
 mod probe;
+mod runs;
+mod takeover;
 mod watch;
 
 pub use epoch::Compacted;
@@ -47,6 +49,16 @@ pub struct Synced {
     pub tip: Option<crate::base::oid::Oid>,
     /// How often it was tried because others were quicker.
     pub tries: u32,
+    /// How many runs of this clone the hub has taken, as they are now.
+    pub runs_pushed: u64,
+    /// How many runs of other clones are new, or have gone on.
+    pub runs_received: u64,
+    /// Runs of this clone that another one has taken over.
+    pub overtaken: Vec<crate::base::id::RunId>,
+    /// How many runs the hub has that can't be read, or not as such. They are left there.
+    pub odd_runs: u64,
+    /// Why the hub takes no runs, where it doesn't.
+    pub runs_refused: Option<String>,
 }
 
 /// What a sync is doing, for progress.

@@ -139,7 +139,8 @@ impl Session {
     /// When the store can't be written.
     pub fn dismiss(&self, worker: &InstanceId) -> Result<(), Error> {
         self.perform(Some(worker), |snapshot| {
-            if snapshot.instance(worker)?.is_none() {
+            // One of another clone, of a run that was taken over, is for the hub to end.
+            if snapshot.instance(worker)?.is_none_or(|instance| self.is_elsewhere(&instance)) {
                 return Ok(None);
             }
             let claims = snapshot.claims_of(&Holder::Instance(worker.clone()))?;

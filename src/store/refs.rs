@@ -113,6 +113,21 @@ impl RefStorage for FileRefs<'_> {
         Ok(found.filter_map(|found| Some(found.ok()?.name().as_bstr().to_string())).collect())
     }
 
+    fn listed(&self, folders: &[&str]) -> Result<BTreeMap<String, Oid>, RefError> {
+        let mut listed = BTreeMap::new();
+        for folder in folders {
+            let failed = |reason: String| RefError::Failed { name: (*folder).into(), verb: "read", reason };
+            let platform = self.repository.gix.references().map_err(|error| failed(error.to_string()))?;
+            let found = platform.prefixed(*folder).map_err(|error| failed(error.to_string()))?;
+            let pair = |found: gix::Reference<'_>| {
+                let oid = found.target().try_id()?.to_string().parse().ok()?;
+                Some((found.name().as_bstr().to_string(), oid))
+            };
+            listed.extend(found.filter_map(|found| pair(found.ok()?)));
+        }
+        Ok(listed)
+    }
+
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError> {
         Ok(self.told_history(name)?.into_iter().map(|(oid, _)| oid).collect())
     }

@@ -4,9 +4,9 @@
 //! refs/aio/runs/<run-id>              run.json, steps/<step>.json
 //! refs/aio-local/runs/<run-id>        spec/…, prompt/<step>.<attempt>.md, out/…, snap/<step>/<attempt>/{before,after}
 //! ```
-//! The first may be seen by others. The second stays in the clone; it is written before the first, so that what the first
-//! tells of is there. A run has one driver at a time, and the ref moves only from the value that the driver knows: of two
-//! who take themselves for it, one is told.
+//! The first may be seen by others. The second stays in the clone, unless it is wanted elsewhere; it is written before the
+//! first, so that what the first tells of is there. A run has one driver at a time, and the ref moves only from the value
+//! that the driver knows: of two who take themselves for it, one is told.
 
 use super::{
     Repository,
@@ -17,7 +17,12 @@ use super::{
     wire::{self, Wire, WireRun, WireStep},
 };
 use crate::{
-    base::{id::StepPath, oid::Oid, text, world::Time},
+    base::{
+        id::{RunId, StepPath},
+        oid::Oid,
+        text,
+        world::Time,
+    },
     model::run::{Run, Step},
 };
 use gix::{
@@ -29,11 +34,13 @@ use gix::{
     },
 };
 
-/// Most steps that are read of one run.
+/// Most steps that are read of one run, and most of the folders they are in.
 const MOST_STEPS: usize = 20_000;
 
 /// How deep the folders of a run are at most.
 const MAX_PARTS: usize = 20;
+/// The longest chain that is followed.
+const LONGEST: usize = 100_000;
 
 /// Where the record of the run itself is.
 const RUN: &str = "run.json";
@@ -185,13 +192,21 @@ impl Repository {
         let bytes = self.file_in(root, &[RUN.into()], MAX_RECORD)?.ok_or_else(missing)?;
         let run = wire::parse::<Run, WireRun>(RUN, &bytes)?;
         let (mut steps, mut damaged) = (Vec::new(), Vec::new());
+        let (mut seen, mut size) = (0, 0);
         let mut open = vec![vec![STEPS.as_bytes().to_owned()]];
         while let Some(folder) = open.pop() {
             for (name, kind) in self.names_in(root, &folder)? {
                 let path: TreePath = folder.iter().cloned().chain([name]).collect();
+                seen += 1;
+                if seen > MOST_STEPS || size > MAX_LISTING {
+                    damaged.push(StoreError::damaged(STEPS, "there are more of them than are read"));
+                    open.clear();
+                    break;
+                }
                 match kind {
-                    EntryKind::Tree if path.len() < MAX_PARTS => open.push(path),
-                    EntryKind::Blob if steps.len() < MOST_STEPS => match self.step_at(root, &path) {
+                    // A step has sixteen parts at most, and the folder of all of them stands before.
+                    EntryKind::Tree if path.len() <= 16 => open.push(path),
+                    EntryKind::Blob => match self.step_at(root, &path, &mut size) {
                         Ok(step) => steps.push(step),
                         Err(error) => damaged.push(error),
                     },
@@ -203,9 +218,48 @@ impl Repository {
         Ok((run, steps, damaged))
     }
 
-    fn step_at(&self, root: ObjectId, path: &TreePath) -> Result<Step, StoreError> {
-        let bytes = self.file_in(root, path, MAX_RECORD)?;
-        wire::parse::<Step, WireStep>(&display(path), &bytes.unwrap_or_default())
+    fn step_at(&self, root: ObjectId, path: &TreePath, size: &mut usize) -> Result<Step, StoreError> {
+        let bytes = self.file_in(root, path, MAX_RECORD)?.unwrap_or_default();
+        *size += bytes.len();
+        let step = wire::parse::<Step, WireStep>(&display(path), &bytes)?;
+        if step_file(&step.path) == *path {
+            Ok(step)
+        } else {
+            Err(StoreError::damaged(display(path), "it is another's"))
+        }
+    }
+
+    /// The run `id`, from a commit that somebody else may have made: whole, and within all limits.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check_run(&self, id: &RunId, tip: &Oid) -> Result<Run, StoreError> {
+        let (run, _, damaged) = self.read_run(tip)?;
+        match damaged.into_iter().next() {
+            Some(error) => Err(error),
+            None if run.id != *id => Err(StoreError::damaged(RUN, format!("it is that of {}", run.id))),
+            None => Ok(run),
+        }
+    }
+
+    /// Whether the chain of a run that ends in `new` goes on from `old`, or is the same.
+    ///
+    /// # Errors
+    /// When a commit of either can't be read.
+    pub fn run_goes_on(&self, new: &Oid, old: &Oid) -> Result<bool, StoreError> {
+        let (wanted, mut at) = (object_id(old)?, object_id(new)?);
+        let count = self.run_link(wanted)?.count;
+        let mut link = self.run_link(at)?;
+        for _ in 0..LONGEST {
+            // Each is one further than the one before it, so that what lies behind `old` is not looked at.
+            let Some(parent) = link.parent.filter(|_| at != wanted && link.count > count) else { break };
+            let before = self.run_link(parent)?;
+            if before.count >= link.count {
+                return Ok(false);
+            }
+            (at, link) = (parent, before);
+        }
+        Ok(at == wanted)
     }
 
     /// What happened in a run, from the chain that ends in `tip`: the newest first, at most `limit`.
@@ -278,7 +332,7 @@ impl Repository {
 
     fn file_in(&self, root: ObjectId, path: &[Vec<u8>], limit: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let Some((EntryKind::Blob, oid)) = self.entry_in(root, path)? else { return Ok(None) };
-        let found = self.object(oid, limit).map_err(|error| StoreError::damaged(&display(path), error))?;
+        let found = self.object(oid, limit).map_err(|error| StoreError::damaged(display(path), error))?;
         Ok(Some(found.bytes.to_vec()))
     }
 

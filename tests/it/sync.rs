@@ -8,6 +8,7 @@ mod mischief;
 mod nearby;
 mod race;
 mod random;
+mod runs;
 
 /// Whether the long runs are asked for.
 fn is_campaign() -> bool {

@@ -1,4 +1,5 @@
 pub(super) mod start;
+mod takeover;
 
 use self::start::{Start, go_on, meant};
 use super::{
@@ -35,6 +36,9 @@ use crate::{
 use anstyle::Style;
 use clap::Subcommand;
 use std::{io::Write, time::Duration};
+
+/// Most claims that are named.
+const NAMED: usize = 8;
 
 /// Run a workflow, see what runs did, and go on with them
 ///
@@ -92,9 +96,11 @@ struct Diff {
 }
 
 /// Go on with a run that was stopped, or whose driver is gone
+///
+/// A run of another clone is taken over, where `aio.syncRuns` is `full`, nobody works on it there, and the hub confirms it.
 #[derive(Debug, clap::Args)]
 struct Resume {
-    /// The run
+    /// The run; one of another clone has to be named
     run: Option<String>,
     /// Read the workflow anew, and keep what came of steps that are still the same
     #[arg(long)]
@@ -102,6 +108,9 @@ struct Resume {
     /// Do this step again, with all that came after it
     #[arg(long, value_name = "STEP")]
     rerun: Option<String>,
+    /// Say yes to the commands that a run of another clone is checked by, as a person who has seen them
+    #[arg(long)]
+    yes: bool,
     /// Print the events as lines of JSON
     #[arg(long, conflicts_with = "json")]
     jsonl: bool,
@@ -181,11 +190,17 @@ fn list(cx: &Context, session: &Session) -> anyhow::Result<Exit> {
     cx.ui.answer(
         || RunsAnswer::new(&runs, damaged),
         |out| {
-            for ShownRun { run, .. } in &runs {
+            for ShownRun { run, is_elsewhere, .. } in &runs {
+                let elsewhere = if *is_elsewhere { ", elsewhere" } else { "" };
                 let style = style(run.status);
                 let began = format::ago(run.began, now);
                 let title = text::one_line(&run.title, 80);
-                writeln!(out, "{style}{:<12}{style:#} {}  {DIM}{began}{DIM:#}  {title}", run.status.as_str(), run.id)?;
+                writeln!(
+                    out,
+                    "{style}{:<12}{style:#} {}  {DIM}{began}{elsewhere}{DIM:#}  {title}",
+                    run.status.as_str(),
+                    run.id
+                )?;
             }
             if runs.is_empty() {
                 writeln!(out, "no runs")?;
@@ -232,6 +247,14 @@ fn write_run(out: &mut dyn Write, shown: &ShownRun) -> std::io::Result<()> {
         }
     }
     shown.damaged.iter().try_for_each(|damage| writeln!(out, "{BAD}damaged{BAD:#} {}", text::one_line(damage, 200)))?;
+    if !run.links.is_empty() {
+        let links: Vec<String> = run.links.iter().take(NAMED).map(|link| text::one_line(link, 40)).collect();
+        let more = if run.links.len() > NAMED { " and more" } else { "" };
+        writeln!(out, "{DIM}claims{DIM:#} {}{more}", links.join(" "))?;
+    }
+    if shown.is_elsewhere {
+        writeln!(out, "it is driven in the clone {}; this is what was last heard of it", run.driver.clone)?;
+    }
     if !shown.is_here {
         writeln!(out, "what it was asked and what it said is in the clone where it ran")?;
     }
@@ -387,6 +410,17 @@ impl Resume {
         }
         if again {
             return Err(usage(format!("{id} is a delegation of one step"), "delegate the task again"));
+        }
+        if shown.is_elsewhere {
+            if self.run.is_none() {
+                return Err(usage(
+                    format!("{id} is driven in another clone"),
+                    "name it, if this clone is to take it over",
+                ));
+            }
+            if !takeover::take_over(cx, session, &id, self.yes)? {
+                return Ok(Exit::Conflict);
+            }
         }
         let live = Live::new(&cx.ui, self.jsonl);
         let driving = Driving { acting_as: cx.acting_as.clone(), patience: Duration::ZERO };

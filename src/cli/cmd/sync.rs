@@ -1,7 +1,8 @@
 use super::Context;
 use crate::{
+    base::text,
     cli::{exit::Exit, format, json::SyncAnswer, ui::BAD},
-    ops::sync::Phase,
+    ops::sync::{Phase, Synced},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
@@ -44,7 +45,10 @@ impl Args {
                 let moved = [("pushed", synced.pushed), ("received", synced.received)];
                 let moved = moved.into_iter().filter(|(_, count)| *count > 0);
                 let moved = moved.map(|(verb, count)| format!("{verb} {}", format::count(count as usize, "operation")));
-                let moved: Vec<String> = moved.collect();
+                let runs = [("sent", synced.runs_pushed), ("heard of", synced.runs_received)];
+                let runs = runs.into_iter().filter(|(_, count)| *count > 0);
+                let runs = runs.map(|(verb, count)| format!("{verb} {}", format::count(count as usize, "run")));
+                let moved: Vec<String> = moved.chain(runs).collect();
                 writeln!(out, "{}", if moved.is_empty() { "nothing new".to_owned() } else { moved.join(", ") })?;
                 let now = session.now();
                 synced.lost.iter().try_for_each(|(loser, ended)| {
@@ -52,7 +56,22 @@ impl Args {
                 })
             },
         )?;
+        tell_of_runs(cx, &synced);
         Ok(Exit::Done)
+    }
+}
+
+/// What is odd about runs, which is no reason for a sync to fail.
+fn tell_of_runs(cx: &Context, synced: &Synced) {
+    for run in &synced.overtaken {
+        cx.ui.warn(format!("another clone has taken {run} over: what drove it here stops"));
+    }
+    if synced.odd_runs > 0 {
+        let count = format::count(synced.odd_runs as usize, "run");
+        cx.ui.warn(format!("{count} of the hub can't be read, or not as such; it was left there"));
+    }
+    if let Some(why) = &synced.runs_refused {
+        cx.ui.warn(format!("the hub does not take what it was sent of runs: {}", text::one_line(why, 200)));
     }
 }
 

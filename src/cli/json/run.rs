@@ -63,6 +63,12 @@ pub(super) struct Run {
     by: Option<String>,
     began: String,
     ended: Option<String>,
+    /// The clone that drives it
+    clone: String,
+    /// Whether that is another one than this: then the status is what was last heard of it
+    elsewhere: bool,
+    /// What it is linked to, by id: the claims of those who worked for it
+    links: Vec<String>,
     steps: Vec<Step>,
     /// What of it can't be read
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -188,7 +194,7 @@ impl RunsAnswer {
 
 impl Run {
     fn new(shown: &ShownRun) -> Self {
-        let ModelRun { id, workflow, title, status, by, began, ended, .. } = &shown.run;
+        let ModelRun { id, workflow, title, status, by, began, ended, driver, links, .. } = &shown.run;
         Run {
             id: id.to_string(),
             workflow: workflow.clone(),
@@ -197,6 +203,9 @@ impl Run {
             by: by.as_ref().map(ToString::to_string),
             began: rfc3339(*began),
             ended: ended.map(rfc3339),
+            clone: driver.clone.to_string(),
+            elsewhere: shown.is_elsewhere,
+            links: links.clone(),
             steps: shown.steps.iter().map(Step::new).collect(),
             damaged: shown.damaged.clone(),
         }

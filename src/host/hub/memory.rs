@@ -45,6 +45,20 @@ pub struct Memory {
     /// What the host was found to allow.
     #[serde(default)]
     pub probe: Option<Probe>,
+    /// That it did not take runs, till it does.
+    #[serde(default)]
+    pub runs_refused: Option<RunsRefused>,
+}
+
+/// That the hub took none of the runs that it was offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunsRefused {
+    /// When it was last asked.
+    pub at: Time,
+    /// How often in a row.
+    pub times: u32,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// What one clone says of who is there.

@@ -18,8 +18,8 @@ use std::{
 pub struct Glance {
     /// The newest commit of its store.
     pub state: Option<Oid>,
-    /// What each clone says of who is there, by the ref that has it here once it is fetched.
-    pub presences: BTreeMap<String, Oid>,
+    /// What each clone says of who is there, and runs, by the refs that have them here once they are fetched.
+    pub others: BTreeMap<String, Oid>,
 }
 
 impl Hub {
@@ -34,7 +34,10 @@ impl Hub {
         let folder = self.folder.as_deref()?;
         let presence = format!("{}-presence", self.prefix);
         let args = ["for-each-ref", "--format=%(objectname) %(refname)", &self.prefix, &presence];
-        let args: Vec<OsString> = args.map(OsString::from).into();
+        let mut args: Vec<OsString> = args.map(OsString::from).into();
+        if self.private_runs {
+            args.push(self.private_run("").into());
+        }
         // What lies around that folder is another repository.
         let git = Git::at(folder).with("GIT_CEILING_DIRECTORIES", folder.parent().unwrap_or(Path::new("/")));
         let left = self.deadline.saturating_duration_since(Instant::now());
@@ -54,7 +57,11 @@ impl Hub {
             if rest == "/state" {
                 glance.state = Some(oid);
             } else if let Some(clone) = rest.strip_prefix("-presence/") {
-                glance.presences.insert(self.tracking(&format!("presence/{clone}")), oid);
+                glance.others.insert(self.tracking(&format!("presence/{clone}")), oid);
+            } else if let Some(run) = rest.strip_prefix("-local/runs/") {
+                glance.others.insert(self.tracking(&format!("local/runs/{run}")), oid);
+            } else if let Some(run) = rest.strip_prefix("/runs/") {
+                glance.others.insert(self.tracking(&format!("runs/{run}")), oid);
             }
         }
         Some(glance)
@@ -77,13 +84,20 @@ mod tests {
         let repo = Scratch::new();
         repo.git.run(["commit", "-q", "--allow-empty", "-m", "one"]).expect("a commit");
         let oid = repo.git.head().expect("git").expect("a commit");
-        for name in ["refs/aio/state", "refs/aio/other", "refs/aio/presence/x", "refs/aio-presence/ab", "refs/aiox/y"] {
+        for name in [
+            "refs/aio/state",
+            "refs/aio/other",
+            "refs/aio/presence/x",
+            "refs/aio-presence/ab",
+            "refs/aio/runs/r",
+            "refs/aiox/y",
+        ] {
             repo.git.run(["update-ref", name, oid.as_str()]).expect("a ref");
         }
         let glance = hub(repo.git.dir().to_owned()).glance().expect("a look");
-        let names: Vec<&String> = glance.presences.keys().collect();
+        let names: Vec<&String> = glance.others.keys().collect();
         assert_eq!(glance.state, Some(oid));
-        assert_eq!(names, ["refs/aio-sync/origin/presence/ab"]);
+        assert_eq!(names, ["refs/aio-sync/origin/presence/ab", "refs/aio-sync/origin/runs/r"]);
     }
 
     #[test]

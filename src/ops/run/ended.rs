@@ -3,16 +3,15 @@
 use super::{ShownRun, no_run};
 use crate::{
     base::id::RunId,
-    disk,
-    host::background,
+    host::{background, runs},
     model::run::{Attempt, RunStatus, StepStatus},
     ops::{Error, Private, Session, worktree::Diff},
     store::{StoreError, layout},
 };
 use std::{path::PathBuf, time::Duration};
 
-/// The most of a log that is read, in bytes. None is as large.
-const MAX_LOG: usize = 8 * 1024 * 1024;
+/// Where else something of a run may be referred to.
+const BESIDE: [&str; 3] = ["refs/aio-local/overtaken/", "refs/aio-local/overtaken-private/", "refs/aio-local/taking/"];
 
 impl Session {
     /// The logs of a run: all that its processes printed, by file.
@@ -25,7 +24,7 @@ impl Session {
         let mut logs: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
         logs.sort();
         let read = |path: PathBuf| {
-            let bytes = disk::read(&path, MAX_LOG).map_err(Error::file(format!("can't read {}", path.display())))?;
+            let bytes = runs::read_log(&path).map_err(Error::file(format!("can't read {}", path.display())))?;
             Ok((path, bytes))
         };
         logs.into_iter().map(read).collect()
@@ -115,18 +114,32 @@ impl Session {
         let now = self.now();
         let is_old =
             |shown: &ShownRun| shown.run.status.is_final() && shown.run.ended.is_some_and(|ended| now - ended > limit);
-        let (runs, _) = self.runs()?;
-        let gone: Vec<ShownRun> = runs.into_iter().skip(keep).filter(is_old).collect();
+        let (all, _) = self.runs()?;
+        let gone: Vec<ShownRun> = all.into_iter().skip(keep).filter(is_old).collect();
+        let newest = gone.iter().map(|shown| shown.run.id.began()).max();
+        if let Some(newest) = newest.filter(|newest| *newest > self.pruned_through()) {
+            // First, so that a sync doesn't bring back what is about to go.
+            let common_dir = self.repository.common_dir();
+            let made = self.repository.sharing().make_folders(&runs::folder(common_dir));
+            let noted = made.and_then(|()| runs::note_pruned(common_dir, newest));
+            noted.map_err(Error::file("can't note what was let go of"))?;
+        }
         for shown in &gone {
             self.forget_run(&shown.run.id)?;
         }
         Ok(gone)
     }
 
+    /// When the newest of the runs began that were let go of here, in seconds since the epoch. What the hub has of those
+    /// and of older ones isn't taken in again.
+    pub(in crate::ops) fn pruned_through(&self) -> u64 {
+        runs::pruned_through(self.repository.common_dir())
+    }
+
     fn forget_run(&self, id: &RunId) -> Result<(), Error> {
         // Through git, which removes a ref wherever it is kept, and only if it is still what was looked at.
         let refs = self.refs();
-        for folder in [layout::RUNS, layout::PRIVATE_RUNS] {
+        for folder in [layout::RUNS, layout::PRIVATE_RUNS].into_iter().chain(BESIDE) {
             let name = format!("{folder}{id}");
             match refs.read(&name).map_err(StoreError::from)? {
                 Some(tip) => drop(self.bare_git().run(["update-ref", "-d", &name, tip.as_str()])?),

@@ -57,14 +57,18 @@ impl Session {
     /// As for [`sync`](Self::sync).
     pub fn sync_in_background(&self) -> Result<(), Error> {
         let Some(name) = self.hub_name() else { return Ok(()) };
+        let mut offered = Vec::new();
         // Whoever writes after we looked for the last time finds the lock free and starts the next one.
         while let Some(lock) = self.background_lock() {
             thread::sleep(self.time_to_next(&name).max(BURST));
             self.sync(None, &mut |_| {})?;
             drop(lock);
-            if self.pending(&name)? == 0 {
+            // What the hub doesn't take is not offered to it again and again.
+            let runs = self.unsent_runs(&name, &self.memory_file(&name).read())?;
+            if self.pending(&name)? == 0 && (runs.is_empty() || runs == offered) {
                 break;
             }
+            offered = runs;
         }
         Ok(())
     }

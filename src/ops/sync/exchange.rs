@@ -9,7 +9,7 @@ mod trust;
 pub(super) use settle::Again;
 pub(super) use trust::Distrust;
 
-use super::{PATIENCE, Phase, Synced, hub::HubName};
+use super::{PATIENCE, Phase, Synced, hub::HubName, runs::Unsent};
 use crate::{
     base::{
         id::{InstanceId, OpId},
@@ -71,15 +71,16 @@ pub(in crate::ops) struct Request<'p> {
 /// An exchange under way. It holds the lock of the clone's syncs.
 pub(in crate::ops) struct Exchange<'s> {
     pub(super) session: &'s Session,
+    pub(super) name: HubName,
     pub(super) hub: Hub,
     pub(super) file: MemoryFile,
     pub(super) memory: Memory,
     /// What was made and is not yet part of the local chain.
     pub(super) ahead: Ahead<'s>,
     deadline: Instant,
-    synced: Synced,
+    pub(super) synced: Synced,
     /// Whether it is being found out what is requested.
-    deciding: bool,
+    pub(super) deciding: bool,
     progress: &'s mut dyn FnMut(Phase),
     _lock: File,
 }
@@ -97,6 +98,7 @@ impl Session {
         Ok(Exchange {
             session: self,
             hub: self.hub(&name, deadline),
+            name,
             memory: file.read(),
             file,
             ahead: Ahead::new(&self.repository, self.settings.durability),
@@ -144,6 +146,8 @@ impl Exchange<'_> {
             let began = Instant::now();
             let theirs = self.fetch()?;
             let mut tip = self.settle(theirs.as_ref())?;
+            // Whoever waits for an answer doesn't wait for runs.
+            let runs = if request.is_none() { self.exchange_runs() } else { Vec::new() };
             // What was refused may have been taken all the same, and somebody else have come on top of it since.
             if let (Some((offered, applied)), Some(theirs)) = (&offered, &theirs)
                 && self.session.repository.descends(theirs, offered)?
@@ -165,10 +169,10 @@ impl Exchange<'_> {
             self.synced.tip.clone_from(&tip);
             let Some(tip) = tip else { return Ok(Ok(applied)) };
             if Some(&tip) == theirs.as_ref() {
-                self.tell_presence(&tip);
+                self.tell_beside(&tip, &runs);
                 return Ok(Ok(applied));
             }
-            match self.push(&tip, theirs.as_ref())? {
+            match self.push(&tip, theirs.as_ref(), &runs)? {
                 Answer::Taken => {
                     // What was written locally meanwhile goes on top. If that fails, it has happened nonetheless.
                     match self.settle(Some(&tip)) {
@@ -239,7 +243,7 @@ impl Exchange<'_> {
         }
         let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
         let before = refs.read(&tracking).ok().flatten();
-        let tips: Vec<Oid> = ours.into_iter().chain(before).collect();
+        let tips: Vec<Oid> = ours.into_iter().chain(before).chain(self.tips_of_runs()).collect();
         self.hub.fetch(&tips).map_err(unreached)?;
         self.complete(&tracking)?;
         fault::at(&self.session.env, "sync-fetched");
@@ -250,13 +254,12 @@ impl Exchange<'_> {
     /// fetched, or as we pushed them since.
     fn known_all(&self) -> Option<Option<Oid>> {
         let repository = &self.session.repository;
-        let Glance { state, presences } = self.hub.glance()?;
-        let refs = self.session.refs();
-        let fetched = refs.read(&self.hub.tracking("state")).ok()?;
+        let Glance { state, others } = self.hub.glance()?;
+        let mut fetched = self.session.refs().below(&self.hub.tracking("")).ok()?;
         // What presence there is of this clone it will want to tell anew.
-        let is_known = fetched == state || state.is_some() && state == self.tip();
+        let is_known = fetched.remove(&self.hub.tracking("state")) == state || state.is_some() && state == self.tip();
         let is_here = state.as_ref().is_none_or(|state| repository.has(state));
-        (is_known && is_here && refs.below(&self.hub.tracking("presence/")).ok()? == presences).then_some(state)
+        (is_known && is_here && fetched == others).then_some(state)
     }
 
     /// Decides what is requested on the state of `tip`, and writes it without moving the local ref: what the hub
@@ -286,8 +289,8 @@ impl Exchange<'_> {
         Ok((Some(written), Ok(applied)))
     }
 
-    /// Offers `tip` to the hub.
-    fn push(&mut self, tip: &Oid, theirs: Option<&Oid>) -> Result<Answer, Error> {
+    /// Offers `tip` to the hub, and these runs with it.
+    fn push(&mut self, tip: &Oid, theirs: Option<&Oid>, runs: &[Unsent]) -> Result<Answer, Error> {
         let link = self.session.repository.chain_link(tip)?;
         let before = theirs.map(|theirs| self.session.repository.chain_link(theirs)).transpose()?;
         let count = link.seq.saturating_sub(before.map_or(0, |before| before.seq));
@@ -295,7 +298,7 @@ impl Exchange<'_> {
         self.ahead.write()?;
         fault::at(&self.session.env, "sync-about-to-push");
         let state = Update { new: Some(tip.clone()), name: self.hub.shared("state"), lease: None };
-        let answer = self.push_with_presence(state, tip).map_err(unclear)?;
+        let answer = self.push_with_others(state, tip, runs).map_err(unclear)?;
         fault::at(&self.session.env, "sync-pushed");
         if answer == Answer::Taken {
             self.synced.pushed += count;
@@ -351,6 +354,6 @@ pub(super) fn unreached(error: HubError) -> Error {
 }
 
 /// After a push without an answer.
-fn unclear(error: HubError) -> Error {
+pub(super) fn unclear(error: HubError) -> Error {
     Error::Unanswered(error.to_string())
 }

@@ -11,7 +11,7 @@ use crate::{
         claim::{Claim, Ended, Holder},
         view::View,
     },
-    ops::{Error, Session},
+    ops::{Error, Session, SyncRuns},
     store::{Durability, Snapshot},
 };
 use std::{path::PathBuf, time::Instant};
@@ -134,6 +134,7 @@ impl Session {
             None => git,
         };
         let hub = Hub::new(git, &name.remote, &name.place, &self.settings.ref_prefix, deadline);
+        let hub = hub.with_private_runs(self.settings.sync_runs == SyncRuns::Full);
         hub.durable(self.settings.durability == Durability::Synced).lying_in(self.folder_of_hub(&name.remote))
     }
 

@@ -3,7 +3,7 @@
 //! It is told at most once in a while, and never instead of the state: a host that refuses it, in whichever way, takes
 //! the state all the same.
 
-use super::exchange::Exchange;
+use super::{exchange::Exchange, runs::Unsent};
 use crate::{
     base::oid::Oid,
     host::{
@@ -56,35 +56,48 @@ impl Session {
 }
 
 impl Exchange<'_> {
-    /// Tells who is here, where that is due and nothing else is to be pushed. That it can't be told is remembered, and
-    /// is no failure.
-    pub(super) fn tell_presence(&mut self, tip: &Oid) {
-        if let Some(update) = self.presence_update(tip) {
-            let answers = self.hub.push(&[update]);
-            self.note_presence(answers.as_ref().ok().and_then(|answers| answers.first()), answers.as_ref().err());
+    /// Tells who is here, where that is due, and of `runs`, where nothing else is to be pushed. That it can't be told is
+    /// remembered, and is no failure.
+    pub(super) fn tell_beside(&mut self, tip: &Oid, runs: &[Unsent]) {
+        let presence = self.presence_update(tip);
+        let asked: Vec<Update> = presence.iter().cloned().chain(runs.iter().map(Unsent::update)).collect();
+        if asked.is_empty() {
+            return;
         }
+        let answers = self.hub.push(&asked);
+        self.note_beside(presence.is_some(), runs, answers.as_ref().map(Vec::as_slice));
     }
 
-    /// Pushes `state`, which is the commit `tip`, and with it who is here, where that is due. What the hub says of the
-    /// state.
-    pub(super) fn push_with_presence(&mut self, state: Update, tip: &Oid) -> Result<Answer, HubError> {
+    /// Pushes `state`, which is the commit `tip`, and with it `runs`, and who is here, where that is due. What the hub
+    /// says of the state.
+    pub(super) fn push_with_others(&mut self, state: Update, tip: &Oid, runs: &[Unsent]) -> Result<Answer, HubError> {
         let first = |answers: Vec<Answer>| answers.into_iter().next().unwrap_or(Answer::Refused("no answer".into()));
-        let Some(presence) = self.presence_update(tip) else {
-            return self.hub.push(&[state]).map(first);
-        };
-        match self.hub.push(&[state.clone(), presence]) {
+        let presence = self.presence_update(tip);
+        let beside = presence.iter().cloned().chain(runs.iter().map(Unsent::update));
+        let asked: Vec<Update> = std::iter::once(state.clone()).chain(beside).collect();
+        match self.hub.push(&asked) {
             Ok(answers) => {
-                self.note_presence(answers.get(1), None);
+                self.note_beside(presence.is_some(), runs, Ok(answers.get(1..).unwrap_or_default()));
                 Ok(first(answers))
             }
-            // It may have hung up over this very ref. What it took nonetheless it answers to be up to date.
-            Err(error @ HubError::Unreachable { .. }) => {
+            // It may have hung up over one of these very refs. What it took nonetheless it answers to be up to date.
+            Err(error @ HubError::Unreachable { .. }) if asked.len() > 1 => {
                 let answer = self.hub.push(&[state]).map(first)?;
-                self.note_presence(None, Some(&error));
+                self.note_beside(presence.is_some(), runs, Err(&error));
                 Ok(answer)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes what the hub says of what was pushed beside the state: who is here, where that `was_told`, and then `runs`.
+    fn note_beside(&mut self, was_told: bool, runs: &[Unsent], answers: Result<&[Answer], &HubError>) {
+        let answered = answers.ok().map(|answers| answers.split_at(usize::from(was_told).min(answers.len())));
+        if was_told {
+            self.note_presence(answered.and_then(|(told, _)| told.first()), answers.err());
+        }
+        let why = answers.err().map_or_else(|| "no answer".to_owned(), ToString::to_string);
+        self.note_runs(runs, answered.map(|(_, runs)| runs), &why);
     }
 
     /// What tells who is here, where that is due. Whatever becomes of it, the next is due only after a while.

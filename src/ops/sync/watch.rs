@@ -72,6 +72,17 @@ impl Session {
         (afar, self.now().checked_sub_signed(ago).unwrap_or(instance.since))
     }
 
+    /// Whether nobody is known to work in another clone: nothing has come from it for long, or it has nobody on the
+    /// register.
+    pub(super) fn is_silent(&self, clone: &CloneId) -> bool {
+        let watching = self.watching();
+        let Watching { watch, .. } = &*watching;
+        let Some(sighting) = watch.clones.get(clone.as_str()) else { return watch.looked > 0 };
+        let lasted = seconds(watch.looked.saturating_sub(sighting.since));
+        let unchanged = Watched { times: sighting.times, lasted };
+        Afar { unchanged, ..Afar::default() }.is_gone(self.settings.patience.stale_elsewhere)
+    }
+
     /// Whether a claim of another clone has lasted as long as it was granted for, since we first saw it.
     pub(in crate::ops) fn is_over_elsewhere(&self, claim: &Claim) -> bool {
         let Some(until) = claim.until else { return false };

@@ -11,12 +11,12 @@ use std::{
 };
 
 /// Somebody with access to the hub, and nothing but git.
-struct Intruder<'h, 'e> {
-    hub: &'h Hub<'e>,
+pub(super) struct Intruder<'h, 'e> {
+    pub(super) hub: &'h Hub<'e>,
 }
 
 impl Intruder<'_, '_> {
-    fn fed(&self, args: &[&str], input: &[u8]) -> String {
+    pub(super) fn fed(&self, args: &[&str], input: &[u8]) -> String {
         let mut git = self.hub.env.command("git", &self.hub.dir);
         let mut git =
             git.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -30,7 +30,7 @@ impl Intruder<'_, '_> {
         self.hub.git(args).trim().to_owned()
     }
 
-    fn blob(&self, content: &[u8]) -> String {
+    pub(super) fn blob(&self, content: &[u8]) -> String {
         self.fed(&["hash-object", "-w", "--stdin"], content)
     }
 
@@ -78,7 +78,7 @@ impl Intruder<'_, '_> {
     }
 }
 
-fn assert_decent(ended: &Ended) {
+pub(super) fn assert_decent(ended: &Ended) {
     assert!(!ended.stderr.contains("panicked") && ended.code != 101 && ended.code < 128, "{ended:?}");
     for text in [&ended.stdout, &ended.stderr] {
         assert!(text.chars().all(|c| !c.is_control() || c == '\n'), "{text:?}");

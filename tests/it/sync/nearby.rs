@@ -7,7 +7,7 @@ use crate::{
 use std::fs;
 
 /// Syncs, and tells which commands of git that took.
-fn commands_of_sync(member: &Member<'_>) -> Vec<String> {
+pub(super) fn commands_of_sync(member: &Member<'_>) -> Vec<String> {
     let trace = member.repo.env.path().join("trace");
     let sync = run(member.repo.command(&["sync"]).env("AIO_INSTANCE", &member.me).env("GIT_TRACE", &trace));
     assert_eq!(sync.code, 0, "{}", sync.stderr);
