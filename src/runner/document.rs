@@ -125,7 +125,7 @@ fn verification(setting: &Setting<'_>) -> String {
 fn notes(task: &Task, setting: &Setting<'_>) -> String {
     let mut out = String::new();
     if !setting.scope.is_empty() {
-        out.push_str("- The files of the scope are claimed for you; an edit of any other file is refused or undone.\n");
+        out.push_str("- The files of the scope are claimed for you; an edit of any other file is refused, or makes the work worth nothing.\n");
         out.push_str(match setting.is_committed {
             true => "- Commit nothing: what you changed is committed once it is checked.\n",
             false => "- Commit nothing.\n",

@@ -78,7 +78,7 @@ fn the_answer_is_standard_output_and_nothing_else() {
     assert_eq!(ended.told.result, format!("do it\nanswer\n{}\n", dir.display()));
     assert_eq!((ended.end, &ended.stderr_tail[..], ended.left_behind), (End::Exited(0), "words\n", 0));
     assert_eq!((ended.bytes, ended.unusable()), (ended.told.result.len() as u64, None));
-    assert_eq!(heard[0], Heard::Doing("do it".into()));
+    assert_eq!(heard[..2], [Heard::Begun, Heard::Doing("do it".into())]);
     let log = fs::read_to_string(place.dir.path().join("log")).expect("a log");
     assert!(log.contains("answer\n") && log.contains("words\n"), "{log}");
 }
