@@ -163,9 +163,10 @@ impl Tool {
         matches!(self, Tool::Agent(agent) if *agent != Agent::Amp)
     }
 
-    /// Whether it can read a file in the git directory. Gemini's own tools can't, and without a scope it has no others.
+    /// Whether it can read a file in the git directory, wherever it works. Gemini's own tools can't, and without a scope it
+    /// has no others; OpenCode can't from a work tree that lies elsewhere.
     pub fn reads_git_dir(&self) -> bool {
-        *self != Tool::Agent(Agent::Gemini)
+        !matches!(self, Tool::Agent(Agent::Gemini | Agent::OpenCode))
     }
 
     /// Whether its program is here.
