@@ -37,6 +37,11 @@ impl Hand {
         self.tool.takes_schema()
     }
 
+    /// Whether it can read a file in the git directory.
+    pub fn reads_git_dir(&self) -> bool {
+        self.tool.reads_git_dir()
+    }
+
     /// Whether its program is on this machine.
     pub fn is_installed(&self) -> bool {
         self.tool.is_installed()

@@ -1,5 +1,6 @@
 //! A model that follows a script, in the wire formats that the agent CLIs speak: it makes the n-th call of the script
-//! when n tools have answered, and when there is none left it is done. It remembers what it was told.
+//! when n tools have answered, and when there is none left it is done. It remembers what it was told. It may have several
+//! scripts, and follow one or the other by what it is told.
 
 mod anthropic;
 mod chat;
@@ -17,6 +18,9 @@ use std::{
 
 /// What the model says when there is nothing left to do.
 pub const DONE: &str = "All is done.";
+
+/// In a call, the file that the model was told to find its task in.
+pub const TASK_FILE: &str = "<the file with the task>";
 
 /// One call of a tool.
 #[derive(Debug, Clone)]
@@ -63,21 +67,40 @@ pub struct Model {
 }
 
 struct Shared {
-    script: Vec<ToolCall>,
-    /// The longest conversation, as it was last sent.
-    longest: Mutex<Conversation>,
+    /// Each with the words that it is followed for.
+    scripts: Vec<(&'static str, Vec<ToolCall>)>,
+    /// The status that it answers with instead.
+    refuses: Option<u16>,
+    /// For each script the longest conversation, as it was last sent.
+    longest: Mutex<Vec<Conversation>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Conversation {
     results: usize,
     said: Value,
+    tools: Value,
 }
 
 impl Model {
     /// Starts one that follows this script.
     pub fn start(script: Vec<ToolCall>) -> Model {
-        let shared = Arc::new(Shared { script, longest: Mutex::default() });
+        Model::start_with(vec![("", script)])
+    }
+
+    /// Starts one that follows the last of these scripts whose words it was told.
+    pub fn start_with(scripts: Vec<(&'static str, Vec<ToolCall>)>) -> Model {
+        Model::serve(scripts, None)
+    }
+
+    /// Starts one whose server refuses whatever it is asked, with this status.
+    pub fn refusing(status: u16) -> Model {
+        Model::serve(vec![("", Vec::new())], Some(status))
+    }
+
+    fn serve(scripts: Vec<(&'static str, Vec<ToolCall>)>, refuses: Option<u16>) -> Model {
+        let longest = Mutex::new(vec![Conversation::default(); scripts.len()]);
+        let shared = Arc::new(Shared { scripts, refuses, longest });
         let serving = Arc::clone(&shared);
         Model { loopback: Loopback::serve(move |stream| serving.answer(stream)), shared }
     }
@@ -89,15 +112,34 @@ impl Model {
 
     /// All that it was told till the end, a text after the other; not which tools there are.
     pub fn heard(&self) -> String {
-        let mut heard = String::new();
-        collect_texts(&self.shared.longest.lock().unwrap().said, &mut heard);
-        heard
+        self.heard_in(0)
+    }
+
+    /// All that it was told while it followed this one of its scripts.
+    pub fn heard_in(&self, script: usize) -> String {
+        texts(&self.shared.longest.lock().unwrap()[script].said)
+    }
+
+    /// The tools that it was offered while it followed this one of its scripts: all texts in which they are described.
+    pub fn offered_in(&self, script: usize) -> String {
+        texts(&self.shared.longest.lock().unwrap()[script].tools)
     }
 
     /// How many calls of its script were answered.
     pub fn calls_answered(&self) -> usize {
-        self.shared.longest.lock().unwrap().results
+        self.calls_answered_in(0)
     }
+
+    /// How many calls of this one of its scripts were answered.
+    pub fn calls_answered_in(&self, script: usize) -> usize {
+        self.shared.longest.lock().unwrap()[script].results
+    }
+}
+
+fn texts(value: &Value) -> String {
+    let mut texts = String::new();
+    collect_texts(value, &mut texts);
+    texts
 }
 
 fn collect_texts(value: &Value, out: &mut String) {
@@ -112,19 +154,23 @@ fn collect_texts(value: &Value, out: &mut String) {
 impl Shared {
     fn answer(&self, mut stream: &TcpStream) -> io::Result<()> {
         let request = Request::read(stream)?;
-        let (kind, answer) = match (wire(&request.path), serde_json::from_slice(&request.body)) {
-            (Some(wire), Ok(body)) => ("text/event-stream", self.turn(wire, body)),
+        let (status, kind, answer) = match (wire(&request.path), serde_json::from_slice(&request.body), self.refuses) {
+            (Some(_), Ok(_), Some(status)) => (status, "application/json", refusal(status)),
+            (Some(wire), Ok(body), None) => (200, "text/event-stream", self.turn(wire, body)),
             // Which models there are, how many tokens something has: nobody insists on knowing.
-            _ => ("application/json", "{}".into()),
+            _ => (200, "application/json", "{}".into()),
         };
         let length = answer.len();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close");
+        let head =
+            format!("HTTP/1.1 {status} So\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close");
         write!(stream, "{head}\r\n\r\n{answer}")
     }
 
     fn turn(&self, wire: &Wire, mut body: Value) -> String {
-        let results = (wire.results)(&body);
-        let does = match self.script.get(results) {
+        let (results, told) = ((wire.results)(&body), texts(&body[wire.conversation]));
+        let followed = self.scripts.iter().rposition(|(words, _)| told.contains(words)).unwrap_or(0);
+        let call = self.scripts[followed].1.get(results).map(|call| call.for_whom_was(&told));
+        let does = match &call {
             _ if !(wire.offers_tools)(&body) => Does::Say("A title"),
             Some(call) => Does::Call(call),
             None => Does::Say(DONE),
@@ -134,12 +180,37 @@ impl Shared {
             let name = name.map(|name| format!("event: {name}\n")).unwrap_or_default();
             let _ = write!(out, "{name}data: {data}\n\n");
         }
-        let mut longest = self.longest.lock().unwrap();
+        let longest = &mut self.longest.lock().unwrap()[followed];
         if (wire.offers_tools)(&body) && results >= longest.results {
-            *longest = Conversation { results, said: body[wire.conversation].take() };
+            *longest = Conversation { results, tools: body["tools"].take(), said: body[wire.conversation].take() };
         }
         out
     }
+}
+
+impl ToolCall {
+    /// The call, with the file of the task as the model was `told` it.
+    fn for_whom_was(&self, told: &str) -> ToolCall {
+        let file = told.split_once("Your task is in the file ").and_then(|(_, rest)| rest.split_once(". Read all"));
+        let filled = |text: &str| text.replace(TASK_FILE, file.map_or(TASK_FILE, |(file, _)| file));
+        let mut input = self.input.clone();
+        match &mut input {
+            Value::String(text) => *text = filled(text),
+            Value::Object(values) => values.values_mut().for_each(|value| {
+                if let Value::String(text) = value {
+                    *text = filled(text);
+                }
+            }),
+            _ => {}
+        }
+        ToolCall { tool: self.tool, input }
+    }
+}
+
+/// What the servers of models say when they refuse, all of them at once.
+fn refusal(status: u16) -> String {
+    let error = json!({ "code": status, "type": "invalid_request_error", "status": "REFUSED", "message": "not today" });
+    json!({ "type": "error", "error": error }).to_string()
 }
 
 fn wire(path: &str) -> Option<&'static Wire> {

@@ -5,6 +5,8 @@
 
 mod clis;
 #[cfg(unix)]
+mod delegate;
+#[cfg(unix)]
 mod headless;
 
 use crate::{

@@ -48,7 +48,9 @@ pub(super) fn start(errand: &Errand<'_>) -> io::Result<Words> {
     let words = Words::new(["-p", "--output-format", "stream-json", "--verbose"]);
     let words = match errand.may_write {
         true => {
-            words.and(["--permission-mode", "acceptEdits"]).and(["--allowedTools", "Bash,WebSearch,WebFetch,mcp__aio"])
+            // Without leave to read it would read nothing outside of its folder, such as a task that is told by its file.
+            let allowed = "Bash,Read,WebSearch,WebFetch,mcp__aio";
+            words.and(["--permission-mode", "acceptEdits", "--allowedTools", allowed])
         }
         false => words
             .and(["--permission-mode", "dontAsk", "--tools", READS, "--allowedTools", &format!("{READS},mcp__aio")])

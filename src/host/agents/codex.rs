@@ -140,8 +140,13 @@ pub(super) fn hear(stream: &mut Stream, event: &Value) -> Option<Act> {
     }
 }
 
-/// The status in `… last status: 429 Too Many Requests` and `unexpected status 401 Unauthorized: …`.
+/// The status in `… last status: 429 Too Many Requests` and `unexpected status 401 Unauthorized: …`. Of a request that was
+/// bad it tells nothing but the body of the answer.
 fn status(why: &str) -> Option<u64> {
+    let body: Option<Value> = serde_json::from_str(why).ok();
+    if body.is_some_and(|body| body["error"]["type"] == "invalid_request_error") {
+        return Some(400);
+    }
     why.split_once("status").and_then(|(_, rest)| {
         rest.trim_start_matches([':', ' ']).split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     })

@@ -10,7 +10,13 @@ use super::{
     payload::{self, Events},
     text_at,
 };
+use crate::{disk, host::env};
 use serde_json::{Map, Value, json};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+};
 
 const EVENTS: Events =
     Events { before: "BeforeTool", after: &["AfterTool"], prompt: "BeforeAgent", pause: &["AfterAgent"] };
@@ -62,18 +68,50 @@ fn may_run_git(command: &str) -> bool {
     !command.starts_with(OVERRIDES) && command.split(|c| !is_part(c)).any(|word| word == "git")
 }
 
+/// What an errand that may not write is kept to, in the words of Gemini's policies. Its mode for plans is no such limit:
+/// without a person the model may leave it by itself, and everything is allowed then.
+const READS: &str = r#"# Written by git-aio for agents that may only read.
+[[rule]]
+toolName = ["enter_plan_mode", "exit_plan_mode", "write_file", "replace", "run_shell_command"]
+decision = "deny"
+priority = 999
+denyMessage = "This task only reads: it may change no file and run no command."
+"#;
+
 /// How it is started without a person. Where the user has not trusted the folder it refuses to, and says so.
-pub(super) fn start(errand: &Errand<'_>) -> Words {
-    let mode = if errand.may_write { "yolo" } else { "plan" };
-    let words = Words::new(["--output-format", "stream-json", "--approval-mode", mode]);
+///
+/// The policy counts as one of an administrator, so that nothing which a user or a project allows goes before it. Where an
+/// administrator has policies of their own, Gemini leaves ours out.
+pub(super) fn start(errand: &Errand<'_>) -> io::Result<Words> {
+    let words = Words::new(["--output-format", "stream-json"]);
+    let words = match errand.may_write {
+        true => words.and(["--approval-mode", "yolo"]),
+        false => words.and(["--approval-mode", "plan", "--admin-policy"]).and([kept(READS)?]),
+    };
     let words = match errand.inherits_trust(Agent::Gemini) {
         true => words.with("GEMINI_CLI_TRUST_WORKSPACE", "true"),
         false => words,
     };
-    match errand.resume {
+    Ok(match errand.resume {
         Some(session) => words.and(["--resume", session]),
         None => words,
+    })
+}
+
+/// The file with a policy, in the user's cache. It is made when it isn't there, or is another; never is there half of it.
+fn kept(policy: &str) -> io::Result<PathBuf> {
+    let none =
+        || io::Error::new(io::ErrorKind::NotFound, "there is no home for the policy that keeps gemini from writing");
+    let folder = env::cache().ok_or_else(none)?.join("git-aio").join("gemini");
+    let file = folder.join("reads.toml");
+    if disk::read(&file, policy.len()).is_ok_and(|there| there == policy.as_bytes()) {
+        return Ok(file);
     }
+    fs::create_dir_all(&folder)?;
+    let mut new = tempfile::NamedTempFile::new_in(&folder)?;
+    new.write_all(policy.as_bytes())?;
+    new.persist(&file)?;
+    Ok(file)
 }
 
 /// An event of its stream. What it says comes in parts, of which a tool in between begins a new one.

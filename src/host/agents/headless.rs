@@ -163,6 +163,12 @@ impl Tool {
         matches!(self, Tool::Agent(agent) if *agent != Agent::Amp)
     }
 
+    /// Whether it can read a file in the git directory, wherever it works. Gemini's own tools can't, and without a scope it
+    /// has no others; OpenCode can't from a work tree that lies elsewhere.
+    pub fn reads_git_dir(&self) -> bool {
+        !matches!(self, Tool::Agent(Agent::Gemini | Agent::OpenCode))
+    }
+
     /// Whether its program is here.
     pub fn is_installed(&self) -> bool {
         found(self.program()).is_some()
@@ -179,12 +185,12 @@ impl Tool {
     /// How it is started for this errand.
     ///
     /// # Errors
-    /// When the schema can't be read.
+    /// When the schema can't be read, or what keeps the tool from writing can't be written.
     pub fn invocation(&self, errand: &Errand<'_>) -> io::Result<Invocation> {
         let Words { args, env } = match self {
             Tool::Agent(Agent::Claude) => claude::start(errand)?,
             Tool::Agent(Agent::Codex) => codex::start(errand),
-            Tool::Agent(Agent::Gemini) => gemini::start(errand),
+            Tool::Agent(Agent::Gemini) => gemini::start(errand)?,
             Tool::Agent(Agent::Amp) => amp::start(errand),
             Tool::Agent(Agent::OpenCode) => opencode::start(errand),
             Tool::Agent(Agent::Copilot) => copilot::start(errand),

@@ -88,10 +88,7 @@ impl Session {
             // Its hooks may have made it its own. Then it lives in the agent that calls, or around that.
             (None, Some(_)) => {
                 let ancestors = process::ancestors(self.env.top);
-                let agent = ancestors.iter().position(|ancestor| ancestor.agent.is_some());
-                let outer = |(at, ancestor): &(usize, &Ancestor)| ancestor.agent.is_none() || Some(*at) == agent;
-                let mut near = ancestors.iter().enumerate().take_while(outer);
-                Ok(near.any(|(_, ancestor)| Some(&ancestor.mark) == live.process.as_ref()))
+                Ok(near(&ancestors).any(|ancestor| Some(&ancestor.mark) == live.process.as_ref()))
             }
         }
     }
@@ -119,5 +116,38 @@ impl Session {
             id.tool() == tool && seen.live.ended.is_none() && session.is_some() && seen.live.session.as_ref() == session
         });
         Ok(own.map(|(id, _)| id))
+    }
+}
+
+/// The agent among `ancestors` and what is around it, up to the next agent. Gemini starts itself once more, so that two of
+/// the same right above each other are one.
+fn near(ancestors: &[Ancestor]) -> impl Iterator<Item = &Ancestor> {
+    let inside = ancestors.iter().take_while(|ancestor| ancestor.agent.is_none()).count();
+    let agent = ancestors.get(inside).and_then(|ancestor| ancestor.agent);
+    let own = ancestors[inside..].iter().take_while(|ancestor| ancestor.agent == agent).count();
+    let outer = ancestors[inside + own..].iter().take_while(|ancestor| ancestor.agent.is_none());
+    ancestors[..inside + own].iter().chain(outer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::process::ProcessMark;
+
+    #[test]
+    fn an_agent_that_has_started_itself_once_more_is_one() {
+        let near_pids = |agents: &[Option<&'static str>]| {
+            let mark = |pid| ProcessMark { pid, start: String::new(), boot: String::new(), namespace: String::new() };
+            let ancestors: Vec<Ancestor> = (1..)
+                .zip(agents)
+                .map(|(pid, agent)| Ancestor { mark: mark(pid), agent: *agent, name: String::new(), transient: false })
+                .collect();
+            near(&ancestors).map(|ancestor| ancestor.mark.pid).collect::<Vec<_>>()
+        };
+        let (gemini, claude) = (Some("gemini"), Some("claude"));
+        assert_eq!(near_pids(&[None, gemini, gemini, None, claude, None]), [1, 2, 3, 4]);
+        assert_eq!(near_pids(&[gemini, None, gemini]), [1, 2], "the outer one is another");
+        assert_eq!(near_pids(&[claude, gemini]), [1]);
+        assert_eq!(near_pids(&[None, None]), [1, 2]);
     }
 }

@@ -35,7 +35,7 @@ use std::{
 /// Who runs commands.
 pub(super) const SHELL: &str = "sh";
 
-/// The longest document that is handed over itself. Beyond that the agent is told where it lies.
+/// The longest document that is handed over itself. Beyond that an agent that can read it there is told where it lies.
 const MAX_INLINE: usize = 8 * 1024;
 
 /// How long an agent may be silent, unless the step says otherwise.
@@ -90,7 +90,7 @@ impl Doer<'_> {
         self.try_once(&hand.label, hand.tool(), &task.title, scope, |doer, plan| {
             let document = doer.document(hand, task, scope, failure, plan)?;
             let schema = doer.schema_for(hand)?;
-            let prompt = doer.handed_over(&document)?;
+            let prompt = doer.handed_over(hand, &document)?;
             Ok((document, Means { label: &hand.label, hand: Some(hand), prompt, schema }))
         })
     }
@@ -456,8 +456,8 @@ impl Doer<'_> {
     }
 
     /// What the agent is told: the document, or where it lies.
-    fn handed_over(&self, document: &str) -> Result<String, Error> {
-        if document.len() <= MAX_INLINE {
+    fn handed_over(&self, hand: &Hand, document: &str) -> Result<String, Error> {
+        if document.len() <= MAX_INLINE || !hand.reads_git_dir() {
             return Ok(document.to_owned());
         }
         let number = self.number() + 1;

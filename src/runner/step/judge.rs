@@ -258,7 +258,8 @@ impl Doer<'_> {
 /// The first check that failed, with what it printed, for whoever tries next.
 fn failed(checked: &[Checked]) -> Option<Failure> {
     let failed = checked.iter().find(|checked| checked.outcome == Outcome::Failed)?;
-    let command = failed.command.as_ref().map(|command| format!(" ({command})")).unwrap_or_default();
+    let command = failed.command.as_ref().filter(|command| **command != failed.name);
+    let command = command.map(|command| format!(" ({command})")).unwrap_or_default();
     let how = match (&failed.why, failed.exit) {
         (Some(why), _) => why.clone(),
         (None, Some(exit)) => format!("exit code {exit}"),

@@ -31,10 +31,17 @@ fn events(body: &Value, turn: usize, does: Does<'_>) -> Vec<Event> {
             call
         }
         Does::Call(ToolCall { tool, input: Value::String(text) }) => custom(turn, tool, text),
-        Does::Call(ToolCall { tool, input }) => json!({
-            "type": "function_call", "id": format!("fc_{turn}"), "call_id": format!("call_{turn}"), "name": tool,
-            "arguments": input.to_string(),
-        }),
+        Does::Call(ToolCall { tool, input }) => {
+            let mut call = json!({
+                "type": "function_call", "id": format!("fc_{turn}"), "call_id": format!("call_{turn}"), "name": tool,
+                "arguments": input.to_string(),
+            });
+            // The tools of a server are in a namespace of its own.
+            if let Some((namespace, name)) = tool.rsplit_once("__") {
+                (call["namespace"], call["name"]) = (namespace.into(), name.into());
+            }
+            call
+        }
     };
     let usage = json!({
         "input_tokens": 1, "input_tokens_details": { "cached_tokens": 0 },

@@ -33,6 +33,9 @@ pub trait Cli: Sync {
     /// Puts `to` in the place of `from` in a file.
     fn edit(&self, repo: &Repo<'_>, path: &str, from: &str, to: &str) -> Vec<ToolCall>;
 
+    /// Reads a file, by its whole path.
+    fn read(&self, path: &str) -> ToolCall;
+
     /// Makes a new file with one line.
     fn create(&self, repo: &Repo<'_>, path: &str, line: &str) -> ToolCall;
 
@@ -118,6 +121,10 @@ impl Cli for Claude {
         vec![ToolCall::new("Read", json!({ "file_path": path })), ToolCall::new("Edit", change)]
     }
 
+    fn read(&self, path: &str) -> ToolCall {
+        ToolCall::new("Read", json!({ "file_path": path }))
+    }
+
     fn create(&self, _: &Repo<'_>, path: &str, line: &str) -> ToolCall {
         ToolCall::new("Write", json!({ "file_path": path, "content": format!("{line}\n") }))
     }
@@ -168,6 +175,10 @@ impl Cli for Codex {
         vec![ToolCall::new("apply_patch", patch_of_change(path, from, to))]
     }
 
+    fn read(&self, path: &str) -> ToolCall {
+        self.shell(&format!("cat '{path}'"))
+    }
+
     fn create(&self, _: &Repo<'_>, path: &str, line: &str) -> ToolCall {
         ToolCall::new("apply_patch", patch_of_file(path, line))
     }
@@ -208,6 +219,10 @@ impl Cli for Gemini {
     fn edit(&self, _: &Repo<'_>, path: &str, from: &str, to: &str) -> Vec<ToolCall> {
         let change = json!({ "file_path": path, "instruction": "Change it", "old_string": from, "new_string": to });
         vec![ToolCall::new("replace", change)]
+    }
+
+    fn read(&self, path: &str) -> ToolCall {
+        ToolCall::new("read_file", json!({ "file_path": path }))
     }
 
     fn create(&self, _: &Repo<'_>, path: &str, line: &str) -> ToolCall {
@@ -253,6 +268,10 @@ impl Cli for Copilot {
         vec![ToolCall::new("edit", json!({ "path": path, "old_str": from, "new_str": to }))]
     }
 
+    fn read(&self, path: &str) -> ToolCall {
+        ToolCall::new("view", json!({ "path": path }))
+    }
+
     fn create(&self, repo: &Repo<'_>, path: &str, line: &str) -> ToolCall {
         if self.model.starts_with("gpt-5") {
             return ToolCall::new("apply_patch", patch_of_file(path, line));
@@ -284,7 +303,7 @@ impl Cli for OpenCode {
             "options": { "baseURL": model.url() + "/v1", "apiKey": "none" },
             "models": { self.model: { "name": "Scripted", "limit": { "context": 100_000, "output": 1000 } } },
         });
-        let config = json!({ "provider": { "scripted": provider }, "autoupdate": false, "share": "disabled" });
+        let config = json!({ "provider": { "scripted": provider }, "model": format!("scripted/{}", self.model), "autoupdate": false, "share": "disabled" });
         let mut command = alone(repo, "opencode");
         command.args(["run", PROMPT, "--model", &format!("scripted/{}", self.model)]);
         command.args((start == Start::Again).then_some("--continue"));
@@ -301,6 +320,10 @@ impl Cli for OpenCode {
         let path = absolute(repo, path);
         let change = json!({ "filePath": path, "oldString": from, "newString": to });
         vec![ToolCall::new("read", json!({ "filePath": path })), ToolCall::new("edit", change)]
+    }
+
+    fn read(&self, path: &str) -> ToolCall {
+        ToolCall::new("read", json!({ "filePath": path }))
     }
 
     fn create(&self, repo: &Repo<'_>, path: &str, line: &str) -> ToolCall {

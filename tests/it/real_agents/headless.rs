@@ -28,12 +28,19 @@ struct How<'a> {
 /// A repository, and what the CLI needs to find its model there.
 fn repo<'e>(env: &'e TestEnvironment, cli: &dyn Cli, model: &Model) -> Repo<'e> {
     let repo = env.repo_with("r", Refs::Files, "sha1", &[("a.txt", "one\n")]);
+    let server = "[mcp_servers.aio]\ncommand = \"git-aio\"\nargs = [\"mcp\"]\n";
+    configure(cli, env, model, server);
+    repo
+}
+
+/// Writes what the CLI needs to find its model, and what else is to be in its configuration.
+pub(super) fn configure(cli: &dyn Cli, env: &TestEnvironment, model: &Model, more: &str) {
     if cli.name() == "codex" {
         let config = format!(
             "model_provider = \"scripted\"\nmodel = \"{}\"\n[analytics]\nenabled = false\n\
              [model_providers.scripted]\nname = \"scripted\"\nbase_url = \"{}/v1\"\nenv_key = \"SCRIPTED_KEY\"\n\
              wire_api = \"responses\"\nrequest_max_retries = 0\nstream_max_retries = 0\nsupports_websockets = false\n\
-             [mcp_servers.aio]\ncommand = \"git-aio\"\nargs = [\"mcp\"]\n",
+             {more}",
             cli.model(),
             model.url(),
         );
@@ -41,7 +48,6 @@ fn repo<'e>(env: &'e TestEnvironment, cli: &dyn Cli, model: &Model) -> Repo<'e> 
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, config).unwrap();
     }
-    repo
 }
 
 /// Runs it as it is run for work.

@@ -113,6 +113,19 @@ fn a_connection_that_codex_makes_again_is_no_error() {
 }
 
 #[test]
+fn codex_need_not_be_asked_again_for_what_was_a_bad_request() {
+    let told = |message: &str| {
+        let mut reader = Tool::Agent(Agent::Codex).reader(Path::new("/"));
+        reader.line(json!({ "type": "turn.failed", "error": { "message": message } }).to_string().as_bytes());
+        reader.finish(Some(1)).retry_is_useless
+    };
+    assert!(told(r#"{"error":{"message":"no such model","type":"invalid_request_error","code":"model_not_found"}}"#));
+    assert!(told("unexpected status 401 Unauthorized: no key"));
+    assert!(!told("exceeded retry limit, last status: 429 Too Many Requests"));
+    assert!(!told(r#"{"error":{"message":"try again","type":"server_error"}}"#));
+}
+
+#[test]
 fn what_is_no_event_and_what_would_act_on_a_terminal_do_no_harm() {
     for agent in Agent::ALL {
         let mut reader = Tool::Agent(agent).reader(Path::new("/"));
