@@ -5,7 +5,9 @@
 //! and after the last one the step has failed.
 
 mod attempt;
+mod brief;
 mod judge;
+mod keep;
 mod place;
 mod recover;
 

@@ -4,25 +4,20 @@ use super::{
     Doer, internal,
     judge::Judged,
     place::{Place, Traces},
-    text_of, with_hint,
+    with_hint,
 };
 use crate::{
-    base::{id::InstanceId, path::RepoPath, text},
-    model::{
-        run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
-        verify::Verdict,
-    },
+    base::{id::InstanceId, text},
+    model::run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
     ops::{
         Error, Private, Session,
         errand::{End, Ended, Errand, Heard, Unusable},
-        note::Filter,
         tool::Hand,
         verify::{Interrupts, Plan, Planned},
     },
     runner::{
-        document::{self, Setting},
         recorder::Unrecorded,
-        work::{Action, Isolation, Moment, Task},
+        work::{Moment, Task},
     },
 };
 use serde_json::Value;
@@ -35,17 +30,11 @@ use std::{
 /// Who runs commands.
 pub(super) const SHELL: &str = "sh";
 
-/// The longest document that is handed over itself. Beyond that an agent that can read it there is told where it lies.
-const MAX_INLINE: usize = 8 * 1024;
-
 /// How long an agent may be silent, unless the step says otherwise.
 const STALL: Duration = Duration::from_secs(5 * 60);
 
 /// How often it is told that a worker is alive.
 const BEAT: Duration = Duration::from_secs(20);
-
-/// Most notes that go into a document.
-const MAX_NOTES: usize = 10;
 
 /// Most bytes that are told of what a failed process said.
 const MAX_SAID: usize = 2000;
@@ -117,11 +106,13 @@ impl Doer<'_> {
             Ok(plan) => plan,
             Err(failure) => return self.not_begun(label, failure),
         };
-        let place = match scope {
+        // The file of the result is written by us, and is claimed as well.
+        let claimed = self.with_save(scope);
+        let place = match claimed.as_slice() {
             [] => None,
-            scope => {
+            claimed => {
                 self.status(StepStatus::Claiming);
-                match self.enter(tool, title, scope) {
+                match self.enter(tool, title, claimed, !scope.is_empty()) {
                     Ok(place) => Some(place),
                     Err(_) if self.site.is_stopped() => return Ok(Tried::Stopped),
                     Err(failure) => return self.not_begun(label, failure),
@@ -210,7 +201,7 @@ impl Doer<'_> {
             prompt: &means.prompt,
             stdin: self.work.stdin.as_deref().map(str::as_bytes),
             dir: &dir,
-            may_write: place.is_some(),
+            may_write: place.is_some_and(|place| place.may_write),
             schema: means.schema.as_deref(),
             instance: place.map(|place| &place.worker.id),
             env: &self.work.env,
@@ -315,8 +306,9 @@ impl Doer<'_> {
         }
         if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces) {
             self.judged(&judged)?;
-            if let Err(failure) = self.put_to_use(value, place, traces) {
-                judged.result = Err(failure);
+            match self.put_to_use(value, place, traces) {
+                Ok(()) => self.saved(place)?,
+                Err(failure) => judged.result = Err(failure),
             }
         }
         if let Err(failure) = &mut judged.result
@@ -345,129 +337,6 @@ impl Doer<'_> {
                 Ok(Tried::Not { failure, is_final })
             }
         }
-    }
-
-    /// Records that it is usable, where more is to come of it than being told: that is not to be done twice.
-    fn judged(&mut self, judged: &Judged) -> Result<(), Unrecorded> {
-        let comes_to_more =
-            self.work.contract.commit || self.work.save.is_some() || self.work.isolation == Isolation::Worktree;
-        if !comes_to_more {
-            return Ok(());
-        }
-        if let Some(attempt) = self.step.attempts.last_mut() {
-            attempt.stage = Stage::Judged;
-            attempt.checks.clone_from(&judged.checks);
-            attempt.review.clone_from(&judged.review);
-        }
-        self.record(&format!("attempt {} is usable", self.number()))
-    }
-
-    /// What is to become of a usable result beside being told: saved, taken back, committed.
-    fn put_to_use(&self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
-        self.take_back(place, traces)?;
-        self.save_and_commit(value, &traces.inside, &place.worker.id)
-    }
-
-    /// All but the first of these, which change nothing where they were done before.
-    pub(super) fn save_and_commit(&self, value: &Value, files: &[RepoPath], by: &InstanceId) -> Result<(), Failure> {
-        if let Some(save) = &self.work.save {
-            let written = self.session.save(save, text_of(value).as_bytes());
-            written.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })?;
-        }
-        match self.work.contract.commit {
-            true if self.may_be_committed() => self.commit(files, value, by),
-            true => {
-                (self.tell)(Moment::Said("not committed, since nothing shows that it is in order".into()));
-                Ok(())
-            }
-            false => Ok(()),
-        }
-    }
-
-    /// What is not verified is committed only where whoever asked for it wanted no check.
-    fn may_be_committed(&self) -> bool {
-        let is_left_out = self.work.contract.verify.as_ref().is_some_and(Vec::is_empty);
-        let checks = self.step.attempts.last().map_or(&[][..], |last| &last.checks);
-        is_left_out || Verdict::of(checks.iter().map(|check| (check.source, check.outcome))) == Verdict::Passed
-    }
-
-    fn commit(&self, files: &[RepoPath], value: &Value, by: &InstanceId) -> Result<(), Failure> {
-        let title = match &self.work.action {
-            Action::Prompt { task, .. } => text::one_line(&task.title, 72),
-            Action::Run { line } => text::one_line(line, 72),
-        };
-        let body = text::block(text::head(&text_of(value), 4000), 4000);
-        let message = format!("{title}\n\n{body}\n\nAio-Run: {}\n", self.site.recorder.run());
-        let committed = self.session.commit_only(files, &message, by);
-        committed.map_err(|error| Failure { kind: FailureKind::Check, text: with_hint(&error) })
-    }
-
-    /// The document for an agent.
-    fn document(
-        &self,
-        hand: &Hand,
-        task: &Task,
-        scope: &[String],
-        failure: Option<&Failure>,
-        plan: &Plan,
-    ) -> Result<String, Error> {
-        let notes = self.notes(scope)?;
-        let checks: Vec<String> =
-            plan.checks.iter().map(|check| check.line().unwrap_or(&check.name).to_owned()).collect();
-        let shape = self.work.contract.shape.as_ref().filter(|_| !hand.takes_schema());
-        let schema = shape.map(|shape| format!("{:#}", shape.schema()));
-        Ok(document::render(
-            task,
-            &Setting {
-                brief: &hand.brief,
-                scope,
-                notes: &notes,
-                checks: &checks,
-                failure: failure.map(|failure| failure.text.as_str()),
-                schema: schema.as_deref(),
-                has_input: self.work.stdin.is_some(),
-                is_committed: self.work.contract.commit,
-            },
-        ))
-    }
-
-    /// Notes that concern the scope, the newest first; without a scope, those that concern everything.
-    fn notes(&self, scope: &[String]) -> Result<Vec<crate::model::note::Note>, Error> {
-        let mut notes = Vec::new();
-        for target in self.session.scopes(scope)? {
-            let path = target.scope.path();
-            notes.extend(self.session.context(&Filter { path, ..Filter::default() })?.notes);
-        }
-        if scope.is_empty() {
-            let found = self.session.context(&Filter::default())?.notes;
-            notes.extend(found.into_iter().filter(|note| note.paths.is_empty()));
-        }
-        notes.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-        notes.dedup_by(|a, b| a.id == b.id);
-        notes.truncate(MAX_NOTES);
-        Ok(notes)
-    }
-
-    fn schema_for(&self, hand: &Hand) -> Result<Option<PathBuf>, Error> {
-        let Some(shape) = self.work.contract.shape.as_ref().filter(|_| hand.takes_schema()) else { return Ok(None) };
-        let name = format!("{}.schema.json", self.step.path.as_str().replace('/', "."));
-        let text = shape.schema().to_string();
-        self.session.write_beside(self.site.recorder.run(), &name, text.as_bytes()).map(Some)
-    }
-
-    /// What the agent is told: the document, or where it lies.
-    fn handed_over(&self, hand: &Hand, document: &str) -> Result<String, Error> {
-        if document.len() <= MAX_INLINE || !hand.reads_git_dir() {
-            return Ok(document.to_owned());
-        }
-        let number = self.number() + 1;
-        let name = format!("{}.{number}.md", self.step.path.as_str().replace('/', "."));
-        let path = self.session.write_beside(self.site.recorder.run(), &name, document.as_bytes())?;
-        (self.tell)(Moment::Document(path.clone()));
-        Ok(format!(
-            "Your task is in the file {}. Read all of it first, and then carry it out. Your last message is the result.",
-            path.display()
-        ))
     }
 
     /// By what all that an attempt starts is known.

@@ -27,6 +27,8 @@ const MAX_DIFF: usize = 256 * 1024;
 
 /// The place of an attempt that may write.
 pub(super) struct Place {
+    /// Whether whoever works there may write, and not only we.
+    pub(super) may_write: bool,
     pub(super) worker: Worker,
     pub(super) before: Capture,
     /// That, as a tree that can be referred to.
@@ -49,10 +51,16 @@ pub(super) struct Traces {
 
 impl Doer<'_> {
     /// Claims the scope for a worker of its own, and sees what is there.
-    pub(super) fn enter(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Place, Failure> {
+    pub(super) fn enter(
+        &mut self,
+        tool: &str,
+        task: &str,
+        scope: &[String],
+        may_write: bool,
+    ) -> Result<Place, Failure> {
         let worker = self.hire(tool, task, scope)?;
         match self.look_around(&worker) {
-            Ok((before, kept, isolated, main)) => Ok(Place { worker, before, kept, isolated, main }),
+            Ok((before, kept, isolated, main)) => Ok(Place { may_write, worker, before, kept, isolated, main }),
             Err(error) => {
                 let _ = self.session.dismiss(&worker.id);
                 Err(Failure { kind: FailureKind::Internal, text: with_hint(&error) })

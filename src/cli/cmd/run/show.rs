@@ -1,0 +1,260 @@
+//! What runs were and are: shown, and nothing changed.
+
+use super::super::Context;
+use crate::{
+    base::text,
+    cli::{
+        error::usage,
+        exit::Exit,
+        format,
+        json::{RunAnswer, RunsAnswer},
+        live::{at, reasons, row},
+        ui::{BAD, DIM, GOOD, ODD},
+    },
+    model::{
+        run::{Attempt, RunStatus, Step, StepStatus},
+        verify::{Outcome, Verdict},
+    },
+    ops::{Session, run::ShownRun},
+    runner::ledger,
+};
+use anstyle::Style;
+use std::io::Write;
+
+/// Most claims that are named.
+const NAMED: usize = 8;
+
+/// Show a run: its steps, who tried them, how they were checked, and why what failed did
+#[derive(Debug, clap::Args)]
+pub(super) struct Show {
+    /// The run
+    run: Option<String>,
+    /// Print its ledger: what is completed, in progress and pending
+    #[arg(long)]
+    ledger: bool,
+}
+
+/// Show what an agent printed, and what happened in a run
+#[derive(Debug, clap::Args)]
+pub(super) struct Log {
+    /// The run
+    run: Option<String>,
+    /// Show the changes of its state, the newest first, and not what was printed
+    #[arg(long)]
+    events: bool,
+}
+
+/// Show what an attempt changed, also one that was not usable and is taken back
+#[derive(Debug, clap::Args)]
+pub(super) struct Diff {
+    /// The run, and perhaps a step of it and an attempt: run, run/step, run/step@1
+    run: Option<String>,
+}
+
+pub(super) fn list(cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+    let (runs, damaged) = session.runs()?;
+    let now = session.now();
+    cx.ui.answer(
+        || RunsAnswer::new(&runs, damaged),
+        |out| {
+            for ShownRun { run, is_elsewhere, .. } in &runs {
+                let elsewhere = if *is_elsewhere { ", elsewhere" } else { "" };
+                let style = style(run.status);
+                let began = format::ago(run.began, now);
+                let title = text::one_line(&run.title, 80);
+                writeln!(
+                    out,
+                    "{style}{:<12}{style:#} {}  {DIM}{began}{elsewhere}{DIM:#}  {title}",
+                    run.status.as_str(),
+                    run.id
+                )?;
+            }
+            if runs.is_empty() {
+                writeln!(out, "no runs")?;
+            }
+            Ok(())
+        },
+    )?;
+    if damaged > 0 {
+        cx.ui.warn(format!("{} can't be read", format::count(damaged, "run")));
+    }
+    Ok(Exit::Done)
+}
+
+fn style(status: RunStatus) -> Style {
+    match status {
+        RunStatus::Complete | RunStatus::AllTransactionsComplete => GOOD,
+        RunStatus::Failed | RunStatus::UndoFailed | RunStatus::Lost => BAD,
+        _ => ODD,
+    }
+}
+
+impl Show {
+    pub(super) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+        let id = session.find_run(self.run.as_deref())?;
+        let shown = session.shown_run(&id)?;
+        if self.ledger {
+            cx.refuse_json("the ledger is Markdown")?;
+            cx.ui.print(&ledger::render(&shown.run, &shown.steps))?;
+            return Ok(Exit::Done);
+        }
+        cx.ui.answer(|| RunAnswer::new(&shown, verdict(&shown.steps), Vec::new()), |out| write_run(out, &shown))?;
+        Ok(Exit::Done)
+    }
+}
+
+pub(super) fn write_run(out: &mut dyn Write, shown: &ShownRun) -> std::io::Result<()> {
+    let run = &shown.run;
+    let style = style(run.status);
+    writeln!(out, "{}  {style}{}{style:#}  {}", run.id, run.status, text::one_line(&run.title, 200))?;
+    for step in &shown.steps {
+        writeln!(out, "{}", step_row(step))?;
+        for attempt in &step.attempts {
+            write_attempt(out, attempt)?;
+        }
+    }
+    shown.damaged.iter().try_for_each(|damage| writeln!(out, "{BAD}damaged{BAD:#} {}", text::one_line(damage, 200)))?;
+    if !run.links.is_empty() {
+        let links: Vec<String> = run.links.iter().take(NAMED).map(|link| text::one_line(link, 40)).collect();
+        let more = if run.links.len() > NAMED { " and more" } else { "" };
+        writeln!(out, "{DIM}claims{DIM:#} {}{more}", links.join(" "))?;
+    }
+    if shown.is_elsewhere {
+        writeln!(out, "it is driven in the clone {}; this is what was last heard of it", run.driver.clone)?;
+    }
+    if !shown.is_here {
+        writeln!(out, "what it was asked and what it said is in the clone where it ran")?;
+    }
+    Ok(())
+}
+
+/// What the checks of what is done showed; `None` where nothing was to be checked.
+pub(super) fn verdict(steps: &[Step]) -> Option<Verdict> {
+    let done = steps.iter().filter(|step| step.status == StepStatus::Ok);
+    let mut checks = done.filter_map(|step| step.attempts.last()).flat_map(|last| &last.checks).peekable();
+    checks.peek()?;
+    Some(Verdict::of(checks.map(|check| (check.source, check.outcome))))
+}
+
+fn step_row(step: &Step) -> String {
+    let style = match step.status {
+        StepStatus::Ok => GOOD,
+        StepStatus::Failed | StepStatus::UndoFailed | StepStatus::Lost => BAD,
+        _ => ODD,
+    };
+    let took = step.began.zip(step.ended).and_then(|(began, ended)| (ended - began).to_std().ok()).unwrap_or_default();
+    let verdict = verdict(std::slice::from_ref(step)).map(|verdict| format!(", {}", verdict.as_str()));
+    let said = match step.status {
+        StepStatus::Ok => format!("{} bytes{}", step.bytes, verdict.unwrap_or_default()),
+        _ => String::new(),
+    };
+    row(style, step.status.as_str(), took, step.path.as_str(), &said)
+}
+
+fn write_attempt(out: &mut dyn Write, attempt: &Attempt) -> std::io::Result<()> {
+    let how = attempt.failure.as_ref().map_or_else(|| attempt.stage.to_string(), |failure| failure.kind.to_string());
+    let took = attempt.took.map(|took| format!(", {:.1}s", took.as_secs_f64())).unwrap_or_default();
+    let files = match attempt.files.len() {
+        0 => String::new(),
+        count => format!(", {}", format::count(count, "file")),
+    };
+    let who = text::one_line(&attempt.agent, 80);
+    let session =
+        attempt.session.as_ref().map(|id| format!(", session {}", text::one_line(id, 60))).unwrap_or_default();
+    writeln!(out, "    @{} {who}: {how}{took}{files}{session}{}", attempt.number, usage_words(attempt))?;
+    for check in &attempt.checks {
+        let word = check.outcome.as_str();
+        let style = match check.outcome {
+            Outcome::Passed => GOOD,
+            Outcome::Failed => BAD,
+            Outcome::NotRun => ODD,
+        };
+        let why = check.why.as_ref().map(|why| format!(": {}", text::one_line(why, 200))).unwrap_or_default();
+        writeln!(out, "       {style}{word:<7}{style:#} {}{why}", text::one_line(&check.name, 200))?;
+    }
+    if let Some((verdict, notes)) = &attempt.review {
+        writeln!(out, "       {ODD}{verdict:<7}{ODD:#} review: {}", text::one_line(notes, 500))?;
+    }
+    match &attempt.failure {
+        Some(failure) => writeln!(out, "       {}", reasons(failure).replace('\n', "\n     ")),
+        None => Ok(()),
+    }
+}
+
+fn usage_words(attempt: &Attempt) -> String {
+    let tokens = attempt.usage.input.zip(attempt.usage.output);
+    let tokens = tokens.map(|(input, output)| format!(", {input} tokens in, {output} out")).unwrap_or_default();
+    let cost = attempt.usage.cost.map(|cost| format!(", ${:.4}", cost as f64 / 1e6)).unwrap_or_default();
+    format!("{tokens}{cost}")
+}
+
+impl Log {
+    pub(super) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+        cx.refuse_json("a log is text")?;
+        let id = session.find_run(self.run.as_deref())?;
+        if self.events {
+            for event in session.run_events(&id)? {
+                cx.ui.print(&format!("{DIM}{}{DIM:#} {}\n", at(event.at), text::one_line(&event.subject, 200)))?;
+            }
+            return Ok(Exit::Done);
+        }
+        let logs = session.logs_of_run(&id)?;
+        if logs.is_empty() {
+            cx.ui.say(format!("{id} has no log in this clone"));
+        }
+        for (path, bytes) in logs {
+            cx.ui.print(&format!("{DIM}{}{DIM:#}\n", text::one_line(&path.to_string_lossy(), 400)))?;
+            cx.ui.print(&format!("{}\n", text::block(&String::from_utf8_lossy(&bytes), usize::MAX).trim_end()))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Diff {
+    pub(super) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+        cx.refuse_json("a diff is text")?;
+        let named = self.run.unwrap_or_default();
+        let (named, number) = match named.rsplit_once('@') {
+            Some((named, number)) => (named.to_owned(), Some(attempt_number(number)?)),
+            None => (named, None),
+        };
+        let (run, step) = match named.split_once('/') {
+            Some((run, step)) => (run.to_owned(), Some(step.to_owned())),
+            None => (named, None),
+        };
+        let id = session.find_run(Some(run.as_str()).filter(|run| !run.is_empty()))?;
+        let shown = session.shown_run(&id)?;
+        let steps: Vec<&Step> = match &step {
+            Some(step) => shown.steps.iter().filter(|shown| shown.path.as_str() == step).collect(),
+            None => shown.steps.iter().collect(),
+        };
+        if steps.is_empty() {
+            return Err(usage(format!("{id} has no such step"), "`git aio run show` lists its steps"));
+        }
+        let mut any = false;
+        for step in steps {
+            let meant = match number {
+                Some(number) => step.attempts.iter().find(|attempt| attempt.number == number),
+                None => step.attempts.iter().rev().find(|attempt| !attempt.files.is_empty()),
+            };
+            let Some(diff) = meant.map(|attempt| session.diff_of_attempt(attempt)).transpose()?.flatten() else {
+                continue;
+            };
+            any = true;
+            cx.ui.print(&format!("{}\n", text::block(&diff.text, usize::MAX).trim_end()))?;
+            if diff.is_cut {
+                cx.ui.warn("there is more of it than is shown");
+            }
+        }
+        if !any {
+            cx.ui.say("nothing was changed");
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn attempt_number(text: &str) -> anyhow::Result<u32> {
+    text.parse().map_err(|_| {
+        usage(format!("'@{}' is no attempt", format::target(text)), "attempts are counted from 1: run/step@1")
+    })
+}

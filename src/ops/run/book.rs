@@ -1,0 +1,103 @@
+//! What the driver of a run writes.
+
+use super::{MOST_LINKS, RunBook};
+use crate::{
+    base::{oid::Oid, refs::RefLogLine, text},
+    host::fault,
+    model::{
+        claim::Holder,
+        run::{Run, Step},
+        view::View as _,
+    },
+    ops::Error,
+    store::{Private, RunEvent, StoreError, layout},
+};
+
+impl RunBook<'_> {
+    /// The run.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Keeps something in this clone alone. It is written before anything tells of it.
+    ///
+    /// # Errors
+    /// When it can't be written, or somebody else drives the run.
+    pub fn keep(&mut self, entries: Vec<(String, Private)>, subject: &str) -> Result<(), Error> {
+        let event = self.event(subject);
+        let new = self.session.repository.write_private(self.private.as_ref(), entries, &event)?;
+        self.move_ref(layout::PRIVATE_RUNS, self.private.as_ref(), &new, &event)?;
+        self.private = Some(new);
+        Ok(())
+    }
+
+    /// Records a change of the run itself, with whatever has changed of its steps.
+    ///
+    /// # Errors
+    /// When it can't be written, or somebody else drives the run.
+    pub fn change(&mut self, change: impl FnOnce(&mut Run), steps: &[&Step], subject: &str) -> Result<(), Error> {
+        change(&mut self.run);
+        self.record(steps, subject)?;
+        self.session.sync_soon();
+        Ok(())
+    }
+
+    /// Records what has changed of its steps.
+    ///
+    /// # Errors
+    /// When it can't be written, or somebody else drives the run.
+    pub fn record(&mut self, steps: &[&Step], subject: &str) -> Result<(), Error> {
+        self.link(steps);
+        let event = self.event(subject);
+        let new = self.session.repository.write_run(self.tip.as_ref(), &self.run, steps, &event)?;
+        self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event)?;
+        self.tip = Some(new);
+        Ok(())
+    }
+
+    /// Links the run to the claims of those who have just begun to work for it. That they can't be read is no reason not to
+    /// record what happens.
+    fn link(&mut self, steps: &[&Step]) {
+        let working = steps.iter().filter_map(|step| step.attempts.last()?.instance.as_ref());
+        for worker in working {
+            if self.run.links.len() >= MOST_LINKS || !self.linked.insert(worker.clone()) {
+                continue;
+            }
+            let claims = self.session.snapshot().and_then(|snapshot| {
+                let holder = Holder::Instance(worker.clone());
+                Ok(snapshot.claims_of(&holder)?)
+            });
+            let known = &mut self.run.links;
+            for claim in claims.unwrap_or_default().into_iter().map(|claim| claim.id.to_string()) {
+                if known.len() < MOST_LINKS && !known.contains(&claim) {
+                    known.push(claim);
+                }
+            }
+        }
+    }
+
+    fn event(&self, subject: &str) -> RunEvent {
+        RunEvent { at: self.session.now(), subject: subject.to_owned() }
+    }
+
+    fn move_ref(&self, folder: &str, old: Option<&Oid>, new: &Oid, event: &RunEvent) -> Result<(), Error> {
+        let line = RefLogLine {
+            who: self.session.repository.committer(),
+            seconds: event.at.timestamp(),
+            message: text::one_line(&event.subject, 200),
+        };
+        let number = self.writes.get() + 1;
+        self.writes.set(number);
+        fault::at(&self.session.env, &format!("run-before-{number}"));
+        let moved = self.session.refs().compare_and_swap(&format!("{folder}{}", self.run.id), old, new, &line);
+        fault::at(&self.session.env, &format!("run-after-{number}"));
+        match moved {
+            Ok(_) => Ok(()),
+            Err(error @ crate::base::refs::RefError::Moved { .. }) => Err(Error::not_allowed(
+                format!("{error}: another driver has taken over"),
+                format!("`git aio run show {}` tells how far it is", self.run.id),
+            )),
+            Err(error) => Err(StoreError::from(error).into()),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What an agent is given for an attempt: the document, and what goes with it.
+
+use super::Doer;
+use crate::{
+    model::{note::Note, run::Failure},
+    ops::{Error, note::Filter, tool::Hand, verify::Plan},
+    runner::{
+        document::{self, Setting},
+        work::{Moment, Task},
+    },
+};
+use std::path::PathBuf;
+
+/// The longest document that is handed over itself. Beyond that an agent that can read it there is told where it lies.
+const MAX_INLINE: usize = 8 * 1024;
+
+/// Most notes that go into a document.
+const MAX_NOTES: usize = 10;
+
+impl Doer<'_> {
+    /// The document for an agent.
+    pub(super) fn document(
+        &self,
+        hand: &Hand,
+        task: &Task,
+        scope: &[String],
+        failure: Option<&Failure>,
+        plan: &Plan,
+    ) -> Result<String, Error> {
+        let notes = self.notes(scope)?;
+        let checks: Vec<String> =
+            plan.checks.iter().map(|check| check.line().unwrap_or(&check.name).to_owned()).collect();
+        let shape = self.work.contract.shape.as_ref().filter(|_| !hand.takes_schema());
+        let schema = shape.map(|shape| format!("{:#}", shape.schema()));
+        Ok(document::render(
+            task,
+            &Setting {
+                brief: &hand.brief,
+                scope,
+                notes: &notes,
+                checks: &checks,
+                failure: failure.map(|failure| failure.text.as_str()),
+                schema: schema.as_deref(),
+                has_input: self.work.stdin.is_some(),
+                is_committed: self.work.contract.commit,
+            },
+        ))
+    }
+
+    /// Notes that concern the scope, the newest first; without a scope, those that concern everything.
+    fn notes(&self, scope: &[String]) -> Result<Vec<Note>, Error> {
+        let mut notes = Vec::new();
+        for target in self.session.scopes(scope)? {
+            let path = target.scope.path();
+            notes.extend(self.session.context(&Filter { path, ..Filter::default() })?.notes);
+        }
+        if scope.is_empty() {
+            let found = self.session.context(&Filter::default())?.notes;
+            notes.extend(found.into_iter().filter(|note| note.paths.is_empty()));
+        }
+        notes.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+        notes.dedup_by(|a, b| a.id == b.id);
+        notes.truncate(MAX_NOTES);
+        Ok(notes)
+    }
+
+    /// The file with the schema of the answer, for a tool that takes one.
+    pub(super) fn schema_for(&self, hand: &Hand) -> Result<Option<PathBuf>, Error> {
+        let Some(shape) = self.work.contract.shape.as_ref().filter(|_| hand.takes_schema()) else { return Ok(None) };
+        let name = format!("{}.schema.json", self.step.path.as_str().replace('/', "."));
+        let text = shape.schema().to_string();
+        self.session.write_beside(self.site.recorder.run(), &name, text.as_bytes()).map(Some)
+    }
+
+    /// What the agent is told: the document, or where it lies.
+    pub(super) fn handed_over(&self, hand: &Hand, document: &str) -> Result<String, Error> {
+        if document.len() <= MAX_INLINE || !hand.reads_git_dir() {
+            return Ok(document.to_owned());
+        }
+        let number = self.number() + 1;
+        let name = format!("{}.{number}.md", self.step.path.as_str().replace('/', "."));
+        let path = self.session.write_beside(self.site.recorder.run(), &name, document.as_bytes())?;
+        (self.tell)(Moment::Document(path.clone()));
+        Ok(format!(
+            "Your task is in the file {}. Read all of it first, and then carry it out. Your last message is the result.",
+            path.display()
+        ))
+    }
+}
