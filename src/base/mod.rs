@@ -9,6 +9,7 @@ pub mod path;
 pub mod process;
 pub mod refs;
 pub mod text;
+pub mod toml;
 pub mod turn;
 pub mod worktree;
 pub mod world;

@@ -25,6 +25,11 @@ pub trait RefStorage {
     /// All refs in `folders`, each of which ends in a slash, and what they point at. One that can't be read is left out.
     fn listed(&self, folders: &[&str]) -> Result<BTreeMap<String, Oid>, RefError>;
 
+    /// All refs below `prefix`, in the same way.
+    fn below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, RefError> {
+        self.listed(&[prefix])
+    }
+
     /// The values `name` had, newest first, as far as the reflog remembers.
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError>;
 

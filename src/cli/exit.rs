@@ -16,10 +16,14 @@ pub(crate) enum Exit {
     Unverified = 4,
     /// It waits for somebody's answer.
     Waiting = 5,
+    /// It failed, and what it had done is undone.
+    Undone = 6,
     /// The hub could not be reached or did not take it.
     NotConfirmed = 7,
     /// No such record, or no registered instance.
     NotFound = 8,
+    /// It ended without reaching its goal.
+    Unreached = 9,
     /// Busy, try again.
     Busy = 75,
     /// Stopped by Ctrl-C, after what was begun had been ended.

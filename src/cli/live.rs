@@ -13,7 +13,7 @@ use crate::{
         verify::Outcome,
     },
     ops,
-    runner::work::Moment,
+    runner::dispatch::Event,
 };
 use anstyle::Style;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -58,18 +58,24 @@ impl<'u> Live<'u> {
         Live { ui, lines, all: MultiProgress::with_draw_target(target), steps: RefCell::default() }
     }
 
-    /// Tells what happens in a step.
-    pub(crate) fn tell(&self, step: &str, moment: &Moment) {
+    /// Tells what happens.
+    pub(crate) fn tell(&self, event: &Event) {
         if self.lines {
-            let event = RunEvent::new(ops::now(), step, moment);
-            if let Ok(line) = serde_json::to_string(&event) {
+            if let Ok(line) = serde_json::to_string(&RunEvent::new(ops::now(), event)) {
                 let _ = self.ui.print(&format!("{line}\n"));
             }
             return;
         }
-        self.note(step, moment);
-        if let Some(line) = self.line(step, moment) {
+        if let Some(step) = step_of(event) {
+            self.note(step, event);
+        }
+        if let Some(line) = self.line(event) {
             self.say(&line);
+        }
+        if let Event::Step { step, status, .. } = event
+            && is_over(status)
+        {
+            self.ends(step);
         }
     }
 
@@ -88,7 +94,7 @@ impl<'u> Live<'u> {
     }
 
     /// Keeps what stands below up to date.
-    fn note(&self, step: &str, moment: &Moment) {
+    fn note(&self, step: &str, event: &Event) {
         let mut steps = self.steps.borrow_mut();
         let shown = steps.entry(step.to_owned()).or_insert_with(|| Shown {
             bar: self.bar(),
@@ -98,19 +104,19 @@ impl<'u> Live<'u> {
             heard: Instant::now(),
             slow: false,
         });
-        match moment {
-            Moment::Alive => shown.slow = shown.heard.elapsed() > SLOW,
+        match event {
+            Event::Alive { .. } => shown.slow = shown.heard.elapsed() > SLOW,
             _ => {
                 shown.heard = Instant::now();
                 shown.slow = false;
             }
         }
-        match moment {
-            Moment::Status(status) => shown.doing = status.to_string(),
-            Moment::Tries { agent, .. } | Moment::Next { agent } => shown.agent.clone_from(agent),
-            Moment::Doing(words) => shown.doing = text::one_line(words, LINE),
-            Moment::Checks(name) => shown.doing = format!("checking {}", text::one_line(name, 80)),
-            Moment::Blocked(by) => shown.doing = text::one_line(&by.join("; "), LINE),
+        match event {
+            Event::Step { status, .. } => shown.doing = (*status).to_owned(),
+            Event::Attempt { agent, .. } | Event::Next { agent, .. } => shown.agent.clone_from(agent),
+            Event::Doing { text: words, .. } => shown.doing = text::one_line(words, LINE),
+            Event::Checking { check, .. } => shown.doing = format!("checking {}", text::one_line(check, 80)),
+            Event::Blocked { holders, .. } => shown.doing = text::one_line(&holders.join("; "), LINE),
             _ => {}
         }
         let slow = if shown.slow { "SLOW " } else { "" };
@@ -129,45 +135,58 @@ impl<'u> Live<'u> {
     }
 
     /// The line that stays, where something has come to an end.
-    fn line(&self, step: &str, moment: &Moment) -> Option<String> {
-        let words = |style: Style, word: &str, rest: String| Some(row(style, word, self.elapsed(step), step, &rest));
+    fn line(&self, event: &Event) -> Option<String> {
         let agent = |agent: &str| text::one_line(agent, 80);
-        match moment {
-            Moment::Tries { attempt, agent: who, instance } => {
+        let one = |words: &str| text::one_line(words, LINE);
+        let (style, word, rest) = match event {
+            Event::Attempt { attempt, agent: who, instance, .. } => {
                 let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
                 let id = instance.as_ref().map(|id| format!(" as {id}")).unwrap_or_default();
-                words(DIM, "start", format!("{}{id}{again}", agent(who)))
+                (DIM, "start", format!("{}{id}{again}", agent(who)))
             }
-            Moment::Document(path) => {
-                words(DIM, "task", format!("written to {}", text::one_line(&path.to_string_lossy(), LINE)))
-            }
-            Moment::Blocked(by) => words(ODD, "wait", text::one_line(&by.join("; "), LINE)),
+            Event::Document { path, .. } => (DIM, "task", format!("written to {}", one(path))),
+            Event::Blocked { holders, .. } => (ODD, "wait", one(&holders.join("; "))),
             // Who watches sees it below.
-            Moment::Doing(doing) if self.all.is_hidden() => words(DIM, "", text::one_line(doing, LINE)),
-            Moment::Said(said) => words(DIM, "note", text::one_line(said, LINE)),
-            Moment::Checked(checked) => {
-                let style = match checked.outcome {
-                    Outcome::Passed => GOOD,
-                    Outcome::Failed => BAD,
-                    Outcome::NotRun => ODD,
-                };
-                let why =
-                    checked.why.as_ref().map(|why| format!(": {}", text::one_line(why, LINE))).unwrap_or_default();
-                words(style, checked.outcome.as_str(), format!("{}{why}", text::one_line(&checked.name, LINE)))
+            Event::Doing { text, .. } if self.all.is_hidden() => (DIM, "", one(text)),
+            Event::Text { text, .. } => (DIM, "note", one(text)),
+            Event::Checked { check, outcome, why, .. } => {
+                let style = [(Outcome::Passed, GOOD), (Outcome::Failed, BAD)];
+                let style = style.into_iter().find(|(known, _)| known.as_str() == *outcome);
+                let why = why.as_ref().map(|why| format!(": {}", one(why))).unwrap_or_default();
+                (style.map_or(ODD, |(_, style)| style), *outcome, format!("{}{why}", one(check)))
             }
-            Moment::Reviewed(verdict, notes) => {
-                words(ODD, verdict.as_str(), format!("says the reviewer: {}", text::one_line(notes, LINE)))
+            Event::Reviewed { verdict, text, .. } => (ODD, *verdict, format!("says the reviewer: {}", one(text))),
+            Event::Failed { agent: who, text, .. } => (BAD, "failed", format!("{}: {}", agent(who), lines(text))),
+            Event::Again { seconds, .. } if *seconds > 0.0 => (ODD, "retry", format!("in {seconds} s")),
+            Event::Again { .. } => (ODD, "retry", String::new()),
+            Event::Next { agent: who, .. } => (ODD, "next", agent(who)),
+            Event::Split { .. } => (ODD, "split", "its scope is halved".into()),
+            Event::Step { status, .. } if *status == StepStatus::Queued.as_str() => {
+                (DIM, "queue", "it was started elsewhere just now".into())
             }
-            Moment::Failed { agent: who, failure, .. } => {
-                words(BAD, "failed", format!("{}: {}", agent(who), reasons(failure)))
+            Event::Step { status, agent: who, failure, .. } if is_over(status) => {
+                let style = if *status == StepStatus::Ok.as_str() { GOOD } else { ODD };
+                let style = if *status == StepStatus::Failed.as_str() { BAD } else { style };
+                let who = who.as_deref().map(agent).unwrap_or_default();
+                let why = failure.as_ref().map(|why| format!("  {}", lines(why))).unwrap_or_default();
+                (style, *status, format!("{who}{why}"))
             }
-            Moment::Again { after } if after.is_zero() => words(ODD, "retry", String::new()),
-            Moment::Again { after } => words(ODD, "retry", format!("in {}", humantime::format_duration(*after))),
-            Moment::Next { agent: who } => words(ODD, "next", agent(who)),
-            Moment::Split => words(ODD, "split", "its scope is halved".into()),
-            Moment::Status(StepStatus::Queued) => words(DIM, "queue", "it was started elsewhere just now".into()),
-            Moment::Doing(_) | Moment::Status(_) | Moment::Alive | Moment::Checks(_) => None,
-        }
+            Event::Items { count, .. } => (DIM, "items", count.to_string()),
+            Event::Round { iteration, .. } => (DIM, "round", iteration.to_string()),
+            Event::Complete { iterations, .. } => {
+                (GOOD, "complete", format!("after {}", format::count(*iterations as usize, "round")))
+            }
+            Event::Asked { question, .. } => (ODD, "asks", lines(question)),
+            Event::Score { score, .. } => (DIM, "score", one(&score.to_string())),
+            Event::Issues { issues, .. } => (DIM, "issues", one(&issues.to_string())),
+            Event::Compensating { error, .. } => (BAD, "compensating", lines(error)),
+            Event::Undone { failure: None, .. } => (GOOD, "undone", String::new()),
+            Event::Undone { failure: Some(why), .. } => (BAD, "undo_failed", lines(why)),
+            Event::Doing { .. } | Event::Step { .. } | Event::Alive { .. } | Event::Checking { .. } => return None,
+            Event::Run { .. } | Event::Result { .. } | Event::ItemResult { .. } => return None,
+        };
+        let step = step_of(event).unwrap_or_default();
+        Some(row(style, word, self.elapsed(step), step, &rest))
     }
 
     fn elapsed(&self, step: &str) -> Duration {
@@ -189,11 +208,51 @@ fn elapsed(took: Duration) -> String {
     }
 }
 
-/// Why something is not usable: the word, and the first and last lines of what is told.
+/// Whether nothing more comes of a step that stands so.
+fn is_over(status: &str) -> bool {
+    StepStatus::ALL.iter().any(|known| known.is_final() && known.as_str() == status)
+}
+
+/// The step that something happened in.
+fn step_of(event: &Event) -> Option<&str> {
+    match event {
+        Event::Run { .. } | Event::Compensating { .. } => None,
+        Event::Step { step, .. }
+        | Event::Items { step, .. }
+        | Event::Round { step, .. }
+        | Event::Complete { step, .. }
+        | Event::Asked { step, .. }
+        | Event::Result { step, .. }
+        | Event::ItemResult { step, .. }
+        | Event::Issues { step, .. }
+        | Event::Score { step, .. }
+        | Event::Undone { step, .. }
+        | Event::Blocked { step, .. }
+        | Event::Attempt { step, .. }
+        | Event::Failed { step, .. }
+        | Event::Again { step, .. }
+        | Event::Next { step, .. }
+        | Event::Split { step }
+        | Event::Doing { step, .. }
+        | Event::Text { step, .. }
+        | Event::Alive { step }
+        | Event::Document { step, .. }
+        | Event::Checking { step, .. }
+        | Event::Checked { step, .. }
+        | Event::Reviewed { step, .. } => Some(step),
+    }
+}
+
+/// Why something is not usable: the first and last lines of what is told.
 pub(crate) fn reasons(failure: &Failure) -> String {
-    let all = text::block(&failure.text, 20_000);
+    if failure.text.trim().is_empty() { failure.kind.to_string() } else { lines(&failure.text) }
+}
+
+/// The first line of a text, and below it the last of the others.
+fn lines(all: &str) -> String {
+    let all = text::block(all, 20_000);
     let lines: Vec<&str> = all.lines().filter(|line| !line.trim().is_empty()).collect();
-    let mut out = lines.first().map_or_else(|| failure.kind.to_string(), |line| text::one_line(line, LINE));
+    let mut out = lines.first().map_or_else(String::new, |line| text::one_line(line, LINE));
     let rest = lines.get(1..).unwrap_or_default();
     let left_out = rest.len().saturating_sub(LINES);
     if left_out > 0 {

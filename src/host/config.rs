@@ -4,13 +4,15 @@
 //! this user has approved it ([`super::trust`]). Whatever is wrong in it is told with its place: a key that there is none
 //! of is an error and not ignored, since a check that is misspelt would otherwise never run and nobody would notice.
 
-mod reader;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod workflows;
 
-pub use reader::{At, Mistake};
+pub use crate::base::toml::{At, Mistake};
 pub use shape::{Agent, Config, Cost, Strengths, Tool, Verify, VerifyCheck};
+
+pub use workflows::read_own as read_own_workflows;
 
 use super::trust::Content;
 use crate::disk;
@@ -26,12 +28,18 @@ pub const PATH: &str = ".aio/config.toml";
 /// Where briefs of agents are, from the root of the work tree: one file each, named after the agent.
 pub const BRIEFS: &str = ".aio/agents";
 
+/// Where workflows are, from the root of the work tree, with what they include.
+pub const WORKFLOWS: &str = ".aio/workflows";
+
 /// The folder that paths in the configuration are relative to.
 const FOLDER: &str = ".aio";
 
 /// The largest configuration, and the largest brief, in bytes. A brief goes into every task of its agent.
 const MAX_CONFIG: usize = 64 * 1024;
 const MAX_BRIEF: usize = 16 * 1024;
+
+/// The largest workflow, in bytes.
+const MAX_WORKFLOW: usize = 256 * 1024;
 
 /// Most briefs.
 const MAX_BRIEFS: usize = 100;
@@ -43,6 +51,8 @@ pub struct Declared {
     pub config: Config,
     /// The briefs, by the name of the agent: from where, and the text.
     pub briefs: BTreeMap<String, (String, String)>,
+    /// The workflows and what they include, by their paths below the folder of workflows.
+    pub workflows: BTreeMap<String, String>,
     /// Every file that was read.
     pub content: Content,
 }
@@ -99,7 +109,8 @@ pub fn read(root: &Path) -> Result<Option<Declared>, ConfigError> {
         content.insert(&path, text.clone());
         briefs.insert(agent.name.value.clone(), (path, text));
     }
-    Ok((!content.is_empty()).then_some(Declared { config, briefs, content }))
+    let workflows = workflows::read(root, &mut content)?;
+    Ok((!content.is_empty()).then_some(Declared { config, briefs, workflows, content }))
 }
 
 /// The briefs that are there, by the name of the agent.

@@ -112,6 +112,11 @@ impl Hub {
         format!("{}/{name}", self.prefix)
     }
 
+    /// Below what the refs of ours are on the hub.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The ref of the presence of one clone on the hub.
     pub fn presence(&self, clone: &str) -> String {
         format!("{}-presence/{clone}", self.prefix)
@@ -165,11 +170,11 @@ impl Hub {
         args.extend([
             "--end-of-options".into(),
             self.remote.clone(),
-            format!("+{}/*:{here}/*", self.prefix),
+            // Not all that lies there: with that git took the presence of a clone that is gone on the hub for one more
+            // thing that belongs there, and pruned it never.
+            format!("+{}/state*:{here}/state*", self.prefix),
             format!("+{}-presence/*:{here}/presence/*", self.prefix),
-            // What stands there would be in the way of the presence, and of the other part of runs.
-            format!("^{}/presence*", self.prefix),
-            format!("^{}/local*", self.prefix),
+            format!("+{}/runs/*:{here}/runs/*", self.prefix),
         ]);
         if self.private_runs {
             args.push(format!("+{}-local/runs/*:{here}/local/runs/*", self.prefix));

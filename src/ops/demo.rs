@@ -112,6 +112,22 @@ const FILES: &[(&str, &str)] = &[
     ("src/auth/token.ts", "export const token = () => '';\n"),
 ];
 
+/// What is beside the repository: an agent that needs no account, and the configuration that makes it one. It reads its task,
+/// does it badly, and does better once it is told what was wrong.
+const STAND_IN: &str = r#"[verify]
+test = "grep -q 'limit = 5;' src/limit.ts"
+
+[tools.stand-in]
+command = ["sh", "-c", """
+case $(cat) in
+  *'not usable'*) limit=5 ;;
+  *) limit=500 ;;
+esac
+echo "export const limit = $limit;" > src/limit.ts
+echo 'Limited the rate.'
+"""]
+"#;
+
 /// The settings of the players: a name to commit by, and none of the user's own.
 const SETTINGS: &str = "[user]\n\tname = Ann\n\temail = ann@example.org\n[init]\n\tdefaultBranch = main\n";
 
@@ -140,6 +156,7 @@ impl Stage {
         let failed = || Error::file("can't set the demo up");
         fs::create_dir(&home).map_err(failed())?;
         fs::write(home.join(".gitconfig"), SETTINGS).map_err(failed())?;
+        fs::write(folder.join("stand-in.toml"), STAND_IN).map_err(failed())?;
         for (path, text) in FILES {
             let path = dir.join(path);
             path.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed())?;

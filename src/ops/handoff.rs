@@ -83,7 +83,8 @@ impl Session {
         }
         let me = self.acting()?;
         if let Some(to) = to.as_ref().filter(|to| !self.has_seen(to)) {
-            self.notice(Notice::NobodyOf(to.clone()));
+            let elsewhere = self.is_registered(to)?;
+            self.notice(Notice::NobodyOf { tool: to.clone(), elsewhere });
         }
         let tree = self.work_tree_mark()?;
         let id = HandoffId::random(self.random());
@@ -112,6 +113,12 @@ impl Session {
     fn has_seen(&self, tool: &Tool) -> bool {
         let census = self.live.all().unwrap_or_default().instances;
         census.iter().any(|(id, _)| id.tool() == tool.as_str())
+    }
+
+    /// Whether an instance of `tool` is on the register, in whatever clone.
+    fn is_registered(&self, tool: &Tool) -> Result<bool, Error> {
+        let registered = self.snapshot()?.instances(Extent::Newest, |instance| instance.tool == *tool)?;
+        Ok(!registered.records.is_empty())
     }
 
     fn taken(&self, take: &Take, me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<Vec<Claim>, Error> {

@@ -144,6 +144,7 @@ impl Session {
         if !bare {
             self.tell_gaps(&site)?;
         }
+        wishes.remote.iter().for_each(|given| self.tell_missing_hub(given));
         Ok(InitPlan { makes_store, bare, ..self.told(&site, &plan, &agents, &changes)? })
     }
 

@@ -32,6 +32,7 @@ mod transact;
 pub mod trust;
 pub mod verify;
 pub mod worker;
+pub mod workflow;
 pub mod worktree;
 
 pub use crate::store::{Coverage, Damage, Private, RunEvent};

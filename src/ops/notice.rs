@@ -27,8 +27,13 @@ pub enum Notice {
     FenceHealed(String),
     /// The commit fence is gone, and could not be put back.
     FenceMissing(String),
-    /// A handoff is for a tool of which no instance was ever seen here.
-    NobodyOf(Tool),
+    /// A handoff is for a tool of which no instance was ever seen in this clone.
+    NobodyOf {
+        /// The tool.
+        tool: Tool,
+        /// Whether one is registered in another clone.
+        elsewhere: bool,
+    },
     /// There are too many records of a kind to list all. What was left out is older than what wasn't.
     Unread {
         /// The kind.
@@ -40,6 +45,8 @@ pub enum Notice {
     WorktreeUnfenced(String, String),
     /// Hooks don't find the program; it is here.
     NotOnPath(Option<PathBuf>),
+    /// The hub that was named is to lie in a folder of this machine, and no repository does.
+    NoHub(String),
     /// The targets belong to a repository inside this one, whose store answers.
     NestedRepository(String),
 }

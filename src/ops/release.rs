@@ -182,7 +182,7 @@ impl Session {
 
     /// The claims that cover a path, if it is one.
     fn claims_on(&self, typed: &str, snapshot: &Snapshot<'_>) -> Option<Vec<Claim>> {
-        let scope = self.target(None, typed.as_ref()).ok()?.scope;
+        let scope = self.scope_typed(typed.as_ref()).ok()?;
         let overlap = Overlap::new(&scope, snapshot.folds_case());
         let mut claims = snapshot.claims_near(&scope).ok()?;
         claims.retain(|claim| overlap.with(&claim.scope));

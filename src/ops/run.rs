@@ -1,6 +1,7 @@
 //! Runs as they are kept: begun, continued by one driver at a time, shown, and let go of.
 
 mod ended;
+mod links;
 
 use super::{Error, Session, config::Configured};
 use crate::{
@@ -12,11 +13,7 @@ use crate::{
         text,
     },
     host::process,
-    model::{
-        claim::Holder,
-        run::{Driver, Run, RunStatus, Step},
-        view::View as _,
-    },
+    model::run::{Driver, Run, RunStatus, Step},
     store::{Private, RunEvent, StoreError, layout},
 };
 use std::{
@@ -26,9 +23,6 @@ use std::{
 
 /// Most changes of one run that are listed.
 const MOST_EVENTS: usize = 10_000;
-
-/// Most claims that a run is linked to: its record has room for them.
-const MOST_LINKS: usize = 500;
 
 /// What is known of a run when it begins.
 #[derive(Debug, Clone)]
@@ -219,6 +213,15 @@ impl Session {
         Ok(self.repository.private_tree(&tip, path)?)
     }
 
+    /// All files in a folder of what this clone alone keeps of a run, by their path from there.
+    ///
+    /// # Errors
+    /// When one can't be read.
+    pub fn files_of_run(&self, id: &RunId, folder: &str) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let Some(tip) = self.run_tip(layout::PRIVATE_RUNS, id)? else { return Ok(Vec::new()) };
+        Ok(self.repository.private_files(&tip, folder)?)
+    }
+
     /// The names of what is kept in a folder of what this clone alone keeps of a run.
     ///
     /// # Errors
@@ -344,27 +347,6 @@ impl RunBook<'_> {
         self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event)?;
         self.tip = Some(new);
         Ok(())
-    }
-
-    /// Links the run to the claims of those who have just begun to work for it. That they can't be read is no reason not to
-    /// record what happens.
-    fn link(&mut self, steps: &[&Step]) {
-        let working = steps.iter().filter_map(|step| step.attempts.last()?.instance.as_ref());
-        for worker in working {
-            if self.run.links.len() >= MOST_LINKS || !self.linked.insert(worker.clone()) {
-                continue;
-            }
-            let claims = self.session.snapshot().and_then(|snapshot| {
-                let holder = Holder::Instance(worker.clone());
-                Ok(snapshot.claims_of(&holder)?)
-            });
-            let known = &mut self.run.links;
-            for claim in claims.unwrap_or_default().into_iter().map(|claim| claim.id.to_string()) {
-                if known.len() < MOST_LINKS && !known.contains(&claim) {
-                    known.push(claim);
-                }
-            }
-        }
     }
 
     fn event(&self, subject: &str) -> RunEvent {

@@ -8,6 +8,7 @@ mod background;
 mod catch_up;
 mod epoch;
 mod exchange;
+mod gone;
 mod hub;
 mod partial;
 mod presence;

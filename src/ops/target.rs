@@ -69,17 +69,40 @@ impl Session {
             return Err(Error::usage("the target is empty", "name a file, a folder, a pattern or a task"));
         }
         let kind = kind.unwrap_or_else(|| self.infer(typed));
-        let scope = match kind {
+        let scope = self.scope_of(kind, typed)?;
+        match &scope {
+            Scope::File(path) => self.check_is_no_folder(path)?,
+            Scope::Directory(path) => self.check_is_no_file(path)?,
+            Scope::Pattern(_) | Scope::Task(_) => {}
+        }
+        let slashless = !typed.to_string_lossy().trim_end_matches('/').contains('/');
+        Ok(Target { any_depth: kind == Kind::Pattern && slashless, scope })
+    }
+
+    /// What was typed, as a scope that somebody may hold already, whatever is there by now.
+    pub(super) fn scope_typed(&self, typed: &OsStr) -> Result<Scope, Error> {
+        self.scope_of(self.infer(typed), typed)
+    }
+
+    fn scope_of(&self, kind: Kind, typed: &OsStr) -> Result<Scope, Error> {
+        Ok(match kind {
             Kind::File => Scope::File(self.repo_path(Path::new(typed))?),
             Kind::Directory => Scope::Directory(self.repo_path(Path::new(typed))?),
             Kind::Pattern => Scope::Pattern(self.pattern(typed)?),
             Kind::Task => Scope::parse("task", &typed.to_string_lossy()).map_err(invalid)?,
-        };
-        if let Scope::File(path) = &scope {
-            self.check_is_no_folder(path)?;
+        })
+    }
+
+    /// Refuses a file that was called a folder: a claim of what is below it would hold nothing.
+    fn check_is_no_file(&self, path: &RepoPath) -> Result<(), Error> {
+        if !self.on_disk(path).is_some_and(|found| found.is_file()) {
+            return Ok(());
         }
-        let slashless = !typed.to_string_lossy().trim_end_matches('/').contains('/');
-        Ok(Target { any_depth: kind == Kind::Pattern && slashless, scope })
+        let path = text::one_line(&path.to_string(), 200);
+        Err(Error::usage(
+            format!("{path} is a file, not a folder"),
+            format!("claim it with `git aio claim file {path}`"),
+        ))
     }
 
     /// Refuses a folder that was called a file: the files in it would not be covered.

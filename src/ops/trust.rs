@@ -3,7 +3,7 @@
 
 use super::{Error, Session, config};
 use crate::host::{
-    config::{Config, PATH, Tool, VerifyCheck},
+    config::{Config, PATH, Tool, VerifyCheck, WORKFLOWS},
     trust::{Approvals, Content},
 };
 use std::time::Duration;
@@ -65,6 +65,13 @@ pub enum Effect {
         /// The tools, the first choice first.
         tools: Vec<String>,
     },
+    /// A workflow can be run.
+    Workflow {
+        /// Its name.
+        name: String,
+        /// The file.
+        path: String,
+    },
     /// An agent is told what stands in a file.
     Brief {
         /// The agent.
@@ -87,6 +94,10 @@ impl Session {
         effects.extend(
             declared.briefs.iter().map(|(name, (path, _))| Effect::Brief { name: name.clone(), path: path.clone() }),
         );
+        effects.extend(declared.workflows.keys().filter_map(|path| {
+            let name = super::workflow::name_of(path)?.to_owned();
+            Some(Effect::Workflow { name, path: format!("{WORKFLOWS}/{path}") })
+        }));
         Ok(Some(Declaration {
             approved: approvals.has(&declared.content),
             changes: changes(&last, &declared.content),

@@ -90,6 +90,8 @@ pub struct Finished {
     pub done: Done,
     /// What the checks showed; `None` where nothing was to be checked.
     pub verdict: Option<Verdict>,
+    /// What had to be true in the end, each with how that was checked; `None` where it was not.
+    pub accepted: Vec<(String, Option<String>)>,
 }
 
 impl Delegation {
@@ -221,7 +223,7 @@ fn drive(
         consents: delegation.consents,
         patience: driving.patience,
         interrupts: Arc::new(interrupts),
-        keepers: Mutex::default(),
+        keepers: Arc::default(),
     };
     let ledger = session.ledger_file()?;
     let now = Mutex::new(Step::new(work.path.clone(), "prompt"));
@@ -247,7 +249,20 @@ fn drive(
         write_ledger(session, file, &run, step);
     }
     let verdict = done.attempts.last().filter(|_| !work.scope.is_empty() || work.contract.verify.is_some());
-    Ok(Finished { run: shown, verdict: verdict.map(verdict_of), done })
+    let accepted = accepted(&delegation.accept, done.attempts.last());
+    Ok(Finished { run: shown, verdict: verdict.map(verdict_of), accepted, done })
+}
+
+/// How each criterion was checked: by a command that it names, or by the reviewer. Nobody else has looked at it.
+fn accepted(criteria: &[String], attempt: Option<&Attempt>) -> Vec<(String, Option<String>)> {
+    let checks = attempt.map_or(&[][..], |attempt| &attempt.checks);
+    let review = attempt.and_then(|attempt| attempt.review.as_ref());
+    let how = |criterion: &String| {
+        let named = checks.iter().find(|check| criterion.contains(check.name.trim_start_matches('@')));
+        let by_check = named.map(|check| format!("{}: {}", check.name, check.outcome.as_str()));
+        by_check.or_else(|| review.map(|(verdict, _)| format!("the reviewer: {verdict}")))
+    };
+    criteria.iter().map(|criterion| (criterion.clone(), how(criterion))).collect()
 }
 
 /// What the checks of an attempt showed.

@@ -4,9 +4,17 @@
 //! a delegation, which is a run of one step, and by a workflow, which is one of many; whoever carries it out can't tell
 //! which of the two it was.
 
+pub mod builtin;
+pub mod crew;
 pub mod delegation;
+pub mod dispatch;
 pub mod document;
+pub mod journal;
+pub mod language;
 pub mod ledger;
+pub mod library;
+pub mod plan;
 pub mod recorder;
 pub mod step;
 pub mod work;
+pub mod workflow;

@@ -4,7 +4,7 @@
 //! has to take the run over.
 
 use crate::{
-    base::id::RunId,
+    base::id::{RunId, StepPath},
     model::run::{Run, Step},
     ops::{
         Error, Private, Session,
@@ -12,6 +12,7 @@ use crate::{
     },
 };
 use std::{
+    collections::HashMap,
     path::Path,
     sync::mpsc::{self, Receiver, Sender, SyncSender},
     thread::{self, JoinHandle},
@@ -40,6 +41,8 @@ struct Request {
 enum What {
     /// Keep something in this clone alone.
     Keep(Vec<(String, Private)>, String),
+    /// The step stands otherwise; what its attempts were is somebody else's to tell.
+    Outline(Box<Step>, String),
     /// The run has changed, and these steps.
     Change(Box<dyn FnOnce(&mut Run) + Send>, Vec<Step>, String),
 }
@@ -78,8 +81,9 @@ impl Recorder {
             match opened {
                 Err(error) => drop(begun.send(Err(error))),
                 Ok((mut book, steps)) => {
+                    let known = steps.iter().map(|step| (step.path.clone(), step.clone())).collect();
                     let _ = begun.send(Ok((book.run().clone(), steps)));
-                    write_down(&mut book, &requests);
+                    write_down(&mut book, known, &requests);
                 }
             }
         });
@@ -110,6 +114,14 @@ impl Recorder {
         self.change(|_| {}, vec![step.clone()], subject)
     }
 
+    /// Records how a step stands, by somebody who doesn't know its attempts.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn outline(&self, step: Step, subject: impl Into<String>) -> Result<(), Unrecorded> {
+        self.ask(What::Outline(Box::new(step), subject.into()))
+    }
+
     /// Records what has changed of the run and of its steps.
     ///
     /// # Errors
@@ -131,11 +143,27 @@ impl Recorder {
     }
 }
 
-fn write_down(book: &mut RunBook<'_>, requests: &Receiver<Request>) {
+fn write_down(book: &mut RunBook<'_>, mut known: HashMap<StepPath, Step>, requests: &Receiver<Request>) {
     for Request { what, done } in requests {
         let written = match what {
             What::Keep(entries, subject) => book.keep(entries, &subject),
-            What::Change(change, steps, subject) => book.change(change, &steps.iter().collect::<Vec<_>>(), &subject),
+            What::Outline(mut step, subject) => {
+                if let Some(known) = known.get(&step.path) {
+                    step.attempts.clone_from(&known.attempts);
+                }
+                known.insert(step.path.clone(), (*step).clone());
+                book.record(&[&step], &subject)
+            }
+            What::Change(change, mut steps, subject) => {
+                for step in &mut steps {
+                    if let Some(known) = known.get(&step.path) {
+                        step.key = step.key.take().or_else(|| known.key.clone());
+                        step.kind.clone_from(&known.kind);
+                    }
+                    known.insert(step.path.clone(), step.clone());
+                }
+                book.change(change, &steps.iter().collect::<Vec<_>>(), &subject)
+            }
         };
         let _ = done.send(written.map_err(|error| Unrecorded(error.to_string())));
     }

@@ -31,6 +31,7 @@ use std::{
 const ASK: Duration = Duration::from_millis(20);
 
 /// What all steps of a run have in common.
+#[derive(Clone)]
 pub struct Site {
     /// The root of the work tree.
     pub root: PathBuf,
@@ -45,7 +46,7 @@ pub struct Site {
     /// Ctrl-C.
     pub interrupts: Arc<Interrupts>,
     /// Workers whose work is done and who keep what they changed until the run ends.
-    pub keepers: Mutex<Vec<InstanceId>>,
+    pub keepers: Arc<Mutex<Vec<InstanceId>>>,
 }
 
 impl Site {

@@ -12,7 +12,7 @@
 mod tests;
 
 use super::{
-    RefBackend, Repository, StoreError, WriteStep,
+    Repository, WriteStep,
     lock::{LockError, MAX_VALUE, RefLock},
 };
 use crate::{
@@ -56,27 +56,6 @@ impl<'r> FileRefs<'r> {
         };
         let found = packed.try_find(name).map_err(|e| failed(e.to_string()))?;
         found.map(|found| found.target().to_string().parse().map_err(|e| failed(format!("{e}")))).transpose()
-    }
-}
-
-impl Repository {
-    /// The refs below `prefix`, which ends in a slash, in a repository with the files backend.
-    ///
-    /// # Errors
-    /// When they can't be read, or only git can.
-    pub fn refs_below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, StoreError> {
-        if self.ref_backend() != RefBackend::Files {
-            return Err(StoreError::Read("only git can list these refs".into()));
-        }
-        let refs = self.gix.references().map_err(StoreError::read)?;
-        let mut below = BTreeMap::new();
-        for found in refs.prefixed(prefix).map_err(StoreError::read)? {
-            let found = found.map_err(StoreError::read)?;
-            let oid = found.target().try_id().map(|id| id.to_string().parse());
-            let oid = oid.ok_or_else(|| StoreError::Read("a ref is symbolic".into()))?.map_err(StoreError::read)?;
-            below.insert(found.name().as_bstr().to_string(), oid);
-        }
-        Ok(below)
     }
 }
 

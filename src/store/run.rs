@@ -39,6 +39,8 @@ const MOST_STEPS: usize = 20_000;
 
 /// The longest chain that is followed.
 const LONGEST: usize = 100_000;
+/// How deep the folders of a run are at most.
+const MAX_PARTS: usize = 20;
 
 /// Where the record of the run itself is.
 const RUN: &str = "run.json";
@@ -202,8 +204,7 @@ impl Repository {
                     break;
                 }
                 match kind {
-                    // A step has sixteen parts at most, and the folder of all of them stands before.
-                    EntryKind::Tree if path.len() <= 16 => open.push(path),
+                    EntryKind::Tree if path.len() < MAX_PARTS => open.push(path),
                     EntryKind::Blob => match self.step_at(root, &path, &mut size) {
                         Ok(step) => steps.push(step),
                         Err(error) => damaged.push(error),
@@ -292,6 +293,30 @@ impl Repository {
         let root = self.run_link(object_id(tip)?)?.tree;
         let found = self.entry_in(root, &tree_path(path))?.filter(|(kind, _)| *kind == EntryKind::Tree);
         found.map(|(_, oid)| oid.to_string().parse().map_err(StoreError::tip)).transpose()
+    }
+
+    /// All files that are kept in a folder of it, and of those in it, by their path from there.
+    ///
+    /// # Errors
+    /// When one can't be read.
+    pub fn private_files(&self, tip: &Oid, folder: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let root = self.run_link(object_id(tip)?)?.tree;
+        let (mut files, mut open) = (Vec::new(), vec![tree_path(folder)]);
+        let depth = open[0].len();
+        while let Some(folder) = open.pop() {
+            for (name, kind) in self.names_in(root, &folder)? {
+                let path: TreePath = folder.iter().cloned().chain([name]).collect();
+                match kind {
+                    EntryKind::Tree if path.len() < MAX_PARTS => open.push(path),
+                    EntryKind::Blob if files.len() < MOST_STEPS => {
+                        let bytes = self.file_in(root, &path, MAX_LISTING)?.unwrap_or_default();
+                        files.push((display(&path[depth..]), bytes));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(files)
     }
 
     /// The names of what is kept in a folder of it.

@@ -748,6 +748,33 @@ fn a_name_that_git_itself_treats_specially_can_be_claimed() {
 }
 
 #[test]
+fn a_file_that_is_called_a_folder_is_refused() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let claude = repo.register("claude");
+    assert_snapshot!(repo.session(
+        Some(&claude),
+        &[&["claim", "README.md/"], &["claim", "directory", "README.md"], &["check", "README.md/"], &["claim", "new/"]]
+    ), @r"
+    $ git aio claim README.md/
+    ! error: README.md is a file, not a folder
+    ! hint: claim it with `git aio claim file README.md`
+    [exit 2]
+    $ git aio claim directory README.md
+    ! error: README.md is a file, not a folder
+    ! hint: claim it with `git aio claim file README.md`
+    [exit 2]
+    $ git aio check README.md/
+    ! error: README.md is a file, not a folder
+    ! hint: claim it with `git aio claim file README.md`
+    [exit 2]
+    $ git aio claim new/
+    claimed HEX  new (directory), 0 tracked files
+    ! new covers no tracked file yet
+    ");
+}
+
+#[test]
 fn two_spellings_of_a_name_are_one_where_git_takes_them_for_one() {
     let (composed, decomposed) = ("caf\u{e9}.txt", "cafe\u{301}.txt");
     let env = TestEnvironment::new();

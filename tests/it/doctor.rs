@@ -58,7 +58,7 @@ fn a_dump_is_one_document() {
     let dump = repo.ok(&["doctor", "--dump"]);
     assert!(!dump.contains('\u{202e}'), "nothing that turns the reading round");
     let dump: serde_json::Value = serde_json::from_str(&dump).unwrap();
-    assert_eq!(dump["schemaVersion"], 1);
+    assert_eq!((&dump["schema"], &dump["schemaVersion"]), (&1.into(), &1.into()));
     assert_eq!(dump["instances"][&codex]["tool"], "codex");
     assert_eq!(dump["claims"].as_object().unwrap().values().next().unwrap()["target"], "src/main.rs");
     assert_eq!(dump["context"][0]["category"], "warning");

@@ -456,6 +456,18 @@ fn a_handoff_that_is_none_is_refused() {
 
 /// Its maker may hold a folder and a file in it; the maker and the taker may not hold one each.
 #[test]
+fn a_tool_that_is_only_known_in_another_clone_is_told_to_be_there() {
+    let env = TestEnvironment::new();
+    let hub = crate::hub::Hub::new(&env, crate::hub::Way::File);
+    let [one, two] = hub.two_in_step();
+    one.sync();
+    let made = one.aio(&["handoff", "new", "go on", "--to", "codex"]);
+    assert!(made.stderr.contains("a codex is registered in another clone only"), "{made:?}");
+    assert!(!made.stderr.contains("no codex"), "{made:?}");
+    drop(two);
+}
+
+#[test]
 fn no_handoff_takes_a_part_of_what_its_maker_keeps() {
     let env = TestEnvironment::new();
     let repo = env.repo();

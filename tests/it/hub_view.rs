@@ -467,6 +467,14 @@ fn doctor_looks_at_the_settings_of_the_hub() {
     failed  hub                origin is fetched from file://~/hub.git and pushed to git@elsewhere.example:a/b.git: name the one that decides, by its URL, as aio.remote
     ok      background         starts with the next write; none is at work
     ");
+    clones.one.git(&["config", "--unset", "remote.origin.pushurl"]);
+    clones.one.git(&["config", "url.git@elsewhere.example:.pushInsteadOf", "file://"]);
+    let told = look();
+    assert!(
+        told.contains("by url.git@elsewhere.example:.pushInsteadOf git pushes to git@elsewhere.example:"),
+        "{told}"
+    );
+    clones.one.git(&["config", "--unset", "url.git@elsewhere.example:.pushInsteadOf"]);
     clones.one.git(&["config", "aio.remote", "upstream"]);
     assert_snapshot!(look(), @r"
     failed  hub                aio.remote is upstream, and there is no remote of that name; `git remote -v` lists them
@@ -474,6 +482,22 @@ fn doctor_looks_at_the_settings_of_the_hub() {
     ");
     clones.one.git(&["config", "--unset", "aio.remote"]);
     assert_snapshot!(look(), @"ok      hub                none is named: nothing is sent anywhere");
+}
+
+#[test]
+fn a_prefix_that_was_changed_is_told_from_a_store_that_is_lost() {
+    let env = TestEnvironment::new();
+    let clones = Clones::new(&env);
+    let claude = clones.one.register("claude");
+    clones.one.ok_as(&claude, &["sync"]);
+    clones.one.git(&["config", "aio.refPrefix", "refs/heads/aio"]);
+    let told = clones.one.aio_as(&claude, &["sync"]);
+    assert_eq!(told.code, 7, "{told:?}");
+    assert!(told.stderr.contains("when this clone last synced, aio.refPrefix was refs/aio"), "{}", told.stderr);
+    clones.one.git(&["push", "-q", "--no-verify", "origin", "refs/aio/state:refs/heads/aio/state"]);
+    clones.one.ok_as(&claude, &["sync"]);
+    clones.one.git(&["config", "aio.refPrefix", "refs/aio"]);
+    clones.one.ok_as(&claude, &["sync"]);
 }
 
 /// Waits until `is_so`, and fails when that takes too long.

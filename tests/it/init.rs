@@ -278,6 +278,24 @@ fn a_program_that_hooks_will_not_find_is_told() {
 }
 
 #[test]
+fn a_hub_that_is_not_there_is_named_with_a_warning() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let hub = env.path().join("hub.git").display().to_string();
+    for remote in [hub.clone(), format!("file://{hub}")] {
+        let ended = repo.aio(&["init", "--remote", &remote]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert!(ended.stderr.contains(&format!("warning: there is no repository at {hub}")), "{}", ended.stderr);
+        assert!(ended.stderr.contains("git init --bare"), "{}", ended.stderr);
+    }
+    repo.git(&["init", "-q", "--bare", &hub]);
+    for remote in [hub.as_str(), hub.trim_end_matches(".git"), "https://host.example/a/b", "git@host.example:a/b"] {
+        let ended = repo.aio(&["init", "--remote", remote]);
+        assert!(!ended.stderr.contains("no repository"), "{remote}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_worktree_that_can_not_be_fenced_is_named() {
     let env = TestEnvironment::new();
     let repo = env.repo();

@@ -151,6 +151,51 @@ fn a_clone_that_stays_silent_is_passed_over_after_two_looks_and_its_own_notice_i
 }
 
 #[test]
+fn what_a_clone_says_that_is_gone_for_a_month_is_removed_and_comes_back_with_it() {
+    const DAY: i64 = 24 * 60;
+    let env = TestEnvironment::new();
+    let (clones, claude, _) = Clones::with_a_holder(&env);
+    let Clones { here, there, .. } = &clones;
+    sync(here, &at(5));
+    assert_eq!(clones.presences().len(), 2);
+    let is_of = |repo: &Repo<'_>| {
+        let id = fs::read_to_string(repo.dir.join(".git/aio/clone")).unwrap();
+        clones.presences().iter().any(|presence| presence.contains(id.trim()))
+    };
+    sync(here, &at(29 * DAY));
+    assert!(is_of(there), "it may be a long holiday");
+    // Our own clock may have been wrong: what is of the future counts from now.
+    sync(here, &at(-DAY));
+    sync(here, &at(28 * DAY));
+    assert!(is_of(there));
+    sync(here, &at(29 * DAY));
+    assert!(is_of(here) && !is_of(there));
+    sync(here, &at(29 * DAY + 1));
+    assert_eq!(here.git(&["for-each-ref", "refs/aio-sync/origin/presence"]).lines().count(), 1);
+    good(there.aio_at(&at(60 * DAY), &claude, &["heartbeat"]));
+    sync(there, &at(60 * DAY));
+    assert!(is_of(there));
+}
+
+#[test]
+fn what_a_clone_says_anew_is_not_removed_by_one_that_has_not_seen_it() {
+    const DAY: i64 = 24 * 60;
+    let env = TestEnvironment::new();
+    let (clones, _, _) = Clones::with_a_holder(&env);
+    let Clones { here, there, .. } = &clones;
+    sync(here, &at(5));
+    clones.hook("pre-receive", "while read old new name; do case $new in *[!0]*) ;; *) exit 1 ;; esac; done");
+    sync(here, &at(31 * DAY));
+    assert_eq!(clones.presences().len(), 2, "a host that forbids it is no reason to fail");
+    let since = &memory_of(here).1["presences"];
+    assert!(since.as_object().unwrap().values().all(|known| known["since"] == "2026-02-05T10:00:00Z"), "{since}");
+    fs::remove_file(env.path().join("hub.git/hooks/pre-receive")).unwrap();
+    sync(there, &at(31 * DAY));
+    sync(here, &at(62 * DAY - 2));
+    assert_eq!(clones.presences().len(), 2, "it has said something else since");
+}
+
+#[test]
 fn a_clone_that_is_heard_of_keeps_what_it_holds() {
     let env = TestEnvironment::new();
     let (clones, claude, codex) = Clones::with_a_holder(&env);

@@ -16,6 +16,7 @@ use crate::{
     ops::{Session, verify::What},
     runner::{
         delegation::{DELEGATION, Delegation, Driving, Finished, STEP, delegate, title_of},
+        dispatch::Event,
         step::text_of,
         work::Moment,
     },
@@ -106,7 +107,8 @@ impl Args {
                 live.say(&format!("{}  {}", run.id, text::one_line(&run.title, 100)));
             }
         };
-        let finished = delegate(&session, &delegation, &driving, &began, &|moment: Moment| live.tell(STEP, &moment))?;
+        let finished =
+            delegate(&session, &delegation, &driving, &began, &|moment: Moment| live.tell(&Event::of(STEP, &moment)))?;
         cx.tell_notices(&session);
         answer(cx, &live, &finished, lines)
     }
@@ -253,14 +255,18 @@ pub(super) fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: 
     let result = text_of(&finished.done.out);
     if let Some(step) = finished.run.steps.first().filter(|_| !lines) {
         live.say(&report(step, finished.verdict, live.ends(STEP)));
+        for (criterion, checked) in finished.accepted.iter().filter(|_| step.status == StepStatus::Ok) {
+            let how = checked.as_deref().map_or_else(|| "not checked".into(), |how| format!("checked by {how}"));
+            live.say(&format!("         {} ({})", text::one_line(criterion, 200), text::one_line(&how, 200)));
+        }
     }
     if lines {
-        let answer = RunAnswer::new(&finished.run, finished.verdict, hints).with_result(finished.done.out.clone());
+        let answer = RunAnswer::of_finished(finished, hints);
         cx.ui.print(&format!("{}\n", serde_json::to_string(&answer)?))?;
         return Ok(exit);
     }
     cx.ui.answer(
-        || RunAnswer::new(&finished.run, finished.verdict, hints.clone()).with_result(finished.done.out.clone()),
+        || RunAnswer::of_finished(finished, hints.clone()),
         |out| match finished.done.status {
             StepStatus::Ok if !result.is_empty() => writeln!(out, "{}", text::block(&result, usize::MAX)),
             _ => Ok(()),

@@ -198,9 +198,17 @@ impl Context {
                 Notice::FenceMissing(why) => {
                     self.ui.warn(format!("the fence at the commit is gone: {why}; `git aio init` puts it back"));
                 }
-                Notice::NobodyOf(tool) => {
+                Notice::NobodyOf { tool, elsewhere: false } => {
                     self.ui.say(format!("no {tool} has registered here yet: the first that does can accept it"));
                 }
+                Notice::NobodyOf { tool, elsewhere: true } => self.ui.say(format!(
+                    "a {tool} is registered in another clone only: it can accept this once both clones have synced"
+                )),
+                Notice::NoHub(hub) => self.ui.warn(format!(
+                    "there is no repository at {hub}, so nothing can be synced yet: `git init --bare {hub}` makes one, or name \
+                     another hub by `git aio init --remote <remote or URL>`",
+                    hub = format::target(&hub)
+                )),
                 Notice::Unread { what, count } => {
                     self.ui.warn(format!("{count} more {what} not read: they are older, and there are too many"));
                 }

@@ -1,11 +1,16 @@
+pub(super) mod start;
 mod takeover;
 
+use self::start::{Start, go_on, meant};
 use super::{
     Context,
-    delegate::{answer as told, is_delegation},
+    delegate::{answer as tell_delegation, is_delegation},
 };
 use crate::{
-    base::{id::RunId, text},
+    base::{
+        id::{RunId, StepPath},
+        text,
+    },
     cli::{
         error::usage,
         exit::Exit,
@@ -21,8 +26,11 @@ use crate::{
     ops::{Session, run::ShownRun},
     runner::{
         delegation::{Driving, STEP, resume},
+        dispatch::Answer as Meant,
+        dispatch::Event,
         ledger,
         work::Moment,
+        workflow::{Resumption, answer},
     },
 };
 use anstyle::Style;
@@ -32,13 +40,18 @@ use std::{io::Write, time::Duration};
 /// Most claims that are named.
 const NAMED: usize = 8;
 
-/// See what delegations did, and go on with them
+/// Run a workflow, see what runs did, and go on with them
 ///
-/// A run is named by its id, by the beginning of it, or by its last digits; without one the newest is meant.
+/// `git aio run <workflow>` prints the plan and carries it out. A run is named by its id, by the beginning of it, or by its
+/// last digits; without one the newest is meant. A workflow that is named like one of the commands is written with its
+/// file: ./list.toml
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    start: Start,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,7 +62,9 @@ enum Command {
     Log(Log),
     Diff(Diff),
     Resume(Resume),
+    Retry(Retry),
     Answer(Answer),
+    Cancel(Cancel),
     Prune(Prune),
 }
 
@@ -90,29 +105,46 @@ struct Resume {
     /// Say yes to the commands that a run of another clone is checked by, as a person who has seen them
     #[arg(long)]
     yes: bool,
+    /// Read the workflow anew, and keep what came of steps that are still the same
+    #[arg(long)]
+    updated: bool,
+    /// Do this step again, with all that came after it
+    #[arg(long, value_name = "STEP")]
+    rerun: Option<String>,
     /// Print the events as lines of JSON
     #[arg(long, conflicts_with = "json")]
     jsonl: bool,
 }
 
-/// Answer what a run waits for
+/// Do a step again, with all that came after it
 #[derive(Debug, clap::Args)]
-struct Answer {
-    /// The run
-    run: String,
-    /// Whether it is done
-    #[arg(value_enum)]
-    answer: Word,
-    /// The result, where there is one; - reads standard input
-    result: Vec<String>,
+struct Retry {
+    /// The step, perhaps with its run: step, or run/step
+    step: String,
+    /// Print the events as lines of JSON
+    #[arg(long, conflicts_with = "json")]
+    jsonl: bool,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Word {
-    /// It is done
-    Ok,
-    /// It can't be done
-    Failed,
+/// Answer what a run waits for; `git aio run resume` then goes on
+#[derive(Debug, clap::Args)]
+struct Answer {
+    /// The run, with the step where several wait: run, or run/step
+    run: String,
+    /// ok or yes; failed or no; rerun, for a step that was lost; or what was asked for. Of the work of a delegation, ok and then
+    /// its result; - reads standard input
+    #[arg(required = true)]
+    answer: Vec<String>,
+}
+
+/// End a run that was stopped or waits
+#[derive(Debug, clap::Args)]
+struct Cancel {
+    /// The run
+    run: Option<String>,
+    /// Undo what it did, where its steps say how
+    #[arg(long)]
+    undo: bool,
 }
 
 /// Let go of runs that ended long ago
@@ -129,13 +161,24 @@ struct Prune {
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let session = cx.session()?;
-        match self.command {
+        let Some(command) = self.command else {
+            return match self.start.workflow.clone() {
+                Some(name) => self.start.run(cx, &session, &name),
+                None => Err(usage(
+                    "no workflow is named",
+                    "`git aio workflow list` shows those there are; `git aio run list` shows runs",
+                )),
+            };
+        };
+        match command {
             Command::List => list(cx, &session),
             Command::Show(show) => show.run(cx, &session),
             Command::Log(log) => log.run(cx, &session),
             Command::Diff(diff) => diff.run(cx, &session),
             Command::Resume(resume) => resume.run(cx, &session),
+            Command::Retry(retry) => retry.run(cx, &session),
             Command::Answer(answer) => answer.run(cx, &session),
+            Command::Cancel(cancel) => cancel.run(cx, &session),
             Command::Prune(prune) => prune.run(cx, &session),
         }
     }
@@ -341,36 +384,109 @@ impl Resume {
     fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
         let id = session.find_run(self.run.as_deref())?;
         let shown = session.shown_run(&id)?;
-        if shown.run.status.is_final() {
-            return Err(usage(format!("{id} has ended: {}", shown.run.status), "`git aio run show` tells how"));
+        let again = self.updated || self.rerun.is_some();
+        if shown.run.status.is_final() && !again {
+            return Err(usage(
+                format!("{id} has ended: {}", shown.run.status),
+                "`git aio run show` tells how; `git aio run retry <step>` does a step again",
+            ));
+        }
+        if shown.is_elsewhere && !takeover::take_over(cx, session, &shown, self.run.is_some(), self.yes)? {
+            return Ok(Exit::Conflict);
         }
         if !is_delegation(&shown.run.workflow) {
-            return Err(usage(format!("{id} is no delegation"), "this git-aio goes on with delegations only"));
+            let rerun = self.rerun.as_deref().map(step_path).transpose()?;
+            let how = Resumption { updated: self.updated, rerun, cancel: false };
+            return go_on(cx, session, &id, &how, self.jsonl);
         }
-        if shown.is_elsewhere {
-            if self.run.is_none() {
-                return Err(usage(
-                    format!("{id} is driven in another clone"),
-                    "name it, if this clone is to take it over",
-                ));
-            }
-            if !takeover::take_over(cx, session, &id, self.yes)? {
-                return Ok(Exit::Conflict);
-            }
+        if again {
+            return Err(usage(format!("{id} is a delegation of one step"), "delegate the task again"));
         }
         let live = Live::new(&cx.ui, self.jsonl);
         let driving = Driving { acting_as: cx.acting_as.clone(), patience: Duration::ZERO };
-        let finished = resume(session, &id, &driving, &|_| {}, &|moment: Moment| live.tell(STEP, &moment))?;
+        let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
+        let finished = resume(session, &id, &driving, &|_| {}, tell)?;
         cx.tell_notices(session);
-        told(cx, &live, &finished, self.jsonl)
+        tell_delegation(cx, &live, &finished, self.jsonl)
     }
+}
+
+impl Retry {
+    fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+        let (id, step) = run_and_step(session, &self.step)?;
+        let Some(step) = step else {
+            return Err(usage("no step is named", "name one as run/step; `git aio run show` lists them"));
+        };
+        let how = Resumption { rerun: Some(step), ..Resumption::default() };
+        go_on(cx, session, &id, &how, self.jsonl)
+    }
+}
+
+/// A run and a step of it, as `run/step`, or as a step of the newest run.
+fn run_and_step(session: &Session, word: &str) -> anyhow::Result<(RunId, Option<StepPath>)> {
+    let (first, rest) = word.split_once('/').map_or((word, None), |(first, rest)| (first, Some(rest)));
+    match session.find_run(Some(first)) {
+        Ok(id) => Ok((id, rest.map(step_path).transpose()?)),
+        Err(error) => {
+            let newest = session.find_run(None)?;
+            let known = session.shown_run(&newest)?.steps.iter().any(|step| step.path.as_str() == word);
+            if known { Ok((newest, Some(step_path(word)?))) } else { Err(error.into()) }
+        }
+    }
+}
+
+fn step_path(word: &str) -> anyhow::Result<StepPath> {
+    word.parse().map_err(|error: crate::base::id::InvalidName| {
+        usage(error.to_string(), "`git aio run show` lists the steps of a run")
+    })
 }
 
 impl Answer {
     fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
-        let id = session.find_run(Some(&self.run))?;
-        let result = super::message(&self.result)?;
-        session.answer_run(&id, matches!(self.answer, Word::Ok), &result)?;
+        let (id, step) = run_and_step(session, &self.run)?;
+        let known = session.shown_run(&id)?;
+        if is_delegation(&known.run.workflow) {
+            let result = super::message(&self.answer[1..])?;
+            match meant(&self.answer[0]) {
+                Meant::Yes => session.answer_run(&id, true, &result)?,
+                Meant::No => session.answer_run(&id, false, &result)?,
+                Meant::Text(_) | Meant::Rerun => {
+                    return Err(usage("a delegation is answered by ok or failed", "give its result after that"));
+                }
+            }
+            return shown(cx, session, &id);
+        }
+        let waits = |step: &&Step| matches!(step.status, StepStatus::Asked | StepStatus::Lost);
+        let waiting: Vec<&Step> = known.steps.iter().filter(waits).collect();
+        let step = match (step, waiting.as_slice()) {
+            (Some(step), _) => step,
+            (None, [one]) => one.path.clone(),
+            (None, several) => {
+                let names: Vec<&str> = several.iter().map(|step| step.path.as_str()).collect();
+                return Err(usage(
+                    format!("{} steps of {id} wait for an answer", several.len()),
+                    format!("name one as run/step: {}", names.join(", ")),
+                ));
+            }
+        };
+        let words = super::message(&self.answer)?;
+        answer(session, &id, &step, &meant(&words), cx.acting_as.clone())?;
+        shown(cx, session, &id)
+    }
+}
+
+impl Cancel {
+    fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
+        let id = session.find_run(self.run.as_deref())?;
+        let known = session.shown_run(&id)?;
+        if known.run.status.is_final() {
+            return Err(usage(format!("{id} has ended: {}", known.run.status), "`git aio run show` tells how"));
+        }
+        if self.undo && !is_delegation(&known.run.workflow) {
+            let how = Resumption { cancel: true, ..Resumption::default() };
+            return go_on(cx, session, &id, &how, false);
+        }
+        session.cancel_run(&id)?;
         shown(cx, session, &id)
     }
 }

@@ -106,6 +106,7 @@ fn words(effect: &Effect) -> String {
             format!("the tool {name}{command}{stagger}{most}")
         }
         Effect::Agent { name, tools } => format!("the work of the {name} goes to {}", tools.join(", then ")),
+        Effect::Workflow { name, path } => format!("the workflow {name} can be run, as it stands in {}", shown(path)),
         Effect::Brief { name, path } => format!("the {name} is told what stands in {}", shown(path)),
     }
 }
@@ -126,6 +127,7 @@ fn answer(declared: &Declaration) -> TrustAnswer {
             Effect::Hub(_) => "hub",
             Effect::Tool { .. } => "tool",
             Effect::Agent { .. } => "agent",
+            Effect::Workflow { .. } => "workflow",
             Effect::Brief { .. } => "brief",
         }
         .into(),

@@ -1,6 +1,6 @@
 //! The whole state as one document.
 
-use super::{Claim, Damage, Handoff, Instance, Note};
+use super::{Claim, Damage, Handoff, Instance, Note, SCHEMA};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 /// doctor --dump: the state as one document
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Dump {
+    schema: u32,
+    /// The same, as it was called before all answers had one
     #[serde(rename = "schemaVersion")]
     schema_version: u32,
     /// By id
@@ -55,7 +57,8 @@ impl Dump {
         }
         let damage = |d: &crate::ops::Damage| Damage { path: d.path.clone(), reason: d.reason.clone() };
         Dump {
-            schema_version: 1,
+            schema: SCHEMA,
+            schema_version: SCHEMA,
             instances: dump
                 .instances
                 .iter()

@@ -9,7 +9,7 @@ use crate::{
         verify::Verdict,
     },
     ops::run::ShownRun,
-    runner::work::Moment,
+    runner::{delegation::Finished, dispatch::Event},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,8 +26,19 @@ pub struct RunAnswer {
     /// What was answered, of a run that has just ended
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<serde_json::Value>,
+    /// What had to be true in the end, of a delegation that has just ended
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accept: Vec<Criterion>,
     /// What is told beside
     hints: Vec<String>,
+}
+
+/// What had to be true in the end.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Criterion {
+    criterion: String,
+    /// How it was checked; `null` where it was not
+    checked: Option<String>,
 }
 
 /// run list: runs, the newest first
@@ -150,30 +161,28 @@ pub(super) struct Review {
 pub struct RunEvent {
     schema: u32,
     at: String,
-    step: String,
-    /// `status`, `blocked`, `tries`, `document`, `doing`, `text`, `alive`, `checks`, `checked`, `reviewed`, `failed`,
-    /// `again`, `next` or `split`
-    event: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Failure>,
+    #[serde(flatten)]
+    event: Event,
 }
 
 impl RunAnswer {
     pub(in crate::cli) fn new(shown: &ShownRun, verdict: Option<Verdict>, hints: Vec<String>) -> Self {
         let verdict = verdict.map(|verdict| verdict.as_str().into());
-        RunAnswer { schema: SCHEMA, run: Run::new(shown), verdict, result: None, hints }
+        RunAnswer { schema: SCHEMA, run: Run::new(shown), verdict, result: None, accept: Vec::new(), hints }
     }
 
     pub(in crate::cli) fn with_result(self, result: serde_json::Value) -> Self {
-        RunAnswer { result: Some(result), ..self }
+        RunAnswer { result: Some(result).filter(|result| !result.is_null()), ..self }
+    }
+
+    /// With what is known of a delegation that has just ended.
+    pub(in crate::cli) fn of_finished(finished: &Finished, hints: Vec<String>) -> Self {
+        let accept = finished.accepted.iter().cloned();
+        RunAnswer {
+            result: Some(finished.done.out.clone()),
+            accept: accept.map(|(criterion, checked)| Criterion { criterion, checked }).collect(),
+            ..RunAnswer::new(&finished.run, finished.verdict, hints)
+        }
     }
 }
 
@@ -271,48 +280,8 @@ impl Check {
 }
 
 impl RunEvent {
-    pub(in crate::cli) fn new(at: Time, step: &str, moment: &Moment) -> Self {
-        let nothing = RunEvent {
-            schema: SCHEMA,
-            at: rfc3339(at),
-            step: step.to_owned(),
-            event: String::new(),
-            status: None,
-            attempt: None,
-            agent: None,
-            text: None,
-            failure: None,
-        };
-        let named = |event: &str| RunEvent { event: event.to_owned(), ..nothing };
-        let told = |event: RunEvent, text: String| RunEvent { text: Some(text), ..event };
-        match moment {
-            Moment::Status(status) => RunEvent { status: Some(status.to_string()), ..named("status") },
-            Moment::Blocked(by) => told(named("blocked"), by.join("; ")),
-            Moment::Tries { attempt, agent, .. } => {
-                RunEvent { attempt: Some(*attempt), agent: Some(agent.clone()), ..named("tries") }
-            }
-            Moment::Document(path) => told(named("document"), path.to_string_lossy().into_owned()),
-            Moment::Doing(words) => told(named("doing"), words.clone()),
-            Moment::Said(words) => told(named("text"), words.clone()),
-            Moment::Alive => named("alive"),
-            Moment::Checks(name) => told(named("checks"), name.clone()),
-            Moment::Checked(checked) => RunEvent {
-                status: Some(checked.outcome.as_str().into()),
-                ..told(named("checked"), checked.name.clone())
-            },
-            Moment::Reviewed(verdict, notes) => {
-                RunEvent { status: Some(verdict.to_string()), ..told(named("reviewed"), notes.clone()) }
-            }
-            Moment::Failed { attempt, agent, failure } => RunEvent {
-                attempt: Some(*attempt),
-                agent: Some(agent.clone()),
-                failure: Some(Failure::new(failure)),
-                ..named("failed")
-            },
-            Moment::Again { after } => told(named("again"), format!("{} s", after.as_secs_f64())),
-            Moment::Next { agent } => RunEvent { agent: Some(agent.clone()), ..named("next") },
-            Moment::Split => named("split"),
-        }
+    pub(in crate::cli) fn new(at: Time, event: &Event) -> Self {
+        RunEvent { schema: SCHEMA, at: rfc3339(at), event: event.clone() }
     }
 }
 

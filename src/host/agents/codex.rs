@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{disk, host::env::Homes};
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml_edit::DocumentMut;
 
 pub(super) fn read(payload: &[u8]) -> serde_json::Result<Told> {
@@ -41,16 +41,22 @@ pub(super) fn reply(call: &Call, answer: &Answer) -> Option<Value> {
 /// The largest configuration of its that is read, in bytes.
 const MAX_CONFIG: usize = 1024 * 1024;
 
+/// The largest file that stands in the place of a git directory, in bytes.
+const MAX_LINK: usize = 64 * 1024;
+
 /// How it is started without a person. Its sandbox is what holds it; without leave for the git directory it could neither
-/// commit nor claim.
+/// commit nor claim. That of a linked work tree has to be named by itself: it is kept from being written although it lies
+/// in the other.
 pub(super) fn start(errand: &Errand<'_>) -> Words {
-    let words =
-        Words::new(["exec", "--json", "--sandbox", if errand.may_write { "workspace-write" } else { "read-only" }]);
+    let sandbox = if errand.may_write { "workspace-write" } else { "read-only" };
+    let words = Words::new(["exec", "--json", "--sandbox", sandbox]);
     let words = match errand.may_write {
-        true => words.and([
-            "-c",
-            &format!("sandbox_workspace_write.writable_roots=[{}]", quoted(&errand.git_dir.to_string_lossy())),
-        ]),
+        true => {
+            let own = own_git_dir(errand.dir);
+            let roots = [Some(errand.git_dir), own.as_deref()].into_iter().flatten();
+            let roots: toml_edit::Array = roots.map(|root| root.to_string_lossy().into_owned()).collect();
+            words.and(["-c", &format!("sandbox_workspace_write.writable_roots={roots}")])
+        }
         false => words,
     };
     // It gives its servers nothing of its environment.
@@ -83,6 +89,14 @@ fn has_server(dir: &Path) -> bool {
         config.is_some_and(|config| config.get("mcp_servers").is_some_and(|servers| servers.get("aio").is_some()))
     };
     has(&dir.join(".codex/config.toml")) || Homes::read().is_some_and(|homes| has(&homes.codex.join("config.toml")))
+}
+
+/// The git directory of the linked work tree that `dir` lies in, if it is one.
+fn own_git_dir(dir: &Path) -> Option<PathBuf> {
+    let root = dir.ancestors().find(|folder| folder.join(".git").exists())?;
+    let link = disk::read(&root.join(".git"), MAX_LINK).ok()?;
+    let link = String::from_utf8(link).ok()?;
+    Some(root.join(link.strip_prefix("gitdir: ")?.trim_end_matches(['\n', '\r'])))
 }
 
 /// A text as TOML has it.

@@ -3,7 +3,7 @@
 //! A payload doesn't name its event: that is told by what it has.
 
 use super::{
-    Answer, Moment, Told, Use,
+    Agent, Answer, Moment, Told, Use,
     headless::{Act, Errand, Stream, Words, text},
     patch, path_at, text_at,
 };
@@ -76,7 +76,9 @@ pub(super) fn start(errand: &Errand<'_>) -> Words {
         false => words.and(["--deny-tool", "write", "--deny-tool", "shell"]),
     };
     match errand.resume {
+        // There it takes no word of trust.
         Some(session) => words.and([format!("--resume={session}")]),
+        None if errand.inherits_trust(Agent::Copilot) => words.and(["--trust-folder"]),
         None => words,
     }
 }
@@ -102,6 +104,12 @@ fn act(tool: &str, input: &Value) -> Act {
     let with = |act, keys: &[&str]| Act::with(act, tool, input, keys);
     match tool {
         "create" | "edit" | "str_replace_editor" => with(Act::Edit, &["path"]),
+        // The patch of a model of OpenAI is all that there is, and no object.
+        "apply_patch" => {
+            let files = input.as_str().map(patch::touched).unwrap_or_default();
+            let file = files.first().map(|file| Act::Edit(file.display().to_string()));
+            file.unwrap_or_else(|| Act::Use(tool.to_owned()))
+        }
         "view" => with(Act::Read, &["path"]),
         "bash" | "powershell" => with(Act::Run, &["command"]),
         "grep" | "glob" | "rg" => with(Act::Search, &["pattern"]),

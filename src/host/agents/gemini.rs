@@ -4,7 +4,7 @@
 //! hook of the user's repository runs, and no fence either. The command is given back what was taken from it.
 
 use super::{
-    Answer, Call, Moment, Told, Use,
+    Agent, Answer, Call, Moment, Told, Use,
     headless::{Act, Errand, Stream, Words, text},
     path_at,
     payload::{self, Events},
@@ -66,6 +66,10 @@ fn may_run_git(command: &str) -> bool {
 pub(super) fn start(errand: &Errand<'_>) -> Words {
     let mode = if errand.may_write { "yolo" } else { "plan" };
     let words = Words::new(["--output-format", "stream-json", "--approval-mode", mode]);
+    let words = match errand.inherits_trust(Agent::Gemini) {
+        true => words.with("GEMINI_CLI_TRUST_WORKSPACE", "true"),
+        false => words,
+    };
     match errand.resume {
         Some(session) => words.and(["--resume", session]),
         None => words,

@@ -5,8 +5,11 @@
 //! it does. Neither its exit code nor the last of these lines alone tells how it ended, so all of them are read.
 //!
 //! An agent that may write edits and runs commands without asking: the fences are what holds it back. One that may not
-//! write has no tool to do so, as far as its CLI lets that be said. No folder is trusted in the user's place: where a CLI
-//! wants that, its own answer says so.
+//! write has no tool to do so, as far as its CLI lets that be said.
+//!
+//! No folder is trusted in the user's place: where a CLI wants that, its own answer says so, or hooks of the repository
+//! don't run, as they wouldn't for the user. Only a linked work tree is given the trust that the user has in the main one,
+//! since it holds the same repository.
 
 mod reader;
 
@@ -14,7 +17,7 @@ pub(super) use reader::{Act, Stream, text};
 pub use reader::{Reader, Told, Usage};
 
 use super::{Agent, amp, claude, codex, copilot, gemini, opencode};
-use crate::host::env;
+use crate::host::{env, install::agent::is_trusted};
 use std::{
     ffi::{OsStr, OsString},
     io,
@@ -64,6 +67,18 @@ pub enum Tool {
         /// The line.
         line: String,
     },
+}
+
+impl Errand<'_> {
+    /// Whether the user trusts the main work tree, and has not said so for this one.
+    pub(super) fn inherits_trust(&self, agent: Agent) -> bool {
+        self.inherits(|folder| is_trusted(agent, folder))
+    }
+
+    fn inherits(&self, is_trusted: impl Fn(&Path) -> bool) -> bool {
+        let main = self.git_dir.file_name().filter(|name| *name == ".git").and(self.git_dir.parent());
+        main.is_some_and(|main| is_trusted(main) && !is_trusted(self.dir))
+    }
 }
 
 /// How a process is to be started.

@@ -109,6 +109,11 @@ fn act(tool: &str, input: &Value) -> Act {
     let with = |act, keys: &[&str]| Act::with(act, tool, input, keys);
     match tool {
         "edit" | "write" | "multiedit" => with(Act::Edit, &["filePath"]),
+        "apply_patch" | "patch" => {
+            let files = text(&input["patchText"]).map(patch::touched).unwrap_or_default();
+            let file = files.first().map(|file| Act::Edit(file.display().to_string()));
+            file.unwrap_or_else(|| Act::Use(tool.to_owned()))
+        }
         "read" => with(Act::Read, &["filePath"]),
         "bash" => with(Act::Run, &["command"]),
         "grep" | "glob" => with(Act::Search, &["pattern"]),

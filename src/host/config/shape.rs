@@ -1,14 +1,11 @@
 //! What can stand in the configuration.
 
-use super::{
-    is_name,
-    reader::{At, Entry, Mistake, misread},
-};
+use super::is_name;
+use crate::base::toml::{At, Entry, Mistake, Source};
 use std::{
     path::{Component, Path},
     time::Duration,
 };
-use toml_edit::Document;
 
 /// The configuration of a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -134,9 +131,10 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn parse(text: &str) -> Result<Config, Mistake> {
-        let document = Document::parse(text).map_err(|error| misread(text, error.span(), error.message()))?;
+        let source = Source::new(text);
+        let document = source.parse()?;
         let mut config = Config::default();
-        for entry in Entry::root(text, document.as_item())
+        for entry in Entry::root(&source, document.as_item())
             .table_of(&["hub", "agent", "ledger", "tools", "agents", "verify", "worktree"])?
         {
             match entry.name {

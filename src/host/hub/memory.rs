@@ -21,6 +21,9 @@ pub struct Memory {
     /// The newest commit that is known to be there: it may not be without it again.
     #[serde(default)]
     pub base: Option<Base>,
+    /// Below what its refs were when they were last seen, as `aio.refPrefix` then said.
+    #[serde(default)]
+    pub prefix: Option<String>,
     /// When it was last asked with success.
     #[serde(default)]
     pub synced: Option<Time>,
@@ -33,6 +36,9 @@ pub struct Memory {
     /// What was seen of the other clones.
     #[serde(default)]
     pub watch: Watch,
+    /// What the other clones say of who is there, and since when it is the same, by clone.
+    #[serde(default)]
+    pub presences: BTreeMap<String, Unchanged>,
     /// What was last told of this one.
     #[serde(default)]
     pub told: Option<Told>,
@@ -53,6 +59,15 @@ pub struct RunsRefused {
     pub times: u32,
     /// Why, in words.
     pub why: String,
+}
+
+/// What one clone says of who is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unchanged {
+    /// The commit.
+    pub oid: String,
+    /// When it was first seen here, by our clock.
+    pub since: Time,
 }
 
 /// A commit that the hub has taken.

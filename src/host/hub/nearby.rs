@@ -18,8 +18,10 @@ use std::{
 pub struct Glance {
     /// The newest commit of its store.
     pub state: Option<Oid>,
-    /// All else, by the refs that have it here once it is fetched.
-    pub others: BTreeMap<String, Oid>,
+    /// What each clone says of who is there, by the ref that has it here once it is fetched.
+    pub presences: BTreeMap<String, Oid>,
+    /// The runs, in the same way.
+    pub runs: BTreeMap<String, Oid>,
 }
 
 impl Hub {
@@ -57,13 +59,11 @@ impl Hub {
             if rest == "/state" {
                 glance.state = Some(oid);
             } else if let Some(clone) = rest.strip_prefix("-presence/") {
-                glance.others.insert(self.tracking(&format!("presence/{clone}")), oid);
+                glance.presences.insert(self.tracking(&format!("presence/{clone}")), oid);
+            } else if let Some(run) = rest.strip_prefix("/runs/") {
+                glance.runs.insert(self.tracking(&format!("runs/{run}")), oid);
             } else if let Some(run) = rest.strip_prefix("-local/runs/") {
-                glance.others.insert(self.tracking(&format!("local/runs/{run}")), oid);
-            } else if let Some(other) = rest.strip_prefix('/')
-                && !["presence", "local"].iter().any(|excluded| other.starts_with(excluded))
-            {
-                glance.others.insert(self.tracking(other), oid);
+                glance.runs.insert(self.tracking(&format!("local/runs/{run}")), oid);
             }
         }
         Some(glance)
@@ -86,13 +86,25 @@ mod tests {
         let repo = Scratch::new();
         repo.git.run(["commit", "-q", "--allow-empty", "-m", "one"]).expect("a commit");
         let oid = repo.git.head().expect("git").expect("a commit");
-        for name in ["refs/aio/state", "refs/aio/other", "refs/aio/presence/x", "refs/aio-presence/ab", "refs/aiox/y"] {
+        for name in [
+            "refs/aio/state",
+            "refs/aio/other",
+            "refs/aio/presence/x",
+            "refs/aio-presence/ab",
+            "refs/aiox/y",
+            "refs/aio/runs/r",
+            "refs/aio-local/runs/r",
+        ] {
             repo.git.run(["update-ref", name, oid.as_str()]).expect("a ref");
         }
         let glance = hub(repo.git.dir().to_owned()).glance().expect("a look");
-        let names: Vec<&String> = glance.others.keys().collect();
+        let names: Vec<&String> = glance.presences.keys().collect();
         assert_eq!(glance.state, Some(oid));
-        assert_eq!(names, ["refs/aio-sync/origin/other", "refs/aio-sync/origin/presence/ab"]);
+        assert_eq!(names, ["refs/aio-sync/origin/presence/ab"]);
+        assert_eq!(glance.runs.keys().collect::<Vec<_>>(), ["refs/aio-sync/origin/runs/r"]);
+        let all = hub(repo.git.dir().to_owned()).with_private_runs(true).glance().expect("a look");
+        let names: Vec<&String> = all.runs.keys().collect();
+        assert_eq!(names, ["refs/aio-sync/origin/local/runs/r", "refs/aio-sync/origin/runs/r"]);
     }
 
     #[test]

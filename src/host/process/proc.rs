@@ -150,10 +150,25 @@ pub(super) fn marked<'a>(name: &'a str, value: &'a str) -> impl Iterator<Item = 
 }
 
 fn has(pid: rustix::process::Pid, name: &str, value: &str) -> bool {
-    let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
-    let values =
-        environment.split(|byte| *byte == 0).filter_map(|one| one.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    let environment = environment(pid);
+    let variables = environment.split(|byte| *byte == 0);
+    let values = variables.filter_map(|one| one.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
     values.flat_map(|values| values.split(|byte| *byte == b'/')).any(|one| one == value.as_bytes())
+}
+
+/// What a process was started with. One that is just becoming another program has none for a moment, and mustn't be
+/// missed because of that; one that has ended, and one of the kernel, have no program.
+fn environment(pid: rustix::process::Pid) -> Vec<u8> {
+    let dir = format!("/proc/{}", pid.as_raw_nonzero());
+    for _ in 0..5 {
+        match fs::read(format!("{dir}/environ")) {
+            Ok(environment) if environment.is_empty() && fs::read_link(format!("{dir}/exe")).is_ok() => {
+                std::thread::sleep(std::time::Duration::from_micros(100));
+            }
+            environment => return environment.unwrap_or_default(),
+        }
+    }
+    Vec::new()
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@
 //! well. Where something is left that keeps the output open, the end is noticed a moment later.
 
 use super::Interrupts;
+#[cfg(unix)]
+use crate::host::process;
 use crate::host::{
     agents::headless::EndSignal,
     bounded::{GRACE, are_all_ending},
-    process,
 };
 use process_wrap::std::{ChildWrapper, CommandWrap};
 use std::{

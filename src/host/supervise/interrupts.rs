@@ -1,7 +1,7 @@
 //! Whether somebody wants to stop.
 
 use std::{
-    io,
+    fmt, io,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,13 +16,17 @@ const SAME: Duration = Duration::from_millis(500);
 /// lives such a signal ends no process by itself, so that we can end first what we have started.
 ///
 /// All that share it see every interrupt. The first asks for an end, and the second for one at once.
-#[derive(Debug)]
 pub struct Interrupts {
     came: Arc<AtomicBool>,
     seen: Mutex<Seen>,
+    /// Another word to stop, which counts as one interrupt, and those that this shares the signals of.
+    outer: Option<(Arc<Interrupts>, Word)>,
     #[cfg(unix)]
     handlers: Vec<signal_hook::SigId>,
 }
+
+/// Whether somebody has said to stop in another way.
+type Word = Box<dyn Fn() -> bool + Send + Sync>;
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -46,9 +50,21 @@ impl Interrupts {
         Ok(Interrupts {
             came,
             seen: Mutex::default(),
+            outer: None,
             #[cfg(unix)]
             handlers,
         })
+    }
+
+    /// The same for a part of what is done, which `word` stops as well, and nothing else.
+    pub fn or(self: &Arc<Self>, word: impl Fn() -> bool + Send + Sync + 'static) -> Interrupts {
+        Interrupts {
+            came: Arc::default(),
+            seen: Mutex::default(),
+            outer: Some((Arc::clone(self), Box::new(word))),
+            #[cfg(unix)]
+            handlers: Vec::new(),
+        }
     }
 
     /// Does what Ctrl-C does.
@@ -63,7 +79,14 @@ impl Interrupts {
             seen.count += 1;
             seen.last = Some(Instant::now());
         }
-        seen.count
+        let outer = self.outer.as_ref();
+        seen.count + outer.map_or(0, |(outer, word)| outer.count().max(usize::from(word())))
+    }
+}
+
+impl fmt::Debug for Interrupts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interrupts").field("count", &self.count()).finish_non_exhaustive()
     }
 }
 
@@ -79,6 +102,19 @@ impl Drop for Interrupts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_is_stopped_by_itself_and_with_the_whole() {
+        let whole = Arc::new(Interrupts::watch().expect("watched"));
+        let word = Arc::new(AtomicBool::new(false));
+        let (said, other) = (Arc::clone(&word), whole.or(|| false));
+        let part = whole.or(move || said.load(Ordering::Relaxed));
+        assert_eq!((part.count(), other.count()), (0, 0));
+        word.store(true, Ordering::Relaxed);
+        assert_eq!((part.count(), other.count(), whole.count()), (1, 0, 0));
+        whole.interrupt();
+        assert_eq!((part.count(), other.count()), (1, 1));
+    }
 
     #[test]
     fn all_see_each_and_an_echo_is_none() {

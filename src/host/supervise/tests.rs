@@ -32,36 +32,32 @@ impl Place {
 
     /// Runs a line of shell as if it were an agent.
     fn run(&self, script: &str, timeout: Option<Duration>, stall: Option<Duration>) -> Ended {
-        self.hear(script, timeout, stall, &mut |_| ())
+        self.supervise(&shell(script), timeout, stall, &self.interrupts, &mut |_| ()).expect("a shell")
     }
 
-    fn hear(
+    fn supervise(
         &self,
-        script: &str,
+        tool: &Tool,
         timeout: Option<Duration>,
         stall: Option<Duration>,
+        interrupts: &Interrupts,
         hear: &mut dyn FnMut(Heard),
-    ) -> Ended {
-        let words = ["sh", "-c", script].map(str::to_owned).to_vec();
-        let tool = Tool::Command { name: "sh".into(), words };
+    ) -> io::Result<Ended> {
         let dir = self.dir.path();
-        let errand = Errand {
-            prompt: "do it",
-            stdin: None,
-            dir,
-            may_write: true,
-            git_dir: dir,
-            schema: None,
-            resume: None,
-            instance: "sh-1",
-        };
+        let (prompt, git_dir, instance) = ("do it", dir, "sh-1");
+        let errand =
+            Errand { prompt, stdin: None, dir, may_write: true, git_dir, schema: None, resume: None, instance };
         let invocation = tool.invocation(&errand).expect("words");
         let log = dir.join("log");
         let watch = Watch { invocation: &invocation, dir, timeout, stall, mark: &self.mark, log: &log };
-        let ended = supervise(&watch, tool.reader(dir), &self.interrupts, hear).expect("a shell");
+        let ended = supervise(&watch, tool.reader(dir), interrupts, hear);
         assert_eq!(process::marked(MARK, &self.mark), 0, "something is left: {ended:?}");
         ended
     }
+}
+
+fn shell(script: &str) -> Tool {
+    Tool::Command { name: "sh".into(), words: ["sh", "-c", script].map(str::to_owned).to_vec() }
 }
 
 /// Whether the processes whose pids were printed are gone.
@@ -76,7 +72,8 @@ fn are_gone(pids: &str) -> bool {
 fn the_answer_is_standard_output_and_nothing_else() {
     let place = Place::new();
     let mut heard = Vec::new();
-    let ended = place.hear("cat; echo; echo answer; echo words >&2; pwd", LONG, LONG, &mut |what| heard.push(what));
+    let agent = shell("cat; echo; echo answer; echo words >&2; pwd");
+    let ended = place.supervise(&agent, LONG, LONG, &place.interrupts, &mut |what| heard.push(what)).expect("a shell");
     let dir = fs::canonicalize(place.dir.path()).expect("a folder");
     assert_eq!(ended.told.result, format!("do it\nanswer\n{}\n", dir.display()));
     assert_eq!((ended.end, &ended.stderr_tail[..], ended.left_behind), (End::Exited(0), "words\n", 0));
@@ -125,46 +122,27 @@ fn whoever_takes_too_long_is_ended() {
 
 #[test]
 fn all_that_are_watched_over_see_an_interrupt_and_a_second_leaves_no_time() {
-    let place = Place::new();
+    let interrupts = Interrupts::watch().expect("watched");
     let began = Instant::now();
     thread::scope(|scope| {
         let runs: Vec<_> = (0..3)
-            .map(|_| scope.spawn(|| place.run_stubborn("trap '' TERM INT; while :; do sleep 0.1; done")))
+            .map(|_| {
+                let agent = shell("trap '' TERM INT; while :; do sleep 0.1; done");
+                let interrupts = &interrupts;
+                scope.spawn(move || Place::new().supervise(&agent, LONG, None, interrupts, &mut |_| ()))
+            })
             .collect();
         thread::sleep(Duration::from_millis(300));
-        place.interrupts.interrupt();
+        interrupts.interrupt();
         thread::sleep(Duration::from_millis(700));
         assert!(runs.iter().all(|run| !run.is_finished()), "they are given time");
-        place.interrupts.interrupt();
+        interrupts.interrupt();
         for run in runs {
-            assert_eq!(run.join().expect("ended").end, End::Interrupted);
+            let ended = run.join().expect("joined").expect("a shell");
+            assert_eq!((ended.end, ended.unusable()), (End::Interrupted, Some(Unusable::Interrupted)));
         }
     });
     assert!(began.elapsed() < GRACE, "{:?}", began.elapsed());
-}
-
-impl Place {
-    /// The same with a mark and a log of its own.
-    fn run_stubborn(&self, script: &str) -> Ended {
-        let own = Place::new();
-        let words = ["sh", "-c", script].map(str::to_owned).to_vec();
-        let tool = Tool::Command { name: "sh".into(), words };
-        let dir = own.dir.path();
-        let errand = Errand {
-            prompt: "",
-            stdin: None,
-            dir,
-            may_write: true,
-            git_dir: dir,
-            schema: None,
-            resume: None,
-            instance: "sh-1",
-        };
-        let invocation = tool.invocation(&errand).expect("words");
-        let log = dir.join("log");
-        let watch = Watch { invocation: &invocation, dir, timeout: LONG, stall: None, mark: &own.mark, log: &log };
-        supervise(&watch, tool.reader(dir), &self.interrupts, &mut |_| ()).expect("a shell")
-    }
 }
 
 #[test]
@@ -197,7 +175,6 @@ fn a_process_with_another_mark_is_not_ours() {
     place.run("sleep 60 & exit 0", LONG, LONG);
     assert!(other.try_wait().expect("asked").is_none());
     assert_eq!(end_marked("test"), 0);
-    // It was started from within two runs.
     assert_eq!(end_marked("test-other"), 1);
     assert!(!other.wait().expect("ended").success());
 }
@@ -217,20 +194,6 @@ fn a_program_that_is_not_there_is_an_error() {
     let place = Place::new();
     let tool = Tool::Command { name: "no-such-agent".into(), words: vec!["no-such-agent".into()] };
     assert!(!tool.is_installed());
-    let dir = place.dir.path();
-    let errand = Errand {
-        prompt: "",
-        stdin: None,
-        dir,
-        may_write: false,
-        git_dir: dir,
-        schema: None,
-        resume: None,
-        instance: "x",
-    };
-    let invocation = tool.invocation(&errand).expect("words");
-    let log = dir.join("log");
-    let watch = Watch { invocation: &invocation, dir, timeout: LONG, stall: LONG, mark: &place.mark, log: &log };
-    let failed = supervise(&watch, tool.reader(dir), &place.interrupts, &mut |_| ());
+    let failed = place.supervise(&tool, LONG, LONG, &place.interrupts, &mut |_| ());
     assert_eq!(failed.map(|ended| ended.end).map_err(|error| error.kind()), Err(io::ErrorKind::NotFound));
 }

@@ -203,6 +203,31 @@ pub(super) const SCENES: &[Scene] = &[
         ],
     },
     Scene {
+        title: "A task is delegated, and believed only once it is checked",
+        promise: "what fails its check is put back and tried again, and what passes is committed and nothing else",
+        lines: &[
+            line("you", "mkdir .aio && cp ../stand-in.toml .aio/config.toml && cat .aio/config.toml"),
+            line("you", "git aio trust --yes").with(&[Says("approved"), Says("verify @test runs: grep -q")]),
+            line("you", "git add .aio && git commit -q -m 'Say how work is checked'").commits(),
+            line(
+                "you",
+                "git aio delegate 'Set the limit of logins' --agent stand-in --scope src/limit.ts \
+                 --accept 'at most 5 a minute, as @test shows' --commit",
+            )
+            .writes_some()
+            .commits()
+            .with(&[
+                Says("the check @test (grep -q 'limit = 5;' src/limit.ts) failed: exit code 1"),
+                Says("attempt 2"),
+                Says("checked by @test: passed"),
+                Git("git show --format= --name-only", "src/limit.ts", "the commit has the scope and nothing else"),
+                Git("git grep -c 'limit = 5;' HEAD -- src/limit.ts", "HEAD:src/limit.ts:1", "it is what has passed"),
+            ]),
+            line("you", "git aio run diff @1").with(&[Says("+export const limit = 500;")]),
+            line("you", "git aio run show --ledger").with(&[Says("- [x] task (stand-in)")]),
+        ],
+    },
+    Scene {
         title: "A second clone, and a bare repository between the two",
         promise: "of two claims made in two clones the hub confirms one, and who lost can't commit",
         lines: &[
@@ -270,7 +295,7 @@ pub(super) const SCENES: &[Scene] = &[
             line("you", "git log --oneline").with(&[
                 Says("Limit the rate of logins"),
                 Hides("claim:"),
-                Git("git rev-list --count HEAD", "3", "there are three commits, and no other, in the history"),
+                Git("git rev-list --count HEAD", "5", "there are five commits, and no other, in the history"),
             ]),
         ],
     },

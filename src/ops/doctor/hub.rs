@@ -9,6 +9,9 @@ use crate::{
 };
 use std::time::Duration;
 
+/// The setting by which git pushes to another place than it fetches from.
+const PUSH: &str = "pushInsteadOf";
+
 impl Session {
     pub(super) fn check_hub(&self) -> Vec<Check> {
         let Some(remote) = self.settings.remote.as_deref() else {
@@ -25,7 +28,7 @@ impl Session {
         let Some(url) = key("url") else {
             let is_place = remote.contains([':', '/', '\\']);
             return if is_place {
-                Ok(())
+                self.check_pushed_to(remote)
             } else {
                 Err(format!("aio.remote is {named}, and there is no remote of that name; `git remote -v` lists them"))
             };
@@ -36,8 +39,34 @@ impl Session {
                 without_secrets(&url),
                 without_secrets(&push)
             )),
+            Some(push) => self.check_pushed_to(&push),
+            None => self.check_pushed_to(&url),
+        }
+    }
+
+    /// Whether git pushes to this `url`, too.
+    fn check_pushed_to(&self, url: &str) -> Result<(), String> {
+        match self.pushed_instead_of(url) {
+            Some((key, push)) if place(&push) != place(url) => Err(format!(
+                "{} is fetched from, and by {key} git pushes to {push} instead, of which nothing is seen here: name that as \
+                 aio.remote, or take the setting out",
+                without_secrets(url),
+                key = without_secrets(&key),
+                push = without_secrets(&push)
+            )),
             _ => Ok(()),
         }
+    }
+
+    /// Where git pushes to instead of `url`, and the setting that says so: the longest beginning that fits counts.
+    fn pushed_instead_of(&self, url: &str) -> Option<(String, String)> {
+        let rule = |(key, _): (String, _)| {
+            let (base, name) = key.strip_prefix("url.")?.rsplit_once('.')?;
+            let replaced = self.repository.config(&key).filter(|_| name.eq_ignore_ascii_case(PUSH))?;
+            let pushed = format!("{base}{}", url.strip_prefix(&replaced)?);
+            Some((replaced.len(), (key, pushed)))
+        };
+        self.repository.settings("url").into_iter().filter_map(rule).max_by_key(|(length, _)| *length).map(|(_, r)| r)
     }
 
     fn check_last_sync(&self) -> Finding {

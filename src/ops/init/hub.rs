@@ -7,8 +7,9 @@ use crate::{
         git::Git,
         hooks::{Plan, Wanted},
     },
-    ops::{Error, Session},
+    ops::{Error, Notice, Session},
 };
+use std::path::Path;
 
 /// The setting that names the hub.
 const REMOTE: &str = "aio.remote";
@@ -46,7 +47,7 @@ impl Session {
 
     /// The hub as it goes into the settings.
     fn hub_given(&self, given: &str) -> Result<String, Error> {
-        let is_url = given.contains(':') || std::path::Path::new(given).is_absolute();
+        let is_url = given.contains(':') || Path::new(given).is_absolute();
         if self.is_remote(given) || is_url && !given.starts_with('-') {
             return Ok(given.to_owned());
         }
@@ -59,6 +60,21 @@ impl Session {
                 "`git remote -v` lists those there are; it may also be a URL or the path of a repository",
             )
         })
+    }
+
+    /// Warns of a hub that is to lie in a folder of this machine and doesn't, which can be seen without asking anybody.
+    pub(super) fn tell_missing_hub(&self, given: &str) {
+        let url = self.repository.config(&format!("remote.{given}.url")).unwrap_or_else(|| given.to_owned());
+        let path = url.strip_prefix("file://").filter(|path| !path.contains('%')).unwrap_or(&url);
+        let root = self.repository.work_tree().unwrap_or_else(|| self.repository.common_dir().to_owned());
+        let folder = root.join(path);
+        // What has a colon before its first slash is another machine's, or the protocol of something else.
+        let is_path = path.split('/').next().is_some_and(|first| !first.contains(':')) || Path::new(path).is_absolute();
+        let is_there = |folder: &Path| folder.join("HEAD").exists() || folder.join(".git").exists();
+        let rewritten = !self.repository.settings("url").is_empty();
+        if is_path && !rewritten && !is_there(&folder) && !is_there(&folder.with_added_extension("git")) {
+            self.notice(Notice::NoHub(path.to_owned()));
+        }
     }
 
     fn is_remote(&self, name: &str) -> bool {

@@ -3,7 +3,7 @@
 use super::{ShownRun, no_run};
 use crate::{
     base::id::RunId,
-    host::runs,
+    host::{background, runs},
     model::run::{Attempt, RunStatus, StepStatus},
     ops::{Error, Private, Session, worktree::Diff},
     store::{StoreError, layout},
@@ -70,6 +70,38 @@ impl Session {
             run.ended = Some(now);
         };
         book.change(change, &steps.iter().collect::<Vec<_>>(), &format!("answered: {status}"))
+    }
+
+    /// Goes on with a run in a process that nobody waits for.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn resume_in_background(&self, id: &RunId) -> Result<(), Error> {
+        let unset = ["GIT_INDEX_FILE", "GIT_DIR", "GIT_WORK_TREE", "GIT_PREFIX"];
+        let started = background::start(&self.root()?, ["run", "resume", id.as_str()], &unset);
+        started.map_err(Error::file("can't go on with it in the background"))
+    }
+
+    /// Ends a run that nobody drives. What it did stays as it is.
+    ///
+    /// # Errors
+    /// When somebody drives it, or it can't be written.
+    pub fn cancel_run(&self, id: &RunId) -> Result<(), Error> {
+        let (mut book, mut steps) = self.continue_run(id)?;
+        let now = self.now();
+        let mut open: Vec<_> = steps.iter_mut().filter(|step| !step.status.is_final()).collect();
+        for step in &mut open {
+            step.status = StepStatus::Failed;
+            step.ended = Some(now);
+            for instance in step.attempts.iter().filter_map(|attempt| attempt.instance.as_ref()) {
+                self.dismiss(instance)?;
+            }
+        }
+        let change = |run: &mut crate::model::run::Run| {
+            run.status = RunStatus::Failed;
+            run.ended = Some(now);
+        };
+        book.change(change, &open.iter().map(|step| &**step).collect::<Vec<_>>(), "cancelled")
     }
 
     /// Lets go of runs of this clone that ended longer ago than `older`, and keeps the newest `keep` of all: their refs, and

@@ -26,7 +26,7 @@ use crate::{
         apply::{Applied, Outcome, Refusal, apply},
         op::{Action, Op},
     },
-    ops::{Error, Notice, Session},
+    ops::{Error, Notice, Session, SyncRuns},
     store::{Ahead, Snapshot, StoreError, Transaction, layout},
 };
 use std::{
@@ -214,6 +214,9 @@ impl Exchange<'_> {
             Err(_) if self.deciding => {}
             Err(error) => self.memory.failure = Some(Failure { at: now, reason: error.to_string() }),
         }
+        if result.is_ok() {
+            self.forget_the_gone();
+        }
         fault::at(&self.session.env, "sync-about-to-finish");
         let kept = self.file.write(&self.memory).map_err(Error::file("can't remember what the hub has"));
         let outcome = result?;
@@ -251,15 +254,18 @@ impl Exchange<'_> {
     /// fetched, or as we pushed them since.
     fn known_all(&self) -> Option<Option<Oid>> {
         let repository = &self.session.repository;
-        let Glance { state, mut others } = self.hub.glance()?;
-        let tracking = self.hub.tracking("state");
-        let mut fetched = repository.refs_below(&self.hub.tracking("")).ok()?;
-        let known = fetched.remove(&tracking);
+        let Glance { state, presences, runs } = self.hub.glance()?;
+        let refs = self.session.refs();
+        let fetched = refs.read(&self.hub.tracking("state")).ok()?;
         // What presence there is of this clone it will want to tell anew.
-        let is_known = known == state || state.is_some() && state == self.tip();
+        let is_known = fetched == state || state.is_some() && state == self.tip();
         let is_here = state.as_ref().is_none_or(|state| repository.has(state));
-        others.retain(|name, oid| fetched.remove(name).as_ref() != Some(oid));
-        (is_known && is_here && others.is_empty() && fetched.is_empty()).then_some(state)
+        let folders = ["presence/", "runs/", "local/runs/"].map(|folder| self.hub.tracking(folder));
+        let folders = folders.each_ref().map(String::as_str);
+        let wanted = if self.session.settings.sync_runs == SyncRuns::Full { &folders[..] } else { &folders[..2] };
+        let tracked = refs.listed(wanted).ok()?;
+        let there = presences.into_iter().chain(runs).collect();
+        (is_known && is_here && tracked == there).then_some(state)
     }
 
     /// Decides what is requested on the state of `tip`, and writes it without moving the local ref: what the hub
@@ -310,6 +316,7 @@ impl Exchange<'_> {
     pub(super) fn remember(&mut self, tip: &Oid) -> Result<(), Error> {
         let link = self.session.repository.chain_link(tip)?;
         let base = Base { oid: tip.to_string(), seq: link.seq, epoch: link.epoch };
+        self.memory.prefix = Some(self.hub.prefix().to_owned());
         if self.memory.domain.is_none() {
             self.memory.domain = Some(self.session.repository.snapshot_at(tip.clone())?.domain().to_owned());
         }

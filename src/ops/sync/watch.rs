@@ -100,6 +100,7 @@ impl Exchange<'_> {
     /// After a fetch, which brought `theirs`: notes what has changed of the other clones, and what has not. What can't
     /// be read shows nothing, and is no reason not to sync.
     pub(super) fn look(&mut self, theirs: Option<&Oid>) {
+        self.note_presences();
         if let Ok(watch) = self.seen(theirs) {
             let now = watch.looked;
             self.session.watching.replace(Some(Rc::new(Watching { watch: watch.clone(), now })));

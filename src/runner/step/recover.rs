@@ -1,17 +1,14 @@
 //! A step whose driver is gone: what it had begun is brought to an end, so that nothing is done twice that may not be.
 //!
 //! An agent that was at work is ended, what it did so far is kept, and its scope is put back. One that had answered is
-//! taken at its word: the answer is judged, if the files are still as it left them. A command that was at work may have
-//! done anything, so it is run again only where the step says that it may be tried again.
+//! treated in the same way, since nothing of what it said was checked. Whether a command that was at work may be run again
+//! is for whoever drives the run to say, before the step is begun anew.
 
 use super::{Doer, End, internal};
 use crate::{
     model::run::{Attempt, Failure, FailureKind, Stage},
     ops::{Error, Private},
-    runner::{
-        recorder::Unrecorded,
-        work::{Action, Moment},
-    },
+    runner::{recorder::Unrecorded, work::Moment},
 };
 
 impl Doer<'_> {
@@ -41,11 +38,7 @@ impl Doer<'_> {
             attempt.failure = Some(Failure { kind: FailureKind::Lost, text });
         }
         self.record("lost")?;
-        let may_be_repeated = match &self.work.action {
-            Action::Prompt { .. } => true,
-            Action::Run { .. } => self.work.retry.max > 0,
-        };
-        Ok((!may_be_repeated).then_some(End::Asked))
+        Ok(None)
     }
 
     /// Puts back what an attempt did before its driver was gone, and keeps it.

@@ -6,7 +6,12 @@ use git_aio::host::{
     agents::headless::{Errand, Tool},
     supervise::{End, Ended, Interrupts, Unusable, Watch, supervise},
 };
-use std::{fs, path::Path, thread, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 const ALL: [&str; 6] = ["claude", "codex", "gemini", "copilot", "opencode", "amp"];
 
@@ -40,7 +45,7 @@ fn run_for(agents: &Agents, name: &str, dir: &Path, prompt: &str, stall: Duratio
 }
 
 /// A folder to work in, and agents.
-fn place(env: &TestEnvironment) -> (Agents, std::path::PathBuf) {
+fn place(env: &TestEnvironment) -> (Agents, PathBuf) {
     let dir = env.path().join("work");
     fs::create_dir_all(&dir).unwrap();
     (Agents::in_(env), dir)
@@ -145,4 +150,30 @@ fn what_waits_goes_on_and_what_only_makes_noise_comes_to_an_end() {
     let call = &agents.calls("gemini")[0];
     assert!(call.has("stream-json") && call.args.len() == 4 && call.pid > 1, "{call:?}");
     assert_eq!(run_for(&agents, "gemini", &dir, "", LONG, Duration::from_millis(500)).end, End::TimedOut);
+}
+
+#[test]
+fn many_at_once_keep_out_of_each_other_s_way() {
+    let env = TestEnvironment::new();
+    let (agents, dir) = place(&env);
+    let dirs: Vec<_> = (0..12).map(|n| dir.join(n.to_string())).collect();
+    for (n, dir) in dirs.iter().enumerate() {
+        fs::create_dir(dir).unwrap();
+        let (number, answer) = (format!("task {n}."), format!("answer {n}"));
+        agents.plays_when("claude", &number, &[Do::LeaveBehind, Do::Edit("a.txt", &number), Do::Say(&answer)]);
+    }
+    let ended: Vec<_> = thread::scope(|scope| {
+        let agents = &agents;
+        let start = |(n, dir): (usize, &'_ PathBuf)| {
+            let dir = dir.clone();
+            scope.spawn(move || run(agents, "claude", &dir, &format!("Do task {n}."), LONG))
+        };
+        let runs: Vec<_> = dirs.iter().enumerate().map(start).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    for (n, (ended, dir)) in ended.iter().zip(&dirs).enumerate() {
+        assert_eq!((ended.unusable(), &ended.told.result[..]), (None, &format!("answer {n}")[..]), "{ended:?}");
+        assert_eq!(fs::read_to_string(dir.join("a.txt")).unwrap(), format!("task {n}."));
+    }
+    assert_eq!(agents.calls("claude").len(), 12);
 }

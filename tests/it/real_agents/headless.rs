@@ -47,14 +47,15 @@ fn repo<'e>(env: &'e TestEnvironment, cli: &dyn Cli, model: &Model) -> Repo<'e> 
 /// Runs it as it is run for work.
 fn run(cli: &dyn Cli, repo: &Repo<'_>, model: &Model, how: How<'_>) -> Ended {
     let tool = Tool::find(cli.name(), &[]).unwrap();
-    let git_dir = repo.dir.join(".git");
+    let git_dir = repo.git(&["rev-parse", "--path-format=absolute", "--git-common-dir"]);
+    let git_dir = Path::new(git_dir.trim());
     let instance = format!("{}-1", cli.name());
     let errand = Errand {
         prompt: "Do as the \"script\" says.",
         stdin: Some(b"And nothing else."),
         dir: &repo.dir,
         may_write: how.may_write,
-        git_dir: &git_dir,
+        git_dir,
         schema: how.schema,
         resume: how.resume,
         instance: &instance,
@@ -119,6 +120,21 @@ fn whoever_may_write_edits_and_commits_and_goes_on_later() {
         let how = How { may_write: true, resume: Some(&session), ..How::default() };
         let again = run(cli, &repo, &model, how);
         assert_eq!((again.unusable(), again.told.session), (None, Some(session)));
+    }
+}
+
+#[test]
+fn a_linked_work_tree_is_written_and_committed_in() {
+    for cli in chosen() {
+        let env = TestEnvironment::new();
+        let linked = Repo { env: &env, dir: env.path().join("linked") };
+        let model = Model::start(script(cli, &linked));
+        let main = repo(&env, cli, &model);
+        main.git(&["worktree", "add", "-q", "-b", "work", "../linked"]);
+        let ended = run(cli, &linked, &model, How { may_write: true, ..How::default() });
+        assert_eq!(ended.unusable(), None, "{ended:?}");
+        assert_eq!(main.git(&["log", "--format=%s", "work"]), "mine\nbegin\n", "{ended:?} {}", end(&model.heard()));
+        assert_eq!(main.git(&["status", "--short"]), "");
     }
 }
 

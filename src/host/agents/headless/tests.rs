@@ -179,6 +179,20 @@ fn who_may_not_write_gets_no_leave_to() {
 }
 
 #[test]
+fn a_linked_work_tree_has_the_trust_of_the_main_one_and_no_other_has_it() {
+    let inherits = |dir: &str, git_dir: &str, trusted: &[&str]| {
+        let (dir, git_dir) = (Path::new(dir), Path::new(git_dir));
+        Errand { dir, git_dir, ..errand("", None) }
+            .inherits(|folder| trusted.iter().any(|one| Path::new(one) == folder))
+    };
+    assert!(inherits("/linked", "/main/.git", &["/main"]));
+    assert!(!inherits("/linked", "/main/.git", &["/linked"]), "it has its own");
+    assert!(!inherits("/main", "/main/.git", &["/main"]), "it has its own");
+    assert!(!inherits("/main", "/main/.git", &[]));
+    assert!(!inherits("/linked", "/srv/bare.git", &["/srv"]), "that is no work tree");
+}
+
+#[test]
 fn a_session_goes_on() {
     for agent in Agent::ALL {
         let words = words(&Tool::Agent(agent), &Errand { resume: Some("id-1"), ..errand("", None) });

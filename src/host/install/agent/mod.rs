@@ -11,6 +11,7 @@ mod trust;
 
 pub use fence::{Fence, fences, missing};
 pub use plan::{Scope, install, plan};
+pub(in crate::host) use trust::is_trusted;
 pub use trust::{Trust, trust};
 
 use crate::host::{agents::Agent, env};

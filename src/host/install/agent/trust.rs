@@ -38,6 +38,15 @@ pub fn trust(fence: &Fence, root: &Path, main: Option<&Path>) -> Option<Trust> {
     }
 }
 
+/// Whether the user has told Gemini or Copilot to trust what is in `folder`.
+pub(in crate::host) fn is_trusted(agent: Agent, folder: &Path) -> bool {
+    Homes::read().is_some_and(|homes| match agent {
+        Agent::Gemini => trusted_by_gemini(&homes, folder),
+        Agent::Copilot => trusted_by_copilot(&homes, folder),
+        _ => false,
+    })
+}
+
 fn given(trusted: bool) -> Trust {
     if trusted { Trust::Given } else { Trust::NotTheFolder }
 }

@@ -50,7 +50,11 @@ impl Exchange<'_> {
             Distrust::Lost(Error::NotConfirmed { message, hint: Some(hint.into()) })
         };
         let Some(theirs) = theirs else {
-            return if self.memory.base.is_some() { Err(lost("has lost the whole store that it had")) } else { Ok(()) };
+            return match (&self.memory.base, &self.memory.prefix) {
+                (None, _) => Ok(()),
+                (Some(_), Some(before)) if before != self.hub.prefix() => Err(self.moved(before)),
+                (Some(_), _) => Err(lost("has lost the whole store that it had")),
+            };
         };
         let base = self.memory.base.as_ref().and_then(Base::oid).filter(|oid| repository.chain_link(oid).is_ok());
         let snapshot = repository.snapshot_at(theirs.clone()).map_err(|error| self.unusable(error))?;
@@ -84,6 +88,22 @@ impl Exchange<'_> {
             }
         }
         repository.check_chain(theirs, base.as_ref()).map_err(|error| self.unusable(error))
+    }
+
+    /// That there is no store where the setting says now, and that it was elsewhere `before`.
+    fn moved(&self, before: &str) -> Distrust {
+        let now = self.hub.prefix();
+        let message = format!(
+            "the hub {} has no store below {now}; when this clone last synced, aio.refPrefix was {before}",
+            self.hub.name()
+        );
+        let hint = format!(
+            "set it back with `git config aio.refPrefix {before}`; to move the store for all clones, push it there by `git push \
+             {} {}:{now}/state` and set aio.refPrefix in each",
+            self.hub.name(),
+            layout::STATE
+        );
+        Distrust::Lost(Error::NotConfirmed { message, hint: Some(hint) })
     }
 
     /// Whether the hub's store is that of another project than ours. One that has never been synced is of none yet.

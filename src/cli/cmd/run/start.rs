@@ -1,0 +1,279 @@
+//! A workflow is begun, or gone on with.
+
+use super::super::{Context, duration};
+use crate::{
+    base::{
+        id::{RunId, StepPath},
+        text,
+    },
+    cli::{
+        error::usage,
+        exit::Exit,
+        format,
+        json::RunAnswer,
+        live::{Live, likely_cause, reasons},
+        ui::{BAD, BOLD, GOOD, ODD},
+    },
+    model::run::{FailureKind, Run, RunStatus, StepStatus},
+    ops::Session,
+    runner::{
+        crew::Ask,
+        delegation::Driving,
+        dispatch::Answer,
+        library::Workflows,
+        step::text_of,
+        workflow::{Finished, Order, Ready, Resumption, WorkflowError, ready, resume, start},
+    },
+};
+use std::{
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    path::Path,
+    time::Duration,
+};
+
+/// How long a step waits for what somebody else holds, unless that is said.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// What a run is begun with.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Start {
+    /// The workflow: a name, or a file that ends in .toml
+    pub(super) workflow: Option<String>,
+    /// An input; may be repeated
+    #[arg(long, short, value_name = "NAME=VALUE")]
+    input: Vec<String>,
+    /// Print the plan, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Begin it, and go on with it in the background
+    #[arg(long, conflicts_with_all = ["dry_run", "jsonl"])]
+    detach: bool,
+    /// The most steps at once
+    #[arg(long, value_name = "N")]
+    max_parallel: Option<usize>,
+    /// How long a step waits for what somebody else holds [default: 30m]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    wait: Option<Duration>,
+    /// Print the events as lines of JSON
+    #[arg(long, conflicts_with = "json")]
+    jsonl: bool,
+    /// Say yes to checks that are guessed from the kind of project, as a person who has seen them
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Start {
+    pub(super) fn run(self, cx: &Context, session: &Session, name: &str) -> anyhow::Result<Exit> {
+        let (name, library) = library(session, name)?;
+        let ready = ready(&name, &library, session).map_err(told)?;
+        let inputs = ready.inputs(&self.input).map_err(told)?;
+        if self.max_parallel == Some(0) {
+            return Err(usage("nothing can be done with --max-parallel 0", "give it 1 at least"));
+        }
+        let plan = text::block(&ready.plan.to_string(), 100_000);
+        if self.dry_run {
+            cx.refuse_json("a plan is text")?;
+            cx.ui.print(&plan)?;
+            return Ok(Exit::Done);
+        }
+        let order =
+            Order { name, inputs, event: None, max_parallel: self.max_parallel, consents: self.consents(cx, session)? };
+        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
+        if !self.jsonl {
+            cx.ui.say(plan.trim_end());
+        }
+        begin(cx, session, &ready, order, &driving, self.jsonl, self.detach)
+    }
+
+    /// Guessed checks are shown when they are asked for, once for all steps.
+    fn consents(&self, cx: &Context, session: &Session) -> anyhow::Result<bool> {
+        let says_yes = self.yes && cx.ui.can_ask() && session.cannot_consent()?.is_none();
+        Ok(says_yes)
+    }
+}
+
+/// The workflows there are to be run, and what the one is called that is meant by a word.
+pub(in crate::cli::cmd) fn library(session: &Session, word: &str) -> anyhow::Result<(String, Workflows)> {
+    let library = Workflows::to_run(session.workflow_texts()?);
+    let path = Path::new(word);
+    if !word.ends_with(".toml") {
+        return Ok((word.to_owned(), library));
+    }
+    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    if !crate::ops::workflow::is_name(&name) {
+        return Err(usage(
+            format!("{} can't be a workflow", format::target(word)),
+            "its name has to be of small letters, digits and -, and end in .toml",
+        ));
+    }
+    let text = session.named_text(path, crate::runner::language::MAX_FILE)?;
+    Ok((name.clone(), library.with(&name, word, text)))
+}
+
+/// Begins a run, and tells how it ended.
+pub(in crate::cli::cmd) fn begin(
+    cx: &Context,
+    session: &Session,
+    ready: &Ready,
+    order: Order,
+    driving: &Driving,
+    lines: bool,
+    detach: bool,
+) -> anyhow::Result<Exit> {
+    if detach {
+        let id = crate::runner::workflow::begin_detached(session, ready, order, driving).map_err(told)?;
+        let shown = session.shown_run(&id)?;
+        cx.ui.answer(|| RunAnswer::new(&shown, None, Vec::new()), |out| writeln!(out, "{id}"))?;
+        return Ok(Exit::Done);
+    }
+    let live = Live::new(&cx.ui, lines);
+    let began = |run: &Run| {
+        if !lines {
+            live.say(&format!("{}  {}", run.id, text::one_line(&run.title, 100)))
+        }
+    };
+    let ask = asking(cx, session)?;
+    let finished = start(session, ready, order, driving, ask, &began, &mut |event| live.tell(event)).map_err(told)?;
+    cx.tell_notices(session);
+    answer(cx, &live, &finished, lines)
+}
+
+/// Goes on with a run of a workflow.
+pub(super) fn go_on(
+    cx: &Context,
+    session: &Session,
+    id: &RunId,
+    how: &Resumption,
+    lines: bool,
+) -> anyhow::Result<Exit> {
+    let live = Live::new(&cx.ui, lines);
+    let driving = Driving { acting_as: cx.acting_as.clone(), patience: PATIENCE };
+    let library = Workflows::to_run(session.workflow_texts()?);
+    let ask = asking(cx, session)?;
+    let tell = &mut |event: &crate::runner::dispatch::Event| live.tell(event);
+    let finished = resume(session, id, &library, how, &driving, ask, &|_| {}, tell).map_err(told)?;
+    cx.tell_notices(session);
+    answer(cx, &live, &finished, lines)
+}
+
+/// Asks a person at a terminal; nobody else.
+fn asking(cx: &Context, session: &Session) -> anyhow::Result<Box<Ask>> {
+    let is_person = cx.ui.can_ask() && session.cannot_consent()?.is_none();
+    Ok(Box::new(move |step: &StepPath, question: &str| {
+        if !is_person || !std::io::stdin().is_terminal() {
+            return None;
+        }
+        let question = text::block(question, 20_000);
+        let mut err = anstream::stderr();
+        let _ = write!(err, "\n{BOLD}{step}{BOLD:#}: {question}\n[yes/no, or words] ");
+        let _ = err.flush();
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).ok().filter(|count| *count > 0)?;
+        Some(meant(line.trim()))
+    }))
+}
+
+/// What an answer means.
+pub(super) fn meant(words: &str) -> Answer {
+    match words.to_ascii_lowercase().as_str() {
+        "y" | "yes" | "ok" => Answer::Yes,
+        "n" | "no" | "failed" => Answer::No,
+        "rerun" => Answer::Rerun,
+        _ => Answer::Text(words.to_owned()),
+    }
+}
+
+/// What is wrong with a workflow, as wrong use.
+pub(in crate::cli::cmd) fn told(error: WorkflowError) -> anyhow::Error {
+    match error {
+        WorkflowError::Other(error) => error.into(),
+        error => {
+            usage(error.to_string(), "`git aio workflow list` shows the workflows, docs/workflows.md the language")
+        }
+    }
+}
+
+fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: bool) -> anyhow::Result<Exit> {
+    let exit = exit_of(finished);
+    let hints = hints(finished);
+    let result = text_of(&finished.ended.out);
+    let answer = || RunAnswer::new(&finished.run, None, hints.clone()).with_result(finished.ended.out.clone());
+    if lines {
+        cx.ui.print(&format!("{}\n", serde_json::to_string(&answer())?))?;
+        return Ok(exit);
+    }
+    live.say(&report(finished));
+    cx.ui.answer(answer, |out| match exit {
+        Exit::Done | Exit::Unreached if !result.is_empty() => writeln!(out, "{}", text::block(&result, usize::MAX)),
+        _ => Ok(()),
+    })?;
+    if !cx.ui.json {
+        hints.iter().for_each(|hint| cx.ui.say(hint));
+    }
+    Ok(exit)
+}
+
+/// Each step with the bytes of its result, and how the run stands.
+fn report(finished: &Finished) -> String {
+    let mut out = String::new();
+    for step in &finished.run.steps {
+        let (style, mark) = match step.status {
+            StepStatus::Ok => (GOOD, "✓"),
+            StepStatus::Failed | StepStatus::UndoFailed => (BAD, "✗"),
+            _ => (ODD, "·"),
+        };
+        let said = match step.status {
+            StepStatus::Ok => format!("{} bytes", step.bytes),
+            StepStatus::Failed => "Failed (0 bytes)".to_owned(),
+            status => status.to_string(),
+        };
+        out.push_str(&format!("{style}{mark}{style:#} {}  {said}\n", step.path));
+    }
+    let status = finished.ended.status;
+    let style = if exit_of(finished) == Exit::Done { GOOD } else { BAD };
+    out.push_str(&format!("{style}{status}{style:#}"));
+    if let Some((step, failure)) = &finished.ended.failure {
+        out.push_str(&format!("\nPipeline failed: {} {}", text::one_line(step, 200), reasons(failure)));
+    }
+    out
+}
+
+fn exit_of(finished: &Finished) -> Exit {
+    let failure = finished.ended.failure.as_ref().map(|(_, failure)| failure.kind);
+    match finished.ended.status {
+        RunStatus::Complete | RunStatus::AllTransactionsComplete => Exit::Done,
+        RunStatus::MaxIterationsReached => Exit::Unreached,
+        RunStatus::Waiting => Exit::Waiting,
+        RunStatus::Undone => Exit::Undone,
+        RunStatus::Interrupted => Exit::Interrupted,
+        _ => match failure {
+            Some(FailureKind::Check | FailureKind::Scope | FailureKind::Missed | FailureKind::Wrong) => {
+                Exit::Unverified
+            }
+            Some(FailureKind::Held) => Exit::Conflict,
+            _ => Exit::Failed,
+        },
+    }
+}
+
+fn hints(finished: &Finished) -> Vec<String> {
+    let id = &finished.run.run.id;
+    let mut hints = Vec::new();
+    for step in &finished.ended.asked {
+        hints.push(format!("{step} waits: `git aio run answer {id}/{step} yes|no|rerun|\"<words>\"`"));
+    }
+    match finished.ended.status {
+        RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
+        RunStatus::Interrupted => hints.push(format!("interrupted: `git aio run resume {id}` goes on with it")),
+        RunStatus::Failed | RunStatus::Undone | RunStatus::UndoFailed => {
+            let cause = finished.ended.failure.as_ref().and_then(|(_, failure)| likely_cause(failure.kind));
+            hints.extend(cause.map(|cause| format!("likely cause: {cause}")));
+            hints.push(format!("`git aio run log {id}` shows what was said, `git aio run show {id}` how it went"));
+        }
+        _ => {}
+    }
+    if let Some(why) = &finished.ended.unrecorded {
+        hints.push(format!("nothing more could be recorded: {}", text::one_line(why, 500)));
+    }
+    hints
+}

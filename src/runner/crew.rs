@@ -1,0 +1,124 @@
+//! Who carries out the steps of a workflow, in the work tree of whoever began it.
+
+use super::{
+    dispatch::{Answer, Execute, Stop},
+    recorder::Unrecorded,
+    step::{Site, carry_out},
+    work::{Done, Moment, Work},
+};
+use crate::{
+    base::{
+        id::{RunId, StepPath},
+        oid::Oid,
+        path::RepoPath,
+        text,
+    },
+    model::run::{Attempt, Failure, FailureKind, Step},
+    ops::{Error, Private, Session},
+};
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+/// What the files were like when the run began, among what is kept of it.
+const BASE: &str = "snap/base";
+
+/// Most bytes of a diff that goes into a task.
+const MAX_DIFF: usize = 256 * 1024;
+
+/// Asks whoever is there; `None` where nobody is.
+pub type Ask = dyn Fn(&StepPath, &str) -> Option<Answer> + Send + Sync;
+
+/// Carries out steps.
+pub struct Crew {
+    site: Site,
+    /// The steps that a driver before this one has begun.
+    known: HashMap<StepPath, Step>,
+    base: Option<Oid>,
+    ask: Box<Ask>,
+}
+
+impl Crew {
+    /// One at this site. Where a step `writes`, what the files are like now is kept, unless that was done before.
+    ///
+    /// # Errors
+    /// When it can't be told what the files are like.
+    pub fn at(site: Site, session: &Session, steps: Vec<Step>, writes: bool, ask: Box<Ask>) -> Result<Crew, Error> {
+        let known = steps.into_iter().map(|step| (step.path.clone(), step)).collect();
+        let mut base = session.tree_of_run(site.recorder.run(), BASE)?;
+        if base.is_none() && writes {
+            let tree = session.capture_to_tree(&session.capture()?)?;
+            let kept = site.recorder.keep(vec![(BASE.into(), Private::Tree(tree.clone()))], "the files as they are");
+            kept.map_err(|Unrecorded(why)| Error::Busy(why))?;
+            base = Some(tree);
+        }
+        Ok(Crew { site, known, base, ask })
+    }
+
+    /// Where it works.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    fn session(&self) -> Result<Session, Error> {
+        Session::open_other(&self.site.root, self.site.acting_as.clone())
+    }
+
+    fn put_back(&self, path: &StepPath) -> Result<(), Error> {
+        let session = self.session()?;
+        let shown = session.shown_run(self.site.recorder.run())?;
+        let step = shown.steps.iter().find(|step| step.path == *path);
+        let usable =
+            step.map_or(&[][..], |step| &step.attempts).iter().rev().filter(|attempt| attempt.failure.is_none());
+        usable.filter(|attempt| !attempt.files.is_empty()).try_for_each(|attempt| revert(&session, attempt))
+    }
+
+    fn diff_since(&self, files: &[RepoPath]) -> Result<String, Error> {
+        let Some(base) = self.base.as_ref().filter(|_| !files.is_empty()) else { return Ok(String::new()) };
+        let session = self.session()?;
+        let before = session.capture_from_tree(base)?;
+        let now = session.capture_after(&before)?;
+        let diff = session.diff_of(&before, &now, Some(files))?;
+        Ok(text::head(&diff.text, MAX_DIFF).to_owned())
+    }
+}
+
+/// Puts the files of an attempt back to what they were, each as far as nobody has changed it since.
+fn revert(session: &Session, attempt: &Attempt) -> Result<(), Error> {
+    let (Some(before), Some(after)) = (&attempt.before, &attempt.after) else { return Ok(()) };
+    let (before, after) = (session.capture_from_tree(before)?, session.capture_from_tree(after)?);
+    let put_back = session.restore(&before, &after, &attempt.files)?;
+    match put_back.left.first() {
+        None => Ok(()),
+        Some((path, why)) => Err(Error::Busy(format!(
+            "{} of {} files are left as they are: {path}: {why}",
+            put_back.left.len(),
+            attempt.files.len()
+        ))),
+    }
+}
+
+impl Execute for Crew {
+    fn run(&self, work: &Work, tell: &dyn Fn(Moment), stop: &Stop) -> Done {
+        let stop = stop.clone();
+        let interrupts = Arc::new(self.site.interrupts.or(move || stop.is_set()));
+        let site = Site { interrupts, ..self.site.clone() };
+        carry_out(&site, work, self.known.get(&work.path).cloned(), tell)
+    }
+
+    fn revert(&self, path: &StepPath, _scope: &[String], _stop: &Stop) -> Result<(), Failure> {
+        self.put_back(path).map_err(|error| Failure { kind: FailureKind::Conflict, text: error.to_string() })
+    }
+
+    fn ask(&self, path: &StepPath, question: &str, _stop: &Stop) -> Option<Answer> {
+        (self.ask)(path, question)
+    }
+
+    fn diff(&self, files: &[RepoPath]) -> String {
+        self.diff_since(files).unwrap_or_default()
+    }
+}
+
+/// The folder in which files of a run are that are no part of its record.
+pub fn folder_of(session: &Session, run: &RunId) -> String {
+    let folder: &Path = &session.run_folder(run);
+    folder.to_string_lossy().into_owned()
+}

@@ -1,0 +1,213 @@
+//! Filling in a step at the moment it begins: which names it reads, and the work that comes of it.
+
+use super::{
+    Run,
+    record::Outcome,
+    tree::{Frame, FrameId, Scope, Unit, UnitId},
+};
+use crate::{
+    base::{id::StepPath, path::RepoPath},
+    model::run::StepStatus,
+    runner::{
+        language::{
+            engine::value_of,
+            resolve::{texts_of_data, texts_of_job},
+            template::{Data, Text},
+            workflow::{Job, Step, Task},
+        },
+        work::{self, Contract, Who, Work},
+    },
+};
+use minijinja::Value;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+
+impl Run<'_, '_> {
+    /// The names that these texts read, where a unit stands.
+    pub(super) fn names(&self, id: UnitId, texts: &[&Text]) -> Value {
+        let unit = &self.units[id];
+        let scope = &self.frames[unit.frame].scope;
+        let item = unit.item.as_ref().map(|(number, item)| (*number, value_of(item)));
+        self.names_in(unit.frame, scope, item.or_else(|| scope.item.clone()), texts)
+    }
+
+    /// The same inside of a frame, when what is in it has ended.
+    pub(super) fn names_inside(&self, frame: FrameId, texts: &[&Text]) -> Value {
+        let scope = &self.frames[frame].scope;
+        self.names_in(frame, scope, scope.item.clone(), texts)
+    }
+
+    fn names_in(&self, frame: FrameId, scope: &Scope, item: Option<(usize, Value)>, texts: &[&Text]) -> Value {
+        let mut names: Vec<(&str, Value)> =
+            vec![("inputs", scope.inputs.clone()), ("vars", scope.vars.clone()), ("event", scope.event.clone())];
+        if let Some((number, item)) = item {
+            names.extend([("item", item), ("index", Value::from(number))]);
+        }
+        if let Some((iteration, prev)) = &scope.round {
+            names.extend([("iteration", Value::from(*iteration)), ("prev", prev.clone())]);
+        }
+        let mut steps = BTreeMap::new();
+        for id in texts.iter().flat_map(|text| text.steps()) {
+            if let Some(record) = self.record(frame, id) {
+                steps.insert(id.to_owned(), record);
+            }
+        }
+        names.push(("steps", Value::from_pairs(steps)));
+        if texts.iter().any(|text| text.reads("run")) {
+            names.push(("run", self.facts(texts.iter().any(|text| text.reads_of("run", "diff")))));
+        }
+        Value::from_pairs(names)
+    }
+
+    fn facts(&self, with_diff: bool) -> Value {
+        let files: Vec<String> = self.files.iter().map(ToString::to_string).collect();
+        let diff = if with_diff { self.executor.diff(&self.files) } else { String::new() };
+        value_of(&json!({ "id": self.given.id.as_str(), "dir": self.given.dir, "files": files, "diff": diff }))
+    }
+
+    /// What may be read of a step of this frame, or of one around it.
+    fn record(&self, frame: FrameId, id: &str) -> Option<Value> {
+        let mut frame = Some(frame);
+        while let Some(at) = frame {
+            let Frame { by_id, units, scope, .. } = &self.frames[at];
+            if let Some(index) = by_id.get(id) {
+                return Some(self.units[units[*index]].record.clone());
+            }
+            frame = scope.outer;
+        }
+        None
+    }
+
+    /// The items of a step.
+    pub(super) fn items(&self, id: UnitId, each: &Data) -> Result<Vec<serde_json::Value>, String> {
+        let value = each.fill(&self.given.engine, &self.names(id, &texts_of_data(each)))?;
+        let items = value.try_iter().map_err(|_| format!("for_each gave no list, but {value}"))?;
+        items.map(|item| serde_json::to_value(item).map_err(|error| error.to_string())).collect()
+    }
+
+    /// What a unit is to do, with everything in it.
+    pub(super) fn work(&self, id: UnitId, job: &Job, path: StepPath, more: Option<Value>) -> Result<Work, String> {
+        let engine = &self.given.engine;
+        let texts = texts_of_job(job);
+        let mut names = self.names(id, &texts);
+        if let Some(more) = more {
+            let entries = names.try_iter().map_err(|error| error.to_string())?;
+            let entries: Vec<(String, Value)> = entries
+                .map(|key| (key.to_string(), names.get_item(&key).unwrap_or_default()))
+                .chain([("self".to_owned(), more)])
+                .collect();
+            names = Value::from_pairs(entries);
+        }
+        let names = &names;
+        let action = match &job.task {
+            Task::Run(line) => work::Action::Run { line: line.fill(engine, names).map_err(at("run"))? },
+            Task::Prompt { agents, text, avoid, accept } => {
+                let words = agents.fill(engine, names).map_err(at("agent"))?;
+                let agents = words.iter().map(|word| engine.surroundings.who(word)).collect::<Result<Vec<_>, _>>()?;
+                let anybody = agents.is_empty().then_some(Who::Agent { tool: None, persona: None });
+                let text = text.fill(engine, names).map_err(at("prompt"))?.trim().to_owned();
+                let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+                let task = work::Task {
+                    title: crate::base::text::one_line(first, 100),
+                    avoid: avoid.fill(engine, names).map_err(at("avoid"))?,
+                    accept: accept.fill(engine, names).map_err(at("accept"))?,
+                    tells_failure: false,
+                    text,
+                };
+                work::Action::Prompt { agents: agents.into_iter().chain(anybody).collect(), task }
+            }
+        };
+        let save = job.save.as_ref().map(|save| {
+            let path = save.fill(engine, names)?;
+            let inside = path.trim().trim_start_matches("./");
+            let is_plain = !inside.is_empty()
+                && !inside.starts_with('/')
+                && inside.split('/').all(|part| !matches!(part, "" | "." | ".."));
+            let path = RepoPath::from_bytes(inside.as_bytes()).ok().filter(|_| is_plain);
+            path.ok_or_else(|| format!("save: '{inside}' is no path inside the repository"))
+        });
+        let env = job.env.iter().map(|(name, text)| Ok((name.clone(), text.fill(engine, names).map_err(at(name))?)));
+        let place = &self.units[id].place;
+        Ok(Work {
+            action,
+            scope: job.scope.fill(engine, names).map_err(at("scope"))?,
+            contract: Contract {
+                shape: job.shape.clone().map(|form| form as Arc<dyn work::Shape>),
+                verify: job
+                    .verify
+                    .as_ref()
+                    .map(|verify| verify.fill(engine, names))
+                    .transpose()
+                    .map_err(at("verify"))?,
+                review: None,
+                commit: false,
+            },
+            retry: job.retry,
+            timeout: job.timeout,
+            stall: job.stall,
+            isolation: job.isolation.or_else(|| self.given.isolation.get(place).copied()).unwrap_or_default(),
+            save: save.transpose()?,
+            env: env.collect::<Result<_, String>>()?,
+            stdin: job.stdin.as_ref().map(|stdin| stdin.fill(engine, names)).transpose().map_err(at("stdin"))?,
+            path,
+        })
+    }
+
+    /// By which it is known whether the work would come out the same: all that is in it, and what it needs.
+    pub(super) fn key(&self, id: UnitId, work: &Work) -> String {
+        let mut all = format!("{work:?}");
+        let unit = &self.units[id];
+        let frame = &self.frames[unit.frame];
+        for need in &frame.steps[unit.index].needs {
+            if let Some(outcome) = self.units[frame.units[*need]].outcome() {
+                let _ = write!(all, "\n{} {}", outcome.status, outcome.key);
+            }
+        }
+        digest(&all)
+    }
+}
+
+pub(super) fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(16).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn at(what: &str) -> impl FnOnce(String) -> String {
+    move |why| format!("{what} can't be filled in: {why}")
+}
+
+/// What others may read of a unit that has ended.
+pub(super) fn record(unit: &Unit<'_>, outcome: &Outcome, items: &[(serde_json::Value, Option<&Outcome>)]) -> Value {
+    let result = |(item, outcome): &(serde_json::Value, Option<&Outcome>)| {
+        json!({
+            "item": item,
+            "ok": outcome.is_some_and(Outcome::is_ok),
+            "out": outcome.map(|outcome| &outcome.out),
+            "status": outcome.map_or("waiting", |outcome| outcome.status.as_str()),
+        })
+    };
+    let failed = items.iter().filter(|(_, outcome)| !outcome.is_some_and(Outcome::is_ok)).map(|(item, _)| item);
+    let is_skipped_many = unit.is_many() && outcome.status == StepStatus::Skipped;
+    value_of(&json!({
+        "out": if is_skipped_many { json!([]) } else { outcome.out.clone() },
+        "ok": outcome.is_ok(),
+        "ran": outcome.status != StepStatus::Skipped,
+        "status": outcome.status.as_str(),
+        "exit": outcome.exit,
+        "agent": outcome.agent,
+        "attempts": outcome.attempts,
+        "files": outcome.files.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "diff": outcome.diff,
+        "results": items.iter().map(result).collect::<Vec<_>>(),
+        "failed": failed.collect::<Vec<_>>(),
+    }))
+}
+
+/// Whether somebody has to say what became of a step that was at work when its driver died.
+pub(super) fn is_lost(step: &Step) -> bool {
+    use crate::runner::language::workflow::Action;
+    matches!(&step.action, Action::Work(job) if matches!(job.task, Task::Run(_)) && job.retry.max == 0)
+}

@@ -1,0 +1,261 @@
+//! What a run of a workflow has come to, written down so that another driver can go on with it.
+//!
+//! Others see how the steps stand. What they came to is kept in this clone: `result/<step>.json`, `items/<step>.json`,
+//! `asked/<step>.txt`, `answer/<step>.json` and `undone/<step>.json`, see `store/run.rs`.
+
+use super::{
+    dispatch::{Answer, Change, Journal, Outcome, Recorded},
+    recorder::{Recorder, Unrecorded},
+    step::text_of,
+};
+use crate::{
+    base::{
+        id::{RunId, StepPath},
+        path::RepoPath,
+        world::Time,
+    },
+    model::run::{Failure, FailureKind, Run, Step, StepStatus, Usage},
+    ops::{self, Error, Private, Session},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// What a step came to, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    status: String,
+    out: Value,
+    exit: Option<i32>,
+    agent: Option<String>,
+    attempts: u32,
+    files: Vec<String>,
+    diff: String,
+    input: Option<u64>,
+    cached: Option<u64>,
+    output: Option<u64>,
+    cost: Option<u64>,
+    failure: Option<KeptFailure>,
+    key: String,
+    order: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptFailure {
+    kind: String,
+    text: String,
+}
+
+/// What somebody answered, as it is kept.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum KeptAnswer {
+    Yes,
+    No,
+    Rerun,
+    Text(String),
+}
+
+/// Writes a run of a workflow down.
+pub struct RunJournal {
+    recorder: Recorder,
+    steps: HashMap<StepPath, Step>,
+}
+
+impl RunJournal {
+    /// Begins with the steps that are known.
+    pub fn new(recorder: Recorder, steps: &[Step]) -> Self {
+        RunJournal { recorder, steps: steps.iter().map(|step| (step.path.clone(), step.clone())).collect() }
+    }
+
+    fn step(&mut self, path: &StepPath, subject: &str, change: impl FnOnce(&mut Step, Time)) -> Result<(), Unrecorded> {
+        let step = self.steps.entry(path.clone()).or_insert_with(|| Step::new(path.clone(), "block"));
+        change(step, ops::now());
+        self.recorder.outline(step.clone(), format!("{path}: {subject}"))
+    }
+
+    fn ended(&mut self, path: &StepPath, outcome: &Outcome) -> Result<(), Unrecorded> {
+        if outcome.status != StepStatus::Skipped {
+            let bytes = serde_json::to_vec(&Kept::of(outcome)).map_err(|error| Unrecorded(error.to_string()))?;
+            self.recorder
+                .keep(vec![(format!("result/{path}.json"), Private::Bytes(bytes))], format!("{path}: result"))?;
+        }
+        let (status, failure, files) = (outcome.status, outcome.failure.clone(), outcome.files.clone());
+        let (bytes, key) = (text_of(&outcome.out).len() as u64, outcome.key.clone());
+        self.step(path, status.as_str(), |step, now| {
+            step.status = status;
+            step.ended = Some(now);
+            step.failure = failure;
+            step.files = files;
+            step.bytes = bytes;
+            step.key = Some(key);
+        })
+    }
+
+    fn undone(&mut self, path: &StepPath, failure: &Option<Failure>) -> Result<(), Unrecorded> {
+        let bytes = serde_json::to_vec(&failure.as_ref().map(KeptFailure::of));
+        let bytes = bytes.map_err(|error| Unrecorded(error.to_string()))?;
+        self.recorder.keep(vec![(format!("undone/{path}.json"), Private::Bytes(bytes))], format!("{path}: undone"))?;
+        let status = if failure.is_some() { StepStatus::UndoFailed } else { StepStatus::Undone };
+        self.step(path, status.as_str(), |step, _| step.status = status)
+    }
+
+    fn write(&mut self, change: &Change) -> Result<(), Unrecorded> {
+        match change {
+            Change::Run(status) => {
+                let (status, now) = (*status, ops::now());
+                let end = move |run: &mut Run| {
+                    run.status = status;
+                    run.ended = status.is_final().then_some(now);
+                };
+                self.recorder.change(end, Vec::new(), status.as_str())
+            }
+            Change::Items { path, items } => {
+                let bytes = serde_json::to_vec(items).map_err(|error| Unrecorded(error.to_string()))?;
+                let entry = (format!("items/{path}.json"), Private::Bytes(bytes));
+                self.recorder.keep(vec![entry], format!("{path}: {} items", items.len()))
+            }
+            Change::Began { path, kind, key, .. } => self.step(path, "begins", |step, now| {
+                step.kind = (*kind).to_owned();
+                step.status = StepStatus::Running;
+                step.began = Some(now);
+                step.ended = None;
+                step.key = Some(key.clone()).filter(|key| !key.is_empty());
+            }),
+            // How it stands while it is at work is of no use to whoever goes on with it.
+            Change::Stands { path, status } => match status {
+                StepStatus::Asked | StepStatus::Lost | StepStatus::Waiting => {
+                    self.step(path, status.as_str(), |step, _| step.status = *status)
+                }
+                _ => Ok(()),
+            },
+            Change::Asked { path, question } => {
+                let entry = (format!("asked/{path}.txt"), Private::Bytes(question.as_bytes().to_vec()));
+                self.recorder.keep(vec![entry], format!("{path}: asks"))?;
+                self.step(path, "asks", |step, _| step.status = StepStatus::Asked)
+            }
+            Change::Ended { path, outcome } => self.ended(path, outcome),
+            Change::Undone { path, failure } => self.undone(path, failure),
+        }
+    }
+}
+
+impl Journal for RunJournal {
+    fn record(&mut self, change: &Change) -> Result<(), String> {
+        self.write(change).map_err(|error| error.to_string())
+    }
+}
+
+/// Keeps an answer for a run that waits, for whoever goes on with it.
+///
+/// # Errors
+/// When it can't be written.
+pub fn answer(recorder: &Recorder, path: &StepPath, answer: &Answer) -> Result<(), Unrecorded> {
+    let kept = match answer {
+        Answer::Yes => KeptAnswer::Yes,
+        Answer::No => KeptAnswer::No,
+        Answer::Rerun => KeptAnswer::Rerun,
+        Answer::Text(text) => KeptAnswer::Text(text.clone()),
+    };
+    let bytes = serde_json::to_vec(&kept).map_err(|error| Unrecorded(error.to_string()))?;
+    recorder.keep(vec![(format!("answer/{path}.json"), Private::Bytes(bytes))], format!("{path}: answered"))
+}
+
+/// What is known of a run that was begun before.
+///
+/// # Errors
+/// When it can't be read.
+pub fn recorded(session: &Session, id: &RunId, steps: &[Step]) -> Result<Recorded, Error> {
+    let mut known = Recorded::default();
+    for (path, bytes) in named(session, id, "result")? {
+        if let Some(outcome) = serde_json::from_slice::<Kept>(&bytes).ok().and_then(Kept::into_outcome) {
+            known.ended.insert(path, outcome);
+        }
+    }
+    for (path, bytes) in named(session, id, "items")? {
+        known.items.extend(serde_json::from_slice(&bytes).ok().map(|items| (path, items)));
+    }
+    for (path, bytes) in named(session, id, "answer")? {
+        let answer = serde_json::from_slice(&bytes).ok().map(|answer| match answer {
+            KeptAnswer::Yes => Answer::Yes,
+            KeptAnswer::No => Answer::No,
+            KeptAnswer::Rerun => Answer::Rerun,
+            KeptAnswer::Text(text) => Answer::Text(text),
+        });
+        known.answers.extend(answer.map(|answer| (path, answer)));
+    }
+    for (path, bytes) in named(session, id, "undone")? {
+        if let Ok(failure) = serde_json::from_slice::<Option<KeptFailure>>(&bytes) {
+            known.undone.insert(path, failure.map(KeptFailure::into_failure));
+        }
+    }
+    for step in steps {
+        match step.status {
+            StepStatus::Skipped => {
+                known.ended.insert(step.path.clone(), Outcome::of(StepStatus::Skipped));
+            }
+            _ if step.began.is_some() && !known.ended.contains_key(&step.path) => {
+                known.begun.insert(step.path.clone());
+            }
+            _ => {}
+        }
+    }
+    Ok(known)
+}
+
+/// What is kept of steps in a folder, by the step.
+fn named(session: &Session, id: &RunId, folder: &str) -> Result<Vec<(StepPath, Vec<u8>)>, Error> {
+    let files = session.files_of_run(id, folder)?;
+    let of_step = |(name, bytes): (String, Vec<u8>)| Some((name.strip_suffix(".json")?.parse().ok()?, bytes));
+    Ok(files.into_iter().filter_map(of_step).collect())
+}
+
+impl Kept {
+    fn of(outcome: &Outcome) -> Kept {
+        let Usage { input, cached, output, cost } = outcome.usage;
+        Kept {
+            status: outcome.status.to_string(),
+            out: outcome.out.clone(),
+            exit: outcome.exit,
+            agent: outcome.agent.clone(),
+            attempts: outcome.attempts,
+            files: outcome.files.iter().map(RepoPath::encoded).collect(),
+            diff: outcome.diff.clone(),
+            input,
+            cached,
+            output,
+            cost,
+            failure: outcome.failure.as_ref().map(KeptFailure::of),
+            key: outcome.key.clone(),
+            order: outcome.order,
+        }
+    }
+
+    fn into_outcome(self) -> Option<Outcome> {
+        let status = StepStatus::ALL.iter().copied().find(|status| status.as_str() == self.status)?;
+        Some(Outcome {
+            status,
+            out: self.out,
+            exit: self.exit,
+            agent: self.agent,
+            attempts: self.attempts,
+            files: self.files.iter().filter_map(|path| RepoPath::decode(path).ok()).collect(),
+            diff: self.diff,
+            usage: Usage { input: self.input, cached: self.cached, output: self.output, cost: self.cost },
+            failure: self.failure.map(KeptFailure::into_failure),
+            key: self.key,
+            order: self.order,
+        })
+    }
+}
+
+impl KeptFailure {
+    fn of(failure: &Failure) -> KeptFailure {
+        KeptFailure { kind: failure.kind.to_string(), text: failure.text.clone() }
+    }
+
+    fn into_failure(self) -> Failure {
+        let kind = FailureKind::ALL.iter().copied().find(|kind| kind.as_str() == self.kind);
+        Failure { kind: kind.unwrap_or(FailureKind::Internal), text: self.text }
+    }
+}

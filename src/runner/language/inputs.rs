@@ -1,0 +1,103 @@
+//! What a workflow is given: every value has the type of its default, or is told to be wrong before anything runs.
+
+use super::workflow::{Input, Workflow};
+use crate::base::text;
+use serde_json::{Map, Value};
+
+/// The inputs of a run, from words such as `feature=rate limiting`.
+///
+/// # Errors
+/// When one is not known, has another type, or is missing.
+pub fn parse(workflow: &Workflow, given: &[String]) -> Result<Map<String, Value>, String> {
+    let mut values = Map::new();
+    for word in given {
+        let Some((name, value)) = word.split_once('=') else {
+            return Err(format!("'{}' is no input: write it as name=value", text::one_line(word, 60)));
+        };
+        let input = known(workflow, name)?;
+        values.insert(name.to_owned(), of_word(input, value)?);
+    }
+    complete(workflow, values)
+}
+
+/// The same, from values.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn fit(workflow: &Workflow, given: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    for (name, value) in &given {
+        let input = known(workflow, name)?;
+        if !is_like(input, value) {
+            return Err(format!(
+                "the input {name} has to be {}, and is {}",
+                kind(input),
+                text::one_line(&value.to_string(), 60)
+            ));
+        }
+    }
+    complete(workflow, given)
+}
+
+fn complete(workflow: &Workflow, mut values: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    for input in &workflow.inputs {
+        if values.contains_key(&input.name) {
+            continue;
+        }
+        let Some(default) = &input.default else {
+            return Err(format!("{} needs the input {}", workflow.name, input.name));
+        };
+        values.insert(input.name.clone(), default.clone());
+    }
+    Ok(values)
+}
+
+fn known<'w>(workflow: &'w Workflow, name: &str) -> Result<&'w Input, String> {
+    let found = workflow.inputs.iter().find(|input| input.name == name);
+    found.ok_or_else(|| {
+        let nearest = text::nearest(name, workflow.inputs.iter().map(|input| input.name.as_str()));
+        let meant = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+        format!("{} has no input '{}'{meant}", workflow.name, text::one_line(name, 60))
+    })
+}
+
+/// What a word is as the type of the input. A list is written as one of TOML or JSON, or as words with commas between.
+fn of_word(input: &Input, word: &str) -> Result<Value, String> {
+    let wrong = || format!("the input {} has to be {}, and is '{}'", input.name, kind(input), text::one_line(word, 60));
+    let read: Option<Value> = match &input.default {
+        None | Some(Value::String(_) | Value::Null) => Some(Value::String(word.to_owned())),
+        Some(Value::Bool(_)) => match word {
+            "true" | "yes" => Some(Value::Bool(true)),
+            "false" | "no" => Some(Value::Bool(false)),
+            _ => None,
+        },
+        Some(Value::Array(_)) if !word.trim_start().starts_with('[') => {
+            let items = word.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Some(items.map(Value::from).collect())
+        }
+        Some(Value::Number(_) | Value::Array(_) | Value::Object(_)) => serde_json::from_str(word).ok(),
+    };
+    read.filter(|value| is_like(input, value)).ok_or_else(wrong)
+}
+
+/// Whether a value has the type of the default. Of a list only that it is one is asked.
+fn is_like(input: &Input, value: &Value) -> bool {
+    match &input.default {
+        None | Some(Value::String(_) | Value::Null) => value.is_string(),
+        Some(Value::Bool(_)) => value.is_boolean(),
+        Some(Value::Number(number)) if number.is_f64() => value.is_number(),
+        Some(Value::Number(_)) => value.is_i64() || value.is_u64(),
+        Some(Value::Array(_)) => value.is_array(),
+        Some(Value::Object(_)) => value.is_object(),
+    }
+}
+
+fn kind(input: &Input) -> &'static str {
+    match &input.default {
+        None | Some(Value::String(_) | Value::Null) => "a text",
+        Some(Value::Bool(_)) => "true or false",
+        Some(Value::Number(number)) if number.is_f64() => "a number",
+        Some(Value::Number(_)) => "a whole number",
+        Some(Value::Array(_)) => "a list",
+        Some(Value::Object(_)) => "a table",
+    }
+}

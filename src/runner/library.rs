@@ -1,0 +1,155 @@
+//! The workflows there are: those of the repository, then the user's, then those that come with git-aio.
+
+use super::{
+    builtin,
+    language::{Library, Surroundings},
+    work::{CALLER, Who},
+};
+use crate::{
+    base::text,
+    ops::workflow::{FOLDER, Roster, Texts, WorkFiles, name_of},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a workflow comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It comes with git-aio.
+    Builtin,
+    /// The user's own: the file.
+    Own(String),
+    /// The repository: the file, from the root.
+    Repository(String),
+    /// A file that was named.
+    Named(String),
+}
+
+/// All workflows.
+#[derive(Debug, Clone, Default)]
+pub struct Workflows {
+    texts: Texts,
+    /// Whether those of the repository count only when they are approved, as for running them.
+    is_strict: bool,
+    /// A file that stands for the workflow of its name.
+    named: Option<(String, String, String)>,
+}
+
+impl Workflows {
+    /// Those to look at: nothing of them is run.
+    pub fn to_look_at(texts: Texts) -> Workflows {
+        Workflows { texts, ..Workflows::default() }
+    }
+
+    /// Those to run.
+    pub fn to_run(texts: Texts) -> Workflows {
+        Workflows { texts, is_strict: true, named: None }
+    }
+
+    /// The same, with a file that was named in the place of the workflow called `name`.
+    pub fn with(self, name: &str, file: &str, text: String) -> Workflows {
+        Workflows { named: Some((name.to_owned(), file.to_owned(), text)), ..self }
+    }
+
+    /// Where the workflow of this name comes from, with its text.
+    pub fn find(&self, name: &str) -> Option<(Origin, &str)> {
+        if let Some((known, file, text)) = &self.named
+            && known == name
+        {
+            return Some((Origin::Named(file.clone()), text));
+        }
+        let file = format!("{name}.toml");
+        if let Some(text) = self.texts.repository.get(&file) {
+            return Some((Origin::Repository(format!("{FOLDER}/{file}")), text));
+        }
+        if let Some(text) = self.texts.own.get(&file) {
+            let folder = self.texts.own_folder.as_deref();
+            let path = folder.map_or_else(|| file.clone(), |folder| folder.join(&file).display().to_string());
+            return Some((Origin::Own(path), text));
+        }
+        builtin::find(name).map(|builtin| (Origin::Builtin, builtin.text))
+    }
+
+    /// Whether it can't be run, since nobody has approved it.
+    pub fn waits(&self, origin: &Origin) -> bool {
+        matches!(origin, Origin::Repository(_)) && !self.texts.is_approved
+    }
+}
+
+impl Library for Workflows {
+    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
+        let Some((origin, text)) = self.find(name) else { return Ok(None) };
+        if self.is_strict && self.waits(&origin) {
+            return Err(format!(
+                "{FOLDER}/{name}.toml is not approved; a person looks at it and does so by `git aio trust`"
+            ));
+        }
+        let file = match origin {
+            Origin::Builtin => format!("{name}.toml"),
+            Origin::Own(path) | Origin::Repository(path) | Origin::Named(path) => path,
+        };
+        Ok(Some((file, text.to_owned())))
+    }
+
+    fn include(&self, workflow: &str, path: &str) -> Result<String, String> {
+        let texts: &BTreeMap<String, String> = match self.find(workflow) {
+            Some((Origin::Repository(_) | Origin::Named(_), _)) => &self.texts.repository,
+            Some((Origin::Own(_), _)) => &self.texts.own,
+            _ => return Err("there is no such file".into()),
+        };
+        texts.get(path).cloned().ok_or_else(|| "there is no such file".into())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let files = self.texts.repository.keys().chain(self.texts.own.keys()).filter_map(|path| name_of(path));
+        let all: BTreeSet<&str> = files.chain(builtin::ALL.iter().map(|builtin| builtin.name)).collect();
+        all.into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// What a workflow sees of a repository.
+pub struct Seen {
+    /// The files; none in a bare repository.
+    pub files: Option<WorkFiles>,
+    /// Who may be given work.
+    pub roster: Roster,
+}
+
+impl Surroundings for Seen {
+    fn glob(&self, pattern: &str) -> Result<Vec<String>, String> {
+        self.files.as_ref().map_or_else(|| Ok(Vec::new()), |files| files.glob(pattern))
+    }
+
+    fn file(&self, path: &str, limit: usize) -> Result<String, String> {
+        self.files.as_ref().ok_or_else(|| format!("{path} is not there"))?.text(path, limit)
+    }
+
+    fn who(&self, word: &str) -> Result<Who, String> {
+        if word == CALLER {
+            return Ok(Who::Caller);
+        }
+        let has = |known: &[String], name: &str| known.iter().any(|one| one == name);
+        // A local model has whatever name a repository gives it, and where it has given none the next is asked.
+        let is_tool = |name: &str| has(&self.roster.tools, name) || name == "local";
+        let unknown = |what: &str, name: &str, known: &[String]| {
+            let nearest = text::nearest(name, known.iter().map(String::as_str));
+            let meant = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+            format!("there is no {what} '{}'{meant}", text::one_line(name, 60))
+        };
+        let agent = |tool: Option<&str>, persona: Option<&str>| {
+            Ok(Who::Agent { tool: tool.map(str::to_owned), persona: persona.map(str::to_owned) })
+        };
+        match word.split_once('/') {
+            Some((tool, _)) if !is_tool(tool) => Err(unknown("tool", tool, &self.roster.tools)),
+            Some((_, persona)) if !has(&self.roster.agents, persona) => {
+                Err(unknown("agent", persona, &self.roster.agents))
+            }
+            Some((tool, persona)) => agent(Some(tool), Some(persona)),
+            None if is_tool(word) => agent(Some(word), None),
+            None if has(&self.roster.agents, word) => agent(None, Some(word)),
+            None => {
+                let all: Vec<String> = self.roster.tools.iter().chain(&self.roster.agents).cloned().collect();
+                Err(unknown("tool or agent", word, &all))
+            }
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! A workflow, run from its beginning or from where somebody left it.
+//!
+//! What it was made of, it and all that it calls and includes, is kept as it was when it began, so that to edit or delete a
+//! file changes nothing about a run that goes on.
+
+use super::{
+    crew::{Ask, Crew, folder_of},
+    delegation::Driving,
+    dispatch::{self, Answer, Ended, Event, Given, Recorded, Stop},
+    journal::{self, RunJournal},
+    language::{Engine, Library, LoadError, inputs, load, workflow::Workflow},
+    library::Seen,
+    plan::{Plan, PlanError, plan},
+    recorder::{Book, Recorder},
+    step::Site,
+};
+use crate::{
+    base::id::{RunId, StepPath},
+    model::run::{Run, RunStatus, Step},
+    ops::{
+        Error, Session,
+        run::{Beginning, ShownRun},
+        verify::Interrupts,
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// Where what was asked for is kept.
+const SPEC: &str = "workflow.json";
+
+/// How often it is looked whether somebody wants to stop.
+const ASK: Duration = Duration::from_millis(20);
+
+/// What is to be run, and how.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Order {
+    /// The workflow.
+    pub name: String,
+    /// Its inputs, complete.
+    pub inputs: Map<String, Value>,
+    /// The event that it handles, and details of it.
+    pub event: Option<(String, Option<String>)>,
+    /// The most steps at once, whatever the workflow says.
+    pub max_parallel: Option<usize>,
+    /// Whether a person has said yes to guessed checks.
+    pub consents: bool,
+}
+
+/// What is kept of an order, with all texts that it was made of.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    order: Order,
+    texts: Texts,
+}
+
+/// The texts of workflows, as they were.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Texts {
+    /// By name: the text, and what the file is called.
+    workflows: BTreeMap<String, (String, String)>,
+    /// By the workflow and the path in it.
+    includes: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// What is to be done otherwise than before, of a run that goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Resumption {
+    /// Whether the files are read anew, and results are kept where nothing has changed for them.
+    pub updated: bool,
+    /// A step that is done again, with all that came after it.
+    pub rerun: Option<StepPath>,
+    /// Whether nothing more is done, and what was done is undone.
+    pub cancel: bool,
+}
+
+/// A run that has ended, or waits.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run as it was left.
+    pub run: ShownRun,
+    /// What came of it.
+    pub ended: Ended,
+}
+
+/// Why a workflow can't be run.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkflowError {
+    /// It can't be understood.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// There is no plan for it.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Its inputs are not what it wants.
+    #[error("{0}")]
+    Inputs(String),
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
+/// A workflow with its plan, ready to be run.
+pub struct Ready {
+    /// The workflow.
+    pub workflow: Arc<Workflow>,
+    /// Its plan.
+    pub plan: Plan,
+    engine: Arc<Engine>,
+    texts: Texts,
+}
+
+/// A library that remembers what was taken out of it.
+struct Remembering<'l> {
+    library: &'l dyn Library,
+    texts: Mutex<Texts>,
+}
+
+impl Library for Remembering<'_> {
+    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
+        let found = self.library.workflow(name)?;
+        if let Some(found) = &found {
+            self.texts().workflows.insert(name.to_owned(), found.clone());
+        }
+        Ok(found)
+    }
+
+    fn include(&self, workflow: &str, path: &str) -> Result<String, String> {
+        let text = self.library.include(workflow, path)?;
+        self.texts().includes.entry(workflow.to_owned()).or_default().insert(path.to_owned(), text.clone());
+        Ok(text)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.library.names()
+    }
+}
+
+impl Remembering<'_> {
+    fn texts(&self) -> std::sync::MutexGuard<'_, Texts> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Library for Texts {
+    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
+        Ok(self.workflows.get(name).cloned())
+    }
+
+    fn include(&self, workflow: &str, path: &str) -> Result<String, String> {
+        let found = self.includes.get(workflow).and_then(|includes| includes.get(path));
+        found.cloned().ok_or_else(|| format!("{path} was not there when the run began"))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.workflows.keys().cloned().collect()
+    }
+}
+
+/// Reads a workflow and plans it.
+///
+/// # Errors
+/// When it can't be understood, or there is no plan for it.
+pub fn ready(name: &str, library: &dyn Library, session: &Session) -> Result<Ready, WorkflowError> {
+    let remembering = Remembering { library, texts: Mutex::default() };
+    let engine = Arc::new(Engine::new(Arc::new(Seen { files: session.work_files(), roster: session.roster()? })));
+    let workflow = load(name, &remembering)?;
+    let plan = plan(&workflow)?;
+    let texts = remembering.texts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Ready { workflow, plan, engine, texts })
+}
+
+impl Ready {
+    /// The inputs of the workflow, from what was given as words.
+    ///
+    /// # Errors
+    /// When one is missing, unknown, or of another type.
+    pub fn inputs(&self, given: &[String]) -> Result<Map<String, Value>, WorkflowError> {
+        inputs::parse(&self.workflow, given).map_err(WorkflowError::Inputs)
+    }
+}
+
+/// Runs a workflow. `began` is told the run and its steps before anything is done.
+///
+/// # Errors
+/// When it can't begin, or can't be recorded.
+pub fn start(
+    session: &Session,
+    ready: &Ready,
+    order: Order,
+    driving: &Driving,
+    ask: Box<Ask>,
+    began: &dyn Fn(&Run),
+    tell: &mut dyn FnMut(&Event),
+) -> Result<Finished, WorkflowError> {
+    let beginning = beginning(session, ready, &order)?;
+    drive(session, ready, order, Book::New(beginning), &Resumption::default(), driving, ask, began, tell)
+}
+
+/// Begins a run that a process of its own goes on with, in the background.
+///
+/// # Errors
+/// When it can't begin, or no process can be started.
+pub fn begin_detached(
+    session: &Session,
+    ready: &Ready,
+    order: Order,
+    driving: &Driving,
+) -> Result<RunId, WorkflowError> {
+    let beginning = beginning(session, ready, &order)?;
+    let (recorder, recording, run, _) =
+        Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
+    let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
+    recorder.change(waits, Vec::new(), "to be gone on with").map_err(|error| Error::Busy(error.to_string()))?;
+    drop(recorder);
+    drop(recording);
+    session.resume_in_background(&run.id)?;
+    Ok(run.id)
+}
+
+fn beginning(session: &Session, ready: &Ready, order: &Order) -> Result<Beginning, Error> {
+    let kept = Kept { order: order.clone(), texts: ready.texts.clone() };
+    let spec = serde_json::to_vec(&kept).map_err(|error| Error::Busy(error.to_string()))?;
+    Ok(Beginning {
+        workflow: order.name.clone(),
+        title: ready.workflow.about.clone(),
+        by: session.who_is_it()?,
+        parent: None,
+        spec: vec![(SPEC.into(), spec)],
+    })
+}
+
+/// Goes on with a run of a workflow. `library` is looked at only where the files are to be read anew.
+///
+/// # Errors
+/// As for [`start`], and when there is nothing to go on with.
+#[expect(clippy::too_many_arguments, reason = "what a run needs from outside, each of its own kind")]
+pub fn resume(
+    session: &Session,
+    id: &RunId,
+    library: &dyn Library,
+    how: &Resumption,
+    driving: &Driving,
+    ask: Box<Ask>,
+    began: &dyn Fn(&Run),
+    tell: &mut dyn FnMut(&Event),
+) -> Result<Finished, WorkflowError> {
+    let Kept { order, texts } = kept(session, id)?;
+    let ready = match how.updated {
+        true => ready(&order.name, library, session)?,
+        false => ready(&order.name, &texts, session)?,
+    };
+    drive(session, &ready, order, Book::Known(id.clone()), how, driving, ask, began, tell)
+}
+
+/// What a run was asked for.
+fn kept(session: &Session, id: &RunId) -> Result<Kept, Error> {
+    let found = session.kept_of_run(id, &format!("spec/{SPEC}"))?;
+    found.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| Error::NotFound {
+        message: format!("what {id} was asked for is not in this clone"),
+        hint: Some("resume it in the clone where it began".into()),
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "what a run needs from outside, each of its own kind")]
+fn drive(
+    session: &Session,
+    ready: &Ready,
+    order: Order,
+    book: Book,
+    how: &Resumption,
+    driving: &Driving,
+    ask: Box<Ask>,
+    began: &dyn Fn(&Run),
+    tell: &mut dyn FnMut(&Event),
+) -> Result<Finished, WorkflowError> {
+    let watched = Interrupts::watch();
+    let interrupts = Arc::new(watched.map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?);
+    let root = session.root()?;
+    let (recorder, recording, run, steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
+    let id = run.id.clone();
+    began(&run);
+    let recorded = known(session, &id, &steps, how)?;
+    let site = Site {
+        root,
+        acting_as: driving.acting_as.clone(),
+        recorder: recorder.clone(),
+        consents: order.consents,
+        patience: driving.patience,
+        interrupts: Arc::clone(&interrupts),
+        keepers: Arc::default(),
+    };
+    let mut journal = RunJournal::new(recorder, &steps);
+    let writes = ready.plan.steps.iter().any(|step| !step.scope.is_empty());
+    let crew = Crew::at(site, session, steps, writes, ask)?;
+    let given = Given {
+        id: id.clone(),
+        dir: folder_of(session, &id),
+        engine: Arc::clone(&ready.engine),
+        inputs: order.inputs,
+        event: order.event,
+        isolation: ready.plan.isolation.clone(),
+        max_parallel: order.max_parallel,
+        recorded,
+        is_updated: how.updated,
+        is_cancelled: how.cancel,
+    };
+    let stop = Stop::default();
+    let ended =
+        stopping(&interrupts, &stop, || dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, tell));
+    let dismissed = crew.site().dismiss_keepers(session);
+    drop((crew, journal));
+    drop(recording);
+    dismissed?;
+    Ok(Finished { run: session.shown_run(&id)?, ended })
+}
+
+/// What is known of a run, but for what is to be done again.
+fn known(session: &Session, id: &RunId, steps: &[Step], how: &Resumption) -> Result<Recorded, Error> {
+    let mut recorded = journal::recorded(session, id, steps)?;
+    if let Some(path) = &how.rerun {
+        recorded.forget(path);
+    }
+    Ok(recorded)
+}
+
+/// Has `stop` said when somebody interrupts, as long as `work` goes on.
+fn stopping<T>(interrupts: &Interrupts, stop: &Stop, work: impl FnOnce() -> T) -> T {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                if interrupts.count() > 0 {
+                    stop.stop();
+                }
+                thread::park_timeout(ASK);
+            }
+        });
+        let done = work();
+        is_over.store(true, Ordering::Relaxed);
+        watcher.thread().unpark();
+        done
+    })
+}
+
+/// Keeps an answer for a step that waits for one. It is heard when the run is resumed.
+///
+/// # Errors
+/// When the run doesn't wait, or is being driven.
+pub fn answer(
+    session: &Session,
+    id: &RunId,
+    path: &StepPath,
+    answer: &Answer,
+    acting_as: Option<String>,
+) -> Result<(), Error> {
+    let shown = session.shown_run(id)?;
+    if !matches!(shown.run.status, RunStatus::Waiting | RunStatus::Interrupted | RunStatus::Lost) {
+        return Err(Error::Usage {
+            message: format!("{id} waits for no answer: it is {}", shown.run.status),
+            hint: Some("`git aio run show` tells how it stands".into()),
+        });
+    }
+    let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
+    let busy = |error: super::recorder::Unrecorded| Error::Busy(error.to_string());
+    journal::answer(&recorder, path, answer).map_err(busy)?;
+    let waits = |run: &mut Run| run.status = RunStatus::Waiting;
+    recorder.change(waits, Vec::new(), format!("{path}: answered")).map_err(busy)?;
+    drop(recorder);
+    drop(recording);
+    Ok(())
+}
