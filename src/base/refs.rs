@@ -9,9 +9,6 @@ pub trait RefStorage {
     /// What `name` points at, or `None` where there is no such ref.
     fn read(&self, name: &str) -> Result<Option<Oid>, RefError>;
 
-    /// All refs below `prefix`, which ends in a slash, by name.
-    fn below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, RefError>;
-
     /// Moves `name` from `expected` (`None`: it must not exist) to `new`, in one step, and writes the reflog line
     /// `message`. An error leaves the ref as it was; what goes wrong once it has moved is no error but a doubt.
     fn compare_and_swap(
@@ -27,6 +24,11 @@ pub trait RefStorage {
 
     /// All refs in `folders`, each of which ends in a slash, and what they point at. One that can't be read is left out.
     fn listed(&self, folders: &[&str]) -> Result<BTreeMap<String, Oid>, RefError>;
+
+    /// All refs below `prefix`, in the same way.
+    fn below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, RefError> {
+        self.listed(&[prefix])
+    }
 
     /// The values `name` had, newest first, as far as the reflog remembers.
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError>;

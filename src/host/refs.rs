@@ -57,14 +57,6 @@ impl RefStorage for GitRefs {
         self.git.resolve(name).map_err(|error| failed(name, "read", &error))
     }
 
-    fn below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, RefError> {
-        let args = ["for-each-ref", "--format=%(objectname) %(refname)", prefix];
-        let out = self.git.run(args).map_err(|error| failed(prefix, "read", &error))?;
-        let text = String::from_utf8_lossy(&out);
-        let one = |line: &str| line.split_once(' ').and_then(|(oid, name)| Some((name.to_owned(), oid.parse().ok()?)));
-        Ok(text.lines().filter_map(one).collect())
-    }
-
     fn compare_and_swap(
         &self,
         name: &str,

@@ -2,6 +2,7 @@
 
 mod book;
 mod ended;
+mod links;
 
 use super::{Error, Session, config::Configured};
 use crate::{
@@ -23,9 +24,6 @@ use std::{
 
 /// Most changes of one run that are listed.
 const MOST_EVENTS: usize = 10_000;
-
-/// Most claims that a run is linked to: its record has room for them.
-const MOST_LINKS: usize = 500;
 
 /// What is known of a run when it begins.
 #[derive(Debug, Clone)]

@@ -76,21 +76,6 @@ impl RefStorage for FileRefs<'_> {
         }
     }
 
-    fn below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, RefError> {
-        let failed = |reason: String| RefError::Failed { name: prefix.into(), verb: "read", reason };
-        let refs = self.repository.gix.references().map_err(|error| failed(error.to_string()))?;
-        let mut below = BTreeMap::new();
-        for found in refs.prefixed(prefix).map_err(|error| failed(error.to_string()))? {
-            let found = found.map_err(|error| failed(error.to_string()))?;
-            // None of ours is symbolic.
-            if let Some(oid) = found.target().try_id() {
-                let oid = oid.to_string().parse().map_err(|error| failed(format!("{error}")))?;
-                below.insert(found.name().as_bstr().to_string(), oid);
-            }
-        }
-        Ok(below)
-    }
-
     fn compare_and_swap(
         &self,
         name: &str,

@@ -37,10 +37,10 @@ use gix::{
 /// Most steps that are read of one run, and most of the folders they are in.
 const MOST_STEPS: usize = 20_000;
 
-/// How deep the folders of a run are at most.
-const MAX_PARTS: usize = 20;
 /// The longest chain that is followed.
 const LONGEST: usize = 100_000;
+/// How deep the folders of a run are at most.
+const MAX_PARTS: usize = 20;
 
 /// Where the record of the run itself is.
 const RUN: &str = "run.json";
@@ -204,8 +204,7 @@ impl Repository {
                     break;
                 }
                 match kind {
-                    // A step has sixteen parts at most, and the folder of all of them stands before.
-                    EntryKind::Tree if path.len() <= 16 => open.push(path),
+                    EntryKind::Tree if path.len() < MAX_PARTS => open.push(path),
                     EntryKind::Blob => match self.step_at(root, &path, &mut size) {
                         Ok(step) => steps.push(step),
                         Err(error) => damaged.push(error),

@@ -159,6 +159,9 @@ impl Resume {
                 "`git aio run show` tells how; `git aio run retry <step>` does a step again",
             ));
         }
+        if shown.is_elsewhere && !takeover::take_over(cx, session, &shown, self.run.is_some(), self.yes)? {
+            return Ok(Exit::Conflict);
+        }
         if !is_delegation(&shown.run.workflow) {
             let rerun = self.rerun.as_deref().map(step_path).transpose()?;
             let how = Resumption { updated: self.updated, rerun, cancel: false };
@@ -166,17 +169,6 @@ impl Resume {
         }
         if again {
             return Err(usage(format!("{id} is a delegation of one step"), "delegate the task again"));
-        }
-        if shown.is_elsewhere {
-            if self.run.is_none() {
-                return Err(usage(
-                    format!("{id} is driven in another clone"),
-                    "name it, if this clone is to take it over",
-                ));
-            }
-            if !takeover::take_over(cx, session, &id, self.yes)? {
-                return Ok(Exit::Conflict);
-            }
         }
         let live = Live::new(&cx.ui, self.jsonl);
         let driving = Driving { acting_as: cx.acting_as.clone(), patience: Duration::ZERO };

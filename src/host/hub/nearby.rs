@@ -18,8 +18,10 @@ use std::{
 pub struct Glance {
     /// The newest commit of its store.
     pub state: Option<Oid>,
-    /// What each clone says of who is there, and runs, by the refs that have them here once they are fetched.
-    pub others: BTreeMap<String, Oid>,
+    /// What each clone says of who is there, by the ref that has it here once it is fetched.
+    pub presences: BTreeMap<String, Oid>,
+    /// The runs, in the same way.
+    pub runs: BTreeMap<String, Oid>,
 }
 
 impl Hub {
@@ -57,11 +59,11 @@ impl Hub {
             if rest == "/state" {
                 glance.state = Some(oid);
             } else if let Some(clone) = rest.strip_prefix("-presence/") {
-                glance.others.insert(self.tracking(&format!("presence/{clone}")), oid);
-            } else if let Some(run) = rest.strip_prefix("-local/runs/") {
-                glance.others.insert(self.tracking(&format!("local/runs/{run}")), oid);
+                glance.presences.insert(self.tracking(&format!("presence/{clone}")), oid);
             } else if let Some(run) = rest.strip_prefix("/runs/") {
-                glance.others.insert(self.tracking(&format!("runs/{run}")), oid);
+                glance.runs.insert(self.tracking(&format!("runs/{run}")), oid);
+            } else if let Some(run) = rest.strip_prefix("-local/runs/") {
+                glance.runs.insert(self.tracking(&format!("local/runs/{run}")), oid);
             }
         }
         Some(glance)
@@ -89,15 +91,20 @@ mod tests {
             "refs/aio/other",
             "refs/aio/presence/x",
             "refs/aio-presence/ab",
-            "refs/aio/runs/r",
             "refs/aiox/y",
+            "refs/aio/runs/r",
+            "refs/aio-local/runs/r",
         ] {
             repo.git.run(["update-ref", name, oid.as_str()]).expect("a ref");
         }
         let glance = hub(repo.git.dir().to_owned()).glance().expect("a look");
-        let names: Vec<&String> = glance.others.keys().collect();
+        let names: Vec<&String> = glance.presences.keys().collect();
         assert_eq!(glance.state, Some(oid));
-        assert_eq!(names, ["refs/aio-sync/origin/presence/ab", "refs/aio-sync/origin/runs/r"]);
+        assert_eq!(names, ["refs/aio-sync/origin/presence/ab"]);
+        assert_eq!(glance.runs.keys().collect::<Vec<_>>(), ["refs/aio-sync/origin/runs/r"]);
+        let all = hub(repo.git.dir().to_owned()).with_private_runs(true).glance().expect("a look");
+        let names: Vec<&String> = all.runs.keys().collect();
+        assert_eq!(names, ["refs/aio-sync/origin/local/runs/r", "refs/aio-sync/origin/runs/r"]);
     }
 
     #[test]

@@ -1,14 +1,10 @@
 //! What the driver of a run writes.
 
-use super::{MOST_LINKS, RunBook};
+use super::RunBook;
 use crate::{
     base::{oid::Oid, refs::RefLogLine, text},
     host::fault,
-    model::{
-        claim::Holder,
-        run::{Run, Step},
-        view::View as _,
-    },
+    model::run::{Run, Step},
     ops::Error,
     store::{Private, RunEvent, StoreError, layout},
 };
@@ -53,27 +49,6 @@ impl RunBook<'_> {
         self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event)?;
         self.tip = Some(new);
         Ok(())
-    }
-
-    /// Links the run to the claims of those who have just begun to work for it. That they can't be read is no reason not to
-    /// record what happens.
-    fn link(&mut self, steps: &[&Step]) {
-        let working = steps.iter().filter_map(|step| step.attempts.last()?.instance.as_ref());
-        for worker in working {
-            if self.run.links.len() >= MOST_LINKS || !self.linked.insert(worker.clone()) {
-                continue;
-            }
-            let claims = self.session.snapshot().and_then(|snapshot| {
-                let holder = Holder::Instance(worker.clone());
-                Ok(snapshot.claims_of(&holder)?)
-            });
-            let known = &mut self.run.links;
-            for claim in claims.unwrap_or_default().into_iter().map(|claim| claim.id.to_string()) {
-                if known.len() < MOST_LINKS && !known.contains(&claim) {
-                    known.push(claim);
-                }
-            }
-        }
     }
 
     fn event(&self, subject: &str) -> RunEvent {

@@ -26,7 +26,7 @@ use crate::{
         apply::{Applied, Outcome, Refusal, apply},
         op::{Action, Op},
     },
-    ops::{Error, Notice, Session},
+    ops::{Error, Notice, Session, SyncRuns},
     store::{Ahead, Snapshot, StoreError, Transaction, layout},
 };
 use std::{
@@ -254,12 +254,18 @@ impl Exchange<'_> {
     /// fetched, or as we pushed them since.
     fn known_all(&self) -> Option<Option<Oid>> {
         let repository = &self.session.repository;
-        let Glance { state, others } = self.hub.glance()?;
-        let mut fetched = self.session.refs().below(&self.hub.tracking("")).ok()?;
+        let Glance { state, presences, runs } = self.hub.glance()?;
+        let refs = self.session.refs();
+        let fetched = refs.read(&self.hub.tracking("state")).ok()?;
         // What presence there is of this clone it will want to tell anew.
-        let is_known = fetched.remove(&self.hub.tracking("state")) == state || state.is_some() && state == self.tip();
+        let is_known = fetched == state || state.is_some() && state == self.tip();
         let is_here = state.as_ref().is_none_or(|state| repository.has(state));
-        (is_known && is_here && fetched == others).then_some(state)
+        let folders = ["presence/", "runs/", "local/runs/"].map(|folder| self.hub.tracking(folder));
+        let folders = folders.each_ref().map(String::as_str);
+        let wanted = if self.session.settings.sync_runs == SyncRuns::Full { &folders[..] } else { &folders[..2] };
+        let tracked = refs.listed(wanted).ok()?;
+        let there = presences.into_iter().chain(runs).collect();
+        (is_known && is_here && tracked == there).then_some(state)
     }
 
     /// Decides what is requested on the state of `tip`, and writes it without moving the local ref: what the hub

@@ -1,14 +1,33 @@
 //! Asking a person before a run of another clone goes on here.
 
 use crate::{
-    base::{id::RunId, text},
-    cli::cmd::Context,
-    ops::Session,
+    base::text,
+    cli::{
+        cmd::{Context, delegate::is_delegation},
+        error::usage,
+    },
+    ops::{Session, run::ShownRun},
     runner::delegation::spec_of,
 };
 
 /// Has this clone drive a run of another one, whose words are not ours: what it would run here, a person has to have seen.
-pub(super) fn take_over(cx: &Context, session: &Session, id: &RunId, yes: bool) -> anyhow::Result<bool> {
+pub(super) fn take_over(
+    cx: &Context,
+    session: &Session,
+    shown: &ShownRun,
+    is_named: bool,
+    yes: bool,
+) -> anyhow::Result<bool> {
+    let id = &shown.run.id;
+    if !is_named {
+        return Err(usage(format!("{id} is driven in another clone"), "name it, if this clone is to take it over"));
+    }
+    if !is_delegation(&shown.run.workflow) {
+        return Err(usage(
+            format!("{id} is a workflow that another clone drives, and only delegations are taken over"),
+            "resume it there",
+        ));
+    }
     let seen = session.what_may_be_taken_over(id)?;
     let delegation = spec_of(session, id)?;
     let mut commands = session.commands_of(delegation.verify.as_deref().unwrap_or_default())?;
