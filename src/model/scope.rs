@@ -125,6 +125,19 @@ impl Scope {
         Place::Path(if fold { path.folded() } else { path })
     }
 
+    /// Whether all that `other` covers is surely covered by this, too. Of two patterns that is known only where they are the
+    /// same.
+    pub fn includes(&self, other: &Scope, fold: bool) -> bool {
+        match (self, other) {
+            (_, Scope::File(path)) => self.covers_any(std::slice::from_ref(path), fold),
+            (Scope::Directory(folder), Scope::Directory(_) | Scope::Pattern(_)) => {
+                let folder = if fold { folder.folded() } else { folder.clone() };
+                matches!(other.place(fold), Place::Path(path) if path.is_within(&folder))
+            }
+            (one, other) => one == other,
+        }
+    }
+
     /// Whether the file `path` belongs to the scope; with `fold`, as a case-insensitive file system sees it.
     ///
     /// That is the same as whether the scope overlaps with that one file, and costs as much: to ask one scope about
@@ -166,6 +179,24 @@ mod tests {
 
     fn path(text: &str) -> RepoPath {
         RepoPath::from_bytes(text.as_bytes()).expect(text)
+    }
+
+    #[test]
+    fn what_is_surely_included_is_told_and_no_more() {
+        let scope = |kind, target| Scope::parse(kind, target).expect("a scope");
+        let (src, lib, glob) = (scope("directory", "src"), scope("file", "src/lib.rs"), scope("pattern", "src/**/*.rs"));
+        for (outer, inner, includes) in [
+            (&src, &lib, true),
+            (&src, &glob, true),
+            (&src, &scope("directory", "src/a"), true),
+            (&src, &scope("directory", "srcs"), false),
+            (&glob, &lib, true),
+            (&glob, &glob, true),
+            (&glob, &src, false),
+            (&lib, &src, false),
+        ] {
+            assert_eq!(outer.includes(inner, false), includes, "{outer:?} {inner:?}");
+        }
     }
 
     #[test]

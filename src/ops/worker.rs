@@ -65,6 +65,22 @@ impl Session {
         }
     }
 
+    /// The first of `scope` that is not within `cap`, both in the words of a workflow.
+    ///
+    /// # Errors
+    /// When a word is no scope.
+    pub fn beyond(&self, cap: &[String], scope: &[String]) -> Result<Option<String>, Error> {
+        let fold = self.snapshot()?.folds_case();
+        let allowed = self.scopes(cap)?;
+        for word in scope {
+            let target = self.target(None, OsStr::new(word))?;
+            if !allowed.iter().any(|allowed| allowed.scope.includes(&target.scope, fold)) {
+                return Ok(Some(word.clone()));
+            }
+        }
+        Ok(None)
+    }
+
     /// Registers a worker, which lives as long as this process, and claims `scope` for it, all or none.
     ///
     /// # Errors

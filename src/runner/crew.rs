@@ -33,6 +33,8 @@ pub struct Crew {
     /// The steps that a driver before this one has begun.
     known: HashMap<StepPath, Step>,
     base: Option<Oid>,
+    /// What the steps may write at most; anything where nothing is said.
+    cap: Vec<String>,
     ask: Box<Ask>,
 }
 
@@ -50,7 +52,31 @@ impl Crew {
             kept.map_err(|Unrecorded(why)| Error::Busy(why))?;
             base = Some(tree);
         }
-        Ok(Crew { site, known, base, ask })
+        Ok(Crew { site, known, base, cap: Vec::new(), ask })
+    }
+
+    /// One whose steps may write within `cap` only: who chooses a scope may be an agent.
+    #[must_use]
+    pub fn within(self, cap: Vec<String>) -> Crew {
+        Crew { cap, ..self }
+    }
+
+    /// Why a step may not be done, where its scope is not within that of the workflow.
+    fn objection(&self, work: &Work) -> Option<Failure> {
+        if self.cap.is_empty() || work.scope.is_empty() {
+            return None;
+        }
+        let beyond = self.session().and_then(|session| session.beyond(&self.cap, &work.scope));
+        let text = match beyond {
+            Ok(None) => return None,
+            Ok(Some(word)) => format!(
+                "{} is not within the scope of the workflow: {}",
+                text::one_line(&word, 200),
+                text::one_line(&self.cap.join(", "), 400)
+            ),
+            Err(error) => error.to_string(),
+        };
+        Some(Failure { kind: FailureKind::Scope, text })
     }
 
     /// Where it works.
@@ -98,6 +124,9 @@ fn revert(session: &Session, attempt: &Attempt) -> Result<(), Error> {
 
 impl Execute for Crew {
     fn run(&self, work: &Work, tell: &dyn Fn(Moment), stop: &Stop) -> Done {
+        if let Some(failure) = self.objection(work) {
+            return Done::failed(failure);
+        }
         let stop = stop.clone();
         let interrupts = Arc::new(self.site.interrupts.or(move || stop.is_set()));
         let site = Site { interrupts, ..self.site.clone() };

@@ -340,7 +340,8 @@ impl Doer<'_> {
 }
 
 impl Done {
-    fn failed(failure: Failure) -> Done {
+    /// Of a step that was not even begun.
+    pub fn failed(failure: Failure) -> Done {
         Done {
             status: StepStatus::Failed,
             out: Value::Null,

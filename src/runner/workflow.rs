@@ -8,7 +8,7 @@ use super::{
     delegation::Driving,
     dispatch::{self, Answer, Ended, Event, Given, Recorded, Stop},
     journal::{self, RunJournal},
-    language::{Engine, Library, LoadError, inputs, load, workflow::Workflow},
+    language::{Engine, Library, LoadError, engine::value_of, inputs, load, workflow::Workflow},
     library::Seen,
     plan::{Plan, PlanError, plan},
     recorder::{Book, Recorder},
@@ -301,7 +301,9 @@ fn drive(
     };
     let mut journal = RunJournal::new(recorder, &steps);
     let writes = ready.plan.steps.iter().any(|step| !step.scope.is_empty());
-    let crew = Crew::at(site, session, steps, writes, ask)?;
+    let names = value_of(&serde_json::json!({ "inputs": order.inputs }));
+    let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
+    let crew = Crew::at(site, session, steps, writes, ask)?.within(cap);
     let given = Given {
         id: id.clone(),
         dir: folder_of(session, &id),
