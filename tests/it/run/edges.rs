@@ -1,0 +1,3 @@
+//! What is refused before anything is done.
+
+use super::*;
