@@ -3,7 +3,9 @@
 
 mod edges;
 mod patterns;
+mod shipped;
 mod stop;
+mod undo;
 mod way;
 
 use crate::{

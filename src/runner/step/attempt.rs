@@ -7,7 +7,7 @@ use super::{
     text_of, with_hint,
 };
 use crate::{
-    base::{id::InstanceId, path::RepoPath, text},
+    base::{id::InstanceId, oid::Oid, path::RepoPath, text},
     model::{
         run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
         verify::Verdict,
@@ -117,11 +117,11 @@ impl Doer<'_> {
             Ok(plan) => plan,
             Err(failure) => return self.not_begun(label, failure),
         };
-        let place = match scope {
-            [] => None,
-            scope => {
+        let place = match self.with_result(scope) {
+            claimed if claimed.is_empty() => None,
+            claimed => {
                 self.status(StepStatus::Claiming);
-                match self.enter(tool, title, scope) {
+                match self.enter(tool, title, &claimed) {
                     Ok(place) => Some(place),
                     Err(_) if self.site.is_stopped() => return Ok(Tried::Stopped),
                     Err(failure) => return self.not_begun(label, failure),
@@ -203,6 +203,7 @@ impl Doer<'_> {
     fn send(&self, means: &Means<'_>, place: Option<&Place>, number: u32, plan: &Plan) -> Result<Ended, Error> {
         let run = self.site.recorder.run();
         let folder = self.session.make_run_folder(run)?;
+        let writes = place.filter(|place| !place.is_kept_for_result);
         let log = folder.join(format!("{}.{number}.log", self.step.path.as_str().replace('/', ".")));
         let mark = self.mark(number);
         let dir = place.map_or_else(|| self.site.root.clone(), |place| self.dir_of(place));
@@ -210,9 +211,9 @@ impl Doer<'_> {
             prompt: &means.prompt,
             stdin: self.work.stdin.as_deref().map(str::as_bytes),
             dir: &dir,
-            may_write: place.is_some(),
+            may_write: writes.is_some(),
             schema: means.schema.as_deref(),
-            instance: place.map(|place| &place.worker.id),
+            instance: writes.map(|place| &place.worker.id),
             env: &self.work.env,
             mark: &mark,
             log: &log,
@@ -221,7 +222,7 @@ impl Doer<'_> {
         };
         // The lint is run once early, after the first file that was changed: what is wrong is known while it is little.
         let lint = plan.checks.iter().find(|check| check.name == LINT && check.hindrance.is_none());
-        let lint = lint.filter(|_| place.is_some());
+        let lint = lint.filter(|_| writes.is_some());
         thread::scope(|scope| {
             let (mut beaten, mut early) = (Instant::now(), None);
             let mut hear = |heard: Heard| {
@@ -363,17 +364,40 @@ impl Doer<'_> {
     }
 
     /// What is to become of a usable result beside being told: saved, taken back, committed.
-    fn put_to_use(&self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
-        self.take_back(place, traces)?;
-        self.save_and_commit(value, &traces.inside, &place.worker.id)
+    fn put_to_use(&mut self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
+        if self.work.save.is_none() {
+            self.take_back(place, traces)?;
+            return self.commit_if_wanted(value, &traces.inside, &place.worker.id);
+        }
+        let failed = |error: Error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) };
+        self.save(self.session_in(place), value)?;
+        // The result is a change like those of whoever worked for it.
+        let traces = self.traces(place).map_err(failed)?;
+        self.take_back(place, &traces)?;
+        self.note_changes(traces.kept, &traces.inside).map_err(internal)?;
+        self.commit_if_wanted(value, &traces.inside, &place.worker.id)
     }
 
-    /// All but the first of these, which change nothing where they were done before.
-    pub(super) fn save_and_commit(&self, value: &Value, files: &[RepoPath], by: &InstanceId) -> Result<(), Failure> {
-        if let Some(save) = &self.work.save {
-            let written = self.session.save(save, text_of(value).as_bytes());
-            written.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })?;
+    /// Takes into the record what has changed since it answered.
+    pub(super) fn note_changes(&mut self, kept: Oid, files: &[RepoPath]) -> Result<(), Unrecorded> {
+        let path = format!("snap/{}.{}/after", self.step.path, self.number());
+        self.site.recorder.keep(vec![(path, Private::Tree(kept.clone()))], format!("{}: saved", self.step.path))?;
+        if let Some(attempt) = self.step.attempts.last_mut() {
+            attempt.after = Some(kept);
+            attempt.files = files.to_vec();
         }
+        Ok(())
+    }
+
+    /// Saves the result, where it is to be saved. To do it again changes nothing.
+    pub(super) fn save(&self, there: &Session, value: &Value) -> Result<(), Failure> {
+        let Some(save) = &self.work.save else { return Ok(()) };
+        let written = there.save(save, text_of(value).as_bytes());
+        written.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })
+    }
+
+    /// Commits, where that is wanted. To do it again changes nothing.
+    pub(super) fn commit_if_wanted(&self, value: &Value, files: &[RepoPath], by: &InstanceId) -> Result<(), Failure> {
         match self.work.contract.commit {
             true if self.may_be_committed() => self.commit(files, value, by),
             true => {

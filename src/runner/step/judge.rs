@@ -130,7 +130,7 @@ impl Doer<'_> {
     /// Makes the checks, one after the other. The first that fails is enough, and the rest is not made.
     fn check(&self, plan: &Plan, place: Option<&Place>, traces: Option<&Traces>) -> (Vec<Checked>, bool) {
         let mut all = Vec::new();
-        if let Some(traces) = traces {
+        if let Some(traces) = traces.filter(|_| place.is_some_and(|place| !place.is_kept_for_result)) {
             all.push(Checked::of_scope(named(&traces.inside)));
             if self.work.contract.verify.as_ref().is_some_and(Vec::is_empty) {
                 all.push(Checked::left_out());
