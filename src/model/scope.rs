@@ -184,7 +184,8 @@ mod tests {
     #[test]
     fn what_is_surely_included_is_told_and_no_more() {
         let scope = |kind, target| Scope::parse(kind, target).expect("a scope");
-        let (src, lib, glob) = (scope("directory", "src"), scope("file", "src/lib.rs"), scope("pattern", "src/**/*.rs"));
+        let (src, lib, glob) =
+            (scope("directory", "src"), scope("file", "src/lib.rs"), scope("pattern", "src/**/*.rs"));
         for (outer, inner, includes) in [
             (&src, &lib, true),
             (&src, &glob, true),

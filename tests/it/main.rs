@@ -43,6 +43,8 @@ mod push;
 mod race;
 mod real_agents;
 mod release;
+#[cfg(unix)]
+mod run;
 mod shared;
 mod smoke;
 mod staged;

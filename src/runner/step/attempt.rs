@@ -106,13 +106,11 @@ impl Doer<'_> {
             Ok(plan) => plan,
             Err(failure) => return self.not_begun(label, failure),
         };
-        // The file of the result is written by us, and is claimed as well.
-        let claimed = self.with_save(scope);
-        let place = match claimed.as_slice() {
-            [] => None,
+        let place = match self.with_result(scope) {
+            claimed if claimed.is_empty() => None,
             claimed => {
                 self.status(StepStatus::Claiming);
-                match self.enter(tool, title, claimed, !scope.is_empty()) {
+                match self.enter(tool, title, &claimed) {
                     Ok(place) => Some(place),
                     Err(_) if self.site.is_stopped() => return Ok(Tried::Stopped),
                     Err(failure) => return self.not_begun(label, failure),
@@ -194,6 +192,7 @@ impl Doer<'_> {
     fn send(&self, means: &Means<'_>, place: Option<&Place>, number: u32, plan: &Plan) -> Result<Ended, Error> {
         let run = self.site.recorder.run();
         let folder = self.session.make_run_folder(run)?;
+        let writes = place.filter(|place| !place.is_kept_for_result);
         let log = folder.join(format!("{}.{number}.log", self.step.path.as_str().replace('/', ".")));
         let mark = self.mark(number);
         let dir = place.map_or_else(|| self.site.root.clone(), |place| self.dir_of(place));
@@ -201,9 +200,9 @@ impl Doer<'_> {
             prompt: &means.prompt,
             stdin: self.work.stdin.as_deref().map(str::as_bytes),
             dir: &dir,
-            may_write: place.is_some_and(|place| place.may_write),
+            may_write: writes.is_some(),
             schema: means.schema.as_deref(),
-            instance: place.map(|place| &place.worker.id),
+            instance: writes.map(|place| &place.worker.id),
             env: &self.work.env,
             mark: &mark,
             log: &log,
@@ -212,7 +211,7 @@ impl Doer<'_> {
         };
         // The lint is run once early, after the first file that was changed: what is wrong is known while it is little.
         let lint = plan.checks.iter().find(|check| check.name == LINT && check.hindrance.is_none());
-        let lint = lint.filter(|_| place.is_some());
+        let lint = lint.filter(|_| writes.is_some());
         thread::scope(|scope| {
             let (mut beaten, mut early) = (Instant::now(), None);
             let mut hear = |heard: Heard| {
@@ -306,9 +305,8 @@ impl Doer<'_> {
         }
         if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces) {
             self.judged(&judged)?;
-            match self.put_to_use(value, place, traces) {
-                Ok(()) => self.saved(place)?,
-                Err(failure) => judged.result = Err(failure),
+            if let Err(failure) = self.put_to_use(value, place, traces) {
+                judged.result = Err(failure);
             }
         }
         if let Err(failure) = &mut judged.result

@@ -21,7 +21,7 @@ use crate::{
     },
     runner::{
         document::fenced,
-        work::{Moment, Who},
+        work::{Action, Moment, Who},
     },
 };
 use serde_json::{Value, json};
@@ -72,7 +72,9 @@ impl Doer<'_> {
         place: Option<&Place>,
         traces: Option<&Traces>,
     ) -> Judged {
-        if let Some(failure) = unusable(ended) {
+        // Most commands have nothing to say when all is well.
+        let may_be_silent = matches!(self.work.action, Action::Run { .. });
+        if let Some(failure) = unusable(ended).filter(|why| why.kind != FailureKind::Empty || !may_be_silent) {
             return Judged::not(failure, ended.retry_is_useless());
         }
         let value = match self.shaped(ended.told.structured.as_ref(), &ended.told.result) {
@@ -128,7 +130,7 @@ impl Doer<'_> {
     /// Makes the checks, one after the other. The first that fails is enough, and the rest is not made.
     fn check(&self, plan: &Plan, place: Option<&Place>, traces: Option<&Traces>) -> (Vec<Checked>, bool) {
         let mut all = Vec::new();
-        if let Some(traces) = traces {
+        if let Some(traces) = traces.filter(|_| place.is_some_and(|place| !place.is_kept_for_result)) {
             all.push(Checked::of_scope(named(&traces.inside)));
             if self.work.contract.verify.as_ref().is_some_and(Vec::is_empty) {
                 all.push(Checked::left_out());

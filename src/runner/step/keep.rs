@@ -1,27 +1,24 @@
 //! What becomes of a result that is usable: it is saved, taken back, and committed.
 
 use super::{
-    Doer,
+    Doer, internal,
     judge::Judged,
     place::{Place, Traces},
     text_of, with_hint,
 };
 use crate::{
-    base::{id::InstanceId, path::RepoPath, text},
+    base::{id::InstanceId, oid::Oid, path::RepoPath, text},
     model::{
         run::{Failure, FailureKind, Stage},
         verify::Verdict,
     },
-    ops::Private,
+    ops::{Error, Private, Session},
     runner::{
         recorder::Unrecorded,
         work::{Action, Isolation, Moment},
     },
 };
 use serde_json::Value;
-
-/// The folder in which agents leave files for each other.
-const SHARED: &str = ".context";
 
 impl Doer<'_> {
     /// Records that it is usable, where more is to come of it than being told: that is not to be done twice.
@@ -40,44 +37,40 @@ impl Doer<'_> {
     }
 
     /// What is to become of a usable result beside being told: saved, taken back, committed.
-    pub(super) fn put_to_use(&self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
-        self.take_back(place, traces)?;
-        self.save_and_commit(value, &traces.inside, &place.worker.id)
+    pub(super) fn put_to_use(&mut self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
+        if self.work.save.is_none() {
+            self.take_back(place, traces)?;
+            return self.commit_if_wanted(value, &traces.inside, &place.worker.id);
+        }
+        let failed = |error: Error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) };
+        self.save(self.session_in(place), value)?;
+        // The result is a change like those of whoever worked for it.
+        let traces = self.traces(place).map_err(failed)?;
+        self.take_back(place, &traces)?;
+        self.note_changes(traces.kept, &traces.inside).map_err(internal)?;
+        self.commit_if_wanted(value, &traces.inside, &place.worker.id)
     }
 
-    /// What is claimed: the scope, and the file that the result is saved to.
-    pub(super) fn with_save(&self, scope: &[String]) -> Vec<String> {
-        let save = self.work.save.as_ref().and_then(|path| path.to_os()?.to_str().map(|path| format!("./{path}")));
-        scope.iter().cloned().chain(save.filter(|save| !scope.contains(save))).collect()
-    }
-
-    /// Once the result is saved, it is a part of what the attempt has changed.
-    pub(super) fn saved(&mut self, place: &Place) -> Result<(), Unrecorded> {
-        let Some(save) = &self.work.save else { return Ok(()) };
-        let Ok(traces) = self.traces(place) else { return Ok(()) };
-        let number = self.number();
-        let entry = (format!("snap/{}.{number}/after", self.step.path), Private::Tree(traces.kept.clone()));
-        self.site.recorder.keep(vec![entry], format!("{}: saved", self.step.path))?;
+    /// Takes into the record what has changed since it answered.
+    pub(super) fn note_changes(&mut self, kept: Oid, files: &[RepoPath]) -> Result<(), Unrecorded> {
+        let path = format!("snap/{}.{}/after", self.step.path, self.number());
+        self.site.recorder.keep(vec![(path, Private::Tree(kept.clone()))], format!("{}: saved", self.step.path))?;
         if let Some(attempt) = self.step.attempts.last_mut() {
-            attempt.after = Some(traces.kept);
-            attempt.files = traces.inside;
-            if !attempt.files.contains(save) {
-                attempt.files.push(save.clone());
-            }
+            attempt.after = Some(kept);
+            attempt.files = files.to_vec();
         }
         Ok(())
     }
 
-    /// All but the first of these, which change nothing where they were done before.
-    pub(super) fn save_and_commit(&self, value: &Value, files: &[RepoPath], by: &InstanceId) -> Result<(), Failure> {
-        if let Some(save) = &self.work.save {
-            // What agents leave there for each other is nobody's to commit.
-            if save.components().next() == Some(SHARED.as_bytes()) {
-                let _ = self.session.exclude(save);
-            }
-            let written = self.session.save(save, text_of(value).as_bytes());
-            written.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })?;
-        }
+    /// Saves the result, where it is to be saved. To do it again changes nothing.
+    pub(super) fn save(&self, there: &Session, value: &Value) -> Result<(), Failure> {
+        let Some(save) = &self.work.save else { return Ok(()) };
+        let written = there.save(save, text_of(value).as_bytes());
+        written.map_err(|error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) })
+    }
+
+    /// Commits, where that is wanted. To do it again changes nothing.
+    pub(super) fn commit_if_wanted(&self, value: &Value, files: &[RepoPath], by: &InstanceId) -> Result<(), Failure> {
         match self.work.contract.commit {
             true if self.may_be_committed() => self.commit(files, value, by),
             true => {

@@ -22,13 +22,14 @@ const NAMED: usize = 10;
 /// How often it is tried again to claim what somebody else holds.
 const AGAIN: Duration = Duration::from_millis(250);
 
+/// The folder for what workflows tell each other by files.
+const SCRATCH: &str = ".context/";
+
 /// Most bytes of a diff that a result carries.
 const MAX_DIFF: usize = 256 * 1024;
 
 /// The place of an attempt that may write.
 pub(super) struct Place {
-    /// Whether whoever works there may write, and not only we.
-    pub(super) may_write: bool,
     pub(super) worker: Worker,
     pub(super) before: Capture,
     /// That, as a tree that can be referred to.
@@ -37,6 +38,8 @@ pub(super) struct Place {
     isolated: Option<(Isolated, Session)>,
     /// In which case the work tree of everybody is looked at, too.
     main: Option<Capture>,
+    /// Whether nothing is written here but the result itself, by us.
+    pub(super) is_kept_for_result: bool,
 }
 
 /// What an attempt has changed.
@@ -51,16 +54,13 @@ pub(super) struct Traces {
 
 impl Doer<'_> {
     /// Claims the scope for a worker of its own, and sees what is there.
-    pub(super) fn enter(
-        &mut self,
-        tool: &str,
-        task: &str,
-        scope: &[String],
-        may_write: bool,
-    ) -> Result<Place, Failure> {
+    pub(super) fn enter(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Place, Failure> {
+        let is_kept_for_result = self.work.scope.is_empty();
         let worker = self.hire(tool, task, scope)?;
-        match self.look_around(&worker) {
-            Ok((before, kept, isolated, main)) => Ok(Place { may_write, worker, before, kept, isolated, main }),
+        match self.hide_scratch(scope).and_then(|()| self.look_around(&worker, scope)) {
+            Ok((before, kept, isolated, main)) => {
+                Ok(Place { worker, before, kept, isolated, main, is_kept_for_result })
+            }
             Err(error) => {
                 let _ = self.session.dismiss(&worker.id);
                 Err(Failure { kind: FailureKind::Internal, text: with_hint(&error) })
@@ -68,13 +68,28 @@ impl Doer<'_> {
         }
     }
 
+    /// What a step claims: where it may write, and where its result is to be.
+    pub(super) fn with_result(&self, scope: &[String]) -> Vec<String> {
+        let save = self.work.save.iter().map(|save| format!("./{save}"));
+        scope.iter().cloned().chain(save).collect()
+    }
+
+    /// What workflows tell each other by files is nobody's work, and git is not to see it.
+    fn hide_scratch(&self, scope: &[String]) -> Result<(), Error> {
+        let is_in_it = |word: &&String| word.trim_start_matches("./").starts_with(SCRATCH);
+        let Some(word) = scope.iter().find(is_in_it) else { return Ok(()) };
+        let path = RepoPath::from_bytes(word.trim_start_matches("./").as_bytes());
+        path.map_or(Ok(()), |path| self.session.exclude(&path))
+    }
+
     #[expect(clippy::type_complexity, reason = "the parts of a place, which its one caller puts together")]
     fn look_around(
         &self,
         worker: &Worker,
+        scope: &[String],
     ) -> Result<(Capture, Oid, Option<(Isolated, Session)>, Option<Capture>), Error> {
-        let here = self.session.capture_before(&self.session.scopes(&self.work.scope)?)?;
-        if self.work.isolation == Isolation::Claims {
+        let here = self.session.capture_before(&self.session.scopes(scope)?)?;
+        if self.work.isolation == Isolation::Claims || self.work.scope.is_empty() {
             let kept = self.session.capture_to_tree(&here)?;
             return Ok((here, kept, None, None));
         }
@@ -138,6 +153,8 @@ impl Doer<'_> {
         let changes = session.changed_between(&place.before, &after)?;
         let (inside, beside): (Vec<_>, Vec<_>) = paths(changes).partition(|path| place.worker.may_write(path));
         let mut strays = match &place.main {
+            // Who may write nothing is not the one who did.
+            _ if place.is_kept_for_result => Vec::new(),
             // In a work tree of its own nobody else has changed anything.
             Some(_) => beside,
             None => session.strays(&place.worker, &beside)?,

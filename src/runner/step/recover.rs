@@ -7,8 +7,12 @@
 
 use super::{Doer, End, internal, joined};
 use crate::{
+    base::path::RepoPath,
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
-    ops::{Error, Private, worktree::Removed},
+    ops::{
+        Error, Private,
+        worktree::{Capture, Removed},
+    },
     runner::{
         recorder::Unrecorded,
         work::{Isolation, Moment},
@@ -81,13 +85,35 @@ impl Doer<'_> {
         let (before, after) = (attempt.before.as_ref()?, attempt.after.as_ref()?);
         let before = self.session.capture_from_tree(before).ok()?;
         let after = self.session.capture_from_tree(after).ok()?;
-        let scope = self.work.scope.clone();
+        let scope = self.with_result(&self.work.scope);
         let tool = attempt.instance.as_ref().map_or(super::attempt::SHELL, |instance| instance.tool()).to_owned();
         let worker = self.hire(&tool, "", &scope).ok()?;
-        let done = self.restore(&after, &before, &attempt.files).is_ok()
-            && self.save_and_commit(&value, &attempt.files, &worker.id).is_ok();
+        let files = self.put_to_use_as(attempt, &value, &before, &after);
+        let done = files.is_some_and(|files| self.commit_if_wanted(&value, &files, &worker.id).is_ok());
         let _ = self.session.dismiss(&worker.id);
         done.then_some(value)
+    }
+
+    /// The files that an attempt has changed, when all of them and its result are where they are to be.
+    fn put_to_use_as(
+        &mut self,
+        attempt: &Attempt,
+        value: &Value,
+        before: &Capture,
+        after: &Capture,
+    ) -> Option<Vec<RepoPath>> {
+        self.restore(after, before, &attempt.files).ok()?;
+        let Some(save) = self.work.save.clone() else { return Some(attempt.files.clone()) };
+        self.save(&self.session, value).ok()?;
+        let now = self.session.capture_after(before).ok()?;
+        let mut files = attempt.files.clone();
+        let is_seen = self.session.changed_between(before, &now).ok()?.iter().any(|change| change.path == save);
+        if is_seen && !files.contains(&save) {
+            files.push(save);
+        }
+        let kept = self.session.capture_to_tree(&now).ok()?;
+        self.note_changes(kept, &files).ok()?;
+        Some(files)
     }
 
     /// Removes the work trees in which this run worked apart. What was done in them goes with them.

@@ -1,0 +1,92 @@
+//! Workflows, carried out by stand-ins that really edit files in a real repository: what is shipped, and what is written in
+//! a repository of one's own.
+
+mod edges;
+mod patterns;
+mod shipped;
+mod stop;
+mod undo;
+mod way;
+
+use crate::{
+    env::{Ended, Refs, Repo, TestEnvironment, run},
+    fake::{Agents, Do},
+};
+use serde_json::Value;
+use std::{collections::BTreeMap, fs, path::Path, thread, time::Duration};
+
+/// What says in these tests that the code is in order: nothing in it is broken.
+const CHECK: &str = "if grep -rn BROKEN src; then exit 1; fi\n";
+
+/// A machine with stand-ins and a repository, whose configuration is approved with these workflows.
+fn place<'e>(env: &'e TestEnvironment, workflows: &[(&str, &str)]) -> (Agents, Repo<'e>) {
+    let files = [
+        (".aio/config.toml", "[verify]\ntest = \"sh check.sh\"\n"),
+        ("check.sh", CHECK),
+        ("README.md", "# demo\n"),
+        ("src/auth/login.rs", "fn login() {}\n"),
+        ("src/main.rs", "fn main() {}\n"),
+    ];
+    let workflows: Vec<(String, &str)> =
+        workflows.iter().map(|(name, text)| (format!(".aio/workflows/{name}.toml"), *text)).collect();
+    let workflows: Vec<(&str, &str)> = workflows.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let repo = env.repo_with("demo", Refs::Files, "sha1", &[&files[..], &workflows].concat());
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    (Agents::in_(env), repo)
+}
+
+/// A run, with its answer in JSON and its exit code.
+fn told(repo: &Repo<'_>, args: &[&str]) -> (Value, i32) {
+    answer(&repo.aio(&[&["run"], args, &["--json"]].concat()))
+}
+
+fn answer(ended: &Ended) -> (Value, i32) {
+    let answer = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    (answer, ended.code)
+}
+
+/// How a run stands.
+fn status(told: &Value) -> &str {
+    told["run"]["status"].as_str().unwrap_or_else(|| panic!("{told:#}"))
+}
+
+/// The steps of a run and how they stand.
+fn steps(told: &Value) -> BTreeMap<String, String> {
+    let steps = told["run"]["steps"].as_array().unwrap_or_else(|| panic!("{told:#}"));
+    let word = |step: &Value, key: &str| step[key].as_str().unwrap_or_else(|| panic!("{step:#}")).to_owned();
+    steps.iter().map(|step| (word(step, "id"), word(step, "status"))).collect()
+}
+
+/// What happened, a line of JSON each, but for the answer at the end; and that.
+fn events(ended: &Ended) -> (Vec<Value>, Value) {
+    let mut lines: Vec<Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let last = lines.pop().unwrap_or_else(|| panic!("{ended:?}"));
+    (lines, last)
+}
+
+/// The lines of a file, or none where there is no such file.
+fn lines(path: &Path) -> Vec<String> {
+    fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// Nobody holds anything, no worker is left, and no work tree beside that of everybody.
+fn assert_free(repo: &Repo<'_>) {
+    let (status, _) = answer(&repo.aio(&["status", "--json"]));
+    let count = |key: &str| status[key].as_array().unwrap_or_else(|| panic!("{status:#}")).len();
+    assert_eq!((count("claims"), count("instances")), (0, 0), "{status:#}");
+    assert_eq!(repo.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited in vain: {what}");
+}

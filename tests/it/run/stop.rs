@@ -1,0 +1,3 @@
+//! Runs that are stopped or killed, and gone on with.
+
+use super::*;

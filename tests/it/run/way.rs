@@ -1,0 +1,98 @@
+//! How steps are done: side by side, apart, and by whom.
+
+use super::*;
+
+#[test]
+fn two_that_write_at_once_work_apart_and_their_changes_come_back() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nscope = [\"src/a\"]\nverify = []\nagent = \"claude\"\nprompt = \"Do one\"\n\
+                [[step]]\nid = \"b\"\nneeds = []\nscope = [\"src/b\"]\nverify = []\nagent = \"claude\"\nprompt = \"Do two\"\n";
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[("flow", flow)]);
+    let meet = |mine: &str, other: &str| {
+        format!("touch '{}/{mine}'; until [ -e '{0}/{other}' ]; do sleep 0.02; done", env.path().display())
+    };
+    agents.plays_when("claude", "Do one", &[Do::Edit("src/a", "a\n"), Do::Run(&meet("1", "2")), Do::Say("one")]);
+    agents.plays_when("claude", "Do two", &[Do::Edit("src/b", "b\n"), Do::Run(&meet("2", "1")), Do::Say("two")]);
+    let plan = repo.ok(&["run", "flow", "--dry-run"]);
+    assert!(plan.contains("work tree"), "{plan}");
+    let (told, code) = told(&repo, &["flow"]);
+    assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+    let dirs: Vec<_> = agents.calls("claude").into_iter().map(|call| call.dir).collect();
+    assert!(dirs[0] != dirs[1] && dirs.iter().all(|dir| *dir != repo.dir), "{dirs:?}");
+    assert_eq!((lines(&repo.dir.join("src/a")), lines(&repo.dir.join("src/b"))), (vec!["a".into()], vec!["b".into()]));
+    assert_free(&repo);
+}
+
+#[test]
+fn never_more_are_at_work_than_may_be() {
+    let line = "echo + >>../log; sleep 0.05; echo - >>../log; echo {{ item }}";
+    let flow = format!("about = \"x\"\n[[step]]\nid = \"a\"\nfor_each = \"range(12) | list\"\nrun = \"{line}\"\n");
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", &flow)]);
+    for most in [1, 3] {
+        fs::write(repo.dir.join("../log"), "").unwrap();
+        let (told, code) = told(&repo, &["flow", "--max-parallel", &most.to_string()]);
+        assert_eq!((code, told["result"].as_array().unwrap().len()), (0, 12), "{told:#}");
+        let (mut now, mut peak) = (0, 0);
+        for line in lines(&repo.dir.join("../log")) {
+            now += if line == "+" { 1 } else { -1 };
+            peak = peak.max(now);
+        }
+        assert!(peak <= most && now == 0, "{peak} of {most}");
+    }
+}
+
+#[test]
+fn two_hundred_items_are_done_once_each_and_in_their_order() {
+    let flow = "about = \"x\"\n[limits]\nmax_steps = 300\n[[step]]\nid = \"a\"\nfor_each = \"range(200) | list\"\nrun = \"echo {{ item }} >>../log; echo {{ item }}\"\n\
+                [[step]]\nid = \"sum\"\nrun = \"wc -l\"\nstdin = \"{{ steps.a.out | join('\\n') }}\\n\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    let (told, code) = told(&repo, &["flow", "--max-parallel", "8"]);
+    assert_eq!((code, told["result"].as_str().map(str::trim)), (0, Some("200")), "{:#}", told["hints"]);
+    let mut log: Vec<u32> = lines(&repo.dir.join("../log")).iter().map(|line| line.parse().unwrap()).collect();
+    log.sort_unstable();
+    assert_eq!(log, (0..200).collect::<Vec<_>>());
+    assert_eq!(steps(&told).len(), 202);
+    assert_free(&repo);
+}
+
+#[test]
+fn the_next_of_a_list_is_asked_when_one_fails() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nagent = [\"gemini\", \"codex/implementer\", \"claude\"]\nscope = [\"src/**\"]\nprompt = \"Do it\"\n";
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[("flow", flow)]);
+    agents.plays("codex", &[Do::Edit("src/main.rs", "BROKEN\n"), Do::Say("Done.")]);
+    agents.plays("claude", &[Do::Run("cp src/main.rs ../seen"), Do::Edit("src/main.rs", "fine\n"), Do::Say("Done.")]);
+    let (told, code) = told(&repo, &["flow"]);
+    let tries: Vec<_> = told["run"]["steps"][0]["tries"].as_array().unwrap().iter().collect();
+    let kinds: Vec<_> = tries.iter().map(|one| one["failure"]["kind"].as_str().unwrap_or("ok")).collect();
+    assert_eq!((code, kinds), (0, vec!["absent", "check", "ok"]), "{told:#}");
+    assert_eq!(
+        (lines(&repo.dir.join("../seen")), lines(&repo.dir.join("src/main.rs"))),
+        (vec!["fn main() {}".into()], vec!["fine".into()])
+    );
+    assert_free(&repo);
+}
+
+#[test]
+fn a_result_is_saved_only_where_nobody_else_works() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nagent = \"claude\"\nprompt = \"Say it\"\nsave = \"src/said.md\"\ncompensate = \"revert\"\n\
+                [[step]]\nid = \"b\"\nrun = \"cat src/said.md; test ! -e ../fail\"\n";
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[("flow", flow)]);
+    agents.plays("claude", &[Do::Say("said")]);
+    let other = repo.register("codex");
+    repo.ok_as(&other, &["claim", "src/said.md"]);
+    let (held, code) = told(&repo, &["flow", "--wait", "0s"]);
+    assert_eq!((code, agents.calls("claude").len()), (3, 0), "{held:#}");
+    repo.ok_as(&other, &["unregister"]);
+    let (done, code) = told(&repo, &["flow"]);
+    assert_eq!((code, &done["result"]), (0, &"said".into()), "{done:#}");
+    assert_eq!(done["run"]["steps"][0]["files"], serde_json::json!(["src/said.md"]));
+    fs::write(repo.dir.join("../fail"), "").unwrap();
+    fs::remove_file(repo.dir.join("src/said.md")).unwrap();
+    let (undone, code) = told(&repo, &["flow"]);
+    assert_eq!((code, status(&undone), repo.dir.join("src/said.md").exists()), (6, "undone", false), "{undone:#}");
+    assert_free(&repo);
+}
