@@ -318,6 +318,23 @@ pub struct CheckRecord {
     pub digest: Option<String>,
 }
 
+impl Usage {
+    /// Both together. What neither says stays unsaid.
+    #[must_use]
+    pub fn and(self, other: Usage) -> Usage {
+        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (None, None) => None,
+            (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
+        };
+        Usage {
+            input: sum(self.input, other.input),
+            cached: sum(self.cached, other.cached),
+            output: sum(self.output, other.output),
+            cost: sum(self.cost, other.cost),
+        }
+    }
+}
+
 impl Step {
     /// A step that has not begun.
     pub fn new(path: StepPath, kind: &str) -> Step {

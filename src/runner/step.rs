@@ -325,7 +325,7 @@ impl Doer<'_> {
             Ok(()) => failure,
             Err(error) => Some(internal(error)),
         };
-        let usage = self.step.attempts.iter().fold(Usage::default(), |sum, attempt| add(sum, attempt.usage));
+        let usage = self.step.attempts.iter().fold(Usage::default(), |sum, attempt| sum.and(attempt.usage));
         Done {
             status: if failure.is_some() { StepStatus::Failed } else { self.step.status },
             out,
@@ -384,18 +384,5 @@ fn joined(results: Vec<Value>) -> Value {
     match results.iter().all(Value::is_string) {
         true => Value::String(results.iter().map(text_of).collect::<Vec<_>>().join("\n\n")),
         false => Value::Array(results),
-    }
-}
-
-fn add(a: Usage, b: Usage) -> Usage {
-    let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
-        (None, None) => None,
-        (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
-    };
-    Usage {
-        input: sum(a.input, b.input),
-        cached: sum(a.cached, b.cached),
-        output: sum(a.output, b.output),
-        cost: sum(a.cost, b.cost),
     }
 }

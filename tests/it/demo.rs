@@ -24,11 +24,16 @@ fn it_shows_the_main_job_and_leaves_nothing_behind() {
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{}", ended.stdout);
     let typed = ended.stdout.lines().filter(|line| line.contains("$ ")).count();
     assert!(typed > 30, "{}", ended.stdout);
-    for told in ["already claimed: src/auth/login.ts", "commit refused", "accepted handoff-", "taken over from gemini-"]
-    {
+    for told in [
+        "already claimed: src/auth/login.ts",
+        "commit refused",
+        "accepted handoff-",
+        "taken over from gemini-",
+        "checked by @test: passed",
+    ] {
         assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
     }
-    assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("kept ")).count(), 9, "{}", ended.stdout);
+    assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("kept ")).count(), 10, "{}", ended.stdout);
     assert_eq!(leftovers(&env), 0);
 }
 
@@ -77,5 +82,8 @@ fn a_kept_repository_is_where_it_is_said_to_be() {
     assert!(steps.iter().all(|step| step["unmet"].as_array().unwrap().is_empty() && !step["facts"][0].is_null()));
     let kept = answer["kept"].as_str().unwrap();
     let log = run(env.command("git", kept.as_ref()).args(["log", "--format=%s"]));
-    assert_eq!(log.stdout, "Limit the rate of logins\nTell of the API\nBegin the shop\n");
+    assert_eq!(
+        log.stdout,
+        "Set the limit of logins\nSay how work is checked\nLimit the rate of logins\nTell of the API\nBegin the shop\n"
+    );
 }
