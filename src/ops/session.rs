@@ -163,9 +163,14 @@ impl Session {
 
     /// How the refs of this repository are read and moved.
     pub(super) fn refs(&self) -> Box<dyn RefStorage + '_> {
+        self.refs_kept(self.settings.durability)
+    }
+
+    /// The same, where a write is as sure as that.
+    pub(super) fn refs_kept(&self, durability: Durability) -> Box<dyn RefStorage + '_> {
         match self.repository.ref_backend() {
             RefBackend::Files => {
-                let durable = self.settings.durability == Durability::Synced;
+                let durable = durability == Durability::Synced;
                 Box::new(FileRefs::new(&self.repository, durable, |step| fault::at(&self.env, step.as_str())))
             }
             RefBackend::Git => Box::new(GitRefs::new(self.bare_git(), self.repository.common_dir())),

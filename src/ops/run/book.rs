@@ -6,7 +6,7 @@ use crate::{
     host::fault,
     model::run::{Run, Step},
     ops::Error,
-    store::{Private, RunEvent, StoreError, layout},
+    store::{Durability, Private, RunEvent, StoreError, layout},
 };
 
 impl RunBook<'_> {
@@ -64,7 +64,9 @@ impl RunBook<'_> {
         let number = self.writes.get() + 1;
         self.writes.set(number);
         fault::at(&self.session.env, &format!("run-before-{number}"));
-        let moved = self.session.refs().compare_and_swap(&format!("{folder}{}", self.run.id), old, new, &line);
+        // As with the objects: a power failure may take the last of it away, and then that is done again.
+        let refs = self.session.refs_kept(Durability::Unsynced);
+        let moved = refs.compare_and_swap(&format!("{folder}{}", self.run.id), old, new, &line);
         fault::at(&self.session.env, &format!("run-after-{number}"));
         match moved {
             Ok(_) => Ok(()),
