@@ -405,6 +405,7 @@ impl Resume {
         }
         if !is_delegation(&shown.run.workflow) {
             let rerun = self.rerun.as_deref().map(step_path).transpose()?;
+            rerun.iter().try_for_each(|step| known_step(&shown, step))?;
             let how = Resumption { updated: self.updated, rerun, cancel: false };
             return go_on(cx, session, &id, &how, self.jsonl);
         }
@@ -437,15 +438,27 @@ impl Retry {
         let Some(step) = step else {
             return Err(usage("no step is named", "name one as run/step; `git aio run show` lists them"));
         };
+        known_step(&session.shown_run(&id)?, &step)?;
         let how = Resumption { rerun: Some(step), ..Resumption::default() };
         go_on(cx, session, &id, &how, self.jsonl)
     }
 }
 
+/// A step can be done again only where it was come to.
+fn known_step(shown: &ShownRun, path: &StepPath) -> anyhow::Result<()> {
+    if shown.steps.iter().any(|step| step.path == *path) {
+        return Ok(());
+    }
+    let names = shown.steps.iter().map(|step| step.path.as_str());
+    let meant = text::nearest(path.as_str(), names).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    Err(usage(format!("{} has no step {path}{meant}", shown.run.id), "`git aio run show` lists its steps"))
+}
+
 /// A run and a step of it, as `run/step`, or as a step of the newest run.
 fn run_and_step(session: &Session, word: &str) -> anyhow::Result<(RunId, Option<StepPath>)> {
     let (first, rest) = word.split_once('/').map_or((word, None), |(first, rest)| (first, Some(rest)));
-    match session.find_run(Some(first)) {
+    // As in `run diff`, /step is a step of the newest.
+    match session.find_run(Some(first).filter(|first| !first.is_empty())) {
         Ok(id) => Ok((id, rest.map(step_path).transpose()?)),
         Err(error) => {
             let newest = session.find_run(None)?;
