@@ -290,6 +290,9 @@ fn drive(
     let id = run.id.clone();
     began(&run);
     let recorded = known(session, &id, &steps, how)?;
+    if how.rerun.is_some() {
+        journal::forget(&recorder, &steps, &recorded).map_err(|error| Error::Busy(error.to_string()))?;
+    }
     let site = Site {
         root,
         acting_as: driving.acting_as.clone(),
@@ -301,7 +304,7 @@ fn drive(
     };
     let mut journal = RunJournal::new(recorder, &steps);
     let writes = ready.plan.steps.iter().any(|step| !step.scope.is_empty());
-    let crew = Crew::at(site, session, steps, writes, ask)?;
+    let crew = Crew::at(site, session, steps, &recorded, writes, ask)?;
     let given = Given {
         id: id.clone(),
         dir: folder_of(session, &id),
