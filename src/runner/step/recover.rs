@@ -9,7 +9,10 @@ use super::{Doer, End, internal, joined};
 use crate::{
     base::path::RepoPath,
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
-    ops::{Error, Private, worktree::{Capture, Removed}},
+    ops::{
+        Error, Private,
+        worktree::{Capture, Removed},
+    },
     runner::{
         recorder::Unrecorded,
         work::{Isolation, Moment},

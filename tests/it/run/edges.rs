@@ -71,7 +71,8 @@ fn events_are_lines_of_json_and_none_is_told_twice() {
         assert_eq!(stood.iter().filter(|word| *word == end).count(), 1, "{step}: {stood:?}");
         assert!(stood.windows(2).all(|two| two[0] != two[1]), "{step}: {stood:?}");
     }
-    let items: Vec<_> = events.iter().filter(|event| event["event"] == "item_result").map(|event| &event["out"]).collect();
+    let items: Vec<_> =
+        events.iter().filter(|event| event["event"] == "item_result").map(|event| &event["out"]).collect();
     assert_eq!(items.len(), 2, "{ended:?}");
     let runs: Vec<_> = events.iter().filter(|event| event["event"] == "run").map(|event| &event["status"]).collect();
     assert_eq!(runs, ["running", "complete"]);
@@ -85,7 +86,8 @@ fn without_a_terminal_an_ask_waits_for_an_answer_and_shows_how_to_give_it() {
     let (_, repo) = place(&env, &[("flow", flow)]);
     let ended = repo.aio(&["run", "flow"]);
     assert_eq!((ended.code, &ended.stdout[..]), (5, ""), "{ended:?}");
-    for part in ["asks", "Ship it?", "Really?", "go waits: `git aio run answer flow-", "then `git aio run resume flow-"] {
+    for part in ["asks", "Ship it?", "Really?", "go waits: `git aio run answer flow-", "then `git aio run resume flow-"]
+    {
         assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
     }
     let again = repo.aio(&["run", "resume"]);

@@ -47,7 +47,8 @@ fn three_explorers_work_at_once_and_what_they_find_is_combined() {
     let env = TestEnvironment::new();
     let (agents, repo) = place(&env, &[]);
     for (needle, word) in [("Analyze auth", "auth"), ("Analyze the data", "db"), ("Analyze the API", "api")] {
-        let meet = format!("touch ../{word}; until [ -e ../auth ] && [ -e ../db ] && [ -e ../api ]; do sleep 0.02; done");
+        let meet =
+            format!("touch ../{word}; until [ -e ../auth ] && [ -e ../db ] && [ -e ../api ]; do sleep 0.02; done");
         agents.plays_when("claude", needle, &[Do::Run(&meet), Do::Say(&format!("{word} is fine"))]);
     }
     agents.plays_when("claude", "Combine these findings", &[Do::Say("all is fine")]);

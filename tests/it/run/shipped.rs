@@ -3,11 +3,7 @@
 use super::*;
 
 /// What one of them leaves where `rules` say what is done for whom: the answer, what was asked, and how the files are then.
-fn ran(
-    rules: &[(&str, &[Do<'_>])],
-    args: &[&str],
-    look: impl FnOnce(&Value, i32, &[String], &Repo<'_>),
-) {
+fn ran(rules: &[(&str, &[Do<'_>])], args: &[&str], look: impl FnOnce(&Value, i32, &[String], &Repo<'_>)) {
     let env = TestEnvironment::new();
     let (agents, repo) = place(&env, &[]);
     rules.iter().for_each(|(needle, acts)| agents.plays_when("claude", needle, acts));
@@ -78,7 +74,11 @@ fn parts_are_worked_on_side_by_side_and_put_together() {
     ];
     ran(rules, &["orchestrator-workers", "-i", "task=Two files"], |told, code, prompts, repo| {
         assert_eq!((code, &told["result"], prompts.len()), (0, &"Both are there.".into(), 5), "{told:#}");
-        assert!(["one is there", "two is there", "looked"].iter().all(|said| prompts[4].contains(said)), "{}", prompts[4]);
+        assert!(
+            ["one is there", "two is there", "looked"].iter().all(|said| prompts[4].contains(said)),
+            "{}",
+            prompts[4]
+        );
         assert_eq!(read(repo, "src/one.rs") + &read(repo, "src/two.rs"), "one\ntwo\n");
     });
 }
@@ -99,7 +99,10 @@ fn a_team_hands_its_plan_down_and_the_cheap_part_is_saved_as_a_file() {
         assert_eq!(read(repo, "backend/routes/auth.py"), "def route(): pass\n# reviewed\n");
         assert_eq!(read(repo, ".context/architecture-plan.md"), "Three layers.\n");
         assert_eq!((&steps(told)["check"][..], &steps(told)["debug"][..]), ("failed", "ok"));
-        assert_eq!(told["run"]["steps"].as_array().unwrap().iter().find(|step| step["id"] == "boilerplate").unwrap()["files"], serde_json::json!(["backend/routes/auth.py"]));
+        assert_eq!(
+            told["run"]["steps"].as_array().unwrap().iter().find(|step| step["id"] == "boilerplate").unwrap()["files"],
+            serde_json::json!(["backend/routes/auth.py"])
+        );
     });
 }
 
@@ -191,7 +194,11 @@ fn every_bug_of_a_report_is_fixed_and_what_is_fixed_is_committed() {
         ("Write a detailed commit", &[Do::Say("Fix the login")]),
     ];
     ran(rules, &["bug-sweep", "-i", "report=README.md"], |told, code, prompts, repo| {
-        assert_eq!((code, status(told), subject(repo)), (0, "all_transactions_complete", "Fix the login".into()), "{told:#}");
+        assert_eq!(
+            (code, status(told), subject(repo)),
+            (0, "all_transactions_complete", "Fix the login".into()),
+            "{told:#}"
+        );
         assert_eq!(repo.git(&["show", "--format=", "--name-only"]), "src/auth/login.rs\n");
         assert!(prompts.last().unwrap().contains("Fixed: B1\nNot fixed: B2"), "{}", prompts.last().unwrap());
         assert_eq!(read(repo, "src/main.rs"), "fn main() {}\n", "what broke it was put back");
@@ -278,11 +285,15 @@ fn patterns_are_composed_with_their_inputs() {
         ("Current task:", &[Do::Say("noted")]),
         ("You are the supervisor", &[Do::Say(r#"{"done":true,"why":"x","tasks":[]}"#)]),
     ];
-    let args = ["adapt", "-i", "goal=Build it", "-i", "scope=src/**", "-i", r#"criteria=["grep -q built src/main.rs"]"#];
+    let args =
+        ["adapt", "-i", "goal=Build it", "-i", "scope=src/**", "-i", r#"criteria=["grep -q built src/main.rs"]"#];
     ran(rules, &args, |told, code, prompts, repo| {
         assert_eq!((code, status(told), prompts.len()), (0, "complete", 6), "{told:#}");
         let steps = steps(told);
-        assert_eq!((&steps["refactor"][..], &steps["enhance"][..], &steps["enhance/build"][..]), ("skipped", "ok", "ok"));
+        assert_eq!(
+            (&steps["refactor"][..], &steps["enhance"][..], &steps["enhance/build"][..]),
+            ("skipped", "ok", "ok")
+        );
         assert_eq!(&steps["final/project/1/check"], "ok", "{told:#}");
         assert_eq!(read(repo, "src/main.rs"), "built\n");
     });

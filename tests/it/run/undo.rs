@@ -73,16 +73,24 @@ fn a_migration_is_switched_back_and_taken_back_when_its_smoke_test_fails() {
     let (agents, repo) = place(&env, &[]);
     let plan = r#"{"name":"add","steps":["add it"],"risk":"high"}"#;
     agents.plays_when("claude", "Plan an expand", &[Do::Say(plan)]);
-    let write = [
-        Do::Edit("migrations/add/up.sql", "up\n"),
-        Do::Edit("migrations/add/down.sql", "down\n"),
-        Do::Say("Written."),
-    ];
+    let write =
+        [Do::Edit("migrations/add/up.sql", "up\n"), Do::Edit("migrations/add/down.sql", "down\n"), Do::Say("Written.")];
     agents.plays_when("claude", "Write migrations", &write);
     let log = |name: &str, word: &str| format!("{name}=echo {word} $(cat \"$1\") >>../log");
     let args = [
-        "migrate", "-i", "change=A column", "-i", &log("apply", "apply"), "-i", "backup=echo kept >\"$1\"",
-        "-i", "switch=echo switch >>../log", "-i", "switch_back=echo back >>../log", "-i", "smoke=exit 1",
+        "migrate",
+        "-i",
+        "change=A column",
+        "-i",
+        &log("apply", "apply"),
+        "-i",
+        "backup=echo kept >\"$1\"",
+        "-i",
+        "switch=echo switch >>../log",
+        "-i",
+        "switch_back=echo back >>../log",
+        "-i",
+        "smoke=exit 1",
     ];
     let (first, code) = told(&repo, &args);
     assert_eq!((code, status(&first)), (5, "waiting"), "{first:#}");

@@ -8,7 +8,9 @@ fn two_that_write_at_once_work_apart_and_their_changes_come_back() {
                 [[step]]\nid = \"b\"\nneeds = []\nscope = [\"src/b\"]\nverify = []\nagent = \"claude\"\nprompt = \"Do two\"\n";
     let env = TestEnvironment::new();
     let (agents, repo) = place(&env, &[("flow", flow)]);
-    let meet = |mine: &str, other: &str| format!("touch '{}/{mine}'; until [ -e '{0}/{other}' ]; do sleep 0.02; done", env.path().display());
+    let meet = |mine: &str, other: &str| {
+        format!("touch '{}/{mine}'; until [ -e '{0}/{other}' ]; do sleep 0.02; done", env.path().display())
+    };
     agents.plays_when("claude", "Do one", &[Do::Edit("src/a", "a\n"), Do::Run(&meet("1", "2")), Do::Say("one")]);
     agents.plays_when("claude", "Do two", &[Do::Edit("src/b", "b\n"), Do::Run(&meet("2", "1")), Do::Say("two")]);
     let plan = repo.ok(&["run", "flow", "--dry-run"]);
@@ -66,7 +68,10 @@ fn the_next_of_a_list_is_asked_when_one_fails() {
     let tries: Vec<_> = told["run"]["steps"][0]["tries"].as_array().unwrap().iter().collect();
     let kinds: Vec<_> = tries.iter().map(|one| one["failure"]["kind"].as_str().unwrap_or("ok")).collect();
     assert_eq!((code, kinds), (0, vec!["absent", "check", "ok"]), "{told:#}");
-    assert_eq!((lines(&repo.dir.join("../seen")), lines(&repo.dir.join("src/main.rs"))), (vec!["fn main() {}".into()], vec!["fine".into()]));
+    assert_eq!(
+        (lines(&repo.dir.join("../seen")), lines(&repo.dir.join("src/main.rs"))),
+        (vec!["fn main() {}".into()], vec!["fine".into()])
+    );
     assert_free(&repo);
 }
 
