@@ -1,9 +1,9 @@
 //! Who carries out the steps of a workflow, in the work tree of whoever began it.
 
 use super::{
-    dispatch::{Answer, Execute, Stop},
+    dispatch::{Answer, Execute, Recorded, Stop},
     recorder::Unrecorded,
-    step::{Site, carry_out},
+    step::{Site, as_it_ended, carry_out},
     work::{Done, Moment, Work},
 };
 use crate::{
@@ -16,7 +16,11 @@ use crate::{
     model::run::{Attempt, Failure, FailureKind, Step},
     ops::{Error, Private, Session},
 };
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 /// What the files were like when the run began, among what is kept of it.
 const BASE: &str = "snap/base";
@@ -32,6 +36,8 @@ pub struct Crew {
     site: Site,
     /// The steps that a driver before this one has begun.
     known: HashMap<StepPath, Step>,
+    /// Those of them that it came to no end with, and that are gone on with.
+    begun: BTreeSet<StepPath>,
     base: Option<Oid>,
     /// What the steps may write at most; anything where nothing is said.
     cap: Vec<String>,
@@ -43,7 +49,14 @@ impl Crew {
     ///
     /// # Errors
     /// When it can't be told what the files are like.
-    pub fn at(site: Site, session: &Session, steps: Vec<Step>, writes: bool, ask: Box<Ask>) -> Result<Crew, Error> {
+    pub fn at(
+        site: Site,
+        session: &Session,
+        steps: Vec<Step>,
+        recorded: &Recorded,
+        writes: bool,
+        ask: Box<Ask>,
+    ) -> Result<Crew, Error> {
         let known = steps.into_iter().map(|step| (step.path.clone(), step)).collect();
         let mut base = session.tree_of_run(site.recorder.run(), BASE)?;
         if base.is_none() && writes {
@@ -52,7 +65,7 @@ impl Crew {
             kept.map_err(|Unrecorded(why)| Error::Busy(why))?;
             base = Some(tree);
         }
-        Ok(Crew { site, known, base, cap: Vec::new(), ask })
+        Ok(Crew { site, known, begun: recorded.begun.clone(), base, cap: Vec::new(), ask })
     }
 
     /// One whose steps may write within `cap` only: who chooses a scope may be an agent.
@@ -130,7 +143,10 @@ impl Execute for Crew {
         let stop = stop.clone();
         let interrupts = Arc::new(self.site.interrupts.or(move || stop.is_set()));
         let site = Site { interrupts, ..self.site.clone() };
-        carry_out(&site, work, self.known.get(&work.path).cloned(), tell)
+        let known = self.known.get(&work.path);
+        // Its driver may have died between the end of the step and the moment at which the run took note of it.
+        let ended = known.filter(|_| self.begun.contains(&work.path)).and_then(|known| as_it_ended(&site, work, known));
+        ended.unwrap_or_else(|| carry_out(&site, work, known.cloned(), tell))
     }
 
     fn revert(&self, path: &StepPath, _scope: &[String], _stop: &Stop) -> Result<(), Failure> {

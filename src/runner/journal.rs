@@ -161,19 +161,39 @@ pub fn answer(recorder: &Recorder, path: &StepPath, answer: &Answer) -> Result<(
     recorder.keep(vec![(format!("answer/{path}.json"), Private::Bytes(bytes))], format!("{path}: answered"))
 }
 
+/// Writes down that these steps are to be done anew, so that whoever goes on with it knows that, too.
+///
+/// # Errors
+/// When it can't be written.
+pub fn forget(recorder: &Recorder, steps: &[Step], recorded: &Recorded) -> Result<(), Unrecorded> {
+    let is_known = |step: &&Step| recorded.ended.contains_key(&step.path) || recorded.begun.contains(&step.path);
+    steps.iter().filter(|step| !is_known(step)).try_for_each(|step| {
+        let mut anew = Step::new(step.path.clone(), &step.kind);
+        anew.attempts.clone_from(&step.attempts);
+        recorder.outline(anew, format!("{}: to be done anew", step.path))
+    })
+}
+
 /// What is known of a run that was begun before.
 ///
 /// # Errors
 /// When it can't be read.
 pub fn recorded(session: &Session, id: &RunId, steps: &[Step]) -> Result<Recorded, Error> {
     let mut known = Recorded::default();
+    let by_path: HashMap<&StepPath, &Step> = steps.iter().map(|step| (&step.path, step)).collect();
+    // What is kept of a step that is to be done anew is of no use any more.
+    let counts = |path: &StepPath| by_path.get(path).is_none_or(|step| step.began.is_some());
     for (path, bytes) in named(session, id, "result")? {
+        // A driver may have died before it had written down that this is how the step ended.
+        if by_path.get(&path).is_none_or(|step| !step.status.is_final()) {
+            continue;
+        }
         if let Some(outcome) = serde_json::from_slice::<Kept>(&bytes).ok().and_then(Kept::into_outcome) {
             known.ended.insert(path, outcome);
         }
     }
     for (path, bytes) in named(session, id, "items")? {
-        known.items.extend(serde_json::from_slice(&bytes).ok().map(|items| (path, items)));
+        known.items.extend(serde_json::from_slice(&bytes).ok().filter(|_| counts(&path)).map(|items| (path, items)));
     }
     for (path, bytes) in named(session, id, "answer")? {
         let answer = serde_json::from_slice(&bytes).ok().map(|answer| match answer {
@@ -182,10 +202,10 @@ pub fn recorded(session: &Session, id: &RunId, steps: &[Step]) -> Result<Recorde
             KeptAnswer::Rerun => Answer::Rerun,
             KeptAnswer::Text(text) => Answer::Text(text),
         });
-        known.answers.extend(answer.map(|answer| (path, answer)));
+        known.answers.extend(answer.filter(|_| counts(&path)).map(|answer| (path, answer)));
     }
     for (path, bytes) in named(session, id, "undone")? {
-        if let Ok(failure) = serde_json::from_slice::<Option<KeptFailure>>(&bytes) {
+        if let (Ok(failure), true) = (serde_json::from_slice::<Option<KeptFailure>>(&bytes), counts(&path)) {
             known.undone.insert(path, failure.map(KeptFailure::into_failure));
         }
     }

@@ -290,6 +290,9 @@ fn drive(
     let id = run.id.clone();
     began(&run);
     let recorded = known(session, &id, &steps, how)?;
+    if how.rerun.is_some() {
+        journal::forget(&recorder, &steps, &recorded).map_err(|error| Error::Busy(error.to_string()))?;
+    }
     let site = Site {
         root,
         acting_as: driving.acting_as.clone(),
@@ -303,7 +306,7 @@ fn drive(
     let writes = ready.plan.steps.iter().any(|step| !step.scope.is_empty());
     let names = value_of(&serde_json::json!({ "inputs": order.inputs }));
     let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
-    let crew = Crew::at(site, session, steps, writes, ask)?.within(cap);
+    let crew = Crew::at(site, session, steps, &recorded, writes, ask)?.within(cap);
     let given = Given {
         id: id.clone(),
         dir: folder_of(session, &id),

@@ -1,8 +1,10 @@
+mod named;
 mod show;
 pub(super) mod start;
 mod takeover;
 
 use self::{
+    named::{known_step, run_and_step, step_path},
     show::{Diff, Log, Show, list, verdict, write_run},
     start::{Start, go_on, meant},
 };
@@ -11,7 +13,7 @@ use super::{
     delegate::{answer as tell_delegation, is_delegation},
 };
 use crate::{
-    base::id::{RunId, StepPath},
+    base::id::RunId,
     cli::{
         error::usage,
         exit::Exit,
@@ -164,6 +166,7 @@ impl Resume {
         }
         if !is_delegation(&shown.run.workflow) {
             let rerun = self.rerun.as_deref().map(step_path).transpose()?;
+            rerun.iter().try_for_each(|step| known_step(&shown, step))?;
             let how = Resumption { updated: self.updated, rerun, cancel: false };
             return go_on(cx, session, &id, &how, self.jsonl);
         }
@@ -185,28 +188,10 @@ impl Retry {
         let Some(step) = step else {
             return Err(usage("no step is named", "name one as run/step; `git aio run show` lists them"));
         };
+        known_step(&session.shown_run(&id)?, &step)?;
         let how = Resumption { rerun: Some(step), ..Resumption::default() };
         go_on(cx, session, &id, &how, self.jsonl)
     }
-}
-
-/// A run and a step of it, as `run/step`, or as a step of the newest run.
-fn run_and_step(session: &Session, word: &str) -> anyhow::Result<(RunId, Option<StepPath>)> {
-    let (first, rest) = word.split_once('/').map_or((word, None), |(first, rest)| (first, Some(rest)));
-    match session.find_run(Some(first)) {
-        Ok(id) => Ok((id, rest.map(step_path).transpose()?)),
-        Err(error) => {
-            let newest = session.find_run(None)?;
-            let known = session.shown_run(&newest)?.steps.iter().any(|step| step.path.as_str() == word);
-            if known { Ok((newest, Some(step_path(word)?))) } else { Err(error.into()) }
-        }
-    }
-}
-
-fn step_path(word: &str) -> anyhow::Result<StepPath> {
-    word.parse().map_err(|error: crate::base::id::InvalidName| {
-        usage(error.to_string(), "`git aio run show` lists the steps of a run")
-    })
 }
 
 impl Answer {

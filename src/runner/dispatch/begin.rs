@@ -272,6 +272,7 @@ impl<'w> Run<'w, '_> {
             self.units[id].phase = Phase::Ready;
             return self.ready.push_back(id);
         }
+        self.units[id].told = Some(StepStatus::Running);
         let status = StepStatus::Running.as_str();
         (self.tell)(&Event::Step { step: work.path.to_string(), status, agent: None, failure: None });
         self.enter(id);
@@ -308,6 +309,7 @@ fn unit(step: &Step, path: Option<StepPath>, place: String, frame: usize, index:
         cap: None,
         working: 0,
         phase: Phase::Waiting,
+        told: None,
         record: minijinja::Value::default(),
     }
 }

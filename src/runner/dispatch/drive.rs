@@ -41,6 +41,7 @@ impl<'w> Run<'w, '_> {
             cap: Some(cap),
             working: 0,
             phase: tree::Phase::Waiting,
+            told: None,
             record: minijinja::Value::default(),
         });
         let event = self.given.event.as_ref();
@@ -143,6 +144,10 @@ impl<'w> Run<'w, '_> {
 
     fn moment(&mut self, id: UnitId, moment: &Moment) {
         if let (Moment::Status(status), Some(path)) = (moment, self.units[id].path.clone()) {
+            // Whoever carries it out doesn't know what was told already.
+            if self.units[id].told.replace(*status) == Some(*status) {
+                return;
+            }
             self.change(Change::Stands { path, status: *status });
         }
         (self.tell)(&Event::of(&self.units[id].name(), moment));

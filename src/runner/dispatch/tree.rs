@@ -1,7 +1,7 @@
 //! The steps of a run as they are at a moment: units that are done once each, and frames in which they stand together.
 
 use super::record::Outcome;
-use crate::{base::id::StepPath, runner::language::workflow::Step};
+use crate::{base::id::StepPath, model::run::StepStatus, runner::language::workflow::Step};
 use minijinja::Value;
 use std::collections::HashMap;
 
@@ -29,6 +29,8 @@ pub(super) struct Unit<'w> {
     /// How much of it is.
     pub(super) working: usize,
     pub(super) phase: Phase,
+    /// How it was last told to stand.
+    pub(super) told: Option<StepStatus>,
     /// What others may read of it, once it has ended.
     pub(super) record: Value,
 }

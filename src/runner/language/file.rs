@@ -232,10 +232,10 @@ impl<'r> Reader<'r> {
     fn compensate(&self, entry: Entry<'_>, action: &WrittenAction) -> Result<Compensate, Mistake> {
         if !entry.is_table() {
             let word = entry.text()?;
-            let has_scope = matches!(action, WrittenAction::Work(job) if !job.scope.0.is_empty());
+            let has_scope = matches!(action, WrittenAction::Work(job) if !job.scope.0.is_empty() || job.save.is_some());
             return match &word.value[..] {
                 "revert" if has_scope => Ok(Compensate::Revert),
-                "revert" => Err(word.mistake("only a step with a scope can be reverted")),
+                "revert" => Err(word.mistake("only a step with a scope, or a file that it saves, can be reverted")),
                 other => Err(word
                     .mistake(format!("compensate has to be \"revert\" or {{ run = … }}, and is '{other}'"))
                     .meaning(other, ["revert"])),

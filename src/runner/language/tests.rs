@@ -132,7 +132,10 @@ fn what_is_wrong_is_told_with_its_place_and_the_right_word() {
         ("[[step]]\nid = 'a'\nrun = 'echo {{ x'\n", "3:16: this can't be filled in: "),
         ("[[step]]\nid = 'a'\nprompt = '''\nA\n{{ input.x }}'''\n", "5:4: there is no 'input'; did you mean 'inputs'?"),
         ("[[step]]\nid = 'a'\nrun = 'sh -c \"{{ run.id }}\"'\n", "3:18: a value in a command is quoted already"),
-        ("[[step]]\nid = 'a'\ncompensate = 'revert'\nrun = 'x'\n", "3:14: only a step with a scope can be reverted"),
+        (
+            "[[step]]\nid = 'a'\ncompensate = 'revert'\nrun = 'x'\n",
+            "3:14: only a step with a scope, or a file that it saves, can be reverted",
+        ),
         ("[[step]]\nid = 'a'\nworkflow = 'flow'\n", "3:12: the workflow flow would run itself"),
         ("[[step]]\nid = 'a'\nworkflow = 'flwo'\n", "3:12: there is no workflow 'flwo'; did you mean 'flow'?"),
         ("[[step]]\nid = 'a'\nprompt = \"x\\n{% include 'b.md' %}\"\n", "3:10: b.md can't be included: there is none"),

@@ -28,8 +28,7 @@ fn what_is_wrong_is_told_with_the_right_word_before_anything_begins() {
         (&["flow", "-i", "count=many"], "count"),
         (&["flow", "-i", "count"], "count"),
         (&["flow", "--max-parallel", "0"], "--max-parallel"),
-        (&["./none.toml"], "none.toml"),
-        (&["retry", "nothing"], "nothing"),
+        (&["retry", "nothing"], "no run"),
     ] {
         let ended = repo.aio(&[&["run"], args].concat());
         let is_told = ended.stderr.starts_with("error: ") && ended.stderr.contains(words);

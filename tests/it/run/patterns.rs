@@ -138,8 +138,8 @@ fn what_is_evaluated_lands_only_when_a_review_is_clean() {
     assert_eq!(lines(&repo.dir.join("src/main.rs")), ["fn main() {}", "more", "more"]);
     let review = |round: u32| fs::read_to_string(repo.dir.join(format!(".context/review-round{round}.md"))).unwrap();
     assert!(review(1).contains("- line 2: no await") && review(2).contains("clean"));
-    let second = agents.calls("claude").into_iter().map(|call| call.prompt).filter(|text| text.contains("Work on"));
-    assert!(second.last().unwrap().contains("- line 2: no await"));
+    let mut second = agents.calls("claude").into_iter().map(|call| call.prompt).filter(|text| text.contains("Work on"));
+    assert!(second.next_back().unwrap().contains("- line 2: no await"));
     assert!(repo.git(&["status", "--short"]) == " M src/main.rs\n", "what is in .context is excluded");
     assert_free(&repo);
 }

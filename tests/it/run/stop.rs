@@ -1,3 +1,200 @@
 //! Runs that are stopped or killed, and gone on with.
 
 use super::*;
+use std::process::{Child, Stdio};
+
+const KILLED: i32 = 128 + 9;
+
+/// A bit of everything: an agent that edits, items, a round, a condition, and something that is read at the end.
+const FLOW: &str = r#"
+about = "A bit of everything."
+
+[[step]]
+id = "edit"
+agent = "claude"
+scope = ["src/main.rs"]
+prompt = "Add a line"
+
+[[step]]
+id = "each"
+for_each = ["a", "b"]
+max_parallel = 1
+retry = 1
+run = "echo {{ item }} >>../each; echo {{ item }}"
+
+[[step]]
+id = "rounds"
+repeat = { until = "steps.look.out.score >= 2", max = 3 }
+
+  [[step.step]]
+  id = "look"
+  agent = "claude"
+  prompt = "Look, round {{ iteration }}"
+  output = { score = "0..10" }
+
+[[step]]
+id = "never"
+if = "not steps.edit.ok"
+run = "echo never >>../each"
+
+[[step]]
+id = "report"
+agent = "claude"
+prompt = "Report {{ steps.each.out | join('+') }}"
+save = ".context/report.md"
+"#;
+
+fn scene<'e>(env: &'e TestEnvironment) -> (Agents, Repo<'e>) {
+    let (agents, repo) = place(env, &[("flow", FLOW)]);
+    agents.plays_when("claude", "Add a line", &[Do::Run("echo more >>src/main.rs"), Do::Say("added")]);
+    agents.plays_when("claude", "Look, round 1", &[Do::Say(r#"{"score":1}"#)]);
+    agents.plays_when("claude", "Look, round 2", &[Do::Say(r#"{"score":2}"#)]);
+    agents.plays_when("claude", "Report a+b", &[Do::Say("a and b")]);
+    (agents, repo)
+}
+
+/// Kills the driver after so many writes of its run, and goes on; whether there were so many.
+fn killed_after(write: usize) -> bool {
+    let env = TestEnvironment::new();
+    let (agents, repo) = scene(&env);
+    let ended = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", format!("run-after-{write}")));
+    if ended.code != KILLED {
+        assert_eq!((ended.code, &ended.stdout[..]), (0, "a and b\n"), "{ended:?}");
+        return false;
+    }
+    if repo.ok(&["run", "list"]) == "no runs\n" {
+        assert_eq!(agents.calls("claude").len(), 0);
+        return true;
+    }
+    let before = agents.calls("claude").len();
+    let first = repo.aio(&["run", "resume", "--json"]);
+    if first.code == 2 {
+        assert!(first.stdout.contains("has ended: complete"), "{write}: {first:?}");
+    } else {
+        let (told, code) = answer(&first);
+        assert_eq!((code, status(&told), &told["result"]), (0, "complete", &"a and b".into()), "{write}: {told:#}");
+    }
+    let (told, _) = answer(&repo.aio(&["run", "show", "--json"]));
+    let steps = steps(&told);
+    let not_done: Vec<_> = steps.iter().filter(|(_, status)| *status != "ok").map(|(step, _)| &step[..]).collect();
+    assert_eq!((status(&told), not_done, steps.len()), ("complete", vec!["never"], 9), "{write}: {told:#}");
+    assert_eq!(lines(&repo.dir.join("src/main.rs")), ["fn main() {}", "more"], "{write}");
+    assert_eq!(lines(&repo.dir.join(".context/report.md")), ["a and b"], "{write}");
+    let each = lines(&repo.dir.join("../each"));
+    assert!(each.len() <= 3 && each.iter().any(|line| line == "a") && each.last().unwrap() == "b", "{write}: {each:?}");
+    // At most the one that was at work is asked again.
+    let calls = agents.calls("claude").len();
+    assert!(calls <= 5 && calls >= before.max(4), "{write}: asked {calls} times");
+    // Of a run that has ended nothing is left to be done, and what its dead workers held is stale.
+    if first.code != 2 {
+        assert_free(&repo);
+    }
+    true
+}
+
+#[test]
+fn a_driver_may_be_killed_anywhere_and_what_was_done_is_not_done_again() {
+    thread::scope(|scope| {
+        for lane in 0..2 {
+            // Each kill is a run of its own: every third write is enough to meet each kind of them.
+            scope.spawn(move || {
+                let kills = (0..).map(|n| 1 + (2 * n + lane) * 3).take_while(|write| killed_after(*write)).count();
+                assert!(kills >= 5, "{kills}");
+            });
+        }
+    });
+}
+
+fn start(repo: &Repo<'_>, args: &[&str]) -> Child {
+    let mut command = repo.command(&[&["run"], args].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn interrupt(child: Child) -> Ended {
+    let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    crate::env::ended(&child.wait_with_output().unwrap())
+}
+
+#[test]
+fn an_interrupt_stops_a_run_that_can_be_gone_on_with() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[("flow", FLOW)]);
+    agents.plays_when("claude", "Add a line", &[Do::Run("echo more >>src/main.rs"), Do::Stall]);
+    agents.plays_when("claude", "Add a line", &[Do::Run("echo more >>src/main.rs"), Do::Say("added")]);
+    agents.plays_when("claude", "Look", &[Do::Say(r#"{"score":2}"#)]);
+    agents.plays_when("claude", "Report a+b", &[Do::Say("a and b")]);
+    let child = start(&repo, &["flow"]);
+    wait_for("the edit", || lines(&repo.dir.join("src/main.rs")).len() == 2);
+    let ended = interrupt(child);
+    assert!(ended.code == 130 && ended.stderr.contains("interrupted: `git aio run resume flow-"), "{ended:?}");
+    assert_eq!(lines(&repo.dir.join("src/main.rs")), ["fn main() {}"], "its scope is as it was");
+    assert!(repo.ok(&["run", "list"]).starts_with("interrupted "));
+    assert_free(&repo);
+    let (told, code) = answer(&repo.aio(&["run", "resume", "--json"]));
+    assert_eq!((code, status(&told), &told["result"]), (0, "complete", &"a and b".into()), "{told:#}");
+    assert_eq!(lines(&repo.dir.join("src/main.rs")), ["fn main() {}", "more"]);
+    assert_free(&repo);
+}
+
+#[test]
+fn a_command_that_may_not_be_run_twice_is_asked_about_when_its_driver_died() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"pay\"\nrun = \"echo paid >>../paid; sleep 600; echo paid\"\n\
+                [[step]]\nid = \"after\"\nrun = \"echo {{ steps.pay.status }}\"\n";
+    for (word, code, out) in [("yes", 0, "ok\n"), ("no", 1, "")] {
+        let env = TestEnvironment::new();
+        let (_, repo) = place(&env, &[("flow", flow)]);
+        let mut child = start(&repo, &["flow"]);
+        wait_for("the command", || lines(&repo.dir.join("../paid")).len() == 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(repo.ok(&["run", "list"]).starts_with("lost "));
+        let asked = repo.aio(&["run", "resume"]);
+        assert!(asked.code == 5 && asked.stderr.contains("it can't be told whether it was done"), "{asked:?}");
+        let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
+        assert_eq!((status(&shown), &steps(&shown)["pay"][..]), ("waiting", "lost"), "{shown:#}");
+        repo.ok(&["run", "answer", shown["run"]["id"].as_str().unwrap(), word]);
+        let ended = repo.aio(&["run", "resume"]);
+        assert_eq!((ended.code, &ended.stdout[..]), (code, out), "{ended:?}");
+        assert_eq!(lines(&repo.dir.join("../paid")).len(), 1);
+    }
+}
+
+#[test]
+fn a_step_is_done_again_with_all_that_came_after_it() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"echo a >>../log; echo a\"\n[[step]]\nid = \"b\"\nrun = \"echo b >>../log; test -e ../may; echo b\"\n\
+                [[step]]\nid = \"c\"\nrun = \"echo c >>../log; echo {{ steps.b.out }}c\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    let log = || lines(&repo.dir.join("../log")).concat();
+    assert_eq!(repo.aio(&["run", "flow"]).code, 0, "the last command of a line decides");
+    let ended = repo.aio(&["run", "retry", "b"]);
+    assert_eq!((ended.code, &ended.stdout[..], &log()[..]), (0, "bc\n", "abcbc"), "{ended:?}");
+    let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
+    assert!(steps(&shown).values().all(|status| status == "ok") && status(&shown) == "complete", "{shown:#}");
+    let unknown = repo.aio(&["run", "retry", "/nothing"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert_eq!(log(), "abcbc");
+
+    // What is still the same is kept, and what has changed is done.
+    repo.write(".aio/workflows/flow.toml", &flow.replace("echo b >>", "echo B >>"));
+    repo.ok(&["trust", "--yes"]);
+    let ended = repo.aio(&["run", "resume", "--updated"]);
+    assert_eq!((ended.code, &ended.stdout[..], &log()[..]), (0, "bc\n", "abcbcBc"), "{ended:?}");
+}
+
+#[test]
+fn a_run_that_failed_goes_on_from_the_step_that_is_tried_again() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"echo a >>../log; echo a\"\n[[step]]\nid = \"b\"\nrun = \"echo b >>../log; test -e ../may && echo b\"\n\
+                [[step]]\nid = \"c\"\nrun = \"echo {{ steps.b.out }}c\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    let ended = repo.aio(&["run", "flow"]);
+    assert!(ended.code == 1 && ended.stderr.contains("Pipeline failed: b"), "{ended:?}");
+    fs::write(repo.dir.join("../may"), "").unwrap();
+    let ended = repo.aio(&["run", "retry", "b"]);
+    assert_eq!((ended.code, &ended.stdout[..]), (0, "bc\n"), "{ended:?}");
+    assert_eq!(lines(&repo.dir.join("../log")).concat(), "abb");
+    let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
+    assert!(steps(&shown).values().all(|status| status == "ok") && status(&shown) == "complete", "{shown:#}");
+}

@@ -14,7 +14,7 @@ fn two_that_write_at_once_work_apart_and_their_changes_come_back() {
     agents.plays_when("claude", "Do one", &[Do::Edit("src/a", "a\n"), Do::Run(&meet("1", "2")), Do::Say("one")]);
     agents.plays_when("claude", "Do two", &[Do::Edit("src/b", "b\n"), Do::Run(&meet("2", "1")), Do::Say("two")]);
     let plan = repo.ok(&["run", "flow", "--dry-run"]);
-    assert!(plan.contains("work tree"), "{plan}");
+    assert!(plan.contains("in a worktree"), "{plan}");
     let (told, code) = told(&repo, &["flow"]);
     assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
     let dirs: Vec<_> = agents.calls("claude").into_iter().map(|call| call.dir).collect();
@@ -45,7 +45,7 @@ fn never_more_are_at_work_than_may_be() {
 #[test]
 fn two_hundred_items_are_done_once_each_and_in_their_order() {
     let flow = "about = \"x\"\n[limits]\nmax_steps = 300\n[[step]]\nid = \"a\"\nfor_each = \"range(200) | list\"\nrun = \"echo {{ item }} >>../log; echo {{ item }}\"\n\
-                [[step]]\nid = \"sum\"\nrun = \"wc -l\"\nstdin = \"{{ steps.a.out | join('\\n') }}\\n\"\n";
+                [[step]]\nid = \"sum\"\nrun = \"grep -c .\"\nstdin = \"{{ steps.a.out | join('\\n') }}\\n\"\n";
     let env = TestEnvironment::new();
     let (_, repo) = place(&env, &[("flow", flow)]);
     let (told, code) = told(&repo, &["flow", "--max-parallel", "8"]);
