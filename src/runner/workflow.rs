@@ -220,7 +220,7 @@ pub fn begin_detached(
     let (recorder, recording, run, _) =
         Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
     let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
-    recorder.change(waits, Vec::new(), "to be gone on with").map_err(|error| Error::Busy(error.to_string()))?;
+    recorder.change(waits, "to be gone on with").map_err(|error| Error::Busy(error.to_string()))?;
     drop(recorder);
     drop(recording);
     session.resume_in_background(&run.id)?;
@@ -379,7 +379,7 @@ pub fn answer(
     let busy = |error: super::recorder::Unrecorded| Error::Busy(error.to_string());
     journal::answer(&recorder, path, answer).map_err(busy)?;
     let waits = |run: &mut Run| run.status = RunStatus::Waiting;
-    recorder.change(waits, Vec::new(), format!("{path}: answered")).map_err(busy)?;
+    recorder.change(waits, format!("{path}: answered")).map_err(busy)?;
     drop(recorder);
     drop(recording);
     Ok(())

@@ -14,7 +14,7 @@ use crate::{
         worktree::{Capture, Removed},
     },
     runner::{
-        recorder::Unrecorded,
+        recorder::{Unrecorded, When},
         work::{Isolation, Moment},
     },
 };
@@ -143,7 +143,7 @@ impl Doer<'_> {
         let inside = self.session.covered(&scope, changed.into_iter().map(|change| change.path))?;
         let entry = (format!("snap/{path}.{}/after", attempt.number), Private::Tree(kept.clone()));
         let subject = format!("{path}: what was left of attempt {}", attempt.number);
-        if let Err(error) = self.site.recorder.keep(vec![entry], subject) {
+        if let Err(error) = self.site.recorder.keep(vec![entry], subject, When::Now) {
             return Err(Error::Busy(error.to_string()));
         }
         if let Some(attempt) = self.step.attempts.last_mut() {
