@@ -10,6 +10,7 @@ mod judge;
 mod keep;
 mod place;
 mod recover;
+mod send;
 
 use super::{
     recorder::{Recorder, Unrecorded, When},

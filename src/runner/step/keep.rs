@@ -4,6 +4,7 @@ use super::{
     Doer, internal,
     judge::Judged,
     place::{Place, Traces},
+    send::Edited,
     text_of, with_hint,
 };
 use crate::{
@@ -45,7 +46,7 @@ impl Doer<'_> {
         let failed = |error: Error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) };
         self.save(self.session_in(place), value)?;
         // The result is a change like those of whoever worked for it.
-        let traces = self.traces(place).map_err(failed)?;
+        let traces = self.traces(place, &Edited::new()).map_err(failed)?;
         self.take_back(place, &traces)?;
         self.note_changes(traces.kept, &traces.inside).map_err(internal)?;
         self.commit_if_wanted(value, &traces.inside, &place.worker.id)
