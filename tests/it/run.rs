@@ -3,6 +3,7 @@
 
 mod attempts;
 mod edges;
+mod events;
 mod patterns;
 mod shipped;
 mod stop;
