@@ -114,7 +114,7 @@ impl Delegation {
                     text: self.text.clone(),
                     avoid: self.avoid.clone(),
                     accept: self.accept.clone(),
-                    tells_failure: false,
+                    ..Task::default()
                 },
             },
             scope: self.scope.clone(),
