@@ -42,6 +42,11 @@ impl Hand {
         self.tool.reads_git_dir()
     }
 
+    /// Whether its CLI itself keeps it from writing where it may not.
+    pub fn is_held(&self) -> bool {
+        self.tool.is_held()
+    }
+
     /// Whether its program is on this machine.
     pub fn is_installed(&self) -> bool {
         self.tool.is_installed()

@@ -111,7 +111,7 @@ impl Session {
     /// # Errors
     /// When an agent runs this, and when the approval can't be written down.
     pub fn approve(&self, declaration: &Declaration) -> Result<(), Error> {
-        if let Some(why) = self.taken_for_agent(&self.who(&self.snapshot()?)?) {
+        if let Some(why) = self.is_no_person()? {
             return Err(Error::not_allowed(
                 format!("only a person may approve what {PATH} has git-aio run, and {why}"),
                 "ask the person you work for to run `git aio trust`",
@@ -119,6 +119,13 @@ impl Session {
         }
         let added = self.approvals().add(&declaration.content, self.repository.sharing(), self.now());
         added.map_err(Error::file("the approval can't be written down"))
+    }
+
+    /// What shows that no person runs this, in words: an agent does, or a step of a run.
+    pub(super) fn is_no_person(&self) -> Result<Option<String>, Error> {
+        let of_run = || Some("this runs inside of a run, as AIO_RUN in the environment tells".to_owned());
+        let agent = self.taken_for_agent(&self.who(&self.snapshot()?)?);
+        Ok(agent.or_else(|| self.env.run.as_ref().and_then(|_| of_run())))
     }
 
     fn approvals(&self) -> Approvals {

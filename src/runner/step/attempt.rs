@@ -3,45 +3,31 @@
 use super::{
     Doer, internal,
     judge::Judged,
-    place::{Place, Traces},
+    place::{Leave, Place, Traces},
     with_hint,
 };
 use crate::{
     base::{id::InstanceId, text},
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
     ops::{
-        Error, Private, Session,
-        errand::{End, Ended, Errand, Heard, Unusable},
+        Error, Private,
+        errand::{End, Ended, Unusable},
         tool::Hand,
-        verify::{Interrupts, Plan, Planned},
+        verify::Plan,
     },
     runner::{
-        recorder::Unrecorded,
+        recorder::{Unrecorded, When},
         work::{Moment, Task},
     },
 };
 use serde_json::Value;
-use std::{
-    path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Instant};
 
 /// Who runs commands.
 pub(super) const SHELL: &str = "sh";
 
-/// How long an agent may be silent, unless the step says otherwise.
-const STALL: Duration = Duration::from_secs(5 * 60);
-
-/// How often it is told that a worker is alive.
-const BEAT: Duration = Duration::from_secs(20);
-
 /// Most bytes that are told of what a failed process said.
 const MAX_SAID: usize = 2000;
-
-/// The check that is made early, and how it is told that an agent edits a file.
-const LINT: &str = "@lint";
-const EDITS: &str = "editing ";
 
 /// What came of an attempt.
 pub(super) enum Tried {
@@ -58,13 +44,13 @@ pub(super) enum Tried {
 }
 
 /// What an attempt is made with.
-struct Means<'a> {
+pub(super) struct Means<'a> {
     label: &'a str,
     /// The agent; `None` for the shell.
-    hand: Option<&'a Hand>,
+    pub(super) hand: Option<&'a Hand>,
     /// What it is told, or the line that is run.
-    prompt: String,
-    schema: Option<PathBuf>,
+    pub(super) prompt: String,
+    pub(super) schema: Option<PathBuf>,
 }
 
 impl Doer<'_> {
@@ -76,7 +62,9 @@ impl Doer<'_> {
         scope: &[String],
         failure: Option<&Failure>,
     ) -> Result<Tried, Unrecorded> {
-        self.try_once(&hand.label, hand.tool(), &task.title, scope, |doer, plan| {
+        // Where nothing keeps it from writing what it may not, it is seen afterwards whether it did.
+        let leave = Leave::of(scope, hand.is_held());
+        self.try_once(&hand.label, hand.tool(), &task.title, (scope, leave), |doer, plan| {
             let document = doer.document(hand, task, scope, failure, plan)?;
             let schema = doer.schema_for(hand)?;
             let prompt = doer.handed_over(hand, &document)?;
@@ -87,7 +75,9 @@ impl Doer<'_> {
     /// Runs a command once.
     pub(super) fn attempt_command(&mut self, line: &str) -> Result<Tried, Unrecorded> {
         let scope = self.work.scope.clone();
-        self.try_once(SHELL, SHELL, line, &scope, |_, _| {
+        // A line is the workflow's own: what it does is as its author wants it.
+        let leave = Leave::of(&scope, true);
+        self.try_once(SHELL, SHELL, line, (&scope, leave), |_, _| {
             Ok((line.to_owned(), Means { label: SHELL, hand: None, prompt: line.to_owned(), schema: None }))
         })
     }
@@ -97,7 +87,7 @@ impl Doer<'_> {
         label: &str,
         tool: &str,
         title: &str,
-        scope: &[String],
+        (scope, leave): (&[String], Leave),
         prepare: impl FnOnce(&mut Self, &Plan) -> Result<(String, Means<'m>), Error>,
     ) -> Result<Tried, Unrecorded> {
         let began = Instant::now();
@@ -107,10 +97,10 @@ impl Doer<'_> {
             Err(failure) => return self.not_begun(label, failure),
         };
         let place = match self.with_result(scope) {
-            claimed if claimed.is_empty() => None,
+            claimed if claimed.is_empty() && leave == Leave::Read => None,
             claimed => {
                 self.status(StepStatus::Claiming);
-                match self.enter(tool, title, &claimed) {
+                match self.enter(tool, title, &claimed, leave) {
                     Ok(place) => Some(place),
                     Err(_) if self.site.is_stopped() => return Ok(Tried::Stopped),
                     Err(failure) => return self.not_begun(label, failure),
@@ -162,84 +152,34 @@ impl Doer<'_> {
         self.step.status = StepStatus::Running;
         let mut kept = vec![(format!("prompt/{path}.{number}.md"), Private::Bytes(document.as_bytes().to_vec()))];
         kept.extend(place.map(|place| (format!("snap/{path}.{number}/before"), Private::Tree(place.kept.clone()))));
-        self.site.recorder.keep(kept, format!("{path}: attempt {number}"))?;
+        self.site.recorder.keep(kept, format!("{path}: attempt {number}"), When::WithNext)?;
         self.record(&format!("{agent} begins attempt {number}"))?;
         (self.tell)(Moment::Tries { attempt: number, agent, instance });
         // It may have to wait till the one that was started before it is under way.
         if means.hand.is_some_and(|hand| !hand.stagger.is_zero() || hand.max_parallel.is_some()) {
             (self.tell)(Moment::Status(StepStatus::Queued));
         }
-        let ended = match self.send(means, place, number, plan) {
-            Ok(ended) => ended,
+        let (ended, edited) = match self.send(means, place, number, plan) {
+            Ok(sent) => sent,
             Err(error) => {
                 let failure = Failure { kind: FailureKind::Absent, text: error.to_string() };
                 return self.settle(began, None, Judged::not(failure, true), place, None);
             }
         };
         self.heard(&ended);
-        let traces = match place.map(|place| self.traces(place)).transpose() {
+        let traces = match place.map(|place| self.traces(place, &edited)).transpose() {
             Ok(traces) => traces,
             Err(error) => return self.settle(began, Some(&ended), Judged::not(internal(error), true), place, None),
         };
-        self.answered(&ended, number, traces.as_ref())?;
+        // Where nothing is left to be looked at, the end of the step is a moment away.
+        let is_judged_at_once = place.is_none() && plan.checks.is_empty() && self.work.contract.review.is_none();
+        let when = if is_judged_at_once { When::WithNext } else { When::Now };
+        self.answered(&ended, number, place.zip(traces.as_ref()), when)?;
         if ended.end == End::Interrupted {
             return self.stopped(began, place, traces.as_ref());
         }
         let judged = self.judge(&ended, plan, place, traces.as_ref());
         self.settle(began, Some(&ended), judged, place, traces.as_ref())
-    }
-
-    fn send(&self, means: &Means<'_>, place: Option<&Place>, number: u32, plan: &Plan) -> Result<Ended, Error> {
-        let run = self.site.recorder.run();
-        let folder = self.session.make_run_folder(run)?;
-        let writes = place.filter(|place| !place.is_kept_for_result);
-        let log = folder.join(format!("{}.{number}.log", self.step.path.as_str().replace('/', ".")));
-        let mark = self.mark(number);
-        let dir = place.map_or_else(|| self.site.root.clone(), |place| self.dir_of(place));
-        let errand = Errand {
-            prompt: &means.prompt,
-            stdin: self.work.stdin.as_deref().map(str::as_bytes),
-            dir: &dir,
-            may_write: writes.is_some(),
-            schema: means.schema.as_deref(),
-            instance: writes.map(|place| &place.worker.id),
-            env: &self.work.env,
-            mark: &mark,
-            log: &log,
-            timeout: self.work.timeout,
-            stall: self.work.stall.or(means.hand.map(|_| STALL)),
-        };
-        // The lint is run once early, after the first file that was changed: what is wrong is known while it is little.
-        let lint = plan.checks.iter().find(|check| check.name == LINT && check.hindrance.is_none());
-        let lint = lint.filter(|_| writes.is_some());
-        thread::scope(|scope| {
-            let (mut beaten, mut early) = (Instant::now(), None);
-            let mut hear = |heard: Heard| {
-                if beaten.elapsed() >= BEAT {
-                    place.iter().for_each(|place| self.session.beat_for(&place.worker.id));
-                    beaten = Instant::now();
-                }
-                if let (Some(lint), Heard::Doing(words), None) = (lint, &heard, &early)
-                    && words.starts_with(EDITS)
-                {
-                    let (dir, interrupts, mark) = (&dir, &*self.site.interrupts, self.mark(number));
-                    early = Some(scope.spawn(move || linted(dir, lint, &mark, interrupts)));
-                }
-                (self.tell)(match heard {
-                    Heard::Begun => Moment::Status(StepStatus::Running),
-                    Heard::Doing(words) => Moment::Doing(words),
-                    Heard::Alive => Moment::Alive,
-                });
-            };
-            let ended = match means.hand {
-                Some(hand) => self.session.send(hand, &errand, &self.site.interrupts, &mut hear),
-                None => self.session.send_line(&means.prompt, &errand, &self.site.interrupts, &mut hear),
-            };
-            if let Some(Ok(Some(how))) = early.map(thread::ScopedJoinHandle::join) {
-                (self.tell)(Moment::Said(format!("{LINT}, run once after the first edit: {how}")));
-            }
-            ended
-        })
     }
 
     /// Takes into the record what the process itself told.
@@ -258,19 +198,27 @@ impl Doer<'_> {
     }
 
     /// Records that it has answered, and what it left.
-    fn answered(&mut self, ended: &Ended, number: u32, traces: Option<&Traces>) -> Result<(), Unrecorded> {
+    fn answered(
+        &mut self,
+        ended: &Ended,
+        number: u32,
+        left: Option<(&Place, &Traces)>,
+        when: When,
+    ) -> Result<(), Unrecorded> {
         let path = self.step.path.clone();
         let mut kept =
             vec![(format!("out/{path}.{number}.txt"), Private::Bytes(ended.told.result.as_bytes().to_vec()))];
-        kept.extend(traces.map(|traces| (format!("snap/{path}.{number}/after"), Private::Tree(traces.kept.clone()))));
-        self.site.recorder.keep(kept, format!("{path}: answer {number}"))?;
+        kept.extend(
+            left.map(|(_, traces)| (format!("snap/{path}.{number}/after"), Private::Tree(traces.kept.clone()))),
+        );
+        self.site.recorder.keep(kept, format!("{path}: answer {number}"), When::WithNext)?;
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.stage = Stage::Answered;
-            attempt.after = traces.map(|traces| traces.kept.clone());
-            attempt.files = traces.map_or_else(Vec::new, |traces| traces.inside.clone());
+            attempt.after = left.map(|(_, traces)| traces.kept.clone());
+            attempt.files = left.map_or_else(Vec::new, |(place, traces)| traces.files(place));
         }
         self.step.status = StepStatus::Verifying;
-        self.record(&format!("attempt {number} has answered"))
+        self.record_when(&format!("attempt {number} has answered"), when)
     }
 
     /// Somebody stopped it: what it did so far is kept, and its scope is as it was before.
@@ -308,6 +256,13 @@ impl Doer<'_> {
             if let Err(failure) = self.put_to_use(value, place, traces) {
                 judged.result = Err(failure);
             }
+        }
+        if let Err(failure) = &mut judged.result
+            && failure.kind != FailureKind::Scope
+            && let (Some(place), Some(traces)) = (place, traces)
+            && !traces.strays.is_empty()
+        {
+            failure.text.push_str(&format!("\nBesides, {}", traces.strayed(place)));
         }
         if let Err(failure) = &mut judged.result
             && failure.kind != FailureKind::Missed
@@ -362,14 +317,6 @@ impl Doer<'_> {
             review: None,
         }
     }
-}
-
-/// How the lint ended that is run beside an agent; `None` where it could not be run.
-fn linted(dir: &Path, lint: &Planned, mark: &str, interrupts: &Interrupts) -> Option<String> {
-    let session = Session::open_other(dir, None).ok()?;
-    let checked = session.make_check(lint, mark, interrupts, || {});
-    let exit = checked.exit.map(|exit| format!(", exit code {exit}")).unwrap_or_default();
-    Some(format!("{}{exit}", checked.outcome.as_str()))
 }
 
 /// Why a process gave nothing that can be used, in a word and in its own.

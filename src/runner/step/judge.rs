@@ -6,7 +6,7 @@
 use super::{
     Doer,
     attempt::unusable,
-    place::{Place, Traces, named},
+    place::{Place, Traces, named, restored},
     with_hint,
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         verify::{Outcome, Source},
     },
     ops::{
+        Error,
         errand::{Ended, Errand},
         verify::{Checked, Plan, What},
     },
@@ -114,8 +115,7 @@ impl Doer<'_> {
     fn holds(&self, place: Option<&Place>, traces: Option<&Traces>) -> Result<(), Failure> {
         let (Some(place), Some(traces)) = (place, traces) else { return Ok(()) };
         if !traces.strays.is_empty() {
-            let text = format!("it changed what is not in its scope: {}", named(&traces.strays));
-            return Err(Failure { kind: FailureKind::Scope, text });
+            return Err(Failure { kind: FailureKind::Scope, text: traces.strayed(place) });
         }
         match self.session.has_lost(&place.worker) {
             Ok(false) => Ok(()),
@@ -130,7 +130,7 @@ impl Doer<'_> {
     /// Makes the checks, one after the other. The first that fails is enough, and the rest is not made.
     fn check(&self, plan: &Plan, place: Option<&Place>, traces: Option<&Traces>) -> (Vec<Checked>, bool) {
         let mut all = Vec::new();
-        if let Some(traces) = traces.filter(|_| place.is_some_and(|place| !place.is_kept_for_result)) {
+        if let Some(traces) = traces.filter(|_| place.is_some_and(Place::may_write)) {
             all.push(Checked::of_scope(named(&traces.inside)));
             if self.work.contract.verify.as_ref().is_some_and(Vec::is_empty) {
                 all.push(Checked::left_out());
@@ -225,11 +225,33 @@ impl Doer<'_> {
             place.iter().for_each(|place| self.session.beat_for(&place.worker.id));
         });
         let ended = ended.map_err(fail)?;
+        if !hand.is_held() {
+            self.has_only_read(place, traces)?;
+        }
         if let Some(failure) = unusable(&ended) {
             return Err(failure.text);
         }
         let said = ended.told.structured.clone().or_else(|| last_value(&ended.told.result));
         verdict_of(said.as_ref()).ok_or_else(|| "its answer has no verdict".to_owned())
+    }
+
+    /// Whether a reviewer that nothing keeps from writing has left all as it was. What it did to the change is put back.
+    fn has_only_read(&self, place: Option<&Place>, traces: Option<&Traces>) -> Result<(), String> {
+        let (Some(place), Some(traces)) = (place, traces) else { return Ok(()) };
+        let there = self.session_in(place);
+        let look = || {
+            let now = there.capture_after(&traces.after)?;
+            let changed = there.changed_between(&traces.after, &now)?.into_iter().map(|change| change.path);
+            let (inside, beside): (Vec<_>, Vec<_>) = changed.partition(|path| place.worker.may_write(path));
+            Ok((now, inside, there.strays(&place.worker, &beside)?))
+        };
+        let (now, inside, strays) = look().map_err(|error: Error| with_hint(&error))?;
+        let all = [&inside[..], &strays[..]].concat();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let left = restored(there, &traces.after, &now, &inside).err().map(|left| format!("; {left}"));
+        Err(format!("it was to change nothing, and changed {}{}", named(&all), left.unwrap_or_default()))
     }
 
     fn review_task(&self, brief: &str, place: Option<&Place>, traces: Option<&Traces>) -> Result<String, String> {

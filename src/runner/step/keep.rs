@@ -4,6 +4,7 @@ use super::{
     Doer, internal,
     judge::Judged,
     place::{Place, Traces},
+    send::Edited,
     text_of, with_hint,
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     },
     ops::{Error, Private, Session},
     runner::{
-        recorder::Unrecorded,
+        recorder::{Unrecorded, When},
         work::{Action, Isolation, Moment},
     },
 };
@@ -45,7 +46,7 @@ impl Doer<'_> {
         let failed = |error: Error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) };
         self.save(self.session_in(place), value)?;
         // The result is a change like those of whoever worked for it.
-        let traces = self.traces(place).map_err(failed)?;
+        let traces = self.traces(place, &Edited::new()).map_err(failed)?;
         self.take_back(place, &traces)?;
         self.note_changes(traces.kept, &traces.inside).map_err(internal)?;
         self.commit_if_wanted(value, &traces.inside, &place.worker.id)
@@ -54,7 +55,8 @@ impl Doer<'_> {
     /// Takes into the record what has changed since it answered.
     pub(super) fn note_changes(&mut self, kept: Oid, files: &[RepoPath]) -> Result<(), Unrecorded> {
         let path = format!("snap/{}.{}/after", self.step.path, self.number());
-        self.site.recorder.keep(vec![(path, Private::Tree(kept.clone()))], format!("{}: saved", self.step.path))?;
+        let entry = (path, Private::Tree(kept.clone()));
+        self.site.recorder.keep(vec![entry], format!("{}: saved", self.step.path), When::Now)?;
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.after = Some(kept);
             attempt.files = files.to_vec();

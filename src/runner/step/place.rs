@@ -1,8 +1,8 @@
 //! Where an attempt works: what it may write there, what the files were like before, and what becomes of its changes.
 
-use super::{Doer, with_hint};
+use super::{Doer, send::Edited, with_hint};
 use crate::{
-    base::{oid::Oid, path::RepoPath, text},
+    base::{id::InstanceId, oid::Oid, path::RepoPath, text},
     model::run::{Attempt, Failure, FailureKind},
     ops::{
         Error, Session,
@@ -28,7 +28,18 @@ const SCRATCH: &str = ".context/";
 /// Most bytes of a diff that a result carries.
 const MAX_DIFF: usize = 256 * 1024;
 
-/// The place of an attempt that may write.
+/// What whoever works at a place may do there. The result itself is written by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// Write in its scope.
+    Write,
+    /// Read. Its CLI keeps it from more.
+    Read,
+    /// Read, and nothing keeps it from more: what it changes counts against it.
+    OnItsWord,
+}
+
+/// The place of an attempt that may write, or could.
 pub(super) struct Place {
     pub(super) worker: Worker,
     pub(super) before: Capture,
@@ -38,8 +49,7 @@ pub(super) struct Place {
     isolated: Option<(Isolated, Session)>,
     /// In which case the work tree of everybody is looked at, too.
     main: Option<Capture>,
-    /// Whether nothing is written here but the result itself, by us.
-    pub(super) is_kept_for_result: bool,
+    leave: Leave,
 }
 
 /// What an attempt has changed.
@@ -50,17 +60,59 @@ pub(super) struct Traces {
     pub(super) inside: Vec<RepoPath>,
     /// Beside it, where nobody else works.
     pub(super) strays: Vec<RepoPath>,
+    /// Those of the strays that are certainly its, of one that was to change nothing.
+    own_strays: Vec<RepoPath>,
+}
+
+impl Leave {
+    /// That of a step with this scope, whose CLI keeps it from writing or doesn't.
+    pub(super) fn of(scope: &[String], is_held: bool) -> Leave {
+        match (scope, is_held) {
+            ([_, ..], _) => Leave::Write,
+            ([], true) => Leave::Read,
+            ([], false) => Leave::OnItsWord,
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn may_write(&self) -> bool {
+        self.leave == Leave::Write
+    }
+
+    /// Who works here, where that is to be known by what it starts: what it claims by itself is no excuse then.
+    pub(super) fn known_as(&self) -> Option<&InstanceId> {
+        (self.leave != Leave::Read).then_some(&self.worker.id)
+    }
+}
+
+impl Traces {
+    /// The files that it has changed, for the record: of one that was to change nothing, all of them.
+    pub(super) fn files(&self, place: &Place) -> Vec<RepoPath> {
+        let beside = if place.leave == Leave::OnItsWord { &self.strays[..] } else { &[] };
+        self.inside.iter().chain(beside).cloned().collect()
+    }
+
+    /// That it has changed what it may not.
+    pub(super) fn strayed(&self, place: &Place) -> String {
+        if place.may_write() {
+            return format!("it changed what is not in its scope: {}", named(&self.strays));
+        }
+        let left: Vec<RepoPath> = self.strays.iter().filter(|path| !self.own_strays.contains(path)).cloned().collect();
+        let left = match left.is_empty() {
+            true => String::new(),
+            false => format!("; left as it is, since nobody can tell for certain whose it is: {}", named(&left)),
+        };
+        format!("it was to change nothing, and changed {}{left}", named(&self.strays))
+    }
 }
 
 impl Doer<'_> {
     /// Claims the scope for a worker of its own, and sees what is there.
-    pub(super) fn enter(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Place, Failure> {
-        let is_kept_for_result = self.work.scope.is_empty();
+    pub(super) fn enter(&mut self, tool: &str, task: &str, scope: &[String], leave: Leave) -> Result<Place, Failure> {
         let worker = self.hire(tool, task, scope)?;
         match self.hide_scratch(scope).and_then(|()| self.look_around(&worker, scope)) {
-            Ok((before, kept, isolated, main)) => {
-                Ok(Place { worker, before, kept, isolated, main, is_kept_for_result })
-            }
+            Ok((before, kept, isolated, main)) => Ok(Place { worker, before, kept, isolated, main, leave }),
             Err(error) => {
                 let _ = self.session.dismiss(&worker.id);
                 Err(Failure { kind: FailureKind::Internal, text: with_hint(&error) })
@@ -146,15 +198,15 @@ impl Doer<'_> {
     }
 
     /// What has changed since it was entered.
-    pub(super) fn traces(&self, place: &Place) -> Result<Traces, Error> {
+    pub(super) fn traces(&self, place: &Place, edited: &Edited) -> Result<Traces, Error> {
         let session = self.session_in(place);
         let after = session.capture_after(&place.before)?;
         let kept = session.capture_to_tree(&after)?;
         let changes = session.changed_between(&place.before, &after)?;
         let (inside, beside): (Vec<_>, Vec<_>) = paths(changes).partition(|path| place.worker.may_write(path));
         let mut strays = match &place.main {
-            // Who may write nothing is not the one who did.
-            _ if place.is_kept_for_result => Vec::new(),
+            // Who can write nothing is not the one who did.
+            _ if place.leave == Leave::Read => Vec::new(),
             // In a work tree of its own nobody else has changed anything.
             Some(_) => beside,
             None => session.strays(&place.worker, &beside)?,
@@ -171,7 +223,11 @@ impl Doer<'_> {
             // That one is written by us.
             strays.retain(|path| path.as_bytes() != ledger.as_bytes());
         }
-        Ok(Traces { after, kept, inside, strays })
+        let own_strays = match place.leave {
+            Leave::OnItsWord => certainly_its(&strays, edited, &place.before),
+            Leave::Write | Leave::Read => Vec::new(),
+        };
+        Ok(Traces { after, kept, inside, strays, own_strays })
     }
 
     /// Puts back what the attempts of this driver have left in the scope although the step came to nothing: work that a
@@ -214,23 +270,20 @@ impl Doer<'_> {
     /// Puts the scope back to what it was. What can't be put back is told.
     pub(super) fn put_back(&self, place: &Place, traces: &Traces) -> Result<(), String> {
         // A work tree of its own goes away with all that was done in it.
-        if place.isolated.is_some() || traces.inside.is_empty() {
+        let its: Vec<RepoPath> = traces.inside.iter().chain(&traces.own_strays).cloned().collect();
+        if place.isolated.is_some() || its.is_empty() {
             return Ok(());
         }
         // Of a claim that was lost meanwhile somebody else may have got a part, and what is there is theirs.
-        let free = self.session.not_held_by_others(&traces.inside, Some(&place.worker.id));
+        let free = self.session.not_held_by_others(&its, Some(&place.worker.id));
         let free = free.map_err(|error| with_hint(&error))?;
         self.restore(&place.before, &traces.after, &free)?;
-        let theirs: Vec<RepoPath> = traces.inside.iter().filter(|path| !free.contains(path)).cloned().collect();
+        let theirs: Vec<RepoPath> = its.iter().filter(|path| !free.contains(path)).cloned().collect();
         if theirs.is_empty() { Ok(()) } else { Err(format!("others hold these now: {}", named(&theirs))) }
     }
 
     pub(super) fn restore(&self, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<(), String> {
-        match self.session.restore(before, after, paths) {
-            Ok(put_back) if put_back.left.is_empty() => Ok(()),
-            Ok(put_back) => Err(format!("left as it is: {}", told(&put_back.left))),
-            Err(error) => Err(with_hint(&error)),
-        }
+        restored(&self.session, before, after, paths)
     }
 
     /// Takes the changes of a work tree of its own back into the one of everybody.
@@ -288,6 +341,15 @@ impl Doer<'_> {
     }
 }
 
+/// Puts paths back in the work tree of a session. What can't be put back is told.
+pub(super) fn restored(session: &Session, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<(), String> {
+    match session.restore(before, after, paths) {
+        Ok(put_back) if put_back.left.is_empty() => Ok(()),
+        Ok(put_back) => Err(format!("left as it is: {}", told(&put_back.left))),
+        Err(error) => Err(with_hint(&error)),
+    }
+}
+
 /// Who holds what is wanted, and what to do about it.
 fn held_words(held: &Error, session: &Session) -> String {
     let own = session.whoami().ok().map(|known| known.instance.id);
@@ -301,6 +363,13 @@ fn held_words(held: &Error, session: &Session) -> String {
         true => format!("{held}: that is you, and a worker has to hold it itself; release it, and delegate again"),
         false => held.to_string(),
     }
+}
+
+/// Of what was changed beside a scope that which can be put back: an agent says itself that it has edited it, nobody else
+/// held it, and nobody had begun to change it before.
+fn certainly_its(strays: &[RepoPath], edited: &Edited, before: &Capture) -> Vec<RepoPath> {
+    let was_changed = |path: &RepoPath| before.read_paths().any(|read| read == path);
+    strays.iter().filter(|path| edited.contains(path) && !was_changed(path)).cloned().collect()
 }
 
 fn paths(changes: Vec<Change>) -> impl Iterator<Item = RepoPath> {

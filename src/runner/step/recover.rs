@@ -5,7 +5,7 @@
 //! what was to become of that is done now, as far as it wasn't, and none is asked again. Whether a command that was at work
 //! may be run again is for whoever drives the run to say, before the step is begun anew.
 
-use super::{Doer, End, internal, joined};
+use super::{Doer, End, internal, joined, place::named};
 use crate::{
     base::path::RepoPath,
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
@@ -14,7 +14,7 @@ use crate::{
         worktree::{Capture, Removed},
     },
     runner::{
-        recorder::Unrecorded,
+        recorder::{Unrecorded, When},
         work::{Isolation, Moment},
     },
 };
@@ -140,10 +140,15 @@ impl Doer<'_> {
         let kept = self.session.capture_to_tree(&now)?;
         let changed = self.session.changed_between(&before, &now)?;
         let scope = self.session.scopes(&self.work.scope)?;
+        if scope.is_empty() && !changed.is_empty() {
+            // It was to change nothing, and who did can't be told any more.
+            let changed: Vec<RepoPath> = changed.iter().map(|change| change.path.clone()).collect();
+            (self.tell)(Moment::Said(format!("changed since it began, and left as it is: {}", named(&changed))));
+        }
         let inside = self.session.covered(&scope, changed.into_iter().map(|change| change.path))?;
         let entry = (format!("snap/{path}.{}/after", attempt.number), Private::Tree(kept.clone()));
         let subject = format!("{path}: what was left of attempt {}", attempt.number);
-        if let Err(error) = self.site.recorder.keep(vec![entry], subject) {
+        if let Err(error) = self.site.recorder.keep(vec![entry], subject, When::Now) {
             return Err(Error::Busy(error.to_string()));
         }
         if let Some(attempt) = self.step.attempts.last_mut() {

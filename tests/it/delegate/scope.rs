@@ -206,3 +206,82 @@ fn a_claim_that_is_lost_while_an_agent_works_fails_the_attempt() {
     // It is another's now, and what they wrote is theirs.
     assert_eq!(fs::read_to_string(repo.dir.join("src/auth/login.rs")).unwrap(), "theirs\n");
 }
+
+const OWN: &str = "[verify]\ntest = \"sh check.sh\"\n[tools.own]\ncommand = [\"own\"]\n";
+
+#[test]
+fn who_may_change_nothing_and_does_fails_even_where_no_cli_keeps_it_from_that() {
+    let commits: &[Do<'_>] =
+        &[Do::Edit("src/main.rs", "sneaky\n"), Do::Run("git add -A && git commit -qm sneaky"), Do::Say("Only looked.")];
+    let edits: &[Do<'_>] = &[Do::Edit("src/main.rs", "x\n"), Do::Edit("odd.txt", "x\n"), Do::Say("Only looked.")];
+    for (name, acts, changed) in [
+        ("amp", edits, "odd.txt, src/main.rs"),
+        ("own", edits, "odd.txt, src/main.rs"),
+        ("amp", commits, "src/main.rs"),
+        ("own", commits, "src/main.rs"),
+    ] {
+        let env = TestEnvironment::new();
+        let (agents, repo) = place(&env, OWN);
+        agents.plays(name, acts);
+        agents.plays(name, &[Do::Say("Looked.")]);
+        let before = snapshot(&repo);
+        let (told, code) = told(&repo, &["--agent", name, "--retry", "0"]);
+        assert_eq!((code, tries(&told)), (4, vec![format!("{name} scope")]), "{acts:?}: {told:#}");
+        let text = told["run"]["steps"][0]["failure"]["text"].as_str().unwrap();
+        assert!(text.starts_with(&format!("it was to change nothing, and changed {changed}")), "{text}");
+        let after = snapshot(&repo);
+        // What its own stream says that it edited is put back; of the other it has not said anything.
+        let is_own = name == "amp";
+        assert_eq!(after.files.get("src/main.rs") == before.files.get("src/main.rs"), is_own, "{name} {acts:?}");
+        assert_eq!(after.files.contains_key("odd.txt"), !is_own && changed.contains("odd"), "{name} {acts:?}");
+        assert_eq!(text.contains("left as it is"), !is_own, "{text}");
+        assert!(repo.ok(&["run", "diff"]).contains("b/src/main.rs"));
+        assert_free(&repo);
+        // One that only reads is not told from others.
+        assert_eq!(delegate(&repo, &["--agent", name]).stdout, "Looked.\n");
+    }
+}
+
+#[test]
+fn what_others_hold_or_had_begun_to_change_is_no_fault_of_who_may_change_nothing() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, OWN);
+    agents.plays("amp", &[Do::Edit("src/main.rs", "theirs\n"), Do::WaitFor("../go"), Do::Say("Looked.")]);
+    repo.write("README.md", "# begun\n");
+    let other = repo.register("claude");
+    repo.ok_as(&other, &["claim", "src/main.rs"]);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| told(&repo, &["--agent", "amp", "--retry", "0"]));
+        wait_for("the edit", || fs::read_to_string(repo.dir.join("src/main.rs")).unwrap() == "theirs\n");
+        fs::write(env.path().join("go"), "").unwrap();
+        let (told, code) = first.join().unwrap();
+        assert_eq!((code, tries(&told)), (0, vec!["amp ok".to_owned()]), "{told:#}");
+    });
+    assert_eq!(fs::read_to_string(repo.dir.join("src/main.rs")).unwrap(), "theirs\n");
+    // What was changed already is somebody's work, though it is this one that changes it now.
+    agents.plays("amp", &[Do::Edit("README.md", "# over it\n"), Do::Say("Looked.")]);
+    agents.plays("amp", &[Do::Run("git aio claim odd.txt"), Do::Edit("odd.txt", "mine\n"), Do::Say("Looked.")]);
+    let (over, code) = told(&repo, &["--agent", "amp", "--retry", "0"]);
+    assert_eq!((code, tries(&over)), (4, vec!["amp scope".to_owned()]), "{over:#}");
+    assert_eq!(fs::read_to_string(repo.dir.join("README.md")).unwrap(), "# over it\n");
+    // A claim of its own is no excuse.
+    let (claimed, code) = told(&repo, &["--agent", "amp", "--retry", "0"]);
+    assert_eq!((code, tries(&claimed)), (4, vec!["amp scope".to_owned()]), "{claimed:#}");
+    assert!(!exists(&repo.dir, "odd.txt"));
+}
+
+#[test]
+fn a_reviewer_that_changes_what_it_reviews_has_reviewed_nothing() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, OWN);
+    agents.plays("claude", &[Do::Edit("src/auth/login.rs", "fn login() { true }\n"), Do::Say("Done.")]);
+    agents.plays(
+        "amp",
+        &[Do::Edit("src/auth/login.rs", "better\n"), Do::Say("{\"verdict\": \"pass\", \"notes\": \"\"}")],
+    );
+    let (told, code) = told(&repo, &["--agent", "claude", "--scope", "src/auth/", "--review", "amp"]);
+    assert_eq!((code, &told["verdict"]), (4, &"unverified".into()), "{told:#}");
+    let checks = told["run"]["steps"][0]["tries"][0]["checks"].to_string();
+    assert!(checks.contains("it was to change nothing, and changed src/auth/login.rs"), "{checks}");
+    assert_eq!(fs::read_to_string(repo.dir.join("src/auth/login.rs")).unwrap(), "fn login() { true }\n");
+}
