@@ -2,7 +2,6 @@
 
 use super::{
     dispatch::{Answer, Execute, Recorded, Stop},
-    recorder::Unrecorded,
     step::{Site, as_it_ended, carry_out},
     work::{Done, Moment, Work},
 };
@@ -62,7 +61,7 @@ impl Crew {
         if base.is_none() && writes {
             let tree = session.capture_to_tree(&session.capture()?)?;
             let kept = site.recorder.keep(vec![(BASE.into(), Private::Tree(tree.clone()))], "the files as they are");
-            kept.map_err(|Unrecorded(why)| Error::Busy(why))?;
+            kept?;
             base = Some(tree);
         }
         Ok(Crew { site, known, begun: recorded.begun.clone(), base, cap: Vec::new(), ask })
@@ -127,7 +126,7 @@ fn revert(session: &Session, attempt: &Attempt) -> Result<(), Error> {
     let put_back = session.restore(&before, &after, &attempt.files)?;
     match put_back.left.first() {
         None => Ok(()),
-        Some((path, why)) => Err(Error::Busy(format!(
+        Some((path, why)) => Err(Error::Failed(format!(
             "{} of {} files are left as they are: {path}: {why}",
             put_back.left.len(),
             attempt.files.len()
@@ -155,6 +154,11 @@ impl Execute for Crew {
 
     fn ask(&self, path: &StepPath, question: &str, _stop: &Stop) -> Option<Answer> {
         (self.ask)(path, question)
+    }
+
+    fn close(&self) {
+        // Whoever could not be let go of is tried again when the run is over, and then that is told.
+        let _ = self.session().and_then(|session| self.site.dismiss_keepers(&session));
     }
 
     fn diff(&self, files: &[RepoPath]) -> String {

@@ -23,6 +23,12 @@ use std::{
 #[error("the run can't be recorded: {0}")]
 pub struct Unrecorded(pub String);
 
+impl From<Unrecorded> for Error {
+    fn from(error: Unrecorded) -> Self {
+        Error::Failed(error.to_string())
+    }
+}
+
 /// Writes a run down.
 #[derive(Clone)]
 pub struct Recorder {

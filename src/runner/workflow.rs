@@ -220,7 +220,7 @@ pub fn begin_detached(
     let (recorder, recording, run, _) =
         Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
     let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
-    recorder.change(waits, Vec::new(), "to be gone on with").map_err(|error| Error::Busy(error.to_string()))?;
+    recorder.change(waits, Vec::new(), "to be gone on with").map_err(Error::from)?;
     drop(recorder);
     drop(recording);
     session.resume_in_background(&run.id)?;
@@ -229,7 +229,7 @@ pub fn begin_detached(
 
 fn beginning(session: &Session, ready: &Ready, order: &Order) -> Result<Beginning, Error> {
     let kept = Kept { order: order.clone(), texts: ready.texts.clone() };
-    let spec = serde_json::to_vec(&kept).map_err(|error| Error::Busy(error.to_string()))?;
+    let spec = serde_json::to_vec(&kept).map_err(|error| Error::Failed(error.to_string()))?;
     Ok(Beginning {
         workflow: order.name.clone(),
         title: ready.workflow.about.clone(),
@@ -291,7 +291,7 @@ fn drive(
     began(&run);
     let recorded = known(session, &id, &steps, how)?;
     if how.rerun.is_some() {
-        journal::forget(&recorder, &steps, &recorded).map_err(|error| Error::Busy(error.to_string()))?;
+        journal::forget(&recorder, &steps, &recorded).map_err(Error::from)?;
     }
     let site = Site {
         root,
@@ -376,10 +376,9 @@ pub fn answer(
         });
     }
     let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
-    let busy = |error: super::recorder::Unrecorded| Error::Busy(error.to_string());
-    journal::answer(&recorder, path, answer).map_err(busy)?;
+    journal::answer(&recorder, path, answer)?;
     let waits = |run: &mut Run| run.status = RunStatus::Waiting;
-    recorder.change(waits, Vec::new(), format!("{path}: answered")).map_err(busy)?;
+    recorder.change(waits, Vec::new(), format!("{path}: answered"))?;
     drop(recorder);
     drop(recording);
     Ok(())
