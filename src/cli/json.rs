@@ -128,6 +128,9 @@ pub struct Note {
     at: String,
     paths: Vec<String>,
     to: Option<String>,
+    /// The run that its writer was a part of; left out where there was none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
 }
 
 /// A handoff.
@@ -150,6 +153,9 @@ pub struct Handoff {
     /// What of its work this clone lacks; left out where it lacks nothing
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<Missing>,
+    /// The run that its maker was a part of; left out where there was none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
 }
 
 /// What of the work that a handoff hands on is not in this clone.
@@ -449,7 +455,7 @@ pub struct ToolChoice {
 /// Something that the configuration of a repository has git-aio do.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Effect {
-    /// `check`, `hub`, `tool`, `agent` or `brief`
+    /// `check`, `hub`, `tool`, `agent`, `task`, `workflow` or `brief`
     pub(super) kind: String,
     pub(super) words: String,
 }
@@ -609,6 +615,7 @@ impl Note {
             at: rfc3339(note.at),
             paths: note.paths.iter().map(ToString::to_string).collect(),
             to: note.to.as_ref().map(ToString::to_string),
+            run: note.run.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -649,6 +656,7 @@ impl Handoff {
                 notes: document.notes,
             },
             missing: None,
+            run: handoff.run.as_ref().map(ToString::to_string),
         }
     }
 }

@@ -158,6 +158,7 @@ pub(super) fn handoff(n: u64, from: usize) -> Handoff {
         state: HandoffState::Open,
         claims: Vec::new(),
         tree: WorkTreeMark::default(),
+        run: None,
     }
 }
 

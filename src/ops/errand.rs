@@ -7,6 +7,7 @@ use crate::{
         agents::headless::{self, Tool},
         stagger,
         supervise::{Interrupts, Watch, supervise},
+        worktree,
     },
 };
 use std::{
@@ -116,6 +117,11 @@ impl Session {
             log: errand.log,
         };
         supervise(&watch, tool.reader(errand.dir), interrupts, hear).map_err(failed("can't start"))
+    }
+
+    /// The mark of an attempt: what no other has on this machine, not even the same one in a copy of this repository.
+    pub fn mark_of(&self, attempt: &str) -> String {
+        format!("{attempt}.{}", worktree::name_of(self.repository.common_dir()))
     }
 
     /// Ends whatever is left of the errand `mark`, whose driver is gone.

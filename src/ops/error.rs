@@ -60,6 +60,9 @@ pub enum Error {
     /// Somebody else is at it.
     #[error("{0}")]
     Busy(String),
+    /// It could not be done, for what is told.
+    #[error("{0}")]
+    Failed(String),
     /// Somebody was always quicker.
     #[error("the store changed {0} times while this was tried; try again")]
     Contended(u32),

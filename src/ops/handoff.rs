@@ -86,11 +86,13 @@ impl Session {
             let elsewhere = self.is_registered(to)?;
             self.notice(Notice::NobodyOf { tool: to.clone(), elsewhere });
         }
-        let tree = self.work_tree_mark()?;
+        let (tree, run) = (self.work_tree_mark()?, self.run_around()?);
         let id = HandoffId::random(self.random());
         let at = self.now();
         let mut made = None;
         self.perform(Some(&me), |snapshot| {
+            // What somebody holds who works for a run is the scope of that, and goes only where it is named.
+            let take = if run.is_some() && matches!(take, Take::All) { &Take::None } else { take };
             let claims = self.taken(take, &me, snapshot)?;
             let handoff = Handoff {
                 id: id.clone(),
@@ -101,6 +103,7 @@ impl Session {
                 state: HandoffState::Open,
                 claims: claims.iter().map(|claim| claim.id.clone()).collect(),
                 tree: tree.clone(),
+                run: run.clone(),
             };
             let grants = claims.iter().map(Claim::grant_ref).collect();
             made = Some(Shown { handoff: handoff.clone(), claims, missing: Missing::default() });

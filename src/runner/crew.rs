@@ -2,7 +2,7 @@
 
 use super::{
     dispatch::{Answer, Execute, Recorded, Stop},
-    recorder::{Unrecorded, When},
+    recorder::When,
     step::{Site, as_it_ended, carry_out},
     work::{Done, Moment, Work},
 };
@@ -61,12 +61,8 @@ impl Crew {
         let mut base = session.tree_of_run(site.recorder.run(), BASE)?;
         if base.is_none() && writes {
             let tree = session.capture_to_tree(&session.capture()?)?;
-            let kept = site.recorder.keep(
-                vec![(BASE.into(), Private::Tree(tree.clone()))],
-                "the files as they are",
-                When::Now,
-            );
-            kept.map_err(|Unrecorded(why)| Error::Busy(why))?;
+            let entry = (BASE.into(), Private::Tree(tree.clone()));
+            site.recorder.keep(vec![entry], "the files as they are", When::Now)?;
             base = Some(tree);
         }
         Ok(Crew { site, known, begun: recorded.begun.clone(), base, cap: Vec::new(), ask })
@@ -131,7 +127,7 @@ fn revert(session: &Session, attempt: &Attempt) -> Result<(), Error> {
     let put_back = session.restore(&before, &after, &attempt.files)?;
     match put_back.left.first() {
         None => Ok(()),
-        Some((path, why)) => Err(Error::Busy(format!(
+        Some((path, why)) => Err(Error::Failed(format!(
             "{} of {} files are left as they are: {path}: {why}",
             put_back.left.len(),
             attempt.files.len()
@@ -159,6 +155,11 @@ impl Execute for Crew {
 
     fn ask(&self, path: &StepPath, question: &str, _stop: &Stop) -> Option<Answer> {
         (self.ask)(path, question)
+    }
+
+    fn close(&self) {
+        // Whoever could not be let go of is tried again when the run is over, and then that is told.
+        let _ = self.session().and_then(|session| self.site.dismiss_keepers(&session));
     }
 
     fn diff(&self, files: &[RepoPath]) -> String {

@@ -63,8 +63,12 @@ impl Site {
     /// # Errors
     /// When the store can't be written.
     pub fn dismiss_keepers(&self, session: &Session) -> Result<(), Error> {
-        let keepers = self.keepers.lock().map(|mut keepers| std::mem::take(&mut *keepers)).unwrap_or_default();
-        keepers.iter().try_for_each(|keeper| session.dismiss(keeper))
+        let Ok(mut keepers) = self.keepers.lock() else { return Ok(()) };
+        while let Some(keeper) = keepers.last() {
+            session.dismiss(keeper)?;
+            keepers.pop();
+        }
+        Ok(())
     }
 }
 

@@ -176,7 +176,7 @@ pub fn begin_detached(
     let (recorder, recording, run, _) =
         Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
     let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
-    recorder.change(waits, "to be gone on with").map_err(|error| Error::Busy(error.to_string()))?;
+    recorder.change(waits, "to be gone on with")?;
     drop(recorder);
     drop(recording);
     session.resume_in_background(&run.id)?;
@@ -185,7 +185,7 @@ pub fn begin_detached(
 
 fn beginning(session: &Session, ready: &Ready, order: &Order) -> Result<Beginning, Error> {
     let kept = Kept { order: order.clone(), texts: ready.texts.clone() };
-    let spec = serde_json::to_vec(&kept).map_err(|error| Error::Busy(error.to_string()))?;
+    let spec = serde_json::to_vec(&kept).map_err(|error| Error::Failed(error.to_string()))?;
     Ok(Beginning {
         workflow: order.name.clone(),
         title: match &order.event {
@@ -250,7 +250,7 @@ fn drive(
     began(&run);
     let recorded = known(session, &id, &steps, how)?;
     if how.rerun.is_some() {
-        journal::forget(&recorder, &steps, &recorded).map_err(|error| Error::Busy(error.to_string()))?;
+        journal::forget(&recorder, &steps, &recorded).map_err(Error::from)?;
     }
     let site = Site {
         root,
@@ -335,10 +335,9 @@ pub fn answer(
         });
     }
     let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
-    let busy = |error: super::recorder::Unrecorded| Error::Busy(error.to_string());
-    journal::answer(&recorder, path, answer).map_err(busy)?;
+    journal::answer(&recorder, path, answer)?;
     let waits = |run: &mut Run| run.status = RunStatus::Waiting;
-    recorder.change(waits, format!("{path}: answered")).map_err(busy)?;
+    recorder.change(waits, format!("{path}: answered"))?;
     drop(recorder);
     drop(recording);
     Ok(())

@@ -218,7 +218,8 @@ fn human(out: &mut dyn Write, session: &Session, found: &Found) -> io::Result<()
         let to = note.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
         let on: Vec<String> = note.paths.iter().map(|path| format::target(&path.to_string())).collect();
         let on = if on.is_empty() { String::new() } else { format!(" on {}", on.join(", ")) };
-        let by = format!("{}{to}{on}, {}", note.by, format::ago(note.at, now));
+        let run = note.run.as_ref().map(|run| format!(" in {run}")).unwrap_or_default();
+        let by = format!("{}{run}{to}{on}, {}", note.by, format::ago(note.at, now));
         writeln!(out, "{BOLD}{}{BOLD:#} {DIM}by {by}{DIM:#}", note.category.as_str())?;
         for line in crate::base::text::block(&note.text, usize::MAX).lines() {
             writeln!(out, "  {line}")?;

@@ -5,7 +5,7 @@ mod takeover;
 
 use self::{
     named::{known_step, run_and_step, step_path},
-    show::{Diff, Log, Show, list, verdict, write_run},
+    show::{Diff, Log, Show, list},
     start::{Start, go_on, meant},
 };
 use super::{
@@ -14,13 +14,7 @@ use super::{
 };
 use crate::{
     base::id::RunId,
-    cli::{
-        error::usage,
-        exit::Exit,
-        format,
-        json::{RunAnswer, RunsAnswer},
-        live::Live,
-    },
+    cli::{error::usage, exit::Exit, format, json::RunsAnswer, live::Live},
     model::run::{Step, StepStatus},
     ops::Session,
     runner::{
@@ -247,8 +241,7 @@ impl Cancel {
 fn shown(cx: &Context, session: &Session, id: &RunId) -> anyhow::Result<Exit> {
     let shown = session.shown_run(id)?;
     cx.tell_notices(session);
-    cx.ui.answer(|| RunAnswer::new(&shown, verdict(&shown.steps), Vec::new()), |out| write_run(out, &shown))?;
-    Ok(Exit::Done)
+    show::answer(cx, session, &shown)
 }
 
 impl Prune {

@@ -63,6 +63,9 @@ pub trait Execute: Send + Sync {
         None
     }
 
+    /// Nothing more is done: whoever is kept for what may come yet is let go of, before it is written down how it ended.
+    fn close(&self) {}
+
     /// What these files have become since the run began, as a diff of limited size.
     fn diff(&self, _files: &[RepoPath]) -> String {
         String::new()

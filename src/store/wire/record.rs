@@ -164,6 +164,8 @@ pub(in crate::store) struct WireNote {
     at: Time,
     paths: Vec<String>,
     to: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
 }
 
 impl Wire<Note> for WireNote {
@@ -177,6 +179,7 @@ impl Wire<Note> for WireNote {
             at: n.at,
             paths: encode_paths(&n.paths),
             to: n.to.as_ref().map(ToString::to_string),
+            run: n.run.as_ref().map(ToString::to_string),
         }
     }
 
@@ -189,6 +192,7 @@ impl Wire<Note> for WireNote {
             at: self.at,
             paths: decode_paths(&self.paths)?,
             to: parse_opt(self.to)?,
+            run: parse_opt(self.run)?,
         })
     }
 }
@@ -226,6 +230,8 @@ pub(in crate::store) struct WireHandoff {
     branch: Option<String>,
     dirty: Vec<String>,
     more_dirty: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
 }
 
 impl Wire<Handoff> for WireHandoff {
@@ -254,6 +260,7 @@ impl Wire<Handoff> for WireHandoff {
             branch: h.tree.branch.clone(),
             dirty: encode_paths(&h.tree.dirty),
             more_dirty: h.tree.more_dirty,
+            run: h.run.as_ref().map(ToString::to_string),
         }
     }
 
@@ -293,6 +300,7 @@ impl Wire<Handoff> for WireHandoff {
                 dirty: decode_paths(&self.dirty)?,
                 more_dirty: self.more_dirty,
             },
+            run: parse_opt(self.run)?,
         })
     }
 }

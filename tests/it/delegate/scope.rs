@@ -56,18 +56,34 @@ fn a_failed_attempt_leaves_the_scope_byte_for_byte_as_it_was() {
 
 #[test]
 fn files_that_git_converts_are_put_back_byte_for_byte_too() {
-    let env = TestEnvironment::new();
-    let (agents, repo) = checked(&env);
-    repo.write(".gitattributes", "*.txt text=auto\n*.dos text eol=crlf\n");
-    let files = [("src/windows.txt", "one\r\ntwo\r\n"), ("src/both.txt", "one\r\ntwo\n"), ("src/unix.txt", "one\n")];
-    files.iter().chain(&[("src/a.dos", "one\r\n")]).for_each(|(path, text)| repo.write(path, text));
-    repo.git(&["add", "-A"]);
-    repo.git(&["commit", "-q", "-m", "more"]);
-    repo.git(&["status", "--short"]);
-    agents.plays("codex", &[Do::Run("for file in src/*.txt src/*.dos; do echo x >$file; done"), Do::Exit(1)]);
-    let before = snapshot(&repo);
-    let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/", "--retry", "0"]);
-    assert_eq!((code, snapshot(&repo)), (1, before), "{told:#}");
+    // Wherever it is said, and whether git knows that file or not.
+    for (attributes, is_known) in [
+        (".gitattributes", true),
+        ("src/.gitattributes", true),
+        ("src/deep/.gitattributes", true),
+        ("src/deep/.gitattributes", false),
+    ] {
+        let env = TestEnvironment::new();
+        let (agents, repo) = checked(&env);
+        repo.write(attributes, "*.txt text=auto\n*.dos text eol=crlf\n");
+        let files = [("windows.txt", "one\r\ntwo\r\n"), ("both.txt", "one\r\ntwo\n"), ("unix.txt", "one\n")];
+        let files = files.iter().chain(&[("a.dos", "one\r\n")]);
+        files.for_each(|(name, text)| repo.write(&format!("src/deep/{name}"), text));
+        repo.git(&["add", "src/deep/*.txt", "src/deep/*.dos"]);
+        if is_known {
+            repo.git(&["add", attributes]);
+        }
+        repo.git(&["commit", "-q", "-m", "more"]);
+        repo.git(&["status", "--short"]);
+        agents.plays(
+            "codex",
+            &[Do::Run("for file in src/deep/*.txt src/deep/*.dos; do echo x >$file; done"), Do::Exit(1)],
+        );
+        let before = snapshot(&repo);
+        let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/", "--retry", "0"]);
+        assert_eq!(code, 1, "{told:#}");
+        assert!(snapshot(&repo) == before, "{attributes} {is_known}: {:?}", repo.git(&["status", "--short"]));
+    }
 }
 
 #[test]
