@@ -31,5 +31,6 @@ pub mod supervise;
 pub mod terminal;
 pub mod trust;
 pub mod verify;
+pub mod watch_files;
 pub mod worktree;
 pub mod world;
