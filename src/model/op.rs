@@ -6,7 +6,7 @@
 use super::{
     claim::{EndReason, GrantRef, Mode, Origin, Rival},
     handoff::Handoff,
-    instance::{Instance, Task},
+    instance::{Doing, Instance},
     note::Note,
     scope::Scope,
 };
@@ -42,7 +42,7 @@ pub enum Action {
     /// Registers an instance, or one that had ended again.
     Register(Instance),
     /// Says what the instance is doing.
-    SetTask(Option<Task>),
+    SetTask(Option<Doing>),
     /// Takes instances off the register: one that leaves, or those found stale.
     End(Vec<Departure>),
     /// Claims scopes, all or none.

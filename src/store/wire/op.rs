@@ -4,7 +4,7 @@ use super::{
     Wire,
     ended::WireRival,
     record::{
-        WireHandoff, WireInstance, WireNote, WireTask, decode_paths, encode_paths, end_reason, mode, origin, parse,
+        WireHandoff, WireInstance, WireNote, WireDoing, decode_paths, encode_paths, end_reason, mode, origin, parse,
         parse_opt, scope, word,
     },
 };
@@ -37,7 +37,7 @@ enum WireAction {
         instance: WireInstance,
     },
     Task {
-        task: Option<WireTask>,
+        task: Option<WireDoing>,
     },
     End {
         departures: Vec<WireDeparture>,
@@ -129,7 +129,7 @@ pub(in crate::store) fn encode(op: &Op) -> Result<String, serde_json::Error> {
             WireAction::Create { domain: domain.to_string(), folds_case: *folds_case }
         }
         Action::Register(instance) => WireAction::Register { instance: WireInstance::from_model(instance) },
-        Action::SetTask(task) => WireAction::Task { task: task.as_ref().map(WireTask::from_model) },
+        Action::SetTask(task) => WireAction::Task { task: task.as_ref().map(WireDoing::from_model) },
         Action::End(gone) => WireAction::End { departures: gone.iter().map(departure).collect() },
         Action::Claim { wants, evict, lost } => WireAction::Claim {
             wants: wants.iter().map(want).collect(),

@@ -11,7 +11,7 @@ use crate::{
     model::{
         claim::{Claim, EndReason, Holder, Mode, Origin},
         handoff::{Document, Handoff, HandoffState, Settled, WorkTreeMark},
-        instance::{Instance, Task},
+        instance::{Doing, Instance},
         note::{Category, Note},
         scope::Scope,
     },
@@ -47,18 +47,18 @@ impl Meta {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(in crate::store) struct WireTask {
+pub(in crate::store) struct WireDoing {
     text: String,
     id: Option<String>,
 }
 
-impl Wire<Task> for WireTask {
-    fn from_model(task: &Task) -> Self {
-        WireTask { text: task.text.clone(), id: task.id.as_ref().map(ToString::to_string) }
+impl Wire<Doing> for WireDoing {
+    fn from_model(doing: &Doing) -> Self {
+        WireDoing { text: doing.text.clone(), id: doing.id.as_ref().map(ToString::to_string) }
     }
 
-    fn into_model(self) -> Result<Task, String> {
-        Ok(Task { text: self.text, id: parse_opt(self.id)? })
+    fn into_model(self) -> Result<Doing, String> {
+        Ok(Doing { text: self.text, id: parse_opt(self.id)? })
     }
 }
 
@@ -70,7 +70,7 @@ pub(in crate::store) struct WireInstance {
     clone: String,
     project: String,
     worktree: Option<String>,
-    task: Option<WireTask>,
+    task: Option<WireDoing>,
     since: Time,
     parent: Option<String>,
 }
@@ -84,7 +84,7 @@ impl Wire<Instance> for WireInstance {
             clone: i.clone.to_string(),
             project: i.project.clone(),
             worktree: i.worktree.clone(),
-            task: i.task.as_ref().map(WireTask::from_model),
+            task: i.task.as_ref().map(WireDoing::from_model),
             since: i.since,
             parent: i.parent.as_ref().map(ToString::to_string),
         }

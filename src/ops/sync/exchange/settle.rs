@@ -223,7 +223,7 @@ mod tests {
     use super::*;
     use crate::{
         host::scratch::Scratch,
-        model::instance::{Instance, Task},
+        model::instance::{Doing, Instance},
         ops::{Session, sync::hub::HubName},
         store::{FileRefs, WriteStep},
     };
@@ -238,7 +238,7 @@ mod tests {
     }
 
     fn works_on(session: &Session, by: &InstanceId, text: &str) -> Oid {
-        let task = Some(Task { text: text.into(), id: None });
+        let task = Some(Doing { text: text.into(), id: None });
         session.perform(Some(by), |_| Ok(Some(Action::SetTask(task.clone())))).expect("done");
         tip(session)
     }
