@@ -8,11 +8,11 @@ use super::{
     Damage, Snapshot,
     error::StoreError,
     layout,
-    wire::{self, Wire, WireClaim, WireHandoff, WireInstance, WireNote},
+    wire::{self, Wire, WireClaim, WireHandoff, WireInstance, WireNote, WireTask},
 };
 use crate::{
     base::{id::HandoffId, world::Time},
-    model::{claim::Claim, handoff::Handoff, instance::Instance, note::Note},
+    model::{claim::Claim, handoff::Handoff, instance::Instance, note::Note, task::Task},
 };
 use gix::{ObjectId, objs::tree::EntryKind};
 use std::collections::BTreeMap;
@@ -44,6 +44,14 @@ struct Kept<M> {
     made: fn(&M) -> Time,
     /// Whether the folders below have names in the order of time.
     by_time: bool,
+    /// By what its file has to be named, where whatever else it says would be believed.
+    name: Option<fn(&M) -> &str>,
+}
+
+impl<M> Kept<M> {
+    fn is_named(&self, record: &M, file: &[u8]) -> bool {
+        self.name.is_none_or(|name| file.strip_suffix(b".json") == Some(name(record).as_bytes()))
+    }
 }
 
 impl Snapshot<'_> {
@@ -52,7 +60,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// When a tree can't be read.
     pub fn claims(&self, extent: Extent, wanted: impl FnMut(&Claim) -> bool) -> Result<Listing<Claim>, StoreError> {
-        let kept = Kept { folder: "claims", made: |claim: &Claim| claim.since, by_time: false };
+        let kept = Kept { folder: "claims", made: |claim: &Claim| claim.since, by_time: false, name: None };
         self.list::<Claim, WireClaim>(&kept, extent, wanted)
     }
 
@@ -62,7 +70,7 @@ impl Snapshot<'_> {
         extent: Extent,
         wanted: impl FnMut(&Instance) -> bool,
     ) -> Result<Listing<Instance>, StoreError> {
-        let kept = Kept { folder: "instances", made: |instance: &Instance| instance.since, by_time: false };
+        let kept = Kept { folder: "instances", made: |instance: &Instance| instance.since, by_time: false, name: None };
         self.list::<Instance, WireInstance>(&kept, extent, wanted)
     }
 
@@ -72,14 +80,21 @@ impl Snapshot<'_> {
         extent: Extent,
         wanted: impl FnMut(&Handoff) -> bool,
     ) -> Result<Listing<Handoff>, StoreError> {
-        let kept = Kept { folder: "handoffs", made: |handoff: &Handoff| handoff.at, by_time: false };
+        let kept = Kept { folder: "handoffs", made: |handoff: &Handoff| handoff.at, by_time: false, name: None };
         self.list::<Handoff, WireHandoff>(&kept, extent, wanted)
     }
 
     /// The notes that are `wanted`. Errors as for [`claims`](Self::claims).
     pub fn notes(&self, extent: Extent, wanted: impl FnMut(&Note) -> bool) -> Result<Listing<Note>, StoreError> {
-        let kept = Kept { folder: "notes", made: |note: &Note| note.at, by_time: true };
+        let kept = Kept { folder: "notes", made: |note: &Note| note.at, by_time: true, name: None };
         self.list::<Note, WireNote>(&kept, extent, wanted)
+    }
+
+    /// The tasks that are `wanted`. Errors as for [`claims`](Self::claims).
+    pub fn tasks(&self, extent: Extent, wanted: impl FnMut(&Task) -> bool) -> Result<Listing<Task>, StoreError> {
+        let kept =
+            Kept { folder: "tasks", made: |task: &Task| task.at, by_time: false, name: Some(|task| task.id.as_str()) };
+        self.list::<Task, WireTask>(&kept, extent, wanted)
     }
 
     /// Ids of handoffs whose digits begin with `digits`.
@@ -114,6 +129,10 @@ impl Snapshot<'_> {
                 }
                 let read = self.blob(&path, &entry);
                 match read.and_then(|bytes| Ok((wire::parse::<M, W>(&path, &bytes)?, bytes.len()))) {
+                    Ok((record, _)) if !kept.is_named(&record, &entry.name) => {
+                        let reason = "not where a record of this name belongs".into();
+                        listing.damaged.push(Damage { path, reason });
+                    }
                     Ok((record, length)) if wanted(&record) => {
                         found.insert(((kept.made)(&record), path), (record, length));
                         size += length;

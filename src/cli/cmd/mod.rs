@@ -184,6 +184,10 @@ impl Context {
                     "another clone registered {id} in the same second and was first: what was done here as {id} is void; \
                      register anew"
                 )),
+                Notice::TaskTaken(id) => self.ui.warn(format!(
+                    "another clone made the task {id} first: what was meant here is not in the queue, and its words are in a \
+                     note now, see `git aio context get warning`"
+                )),
                 Notice::Doubtful(why) => {
                     self.ui.warn(format!("this was done, but may not last: {}", text::one_line(&why, 1000)));
                 }

@@ -1,6 +1,6 @@
 //! The records and their models.
 
-use super::super::layout::FORMAT;
+use super::super::layout::FIRST_FORMAT;
 use crate::{
     base::{
         id::{CloneId, Domain, HandoffId, InstanceId, Tool},
@@ -37,12 +37,17 @@ pub(in crate::store) struct Meta {
 
 impl Meta {
     pub(in crate::store) fn new(domain: &Domain, folds_case: bool) -> Self {
-        Meta { format: FORMAT, min_writer: FORMAT, domain: domain.to_string(), epoch: 1, folds_case }
+        Meta { format: FIRST_FORMAT, min_writer: FIRST_FORMAT, domain: domain.to_string(), epoch: 1, folds_case }
     }
 
     /// What holds where there is no store.
     pub(in crate::store) fn of_none() -> Self {
-        Meta { format: FORMAT, min_writer: FORMAT, domain: String::new(), epoch: 0, folds_case: false }
+        Meta { format: FIRST_FORMAT, min_writer: FIRST_FORMAT, domain: String::new(), epoch: 0, folds_case: false }
+    }
+
+    /// The same, for those who know `format` at least.
+    pub(in crate::store) fn raised_to(self, format: u64) -> Self {
+        Meta { format: self.format.max(format), min_writer: self.min_writer.max(format), ..self }
     }
 }
 

@@ -139,7 +139,13 @@ impl Exchange<'_> {
         if only_own && self.is_anothers(&op, &was)? {
             return Ok(());
         }
-        match replay(&repository.snapshot_at(again.tip.clone())?, &op, &was)? {
+        let left = replay(&repository.snapshot_at(again.tip.clone())?, &op, &was)?;
+        if let (Action::NewTask(task), Replayed::Op { op: told, .. }) = (&op.action, &left)
+            && matches!(told.action, Action::Note(_))
+        {
+            self.session.notice(Notice::TaskTaken(task.id.clone()));
+        }
+        match left {
             Replayed::Nothing => {}
             Replayed::Clash(id) => self.session.notice(Notice::Clash(id)),
             Replayed::Op { revive, op, lost } => {
