@@ -69,6 +69,9 @@ pub enum Error {
     /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The tracker beside our own tasks could not do what it was asked.
+    #[error(transparent)]
+    Tracker(#[from] crate::host::beads::BeadsError),
     /// git could not do what it was asked.
     #[error(transparent)]
     Git(#[from] GitError),

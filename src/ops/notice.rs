@@ -19,6 +19,8 @@ pub enum Notice {
     Clash(InstanceId),
     /// A task of another clone had the same id first, and the words of ours are in a note now.
     TaskTaken(TaskId),
+    /// The tracker beside our own tasks could not be asked, and why.
+    NoIssues(String),
     /// The change was made, and for this reason it may not last.
     Doubtful(String),
     /// The repository had no store, and now has one. There is no fence before `init`.

@@ -11,7 +11,10 @@ use super::{
     wire::{self, Wire, WireClaim, WireHandoff, WireInstance, WireNote, WireTask},
 };
 use crate::{
-    base::{id::HandoffId, world::Time},
+    base::{
+        id::{HandoffId, TaskId},
+        world::Time,
+    },
     model::{claim::Claim, handoff::Handoff, instance::Instance, note::Note, task::Task},
 };
 use gix::{ObjectId, objs::tree::EntryKind};
@@ -105,6 +108,16 @@ impl Snapshot<'_> {
         let Some(tree) = self.tree_at(&[b"handoffs".to_vec()])? else { return Ok(Vec::new()) };
         let ids = self.entries(tree)?.into_iter().filter_map(|entry| layout::id_of::<HandoffId>(&entry.name));
         Ok(ids.filter(|id| id.digits().starts_with(digits)).collect())
+    }
+
+    /// Ids of tasks that begin with `prefix`.
+    ///
+    /// # Errors
+    /// When a tree can't be read.
+    pub fn tasks_by_prefix(&self, prefix: &str) -> Result<Vec<TaskId>, StoreError> {
+        let Some(tree) = self.tree_at(&[b"tasks".to_vec()])? else { return Ok(Vec::new()) };
+        let ids = self.entries(tree)?.into_iter().filter_map(|entry| layout::id_of::<TaskId>(&entry.name));
+        Ok(ids.filter(|id| id.as_str().starts_with(prefix)).collect())
     }
 
     fn list<M, W: Wire<M>>(

@@ -50,6 +50,9 @@ pub(crate) struct New {
     /// Take this claim only; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) claim: Vec<String>,
+    /// Take the task that you hold along: who accepts goes on with it
+    #[arg(long, value_name = "ID")]
+    pub(crate) task: Option<String>,
     /// Background that the next one needs; - reads standard input
     #[arg(long, value_name = "TEXT")]
     pub(crate) context: Option<String>,
@@ -133,7 +136,7 @@ impl New {
             verification: self.verify,
             notes: self.note.unwrap_or_default(),
         };
-        let made = session.hand_off(document, to, &take);
+        let made = session.hand_off(document, to, &take, self.task.as_deref());
         cx.tell_notices(session);
         let shown = made?;
         let answered = answer(cx, &shown, |out| {
