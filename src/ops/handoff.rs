@@ -89,6 +89,9 @@ impl Session {
             return Err(Error::usage(message, "put the rest into a file of the repository and name it"));
         }
         let me = self.acting()?;
+        if let Some(open) = task.map(|task| self.handed_on(task, &me)).transpose()?.flatten() {
+            return self.shown(open, &self.snapshot()?);
+        }
         if let Some(to) = to.as_ref().filter(|to| !self.has_seen(to)) {
             let elsewhere = self.is_registered(to)?;
             self.notice(Notice::NobodyOf { tool: to.clone(), elsewhere });

@@ -50,7 +50,7 @@ pub(crate) struct New {
     /// Take this claim only; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) claim: Vec<String>,
-    /// Take the task that you hold along: who accepts goes on with it
+    /// Take this task, which you hold; made again while that handoff is open, it is the same one
     #[arg(long, value_name = "ID")]
     pub(crate) task: Option<String>,
     /// Background that the next one needs; - reads standard input
@@ -125,7 +125,8 @@ impl New {
         // Of a file a path is kept that means the same in every folder.
         let files = self.file.iter().map(|file| Ok(session.target(None, file.as_ref())?.scope.target()));
         let files = files.collect::<anyhow::Result<Vec<String>>>()?;
-        let take = if self.claim.is_empty() { Take::All } else { Take::Some(self.claim) };
+        let is_named = !self.claim.is_empty() || self.task.is_some();
+        let take = if is_named { Take::Some(self.claim) } else { Take::All };
         let document = Document {
             title: self.title,
             context: self.context.unwrap_or_default(),

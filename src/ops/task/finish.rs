@@ -7,7 +7,8 @@ use crate::{
         text,
     },
     model::{
-        claim::{Claim, MAX_WHY, Mode},
+        claim::{Claim, Holder, MAX_WHY, Mode},
+        handoff::Handoff,
         op::{Action, Right},
         scope::Scope,
         task::Task,
@@ -107,6 +108,29 @@ impl Session {
         Ok((self.queued(task, &queue, me, &snapshot)?, again))
     }
 
+    /// The open handoff by which `me` has handed the task on that `prefix` means.
+    pub(in crate::ops) fn handed_on(&self, prefix: &str, me: &InstanceId) -> Result<Option<Handoff>, Error> {
+        let snapshot = self.snapshot()?;
+        let Ok(id) = self.meant_task(prefix, &snapshot) else { return Ok(None) };
+        let scope = Scope::Task(id);
+        for claim in snapshot.claims_near(&scope)?.into_iter().filter(|claim| claim.scope == scope) {
+            if let Holder::Handoff(handoff) = &claim.holder
+                && let Some(open) = snapshot.handoff(handoff)?.filter(|handoff| handoff.from == *me)
+            {
+                return Ok(Some(open));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The id of one of our own tasks, or of another tracker's.
+    fn meant_task(&self, prefix: &str, snapshot: &Snapshot<'_>) -> Result<TaskId, Error> {
+        match self.find_task(prefix, snapshot) {
+            Ok(task) => Ok(task.id),
+            Err(error) => prefix.parse().map_err(|_| error),
+        }
+    }
+
     /// The claim of `me` on the task that `prefix` means.
     pub(in crate::ops) fn held_task(
         &self,
@@ -114,11 +138,7 @@ impl Session {
         me: &InstanceId,
         snapshot: &Snapshot<'_>,
     ) -> Result<Claim, Error> {
-        let id = match self.find_task(prefix, snapshot) {
-            Ok(task) => task.id,
-            Err(error) => prefix.parse().map_err(|_| error)?,
-        };
-        self.own_claim_on(&id, me, snapshot)
+        self.own_claim_on(&self.meant_task(prefix, snapshot)?, me, snapshot)
     }
 
     /// The claim by which `me` does the task, alone.
