@@ -51,6 +51,7 @@ pub(super) enum Command {
     Cleanup(cmd::cleanup::Args),
     Status(cmd::status::Args),
     Task(cmd::task::Args),
+    Tasks(cmd::tasks::Args),
     Claim(cmd::claim::Args),
     Check(cmd::check::Args),
     Release(cmd::release::Args),

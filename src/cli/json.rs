@@ -2,10 +2,12 @@
 
 mod dump;
 mod run;
+mod task;
 mod workflow;
 
 pub use dump::Dump;
 pub use run::{RunAnswer, RunEvent, RunsAnswer};
+pub use task::{QueuedTask, TaskCounts, TaskDone};
 pub use workflow::{
     EmitAnswer, PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput, WorkflowsAnswer,
 };
@@ -256,6 +258,7 @@ answer!(
         damaged: Vec<Damage>,
         /// `null`: this store is not shared with other clones
         hub: Option<Hub>,
+        tasks: TaskCounts,
     }
 );
 answer!(
@@ -304,6 +307,25 @@ answer!(
 answer!(
     /// handoff list
     HandoffsAnswer { handoffs: Vec<Handoff>, damaged: Vec<Damage> }
+);
+answer!(
+    /// tasks new, next
+    TaskAnswer { task: QueuedTask }
+);
+answer!(
+    /// tasks list
+    TasksAnswer { tasks: Vec<QueuedTask>, damaged: Vec<Damage> }
+);
+answer!(
+    /// tasks done
+    TaskDoneAnswer {
+        /// The id
+        done: String,
+        /// Whether it was done before, by the same one
+        again: bool,
+        /// `null`: another tracker keeps it
+        task: Option<QueuedTask>,
+    }
 );
 answer!(
     /// log
@@ -696,6 +718,9 @@ pub fn schemas() -> serde_json::Value {
         ("note", schema::<NoteAnswer>(), "context decision, learning, warning, pattern"),
         ("handoff", schema::<HandoffAnswer>(), "handoff new, show, accept, decline, done; context handoff"),
         ("handoffs", schema::<HandoffsAnswer>(), "handoff list"),
+        ("task", schema::<TaskAnswer>(), "tasks new, next"),
+        ("tasks", schema::<TasksAnswer>(), "tasks list"),
+        ("task_done", schema::<TaskDoneAnswer>(), "tasks done"),
         ("log", schema::<LogAnswer>(), "log"),
         ("doctor", schema::<DoctorAnswer>(), "doctor"),
         ("sync", schema::<SyncAnswer>(), "sync"),

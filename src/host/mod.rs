@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod background;
+pub mod beads;
 pub mod boot;
 pub mod bounded;
 pub mod client;

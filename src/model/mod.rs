@@ -16,6 +16,7 @@ pub mod persona;
 pub mod replay;
 pub mod run;
 pub mod scope;
+pub mod task;
 #[cfg(test)]
 mod trial;
 pub mod verify;

@@ -28,6 +28,7 @@ mod standing;
 pub mod status;
 pub mod sync;
 mod target;
+pub mod task;
 pub mod tool;
 mod transact;
 pub mod trust;

@@ -11,7 +11,7 @@ use crate::{
     host::{live::Live, process},
     model::{
         claim::{Claim, GrantRef, Holder},
-        instance::{Instance, MAX_TASK, Task},
+        instance::{Doing, Instance, MAX_TASK},
         op::{Action, Op},
         overlap::Overlap,
         scope::Scope,
@@ -117,7 +117,7 @@ impl Session {
             clone: self.clone_id()?.clone(),
             project: self.project(),
             worktree: self.repository.worktree_name(),
-            task: Some(Task { text: text::one_line(task, MAX_TASK), id: None }),
+            task: Some(Doing { text: text::one_line(task, MAX_TASK), id: None }),
             since: now,
             parent: self.who(&self.snapshot()?)?.instance().filter(|id| id.tool() != "person").cloned(),
             tool,

@@ -176,7 +176,7 @@ pub fn begin_detached(
     let (recorder, recording, run, _) =
         Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
     let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
-    recorder.change(waits, "to be gone on with")?;
+    recorder.change(waits, "to be gone on with").map_err(Error::from)?;
     drop(recorder);
     drop(recording);
     session.resume_in_background(&run.id)?;

@@ -76,7 +76,7 @@ fn what_is_shipped_is_shown_with_its_plan_and_both_tables() {
     assert_eq!(steps, ["refine", "refine/write", "refine/review"]);
     assert_eq!(answer["steps"][1]["isolation"], "claims");
     let patterns = repo.json_as("", &["workflow", "patterns"]);
-    assert_eq!((patterns["scenarios"].as_array().unwrap().len(), patterns["needs"].as_array().unwrap().len()), (8, 5));
+    assert_eq!((patterns["scenarios"].as_array().unwrap().len(), patterns["needs"].as_array().unwrap().len()), (9, 5));
     let schema: serde_json::Value = serde_json::from_str(&repo.ok(&["workflow", "schema"])).unwrap();
     assert_eq!(schema["properties"]["step"]["type"], "array");
 }

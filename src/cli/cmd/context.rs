@@ -122,7 +122,7 @@ impl Words {
         let title = text.lines().next().unwrap_or_default().to_owned();
         let context = if text.contains('\n') { text } else { String::new() };
         let document = Document { title, context, files, ..Document::default() };
-        let shown = session.hand_off(document, to, &Take::None)?;
+        let shown = session.hand_off(document, to, &Take::None, None)?;
         cx.tell_notices(&session);
         let answered = cx.ui.answer(
             || HandoffAnswer::new(Handoff::new(&shown.handoff)),

@@ -26,6 +26,7 @@ builtins! {
     "evaluator-optimizer",
     "tdd",
     "supervise",
+    "spokes",
     "on-event",
     "map-reduce",
     "saga",
@@ -72,8 +73,8 @@ const fn choice(
     Choice { scenario, pattern, why, workflows }
 }
 
-/// The table of the pattern catalog.
-pub const BY_SCENARIO: [Choice; 8] = [
+/// The table of the pattern catalog, and behind it what the playbook begins its patterns with.
+pub const BY_SCENARIO: [Choice; 9] = [
     choice("Step-by-step process", "Sequential pipeline", None, &["pipeline", "endpoint"]),
     choice("Independent parallel tasks", "Parallel fan-out", None, &["fan-out", "improve"]),
     choice("Decision-based routing", "Conditional branching", None, &["triage"]),
@@ -82,6 +83,7 @@ pub const BY_SCENARIO: [Choice; 8] = [
     choice("Reactive automation", "Event-driven", None, &["on-event"]),
     choice("Batch processing", "Map-reduce", None, &["map-reduce"]),
     choice("Reversible operations", "Saga", None, &["saga", "migrate"]),
+    choice("A queue that several drivers share", "Hub and spokes", None, &["spokes"]),
 ];
 
 /// The table of the orchestration guide.
