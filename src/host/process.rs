@@ -102,6 +102,12 @@ pub(super) fn marked(name: &str, value: &str) -> usize {
     table::marked(name, value).count()
 }
 
+/// The same, of those that were started after the process `first`: of no use for one that is older than a second.
+#[cfg(unix)]
+pub(super) fn marked_since(first: u32, name: &str, value: &str) -> usize {
+    table::marked_since(first, name, value).count()
+}
+
 /// The processes above us, our parent first, as far up as we can see, and below the process `top` if one is given.
 pub fn ancestors(top: Option<u32>) -> Vec<Ancestor> {
     let Some(table) = table::Table::open() else { return Vec::new() };

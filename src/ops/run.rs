@@ -47,8 +47,6 @@ pub struct RunBook<'s> {
     /// The run as this driver has recorded it last.
     recorded: Option<Run>,
     tip: Option<Oid>,
-    /// The newest change that is written; the ref moves to it when the next one is recorded.
-    last: Option<Oid>,
     private: Option<Oid>,
     /// How often it was written by this driver.
     writes: Cell<u32>,

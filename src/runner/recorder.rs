@@ -2,8 +2,10 @@
 //!
 //! Who tells something goes on when it is written. So whatever a step does next, what it did before is known to whoever
 //! has to take the run over. What nobody would have to know for that, such as that a step has begun of which nothing has
-//! been started yet, is written with what is told next ([`When::WithNext`]): moving a ref is the dearest thing
-//! that a step costs.
+//! been started yet, is written with what is told next ([`When::WithNext`]), and so is what several steps tell at the same
+//! time: moving a ref is the dearest thing that a step costs. Each of these makes one commit, with a line for everything.
+
+mod page;
 
 use crate::{
     base::id::{RunId, StepPath},
@@ -13,6 +15,7 @@ use crate::{
         run::{Beginning, RunBook},
     },
 };
+use page::{OfRun, Page};
 use std::{
     collections::HashMap,
     path::Path,
@@ -47,18 +50,19 @@ pub struct Recording(Option<JoinHandle<()>>);
 
 struct Request {
     what: What,
-    done: SyncSender<Result<(), Unrecorded>>,
+    /// Whoever waits till it is written.
+    done: Option<SyncSender<Result<(), Unrecorded>>>,
 }
 
 enum What {
     /// Keep something in this clone alone.
-    Keep(Vec<(String, Private)>, String, When),
+    Keep(Vec<(String, Private)>, String),
     /// The step stands otherwise; what its attempts were is somebody else's to tell.
-    Outline(Box<Step>, String, When),
+    Outline(Box<Step>, String),
     /// A step has changed.
-    Step(Box<Step>, String, When),
+    Step(Box<Step>, String),
     /// The run has changed.
-    Change(Box<dyn FnOnce(&mut Run) + Send>, String),
+    Change(OfRun, String),
 }
 
 /// When something is written.
@@ -131,7 +135,7 @@ impl Recorder {
         subject: impl Into<String>,
         when: When,
     ) -> Result<(), Unrecorded> {
-        self.ask(What::Keep(entries, subject.into(), when))
+        self.tell(What::Keep(entries, subject.into()), when)
     }
 
     /// Records what has changed of a step.
@@ -139,7 +143,7 @@ impl Recorder {
     /// # Errors
     /// When it can't be written.
     pub fn step(&self, step: &Step, subject: impl Into<String>, when: When) -> Result<(), Unrecorded> {
-        self.ask(What::Step(Box::new(step.clone()), subject.into(), when))
+        self.tell(What::Step(Box::new(step.clone()), subject.into()), when)
     }
 
     /// Records how a step stands, by somebody who doesn't know its attempts.
@@ -147,7 +151,7 @@ impl Recorder {
     /// # Errors
     /// When it can't be written.
     pub fn outline(&self, step: Step, subject: impl Into<String>, when: When) -> Result<(), Unrecorded> {
-        self.ask(What::Outline(Box::new(step), subject.into(), when))
+        self.tell(What::Outline(Box::new(step), subject.into()), when)
     }
 
     /// Records what has changed of the run, before it goes on.
@@ -159,110 +163,42 @@ impl Recorder {
         change: impl FnOnce(&mut Run) + Send + 'static,
         subject: impl Into<String>,
     ) -> Result<(), Unrecorded> {
-        self.ask(What::Change(Box::new(change), subject.into()))
+        self.tell(What::Change(Box::new(change), subject.into()), When::Now)
     }
 
-    fn ask(&self, what: What) -> Result<(), Unrecorded> {
-        let gone = |_| Unrecorded("its recorder has ended".into());
+    fn tell(&self, what: What, when: When) -> Result<(), Unrecorded> {
         let (done, is_done) = mpsc::sync_channel(1);
-        self.to.send(Request { what, done }).map_err(|_| Unrecorded("its recorder has ended".into()))?;
-        is_done.recv().map_err(gone)?
+        let done = (when == When::Now).then_some(done);
+        self.to.send(Request { what, done }).map_err(|_| has_ended())?;
+        match when {
+            When::Now => is_done.recv().map_err(|_| has_ended())?,
+            When::WithNext => Ok(()),
+        }
     }
 }
 
-/// What is to be written of a run.
-struct Writer<'b, 's> {
-    book: &'b mut RunBook<'s>,
-    /// How each step stands.
-    known: HashMap<StepPath, Step>,
-    /// What is not written yet, with what happened, in words: what is kept, and steps as they changed.
-    kept: Vec<(String, Private)>,
-    keeps: Vec<String>,
-    changed: Vec<(Step, String)>,
-    /// What went wrong when nobody waited for it.
-    failed: Option<Unrecorded>,
+fn has_ended() -> Unrecorded {
+    Unrecorded("its recorder has ended".into())
 }
 
 fn write_down(book: &mut RunBook<'_>, known: HashMap<StepPath, Step>, requests: &Receiver<Request>) {
-    let (kept, keeps, changed) = Default::default();
-    let mut writer = Writer { book, known, kept, keeps, changed, failed: None };
+    let mut page = Page::new(known);
     loop {
-        let next = match writer.is_behind() {
-            true => requests.recv_timeout(SOON),
-            false => requests.recv().map_err(RecvTimeoutError::from),
+        let next = match page.is_blank() {
+            true => requests.recv().map_err(RecvTimeoutError::from),
+            false => requests.recv_timeout(SOON),
         };
         match next {
-            Ok(Request { what, done }) => drop(done.send(writer.take(what))),
-            Err(RecvTimeoutError::Timeout) => writer.catch_up(),
-            Err(RecvTimeoutError::Disconnected) => return writer.catch_up(),
+            Ok(request) => page.add(request),
+            Err(RecvTimeoutError::Timeout) => page.write(book),
+            Err(RecvTimeoutError::Disconnected) => return page.write(book),
         }
-    }
-}
-
-impl Writer<'_, '_> {
-    fn take(&mut self, what: What) -> Result<(), Unrecorded> {
-        if let Some(failed) = self.failed.take() {
-            return Err(failed);
+        while let Some(request) = Some(()).filter(|()| !page.is_full()).and_then(|()| requests.try_recv().ok()) {
+            page.add(request);
         }
-        match what {
-            What::Keep(entries, subject, when) => {
-                self.kept.extend(entries);
-                self.keeps.push(subject);
-                if when == When::Now { self.write_kept() } else { Ok(()) }
-            }
-            What::Outline(mut step, subject, when) => {
-                if let Some(known) = self.known.get(&step.path) {
-                    step.attempts.clone_from(&known.attempts);
-                }
-                self.stands(*step, subject, when)
-            }
-            What::Step(mut step, subject, when) => {
-                if let Some(known) = self.known.get(&step.path) {
-                    step.key = step.key.take().or_else(|| known.key.clone());
-                    step.kind.clone_from(&known.kind);
-                }
-                self.stands(*step, subject, when)
-            }
-            What::Change(change, subject) => self.write(change, None, &subject),
+        if page.is_awaited() {
+            page.write(book);
         }
-    }
-
-    fn stands(&mut self, step: Step, subject: String, when: When) -> Result<(), Unrecorded> {
-        self.known.insert(step.path.clone(), step.clone());
-        if when == When::Now {
-            return self.write(|_| {}, Some(&step), &subject);
-        }
-        self.changed.push((step, subject));
-        Ok(())
-    }
-
-    fn is_behind(&self) -> bool {
-        !self.kept.is_empty() || !self.changed.is_empty()
-    }
-
-    /// Writes what has waited long enough. Whoever tells something next hears how it went.
-    fn catch_up(&mut self) {
-        let written = match self.changed.pop() {
-            None => self.write_kept(),
-            Some((step, subject)) => self.write(|_| {}, Some(&step), &subject),
-        };
-        self.failed = self.failed.take().or(written.err());
-    }
-
-    fn write_kept(&mut self) -> Result<(), Unrecorded> {
-        if self.kept.is_empty() {
-            return Ok(());
-        }
-        let subject = std::mem::take(&mut self.keeps).join("; ");
-        self.book.keep(std::mem::take(&mut self.kept), &subject).map_err(|error| Unrecorded(error.to_string()))
-    }
-
-    fn write(&mut self, change: impl FnOnce(&mut Run), step: Option<&Step>, subject: &str) -> Result<(), Unrecorded> {
-        self.write_kept()?;
-        let before = std::mem::take(&mut self.changed);
-        let added = before.iter().try_for_each(|(step, subject)| self.book.add(&[step], subject).map(drop));
-        let written = added.and_then(|()| self.book.change(change, step.as_slice(), subject));
-        written.map_err(|error| Unrecorded(error.to_string()))
     }
 }
 

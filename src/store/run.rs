@@ -62,7 +62,7 @@ pub enum Private {
 pub struct RunEvent {
     /// When.
     pub at: Time,
-    /// What happened, in a line.
+    /// What happened, in a line; of a change that is written, a line for each thing that did.
     pub subject: String,
 }
 
@@ -158,7 +158,7 @@ impl Repository {
             committer: gix::actor::Signature { time: gix::date::Time::new(count, 0), ..author.clone() },
             author,
             encoding: None,
-            message: format!("{}\n", text::one_line(&event.subject, 200)).into(),
+            message: event.subject.lines().map(|line| text::one_line(line, 200) + "\n").collect::<String>().into(),
             extra_headers: Vec::new(),
         };
         let commit = batch.add_object(&commit)?;
@@ -176,7 +176,7 @@ impl Repository {
         let seconds = |who: Option<gix::actor::SignatureRef<'_>>| {
             who.and_then(|who| who.time().ok()).map_or(0, |time| time.seconds)
         };
-        let subject = String::from_utf8_lossy(commit.message).lines().next().unwrap_or_default().to_owned();
+        let subject = String::from_utf8_lossy(commit.message).into_owned();
         Ok(Link {
             tree: commit.tree(),
             parent: commit.parents().next(),
@@ -272,10 +272,11 @@ impl Repository {
         let mut events = Vec::new();
         let mut next = Some(object_id(tip)?);
         while let Some(id) = next.filter(|_| events.len() < limit) {
-            let link = self.run_link(id)?;
-            events.push(link.event);
-            next = link.parent;
+            let Link { event: RunEvent { at, subject }, parent, .. } = self.run_link(id)?;
+            events.extend(subject.lines().rev().map(|line| RunEvent { at, subject: line.to_owned() }));
+            next = parent;
         }
+        events.truncate(limit);
         Ok(events)
     }
 

@@ -162,8 +162,8 @@ fn map(report: &mut Report, machine: &Machine) {
         }
     }
     report.ratio("1,000 items of `sleep 0.1`, 8 at once / xargs -P8", &pairs, Some(1.25));
-    match peaks.iter().max() {
-        Some(peak) => report.fact(&format!("it needs at most {:.0} MiB of memory, of 100", *peak), *peak <= 100.0),
+    match peaks.into_iter().reduce(f64::max) {
+        Some(peak) => report.fact(&format!("it needs {peak:.0} MiB of memory at most, of 100"), peak <= 100.0),
         None => report.note("how much memory it needs is told by Linux alone"),
     }
 }

@@ -143,9 +143,31 @@ impl Marked<'_> {
 /// The processes that were started with `value` in the variable `name`, alone or as one of several with a `/` between
 /// them. Those that have ended have no environment any more.
 pub(super) fn marked<'a>(name: &'a str, value: &'a str) -> impl Iterator<Item = Marked<'a>> {
+    marked_among(|_| true, name, value)
+}
+
+/// Those of them that were started after the process `first`, which is so young that the numbers can't have come round since.
+/// To read what all others were started with takes longer than a small command.
+pub(super) fn marked_since<'a>(first: u32, name: &'a str, value: &'a str) -> impl Iterator<Item = Marked<'a>> {
+    let last = fs::read_to_string("/proc/loadavg").ok();
+    let last = last.and_then(|line| line.split_ascii_whitespace().nth(4)?.parse().ok());
+    marked_among(move |pid| is_between(pid, first, last), name, value)
+}
+
+/// Whether a number was given out from `first` to `last`; it may have been where the last one is not known.
+fn is_between(pid: u32, first: u32, last: Option<u32>) -> bool {
+    match last {
+        Some(last) if first <= last => (first..=last).contains(&pid),
+        Some(last) => pid >= first || pid <= last,
+        None => true,
+    }
+}
+
+fn marked_among<'a>(is_meant: impl Fn(u32) -> bool, name: &'a str, value: &'a str) -> impl Iterator<Item = Marked<'a>> {
     let entries = fs::read_dir("/proc").into_iter().flatten();
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    let pids = pids.filter_map(rustix::process::Pid::from_raw);
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let numbers = numbers.filter(move |number| is_meant(*number));
+    let pids = numbers.filter_map(|number| rustix::process::Pid::from_raw(number.try_into().ok()?));
     pids.filter(move |pid| has(*pid, name, value)).map(move |pid| Marked { pid, name, value })
 }
 
@@ -182,6 +204,26 @@ mod tests {
         assert_eq!(parse_stat(stat), Some(expected));
         assert_eq!(parse_stat("42 (short) S 1 2"), None);
         assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn numbers_that_have_come_round_are_between_as_well() {
+        let between = |first, last| [5, 20, 90].map(|pid| is_between(pid, first, last));
+        assert_eq!(between(10, Some(30)), [false, true, false]);
+        assert_eq!(between(80, Some(10)), [true, false, true]);
+        assert_eq!(between(10, None), [true; 3]);
+    }
+
+    #[test]
+    fn what_was_started_after_a_process_is_found_by_its_mark() {
+        let value = format!("since-{}", std::process::id());
+        #[expect(clippy::disallowed_methods, reason = "a process to be found")]
+        let start = |mark: &str| std::process::Command::new("sleep").arg("60").env("AIO_SINCE", mark).spawn();
+        let mut children = [start("another"), start(&value)].map(|child| child.expect("started"));
+        let first = children[0].id();
+        let found = marked_since(first, "AIO_SINCE", &value).count();
+        children.iter_mut().for_each(|child| child.kill().and_then(|()| child.wait().map(drop)).expect("ended"));
+        assert_eq!(found, 1);
     }
 
     #[test]

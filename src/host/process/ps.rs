@@ -86,6 +86,12 @@ pub(super) fn marked(_: &str, _: &str) -> impl Iterator<Item = Marked> {
     std::iter::empty()
 }
 
+/// Nor is that of processes which were started since.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn marked_since(_: u32, _: &str, _: &str) -> impl Iterator<Item = Marked> {
+    std::iter::empty()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

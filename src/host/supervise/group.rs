@@ -38,6 +38,10 @@ const REST: Duration = Duration::from_millis(500);
 /// How long a process is waited for that has been killed: one that waits for a disk doesn't end before.
 const LAST: Duration = Duration::from_secs(5);
 
+/// How long the numbers of processes have certainly not come round since one was started.
+#[cfg(unix)]
+const YOUNG: Duration = Duration::from_millis(500);
+
 /// Bytes that are read at once, and how many of such pieces may wait: who prints faster than we read has to wait.
 const PIECE: usize = 16 * 1024;
 const WAITING: usize = 4;
@@ -127,7 +131,7 @@ pub(in crate::host) fn run(
     }
     command.stdout(writer).stdin(feed(stdin)?);
     collect(stdout, sender, Piece::Stdout)?;
-    let mut group = Group { child: spawn(command)?, limits, has_ended: false };
+    let mut group = Group { child: spawn(command)?, limits, began: Instant::now(), has_ended: false };
     hear(Event::Begun);
     let end = group.watch(began, &pieces, interrupts, hear)?;
     let left_behind = group.clear(end, interrupts);
@@ -187,6 +191,7 @@ impl Piece {
 struct Group<'a> {
     child: Box<dyn ChildWrapper>,
     limits: &'a Limits<'a>,
+    began: Instant,
     has_ended: bool,
 }
 
@@ -294,7 +299,10 @@ impl Group<'_> {
                 return usize::from(self.child.start_kill().is_ok());
             }
             let is_urgent = || interrupts.count() > usize::from(end == End::Interrupted) || are_all_ending();
-            let marked = process::marked(name, value);
+            let marked = match self.began.elapsed() < YOUNG {
+                true => process::marked_since(self.child.id(), name, value),
+                false => process::marked(name, value),
+            };
             let in_group = self.child.signal(rustix::process::Signal::TERM.as_raw()).is_ok();
             if marked == 0 && !in_group {
                 return 0;

@@ -12,7 +12,7 @@ use crate::{
 impl<'s> RunBook<'s> {
     pub(super) fn new(session: &'s Session, run: Run, tip: Option<Oid>, private: Option<Oid>) -> Self {
         let (recorded, writes, linked) = Default::default();
-        RunBook { session, run, recorded, last: tip.clone(), tip, private, writes, linked }
+        RunBook { session, run, recorded, tip, private, writes, linked }
     }
 
     /// The run.
@@ -48,24 +48,14 @@ impl<'s> RunBook<'s> {
     /// # Errors
     /// When it can't be written, or somebody else drives the run.
     pub fn record(&mut self, steps: &[&Step], subject: &str) -> Result<(), Error> {
-        let event = self.add(steps, subject)?;
-        let Some(new) = self.last.clone() else { return Ok(()) };
-        self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event)?;
-        self.tip = Some(new);
-        Ok(())
-    }
-
-    /// Adds what has changed of its steps to the chain. It counts when something is recorded after it.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    pub fn add(&mut self, steps: &[&Step], subject: &str) -> Result<RunEvent, Error> {
         self.link(steps);
         let event = self.event(subject);
         let changed = (self.recorded.as_ref() != Some(&self.run)).then_some(&self.run);
-        self.last = Some(self.session.repository.write_run(self.last.as_ref(), changed, steps, &event)?);
+        let new = self.session.repository.write_run(self.tip.as_ref(), changed, steps, &event)?;
+        self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event)?;
         self.recorded = changed.cloned().or_else(|| self.recorded.take());
-        Ok(event)
+        self.tip = Some(new);
+        Ok(())
     }
 
     fn event(&self, subject: &str) -> RunEvent {
@@ -76,7 +66,7 @@ impl<'s> RunBook<'s> {
         let line = RefLogLine {
             who: self.session.repository.committer(),
             seconds: event.at.timestamp(),
-            message: text::one_line(&event.subject, 200),
+            message: text::one_line(&event.subject.replace('\n', "; "), 200),
         };
         let number = self.writes.get() + 1;
         self.writes.set(number);
