@@ -66,6 +66,7 @@ pub(super) enum Command {
     Agent(cmd::agent::Args),
     Workflow(cmd::workflow::Args),
     Emit(cmd::emit::Args),
+    WatchFiles(cmd::watch_files::Args),
     Trust(cmd::trust::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

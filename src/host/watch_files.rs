@@ -8,17 +8,21 @@
 mod folders;
 
 use super::git::{Git, GitError};
-use crate::base::{
-    path::RepoPath,
-    world::{Clock, Time},
+use crate::{
+    base::{
+        path::RepoPath,
+        world::{Clock, Time},
+    },
+    disk,
 };
 use folders::{Folders, ignored};
 use notify::{
     EventKind, RecommendedWatcher,
     event::{ModifyKind, RenameMode},
 };
+use sha2::{Digest, Sha256};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     io,
     path::{Path, PathBuf},
     sync::{
@@ -31,6 +35,9 @@ use std::{
 
 /// Most paths that are kept till somebody asks for them.
 const MOST: usize = 20_000;
+
+/// Most bytes of a file of which it is looked whether it has changed at all.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// After so many times the quiet that is waited for, changes are handed over though there was none.
 const LONGEST: u32 = 20;
@@ -83,11 +90,23 @@ pub struct Watcher {
     tx: Sender<Told>,
     pump: Option<thread::JoinHandle<()>>,
     count: usize,
+    /// What files that were told of were like then.
+    like: Mutex<HashMap<RepoPath, Likeness>>,
+}
+
+/// What a file is like, so far as to know whether it has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    Gone,
+    /// The digest of what is in it, or of where it leads.
+    Holds([u8; 32]),
+    /// It can't be read, or is too large for that.
+    Unknown,
 }
 
 /// What the thread is told.
 enum Told {
-    Event(notify::Result<notify::Event>),
+    Event(notify::Result<notify::Event>, Time),
     Over,
 }
 
@@ -110,13 +129,13 @@ impl Heard {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, path: RepoPath, now: Time, is_new: bool) {
+    fn add(&self, path: RepoPath, at: Time, is_new: bool) {
         let mut pending = self.pending();
         if pending.changes.paths.len() >= MOST && !pending.changes.paths.contains_key(&path) {
             pending.changes.is_incomplete = true;
         } else {
-            let seen = pending.changes.paths.entry(path).or_insert(Seen { first: now, last: now, is_new });
-            seen.last = now;
+            let seen = pending.changes.paths.entry(path).or_insert(Seen { first: at, last: at, is_new });
+            seen.last = at;
         }
         self.note(pending);
     }
@@ -146,7 +165,7 @@ impl Watcher {
         let teller = tx.clone();
         let inner = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.as_ref().map_or(true, is_meant) {
-                drop(teller.send(Told::Event(event)));
+                drop(teller.send(Told::Event(event, clock.now())));
             }
         });
         let inner = inner.map_err(|error| WatchError::Failed(error.to_string()))?;
@@ -154,10 +173,10 @@ impl Watcher {
         folders.add_all()?;
         let count = folders.len();
         let heard: Arc<Heard> = Arc::default();
-        let pump = Pump { folders, heard: Arc::clone(&heard), clock: Box::new(clock), root: root.clone() };
+        let pump = Pump { folders, heard: Arc::clone(&heard), root: root.clone() };
         let pump = thread::Builder::new().name("watch-files".into()).spawn(move || pump.run(&rx));
         let pump = pump.map_err(|error: io::Error| WatchError::Failed(error.to_string()))?;
-        Ok(Watcher { git, root, heard, tx, pump: Some(pump), count })
+        Ok(Watcher { git, root, heard, tx, pump: Some(pump), count, like: Mutex::default() })
     }
 
     /// How many folders are watched at the beginning.
@@ -200,7 +219,8 @@ impl Watcher {
         }
     }
 
-    /// Without folders, without what came and went, and without what git ignores.
+    /// Without folders, without what came and went, without what git ignores, and without what was written anew as it was
+    /// when it was told of last.
     fn without_noise(&self, mut changes: Changes) -> Result<Changes, WatchError> {
         changes.paths.retain(|path, seen| {
             let there = path.to_os().and_then(|path| self.root.join(path).symlink_metadata().ok());
@@ -208,8 +228,26 @@ impl Watcher {
         });
         let paths: Vec<&RepoPath> = changes.paths.keys().collect();
         let ignored = ignored(&self.git, &paths)?;
-        changes.paths.retain(|path, _| !ignored.contains(path.as_bytes()));
+        let mut like = self.like.lock().unwrap_or_else(PoisonError::into_inner);
+        if like.len() > MOST {
+            like.clear();
+        }
+        changes.paths.retain(|path, _| {
+            let now = if ignored.contains(path.as_bytes()) { return false } else { self.likeness(path) };
+            let before = like.insert(path.clone(), now);
+            now == Likeness::Unknown || before != Some(now)
+        });
         Ok(changes)
+    }
+
+    fn likeness(&self, path: &RepoPath) -> Likeness {
+        let Some(path) = path.to_os().map(|path| self.root.join(path)) else { return Likeness::Unknown };
+        let bytes = match path.symlink_metadata() {
+            Ok(meta) if meta.is_symlink() => path.read_link().map(|to| to.as_os_str().as_encoded_bytes().to_vec()),
+            Ok(_) => disk::read(&path, MOST_BYTES),
+            Err(_) => return Likeness::Gone,
+        };
+        bytes.map_or(Likeness::Unknown, |bytes| Likeness::Holds(Sha256::digest(&bytes).into()))
     }
 }
 
@@ -231,27 +269,25 @@ fn is_meant(event: &notify::Event) -> bool {
 struct Pump<W = RecommendedWatcher> {
     folders: Folders<W>,
     heard: Arc<Heard>,
-    clock: Box<dyn Clock + Send>,
     root: PathBuf,
 }
 
 impl<W: notify::Watcher> Pump<W> {
     fn run(mut self, rx: &Receiver<Told>) {
-        while let Ok(Told::Event(event)) = rx.recv() {
+        while let Ok(Told::Event(event, at)) = rx.recv() {
             match event {
-                Ok(event) => self.take(&event),
+                Ok(event) => self.take(&event, at),
                 Err(_) => self.heard.lose(),
             }
         }
     }
 
-    fn take(&mut self, event: &notify::Event) {
+    fn take(&mut self, event: &notify::Event, at: Time) {
         if event.need_rescan() {
             // What was made meanwhile is watched from now on, at least.
             let _ = self.folders.add_all();
             self.heard.lose();
         }
-        let now = self.clock.now();
         let is_made = matches!(event.kind, EventKind::Create(_));
         let is_gone =
             matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)));
@@ -263,11 +299,11 @@ impl<W: notify::Watcher> Pump<W> {
                 self.folders.forget(&place);
             }
             if !is_folder {
-                self.heard.add(place, now, is_made);
+                self.heard.add(place, at, is_made);
             } else if !self.folders.has(&place) {
                 // What is in it already may have been made before it was watched.
                 match self.folders.add(&place) {
-                    Ok(files) => files.into_iter().for_each(|file| self.heard.add(file, now, true)),
+                    Ok(files) => files.into_iter().for_each(|file| self.heard.add(file, at, true)),
                     Err(_) => self.heard.lose(),
                 }
             }

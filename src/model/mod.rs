@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod claim;
 pub mod contest;
+pub mod echo;
 pub mod guard;
 pub mod guide;
 pub mod handoff;

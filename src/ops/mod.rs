@@ -33,6 +33,7 @@ pub mod tool;
 mod transact;
 pub mod trust;
 pub mod verify;
+pub mod watch_files;
 pub mod worker;
 pub mod workflow;
 pub mod worktree;

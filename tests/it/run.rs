@@ -8,6 +8,7 @@ mod patterns;
 mod shipped;
 mod stop;
 mod undo;
+mod watch;
 mod way;
 
 use crate::{

@@ -30,6 +30,7 @@ pub(super) mod tasks;
 pub(super) mod trust;
 pub(super) mod unregister;
 pub(super) mod verify;
+pub(super) mod watch_files;
 pub(super) mod whoami;
 pub(super) mod workflow;
 
@@ -112,6 +113,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Agent(args) => args.run(cx),
         Command::Workflow(args) => args.run(cx),
         Command::Emit(args) => args.run(cx),
+        Command::WatchFiles(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
         Command::Delegate(args) => args.run(cx),
         Command::Run(args) => args.run(cx),

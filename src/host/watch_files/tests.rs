@@ -97,6 +97,18 @@ fn what_came_and_went_is_nothing_and_any_name_is_one() {
 }
 
 #[test]
+fn what_is_written_anew_as_it_was_is_no_change() {
+    let scratch = scratch();
+    let watcher = begin(&scratch);
+    for (text, is_change) in [("b", true), ("b", false), ("c", true), ("b", true)] {
+        scratch.write("src/a.rs", text);
+        assert_eq!(heard(&scratch, &watcher).len(), usize::from(is_change), "{text}");
+    }
+    fs::remove_file(scratch.path("src/a.rs")).expect("removed");
+    assert_eq!(heard(&scratch, &watcher), ["src/a.rs"]);
+}
+
+#[test]
 fn a_linked_work_tree_is_watched_by_itself() {
     let scratch = scratch();
     let linked = scratch.outside().join("linked");
@@ -150,25 +162,21 @@ fn what_the_system_can_not_watch_or_has_lost_is_told() {
     let root = scratch.git.dir().canonicalize().expect("there");
     let folders = |most| Folders::new(Few(most), root.clone(), scratch.git.clone());
     assert!(matches!(folders(2).add_all(), Err(WatchError::TooMany(_))));
-    let mut pump = Pump {
-        folders: folders(5),
-        heard: Arc::default(),
-        clock: Box::new(SystemClock::new(&Env::default())),
-        root: root.clone(),
-    };
+    let now = SystemClock::new(&Env::default()).now();
+    let mut pump = Pump { folders: folders(5), heard: Arc::default(), root: root.clone() };
     pump.folders.add_all().expect("the root, src, docs and docs/old");
     assert_eq!(pump.folders.len(), 4);
     let lost = |pump: &Pump<Few>| std::mem::take(&mut pump.heard.pending().changes).is_incomplete;
     assert!(!lost(&pump));
-    pump.take(&Event::new(EventKind::Other).set_flag(Flag::Rescan));
+    pump.take(&Event::new(EventKind::Other).set_flag(Flag::Rescan), now);
     assert!(lost(&pump));
     for (folder, is_lost) in [("one", false), ("two", true)] {
         fs::create_dir(root.join(folder)).expect("a folder");
-        pump.take(&Event::new(EventKind::Create(CreateKind::Folder)).add_path(root.join(folder)));
+        pump.take(&Event::new(EventKind::Create(CreateKind::Folder)).add_path(root.join(folder)), now);
         assert_eq!(lost(&pump), is_lost, "{folder}");
     }
     for n in 0..=MOST {
-        pump.heard.add(RepoPath::from_bytes(format!("f{n}").as_bytes()).expect("a path"), pump.clock.now(), false);
+        pump.heard.add(RepoPath::from_bytes(format!("f{n}").as_bytes()).expect("a path"), now, false);
     }
     assert!(pump.heard.pending().changes.paths.len() == MOST && lost(&pump));
 }
