@@ -64,6 +64,7 @@ pub(super) enum Command {
     Verify(cmd::verify::Args),
     Agent(cmd::agent::Args),
     Workflow(cmd::workflow::Args),
+    Emit(cmd::emit::Args),
     Trust(cmd::trust::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

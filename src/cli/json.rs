@@ -7,7 +7,7 @@ mod workflow;
 pub use dump::Dump;
 pub use run::{RunAnswer, RunEvent, RunsAnswer};
 pub use workflow::{
-    PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput, WorkflowsAnswer,
+    EmitAnswer, PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput, WorkflowsAnswer,
 };
 
 use super::format::rfc3339;
@@ -710,7 +710,8 @@ pub fn schemas() -> serde_json::Value {
         ("run", schema::<RunAnswer>(), "delegate, run show, run resume, run answer"),
         ("runs", schema::<RunsAnswer>(), "run list"),
         ("event", schema::<RunEvent>(), "a line of --jsonl"),
-        ("workflows", schema::<WorkflowsAnswer>(), "workflow list, check"),
+        ("workflows", schema::<WorkflowsAnswer>(), "workflow list, check, enable, disable"),
+        ("emit", schema::<EmitAnswer>(), "emit"),
         ("workflow", schema::<WorkflowAnswer>(), "workflow show, new"),
         ("patterns", schema::<PatternsAnswer>(), "workflow patterns"),
         ("demo", schema::<DemoAnswer>(), "demo"),

@@ -9,6 +9,7 @@ pub mod boot;
 pub mod bounded;
 pub mod client;
 pub mod config;
+pub mod enabled;
 pub mod env;
 pub mod fault;
 pub mod git;

@@ -140,22 +140,23 @@ fn read(path: &Path) -> Option<Approval> {
 
 /// Who runs this, as the file system knows them.
 #[cfg(unix)]
-fn user() -> u32 {
+pub(super) fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
 #[cfg(not(unix))]
-fn user() -> u32 {
+pub(super) fn user() -> u32 {
     0
 }
 
+/// Whether it is a file of whoever runs this.
 #[cfg(unix)]
-fn is_ours(path: &Path) -> bool {
+pub(super) fn is_ours(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == user())
 }
 
 #[cfg(not(unix))]
-fn is_ours(path: &Path) -> bool {
+pub(super) fn is_ours(path: &Path) -> bool {
     path.is_file()
 }
 

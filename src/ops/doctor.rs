@@ -259,13 +259,14 @@ impl Session {
     fn check_locks(&self) -> Finding {
         let common = self.repository.common_dir();
         let state = common.join(format!("{}.lock", layout::STATE));
-        let mut found: Vec<String> =
-            [state, common.join("reftable/tables.list.lock")].iter().filter_map(|path| left_behind(path)).collect();
+        let own = [state, common.join("reftable/tables.list.lock")];
+        let mut found: Vec<String> = own.iter().filter_map(|path| left_behind(path)).collect();
         if !found.is_empty() && common.join("aio/writing").exists() {
             found.push(
                 "a writer of git-aio was killed: the next write removes its lock if it proves to be that one's".into(),
             );
         }
+        found.extend(self.locks_of_tracking(None).iter().filter_map(|path| left_behind(path)));
         if found.is_empty() { Ok("none left behind".into()) } else { Err(found.join("; ")) }
     }
 

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod doctor;
 pub mod errand;
 mod error;
+pub mod event;
 pub mod guard;
 pub mod handoff;
 mod identity;

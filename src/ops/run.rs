@@ -44,7 +44,11 @@ pub struct Beginning {
 pub struct RunBook<'s> {
     session: &'s Session,
     run: Run,
+    /// The run as this driver has recorded it last.
+    recorded: Option<Run>,
     tip: Option<Oid>,
+    /// The newest change that is written; the ref moves to it when the next one is recorded.
+    last: Option<Oid>,
     private: Option<Oid>,
     /// How often it was written by this driver.
     writes: Cell<u32>,
@@ -90,8 +94,7 @@ impl Session {
             parent: beginning.parent,
             links: Vec::new(),
         };
-        let mut book =
-            RunBook { session: self, run, tip: None, private: None, writes: Cell::default(), linked: HashSet::new() };
+        let mut book = RunBook::new(self, run, None, None);
         let spec = beginning.spec.into_iter().map(|(path, bytes)| (format!("spec/{path}"), Private::Bytes(bytes)));
         book.keep(spec.collect(), "begin")?;
         book.record(&[], "begin")?;
@@ -119,8 +122,7 @@ impl Session {
             return Err(Error::Busy(format!("{id} is being driven by the process {pid}")));
         }
         let private = self.run_tip(layout::PRIVATE_RUNS, id)?;
-        let mut book =
-            RunBook { session: self, run, tip: Some(tip), private, writes: Cell::default(), linked: HashSet::new() };
+        let mut book = RunBook::new(self, run, Some(tip), private);
         book.run.driver = self.driver()?;
         book.run.status = RunStatus::Running;
         book.run.ended = None;

@@ -10,6 +10,7 @@ mod epoch;
 mod exchange;
 mod gone;
 mod hub;
+mod locks;
 mod partial;
 mod presence;
 mod probe;

@@ -118,7 +118,7 @@ impl Session {
     /// # Errors
     /// When an agent runs this, and when the approval can't be written down.
     pub fn approve(&self, declaration: &Declaration) -> Result<(), Error> {
-        if let Some(why) = self.taken_for_agent(&self.who(&self.snapshot()?)?) {
+        if let Some(why) = self.is_no_person()? {
             return Err(Error::not_allowed(
                 format!("only a person may approve what {PATH} has git-aio run, and {why}"),
                 "ask the person you work for to run `git aio trust`",
@@ -136,10 +136,17 @@ impl Session {
     pub(super) fn approve_own(&self, text: &str) -> Result<bool, Error> {
         let Some(declaration) = self.declaration()? else { return Ok(false) };
         let is_all = declaration.content.text(PATH) == Some(text) && declaration.content.paths().count() == 1;
-        if !is_all || self.taken_for_agent(&self.who(&self.snapshot()?)?).is_some() {
+        if !is_all || self.is_no_person()?.is_some() {
             return Ok(false);
         }
         self.approve(&declaration).map(|()| true)
+    }
+
+    /// What shows that no person runs this, in words: an agent does, or a step of a run.
+    pub(super) fn is_no_person(&self) -> Result<Option<String>, Error> {
+        let of_run = || Some("this runs inside of a run, as AIO_RUN in the environment tells".to_owned());
+        let agent = self.taken_for_agent(&self.who(&self.snapshot()?)?);
+        Ok(agent.or_else(|| self.env.run.as_ref().and_then(|_| of_run())))
     }
 
     fn approvals(&self) -> Approvals {

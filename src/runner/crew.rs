@@ -2,6 +2,7 @@
 
 use super::{
     dispatch::{Answer, Execute, Recorded, Stop},
+    recorder::When,
     step::{Site, as_it_ended, carry_out},
     work::{Done, Moment, Work},
 };
@@ -60,7 +61,11 @@ impl Crew {
         let mut base = session.tree_of_run(site.recorder.run(), BASE)?;
         if base.is_none() && writes {
             let tree = session.capture_to_tree(&session.capture()?)?;
-            let kept = site.recorder.keep(vec![(BASE.into(), Private::Tree(tree.clone()))], "the files as they are");
+            let kept = site.recorder.keep(
+                vec![(BASE.into(), Private::Tree(tree.clone()))],
+                "the files as they are",
+                When::Now,
+            );
             kept?;
             base = Some(tree);
         }

@@ -2,7 +2,7 @@
 
 use super::{
     ledger,
-    recorder::{Book, Recorder, Unrecorded},
+    recorder::{Book, Recorder, Unrecorded, When},
     step::{Site, as_it_ended, carry_out, text_of},
     work::{Action, Contract, Done, Isolation, Moment, Retry, Task, Who, Work},
 };
@@ -114,7 +114,7 @@ impl Delegation {
                     text: self.text.clone(),
                     avoid: self.avoid.clone(),
                     accept: self.accept.clone(),
-                    tells_failure: false,
+                    ..Task::default()
                 },
             },
             scope: self.scope.clone(),
@@ -295,13 +295,13 @@ fn conclude(site: &Site, session: &Session, done: &Done) -> Result<(), Unrecorde
     let ended = status.is_final().then(|| session.now());
     if status == RunStatus::Complete {
         let out = vec![(format!("out/{STEP}.txt"), Private::Bytes(text_of(&done.out).into_bytes()))];
-        site.recorder.keep(out, "result")?;
+        site.recorder.keep(out, "result", When::WithNext)?;
     }
     let change = move |run: &mut Run| {
         run.status = status;
         run.ended = ended;
     };
-    site.recorder.change(change, Vec::new(), status.as_str())
+    site.recorder.change(change, status.as_str())
 }
 
 /// The ledger is for whoever likes to look. That it can't be written is no reason to stop.

@@ -141,14 +141,18 @@ fn notes(task: &Task, setting: &Setting<'_>) -> String {
         );
     }
     if let Some(failure) = setting.failure.filter(|_| !task.tells_failure) {
-        let failure = text::block(text::tail(failure, MAX_FAILURE), MAX_FAILURE);
         let _ = write!(
             out,
             "\nAn attempt before this one was not usable. Do better than it:\n\n{}",
-            fenced("text", &failure)
+            fenced("text", &what_failed(failure))
         );
     }
     out
+}
+
+/// What is told of a failure: the end of it, with nothing in it that a terminal would act on.
+pub fn what_failed(failure: &str) -> String {
+    text::block(text::tail(failure, MAX_FAILURE), MAX_FAILURE)
 }
 
 /// A text in a fence that is longer than any in it, so that it can't be ended from inside.
@@ -169,7 +173,7 @@ mod tests {
             text: "Fix the login.\nIt fails for users without a name.".into(),
             avoid: vec!["the database".into()],
             accept: vec!["logs in without a name".into()],
-            tells_failure: false,
+            ..Task::default()
         };
         let (scope, checks) = (["src/auth/".to_owned()], ["cargo test".to_owned()]);
         let setting = Setting {

@@ -5,7 +5,7 @@
 
 use super::{
     dispatch::{Answer, Change, Journal, Outcome, Recorded},
-    recorder::{Recorder, Unrecorded},
+    recorder::{Recorder, Unrecorded, When},
     step::text_of,
 };
 use crate::{
@@ -69,16 +69,26 @@ impl RunJournal {
     }
 
     fn step(&mut self, path: &StepPath, subject: &str, change: impl FnOnce(&mut Step, Time)) -> Result<(), Unrecorded> {
+        self.stands(path, subject, When::Now, change)
+    }
+
+    fn stands(
+        &mut self,
+        path: &StepPath,
+        subject: &str,
+        when: When,
+        change: impl FnOnce(&mut Step, Time),
+    ) -> Result<(), Unrecorded> {
         let step = self.steps.entry(path.clone()).or_insert_with(|| Step::new(path.clone(), "block"));
         change(step, ops::now());
-        self.recorder.outline(step.clone(), format!("{path}: {subject}"))
+        self.recorder.outline(step.clone(), format!("{path}: {subject}"), when)
     }
 
     fn ended(&mut self, path: &StepPath, outcome: &Outcome) -> Result<(), Unrecorded> {
         if outcome.status != StepStatus::Skipped {
             let bytes = serde_json::to_vec(&Kept::of(outcome)).map_err(|error| Unrecorded(error.to_string()))?;
-            self.recorder
-                .keep(vec![(format!("result/{path}.json"), Private::Bytes(bytes))], format!("{path}: result"))?;
+            let entry = (format!("result/{path}.json"), Private::Bytes(bytes));
+            self.recorder.keep(vec![entry], format!("{path}: result"), When::WithNext)?;
         }
         let (status, failure, files) = (outcome.status, outcome.failure.clone(), outcome.files.clone());
         let (bytes, key) = (text_of(&outcome.out).len() as u64, outcome.key.clone());
@@ -95,7 +105,8 @@ impl RunJournal {
     fn undone(&mut self, path: &StepPath, failure: &Option<Failure>) -> Result<(), Unrecorded> {
         let bytes = serde_json::to_vec(&failure.as_ref().map(KeptFailure::of));
         let bytes = bytes.map_err(|error| Unrecorded(error.to_string()))?;
-        self.recorder.keep(vec![(format!("undone/{path}.json"), Private::Bytes(bytes))], format!("{path}: undone"))?;
+        let entry = (format!("undone/{path}.json"), Private::Bytes(bytes));
+        self.recorder.keep(vec![entry], format!("{path}: undone"), When::WithNext)?;
         let status = if failure.is_some() { StepStatus::UndoFailed } else { StepStatus::Undone };
         self.step(path, status.as_str(), |step, _| step.status = status)
     }
@@ -108,14 +119,15 @@ impl RunJournal {
                     run.status = status;
                     run.ended = status.is_final().then_some(now);
                 };
-                self.recorder.change(end, Vec::new(), status.as_str())
+                self.recorder.change(end, status.as_str())
             }
             Change::Items { path, items } => {
                 let bytes = serde_json::to_vec(items).map_err(|error| Unrecorded(error.to_string()))?;
                 let entry = (format!("items/{path}.json"), Private::Bytes(bytes));
-                self.recorder.keep(vec![entry], format!("{path}: {} items", items.len()))
+                self.recorder.keep(vec![entry], format!("{path}: {} items", items.len()), When::Now)
             }
-            Change::Began { path, kind, key, .. } => self.step(path, "begins", |step, now| {
+            // Nothing has been started for it yet: whoever starts something writes that down first.
+            Change::Began { path, kind, key, .. } => self.stands(path, "begins", When::WithNext, |step, now| {
                 step.kind = (*kind).to_owned();
                 step.status = StepStatus::Running;
                 step.began = Some(now);
@@ -131,7 +143,7 @@ impl RunJournal {
             },
             Change::Asked { path, question } => {
                 let entry = (format!("asked/{path}.txt"), Private::Bytes(question.as_bytes().to_vec()));
-                self.recorder.keep(vec![entry], format!("{path}: asks"))?;
+                self.recorder.keep(vec![entry], format!("{path}: asks"), When::WithNext)?;
                 self.step(path, "asks", |step, _| step.status = StepStatus::Asked)
             }
             Change::Ended { path, outcome } => self.ended(path, outcome),
@@ -158,7 +170,8 @@ pub fn answer(recorder: &Recorder, path: &StepPath, answer: &Answer) -> Result<(
         Answer::Text(text) => KeptAnswer::Text(text.clone()),
     };
     let bytes = serde_json::to_vec(&kept).map_err(|error| Unrecorded(error.to_string()))?;
-    recorder.keep(vec![(format!("answer/{path}.json"), Private::Bytes(bytes))], format!("{path}: answered"))
+    let entry = (format!("answer/{path}.json"), Private::Bytes(bytes));
+    recorder.keep(vec![entry], format!("{path}: answered"), When::Now)
 }
 
 /// Writes down that these steps are to be done anew, so that whoever goes on with it knows that, too.
@@ -170,7 +183,7 @@ pub fn forget(recorder: &Recorder, steps: &[Step], recorded: &Recorded) -> Resul
     steps.iter().filter(|step| !is_known(step)).try_for_each(|step| {
         let mut anew = Step::new(step.path.clone(), &step.kind);
         anew.attempts.clone_from(&step.attempts);
-        recorder.outline(anew, format!("{}: to be done anew", step.path))
+        recorder.outline(anew, format!("{}: to be done anew", step.path), When::Now)
     })
 }
 

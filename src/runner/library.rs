@@ -72,6 +72,11 @@ impl Workflows {
         builtin::find(name).map(|builtin| (Origin::Builtin, builtin.text))
     }
 
+    /// Whether the one of this name comes with git-aio.
+    pub fn is_shipped(&self, name: &str) -> bool {
+        matches!(self.find(name), Some((Origin::Builtin, _)))
+    }
+
     /// Whether it can't be run, since nobody has approved it.
     pub fn waits(&self, origin: &Origin) -> bool {
         matches!(origin, Origin::Repository(_)) && !self.texts.is_approved

@@ -9,6 +9,7 @@ pub mod crew;
 pub mod delegation;
 pub mod dispatch;
 pub mod document;
+pub mod handlers;
 pub mod journal;
 pub mod language;
 pub mod ledger;

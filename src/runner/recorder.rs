@@ -1,7 +1,9 @@
 //! The one who writes a run down: a thread of its own, since several steps tell at once and a run is one chain.
 //!
 //! Who tells something goes on when it is written. So whatever a step does next, what it did before is known to whoever
-//! has to take the run over.
+//! has to take the run over. What nobody would have to know for that, such as that a step has begun of which nothing has
+//! been started yet, is written with what is told next ([`When::WithNext`]): moving a ref is the dearest thing
+//! that a step costs.
 
 use crate::{
     base::id::{RunId, StepPath},
@@ -14,9 +16,13 @@ use crate::{
 use std::{
     collections::HashMap,
     path::Path,
-    sync::mpsc::{self, Receiver, Sender, SyncSender},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
     thread::{self, JoinHandle},
+    time::Duration,
 };
+
+/// How long something waits at most for what is told next.
+const SOON: Duration = Duration::from_millis(100);
 
 /// Why something could not be recorded. The run can't go on then: what it did would be known to nobody.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -46,11 +52,22 @@ struct Request {
 
 enum What {
     /// Keep something in this clone alone.
-    Keep(Vec<(String, Private)>, String),
+    Keep(Vec<(String, Private)>, String, When),
     /// The step stands otherwise; what its attempts were is somebody else's to tell.
-    Outline(Box<Step>, String),
-    /// The run has changed, and these steps.
-    Change(Box<dyn FnOnce(&mut Run) + Send>, Vec<Step>, String),
+    Outline(Box<Step>, String, When),
+    /// A step has changed.
+    Step(Box<Step>, String, When),
+    /// The run has changed.
+    Change(Box<dyn FnOnce(&mut Run) + Send>, String),
+}
+
+/// When something is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Before whoever tells it goes on.
+    Now,
+    /// With what is told next, or a moment later. A driver that is killed before that has not done it.
+    WithNext,
 }
 
 /// A run that is to be written down.
@@ -104,41 +121,45 @@ impl Recorder {
         &self.run
     }
 
-    /// Keeps something in this clone alone: by path, see `store/run.rs`.
+    /// Keeps something in this clone alone: by path, see `store/run.rs`. It is there before anything tells of it.
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn keep(&self, entries: Vec<(String, Private)>, subject: impl Into<String>) -> Result<(), Unrecorded> {
-        self.ask(What::Keep(entries, subject.into()))
+    pub fn keep(
+        &self,
+        entries: Vec<(String, Private)>,
+        subject: impl Into<String>,
+        when: When,
+    ) -> Result<(), Unrecorded> {
+        self.ask(What::Keep(entries, subject.into(), when))
     }
 
     /// Records what has changed of a step.
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn step(&self, step: &Step, subject: impl Into<String>) -> Result<(), Unrecorded> {
-        self.change(|_| {}, vec![step.clone()], subject)
+    pub fn step(&self, step: &Step, subject: impl Into<String>, when: When) -> Result<(), Unrecorded> {
+        self.ask(What::Step(Box::new(step.clone()), subject.into(), when))
     }
 
     /// Records how a step stands, by somebody who doesn't know its attempts.
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn outline(&self, step: Step, subject: impl Into<String>) -> Result<(), Unrecorded> {
-        self.ask(What::Outline(Box::new(step), subject.into()))
+    pub fn outline(&self, step: Step, subject: impl Into<String>, when: When) -> Result<(), Unrecorded> {
+        self.ask(What::Outline(Box::new(step), subject.into(), when))
     }
 
-    /// Records what has changed of the run and of its steps.
+    /// Records what has changed of the run, before it goes on.
     ///
     /// # Errors
     /// When it can't be written.
     pub fn change(
         &self,
         change: impl FnOnce(&mut Run) + Send + 'static,
-        steps: Vec<Step>,
         subject: impl Into<String>,
     ) -> Result<(), Unrecorded> {
-        self.ask(What::Change(Box::new(change), steps, subject.into()))
+        self.ask(What::Change(Box::new(change), subject.into()))
     }
 
     fn ask(&self, what: What) -> Result<(), Unrecorded> {
@@ -149,29 +170,99 @@ impl Recorder {
     }
 }
 
-fn write_down(book: &mut RunBook<'_>, mut known: HashMap<StepPath, Step>, requests: &Receiver<Request>) {
-    for Request { what, done } in requests {
-        let written = match what {
-            What::Keep(entries, subject) => book.keep(entries, &subject),
-            What::Outline(mut step, subject) => {
-                if let Some(known) = known.get(&step.path) {
+/// What is to be written of a run.
+struct Writer<'b, 's> {
+    book: &'b mut RunBook<'s>,
+    /// How each step stands.
+    known: HashMap<StepPath, Step>,
+    /// What is not written yet, with what happened, in words: what is kept, and steps as they changed.
+    kept: Vec<(String, Private)>,
+    keeps: Vec<String>,
+    changed: Vec<(Step, String)>,
+    /// What went wrong when nobody waited for it.
+    failed: Option<Unrecorded>,
+}
+
+fn write_down(book: &mut RunBook<'_>, known: HashMap<StepPath, Step>, requests: &Receiver<Request>) {
+    let (kept, keeps, changed) = Default::default();
+    let mut writer = Writer { book, known, kept, keeps, changed, failed: None };
+    loop {
+        let next = match writer.is_behind() {
+            true => requests.recv_timeout(SOON),
+            false => requests.recv().map_err(RecvTimeoutError::from),
+        };
+        match next {
+            Ok(Request { what, done }) => drop(done.send(writer.take(what))),
+            Err(RecvTimeoutError::Timeout) => writer.catch_up(),
+            Err(RecvTimeoutError::Disconnected) => return writer.catch_up(),
+        }
+    }
+}
+
+impl Writer<'_, '_> {
+    fn take(&mut self, what: What) -> Result<(), Unrecorded> {
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
+        }
+        match what {
+            What::Keep(entries, subject, when) => {
+                self.kept.extend(entries);
+                self.keeps.push(subject);
+                if when == When::Now { self.write_kept() } else { Ok(()) }
+            }
+            What::Outline(mut step, subject, when) => {
+                if let Some(known) = self.known.get(&step.path) {
                     step.attempts.clone_from(&known.attempts);
                 }
-                known.insert(step.path.clone(), (*step).clone());
-                book.record(&[&step], &subject)
+                self.stands(*step, subject, when)
             }
-            What::Change(change, mut steps, subject) => {
-                for step in &mut steps {
-                    if let Some(known) = known.get(&step.path) {
-                        step.key = step.key.take().or_else(|| known.key.clone());
-                        step.kind.clone_from(&known.kind);
-                    }
-                    known.insert(step.path.clone(), step.clone());
+            What::Step(mut step, subject, when) => {
+                if let Some(known) = self.known.get(&step.path) {
+                    step.key = step.key.take().or_else(|| known.key.clone());
+                    step.kind.clone_from(&known.kind);
                 }
-                book.change(change, &steps.iter().collect::<Vec<_>>(), &subject)
+                self.stands(*step, subject, when)
             }
+            What::Change(change, subject) => self.write(change, None, &subject),
+        }
+    }
+
+    fn stands(&mut self, step: Step, subject: String, when: When) -> Result<(), Unrecorded> {
+        self.known.insert(step.path.clone(), step.clone());
+        if when == When::Now {
+            return self.write(|_| {}, Some(&step), &subject);
+        }
+        self.changed.push((step, subject));
+        Ok(())
+    }
+
+    fn is_behind(&self) -> bool {
+        !self.kept.is_empty() || !self.changed.is_empty()
+    }
+
+    /// Writes what has waited long enough. Whoever tells something next hears how it went.
+    fn catch_up(&mut self) {
+        let written = match self.changed.pop() {
+            None => self.write_kept(),
+            Some((step, subject)) => self.write(|_| {}, Some(&step), &subject),
         };
-        let _ = done.send(written.map_err(|error| Unrecorded(error.to_string())));
+        self.failed = self.failed.take().or(written.err());
+    }
+
+    fn write_kept(&mut self) -> Result<(), Unrecorded> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        let subject = std::mem::take(&mut self.keeps).join("; ");
+        self.book.keep(std::mem::take(&mut self.kept), &subject).map_err(|error| Unrecorded(error.to_string()))
+    }
+
+    fn write(&mut self, change: impl FnOnce(&mut Run), step: Option<&Step>, subject: &str) -> Result<(), Unrecorded> {
+        self.write_kept()?;
+        let before = std::mem::take(&mut self.changed);
+        let added = before.iter().try_for_each(|(step, subject)| self.book.add(&[step], subject).map(drop));
+        let written = added.and_then(|()| self.book.change(change, step.as_slice(), subject));
+        written.map_err(|error| Unrecorded(error.to_string()))
     }
 }
 

@@ -13,7 +13,7 @@ mod recover;
 mod send;
 
 use super::{
-    recorder::{Recorder, Unrecorded},
+    recorder::{Recorder, Unrecorded, When},
     work::{Action, CALLER, Done, Isolation, Moment, Retry, Task, Who, Work},
 };
 use crate::{
@@ -298,7 +298,11 @@ impl Doer<'_> {
     }
 
     fn record(&self, subject: &str) -> Result<(), Unrecorded> {
-        self.site.recorder.step(&self.step, format!("{}: {subject}", self.step.path))
+        self.record_when(subject, When::Now)
+    }
+
+    fn record_when(&self, subject: &str, when: When) -> Result<(), Unrecorded> {
+        self.site.recorder.step(&self.step, format!("{}: {subject}", self.step.path), when)
     }
 
     fn finish(mut self, end: End) -> Done {
@@ -326,7 +330,8 @@ impl Doer<'_> {
         }
         self.step.bytes = text_of(&out).len() as u64;
         self.step.failure.clone_from(&failure);
-        let failure = match self.record(self.step.status.as_str()) {
+        // Whoever asked for the step tells next what became of it.
+        let failure = match self.record_when(self.step.status.as_str(), When::WithNext) {
             Ok(()) => failure,
             Err(error) => Some(internal(error)),
         };

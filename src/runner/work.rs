@@ -72,6 +72,36 @@ pub struct Task {
     pub accept: Vec<String>,
     /// Whether `text` says already what went wrong in the attempt before. Where it doesn't, that is told after it.
     pub tells_failure: bool,
+    /// How `text` comes out for each attempt, where it is not the same for all; `text` is that of the first.
+    pub anew: Option<Anew>,
+}
+
+/// A text that is put together anew for each attempt.
+#[derive(Clone)]
+pub struct Anew(Arc<Telling>);
+
+/// Given the number of an attempt, from 1, and what went wrong in the one before, the text for it; or why there is none.
+type Telling = dyn Fn(u32, Option<&str>) -> Result<String, String> + Send + Sync;
+
+impl Anew {
+    /// One that is told in this way.
+    pub fn new(telling: impl Fn(u32, Option<&str>) -> Result<String, String> + Send + Sync + 'static) -> Anew {
+        Anew(Arc::new(telling))
+    }
+
+    /// The text for an attempt, the first of which is 1, after one that failed for this.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn text(&self, attempt: u32, failure: Option<&str>) -> Result<String, String> {
+        (self.0)(attempt, failure)
+    }
+}
+
+impl std::fmt::Debug for Anew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Anew")
+    }
 }
 
 /// Who is to do something: `codex/implementer`, `codex`, `implementer`, or the caller.

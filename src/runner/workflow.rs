@@ -3,6 +3,8 @@
 //! What it was made of, it and all that it calls and includes, is kept as it was when it began, so that to edit or delete a
 //! file changes nothing about a run that goes on.
 
+mod texts;
+
 use super::{
     crew::{Ask, Crew, folder_of},
     delegation::Driving,
@@ -10,7 +12,7 @@ use super::{
     journal::{self, RunJournal},
     language::{Engine, Library, LoadError, engine::value_of, inputs, load, workflow::Workflow},
     ledger,
-    library::Seen,
+    library::{Seen, Workflows},
     plan::{Plan, PlanError, plan},
     recorder::{Book, Recorder},
     step::Site,
@@ -27,14 +29,14 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
-    collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread,
     time::Duration,
 };
+use texts::{Remembering, Texts};
 
 /// Where what was asked for is kept.
 const SPEC: &str = "workflow.json";
@@ -50,7 +52,7 @@ pub struct Order {
     /// Its inputs, complete.
     pub inputs: Map<String, Value>,
     /// The event that it handles, and details of it.
-    pub event: Option<(String, Option<String>)>,
+    pub event: Option<(String, Option<Value>)>,
     /// The most steps at once, whatever the workflow says.
     pub max_parallel: Option<usize>,
     /// Whether a person has said yes to guessed checks.
@@ -62,15 +64,6 @@ pub struct Order {
 struct Kept {
     order: Order,
     texts: Texts,
-}
-
-/// The texts of workflows, as they were.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Texts {
-    /// By name: the text, and what the file is called.
-    workflows: BTreeMap<String, (String, String)>,
-    /// By the workflow and the path in it.
-    includes: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// What is to be done otherwise than before, of a run that goes on.
@@ -120,64 +113,27 @@ pub struct Ready {
     texts: Texts,
 }
 
-/// A library that remembers what was taken out of it.
-struct Remembering<'l> {
-    library: &'l dyn Library,
-    texts: Mutex<Texts>,
-}
-
-impl Library for Remembering<'_> {
-    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
-        let found = self.library.workflow(name)?;
-        if let Some(found) = &found {
-            self.texts().workflows.insert(name.to_owned(), found.clone());
-        }
-        Ok(found)
-    }
-
-    fn include(&self, workflow: &str, path: &str) -> Result<String, String> {
-        let text = self.library.include(workflow, path)?;
-        self.texts().includes.entry(workflow.to_owned()).or_default().insert(path.to_owned(), text.clone());
-        Ok(text)
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.library.names()
-    }
-}
-
-impl Remembering<'_> {
-    fn texts(&self) -> std::sync::MutexGuard<'_, Texts> {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Library for Texts {
-    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
-        Ok(self.workflows.get(name).cloned())
-    }
-
-    fn include(&self, workflow: &str, path: &str) -> Result<String, String> {
-        let found = self.includes.get(workflow).and_then(|includes| includes.get(path));
-        found.cloned().ok_or_else(|| format!("{path} was not there when the run began"))
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.workflows.keys().cloned().collect()
-    }
-}
-
 /// Reads a workflow and plans it.
 ///
 /// # Errors
 /// When it can't be understood, or there is no plan for it.
 pub fn ready(name: &str, library: &dyn Library, session: &Session) -> Result<Ready, WorkflowError> {
-    let remembering = Remembering { library, texts: Mutex::default() };
+    let remembering = Remembering::of(library);
     let engine = Arc::new(Engine::new(Arc::new(Seen { files: session.work_files(), roster: session.roster()? })));
     let workflow = load(name, &remembering)?;
     let plan = plan(&workflow)?;
-    let texts = remembering.texts.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Ready { workflow, plan, engine, texts })
+    Ok(Ready { workflow, plan, engine, texts: remembering.into_texts() })
+}
+
+/// A name for all that a workflow is made of, by which it is known whether it has changed. One that comes with git-aio is
+/// known by its own name.
+///
+/// # Errors
+/// When it can't be understood.
+pub fn binding(name: &str, library: &Workflows) -> Result<String, LoadError> {
+    let remembering = Remembering::of(library);
+    load(name, &remembering)?;
+    Ok(remembering.into_texts().digest(|name| library.is_shipped(name)))
 }
 
 impl Ready {
@@ -221,7 +177,7 @@ pub fn begin_detached(
     let (recorder, recording, run, _) =
         Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
     let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
-    recorder.change(waits, Vec::new(), "to be gone on with").map_err(Error::from)?;
+    recorder.change(waits, "to be gone on with").map_err(Error::from)?;
     drop(recorder);
     drop(recording);
     session.resume_in_background(&run.id)?;
@@ -233,7 +189,10 @@ fn beginning(session: &Session, ready: &Ready, order: &Order) -> Result<Beginnin
     let spec = serde_json::to_vec(&kept).map_err(|error| Error::Failed(error.to_string()))?;
     Ok(Beginning {
         workflow: order.name.clone(),
-        title: ready.workflow.about.clone(),
+        title: match &order.event {
+            Some((event, _)) => format!("{event}: {}", ready.workflow.about),
+            None => ready.workflow.about.clone(),
+        },
         by: session.who_is_it()?,
         parent: None,
         spec: vec![(SPEC.into(), spec)],
@@ -390,7 +349,7 @@ pub fn answer(
     let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
     journal::answer(&recorder, path, answer)?;
     let waits = |run: &mut Run| run.status = RunStatus::Waiting;
-    recorder.change(waits, Vec::new(), format!("{path}: answered"))?;
+    recorder.change(waits, format!("{path}: answered"))?;
     drop(recorder);
     drop(recording);
     Ok(())

@@ -76,19 +76,22 @@ struct Link {
 }
 
 impl Repository {
-    /// Writes what has changed of a run, on top of `tip`. No ref is moved to it.
+    /// Writes what has changed of a run, and of its steps, on top of `tip`. No ref is moved to it.
     ///
     /// # Errors
     /// When `tip` can't be read, a record is too large, or the objects can't be written.
     pub fn write_run(
         &self,
         tip: Option<&Oid>,
-        run: &Run,
+        run: Option<&Run>,
         steps: &[&Step],
         event: &RunEvent,
     ) -> Result<Oid, StoreError> {
         let mut batch = Batch::new(self);
-        let mut files = vec![(vec![RUN.into()], self.record::<_, WireRun>(RUN, run, &mut batch)?)];
+        let mut files = Vec::new();
+        if let Some(run) = run {
+            files.push((vec![RUN.into()], self.record::<_, WireRun>(RUN, run, &mut batch)?));
+        }
         for step in steps {
             let path = step_file(&step.path);
             let blob = self.record::<_, WireStep>(&display(&path), *step, &mut batch)?;

@@ -30,7 +30,8 @@ pub struct Machine {
 
 /// A repository on it.
 pub struct Repo {
-    home: PathBuf,
+    /// The home folder of the machine.
+    pub home: PathBuf,
     /// The root of its work tree.
     pub dir: PathBuf,
 }

@@ -15,6 +15,7 @@ mod fence;
 mod machine;
 mod measure;
 mod sync;
+mod workflow;
 
 use measure::Report;
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ const BENCHES: &[Bench] = &[
     ("fence", fence::run),
     ("crowd", crowd::run),
     ("sync", sync::run),
+    ("workflow", workflow::run),
 ];
 
 fn main() -> ExitCode {

@@ -26,6 +26,7 @@ pub struct Subject<'a> {
 }
 
 /// The times of both sides of each pair.
+#[derive(Default)]
 pub struct Pairs {
     ours: Vec<Duration>,
     theirs: Vec<Duration>,
@@ -68,6 +69,13 @@ impl Report {
         let spread = Spread::of(pairs.ours.iter().zip(&pairs.theirs).map(longer).collect());
         let (ours, theirs) = (millis(&pairs.ours).median, millis(&pairs.theirs).median);
         let measured = format!("{:+.1} ms ({ours:.1}/{theirs:.1})", spread.median);
+        self.line(name, &measured, &spread, spread.median, most.map(|most| (most, format!("≤ {most} ms"))));
+    }
+
+    /// Times of a process, of which the median counts, in milliseconds.
+    pub fn median(&mut self, name: &str, times: &[Duration], most: Option<f64>) {
+        let spread = millis(times);
+        let measured = format!("{:.1} ms", spread.median);
         self.line(name, &measured, &spread, spread.median, most.map(|most| (most, format!("≤ {most} ms"))));
     }
 
@@ -130,6 +138,24 @@ pub fn in_pairs(count: usize, ours: &mut Subject<'_>, theirs: &mut Subject<'_>) 
         }
     }
     pairs
+}
+
+impl Pairs {
+    /// Adds a time of ours.
+    pub fn ours(&mut self, time: Duration) {
+        self.ours.push(time);
+    }
+
+    /// Adds one of theirs.
+    pub fn theirs(&mut self, time: Duration) {
+        self.theirs.push(time);
+    }
+
+    /// The times for one of the `count` things that were done in each.
+    pub fn of_each(&self, count: usize) -> Pairs {
+        let each = |times: &[Duration]| times.iter().map(|time| time.div_f64(count as f64)).collect();
+        Pairs { ours: each(&self.ours), theirs: each(&self.theirs) }
+    }
 }
 
 impl Subject<'_> {

@@ -78,6 +78,9 @@ impl<'e> Hub<'e> {
         let url = server.as_ref().map_or_else(|| format!("file://{}", dir.display()), |server| server.url(name));
         let hub = Hub { env, dir, url, server, layout };
         hub.git(&["config", "http.receivepack", "true"]);
+        // A push that has enough of them packs the objects of the hub, which has to be over before anybody looks at it.
+        hub.git(&["config", "gc.autoDetach", "false"]);
+        hub.git(&["config", "maintenance.autoDetach", "false"]);
         seed.git(&["push", "-q", &hub.dir.display().to_string(), "main"]);
         hub
     }

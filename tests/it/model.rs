@@ -66,9 +66,15 @@ pub struct Model {
     shared: Arc<Shared>,
 }
 
+/// What a model does that was told certain words: these calls, and then it says this.
+struct Script {
+    told: &'static str,
+    calls: Vec<ToolCall>,
+    says: &'static str,
+}
+
 struct Shared {
-    /// Each with the words that it is followed for.
-    scripts: Vec<(&'static str, Vec<ToolCall>)>,
+    scripts: Vec<Script>,
     /// The status that it answers with instead.
     refuses: Option<u16>,
     /// For each script the longest conversation, as it was last sent.
@@ -90,15 +96,21 @@ impl Model {
 
     /// Starts one that follows the last of these scripts whose words it was told.
     pub fn start_with(scripts: Vec<(&'static str, Vec<ToolCall>)>) -> Model {
-        Model::serve(scripts, None)
+        Model::start_saying(scripts.into_iter().map(|(told, calls)| (told, calls, DONE)).collect())
+    }
+
+    /// The same, each with what it says in the end.
+    pub fn start_saying(scripts: Vec<(&'static str, Vec<ToolCall>, &'static str)>) -> Model {
+        let script = |(told, calls, says)| Script { told, calls, says };
+        Model::serve(scripts.into_iter().map(script).collect(), None)
     }
 
     /// Starts one whose server refuses whatever it is asked, with this status.
     pub fn refusing(status: u16) -> Model {
-        Model::serve(vec![("", Vec::new())], Some(status))
+        Model::serve(vec![Script { told: "", calls: Vec::new(), says: DONE }], Some(status))
     }
 
-    fn serve(scripts: Vec<(&'static str, Vec<ToolCall>)>, refuses: Option<u16>) -> Model {
+    fn serve(scripts: Vec<Script>, refuses: Option<u16>) -> Model {
         let longest = Mutex::new(vec![Conversation::default(); scripts.len()]);
         let shared = Arc::new(Shared { scripts, refuses, longest });
         let serving = Arc::clone(&shared);
@@ -168,12 +180,13 @@ impl Shared {
 
     fn turn(&self, wire: &Wire, mut body: Value) -> String {
         let (results, told) = ((wire.results)(&body), texts(&body[wire.conversation]));
-        let followed = self.scripts.iter().rposition(|(words, _)| told.contains(words)).unwrap_or(0);
-        let call = self.scripts[followed].1.get(results).map(|call| call.for_whom_was(&told));
+        let followed = self.scripts.iter().rposition(|script| told.contains(script.told)).unwrap_or(0);
+        let script = &self.scripts[followed];
+        let call = script.calls.get(results).map(|call| call.for_whom_was(&told));
         let does = match &call {
             _ if !(wire.offers_tools)(&body) => Does::Say("A title"),
             Some(call) => Does::Call(call),
-            None => Does::Say(DONE),
+            None => Does::Say(script.says),
         };
         let mut out = String::new();
         for (name, data) in (wire.events)(&body, results, does) {

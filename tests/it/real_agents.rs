@@ -8,6 +8,8 @@ mod clis;
 mod delegate;
 #[cfg(unix)]
 mod headless;
+#[cfg(unix)]
+mod workflow;
 
 use crate::{
     env::{Ended, Refs, Repo, TestEnvironment, run},

@@ -1,7 +1,9 @@
 //! Workflows, carried out by stand-ins that really edit files in a real repository: what is shipped, and what is written in
 //! a repository of one's own.
 
+mod attempts;
 mod edges;
+mod events;
 mod patterns;
 mod shipped;
 mod stop;

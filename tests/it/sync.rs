@@ -1,6 +1,7 @@
 //! Several clones and the hub that decides between them.
 
 mod both;
+mod hands;
 mod hostile;
 mod kill;
 mod layout;

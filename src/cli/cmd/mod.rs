@@ -10,6 +10,7 @@ pub(super) mod context;
 pub(super) mod delegate;
 pub(super) mod demo;
 pub(super) mod doctor;
+pub(super) mod emit;
 pub(super) mod handoff;
 pub(super) mod heartbeat;
 pub(super) mod hook;
@@ -108,6 +109,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Sync(args) => args.run(cx),
         Command::Agent(args) => args.run(cx),
         Command::Workflow(args) => args.run(cx),
+        Command::Emit(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
         Command::Delegate(args) => args.run(cx),
         Command::Run(args) => args.run(cx),

@@ -1,4 +1,4 @@
-use super::{Context, done};
+use super::{Context, done, run::start::told};
 use crate::{
     base::text,
     cli::{
@@ -14,6 +14,7 @@ use crate::{
     ops::{Error, Session},
     runner::{
         builtin::{self, BY_NEED, BY_SCENARIO, Choice},
+        handlers,
         language::{MAX_FILE, load, schema, workflow::Workflow},
         library::{Origin, Seen, Workflows},
         plan::{self, Plan},
@@ -61,6 +62,23 @@ enum Command {
         /// What the new one is called, unless it is called the same
         name: Option<String>,
     },
+    /// Have events start a workflow
+    ///
+    /// It is started by `git aio emit` and by `git aio watch-files` from then on, in this clone and for you alone, as it is
+    /// now: when it, or anything that it calls or includes, is changed, nothing starts it before it is enabled again. Only a
+    /// person may say so.
+    Enable {
+        /// Its name
+        name: String,
+        /// An event that starts it; may be repeated [default: all that it handles]
+        #[arg(long = "event", value_name = "EVENT")]
+        events: Vec<String>,
+    },
+    /// Have no event start a workflow any more
+    Disable {
+        /// Its name
+        name: String,
+    },
     /// Show which pattern fits what, and the workflow that is written in that way
     Patterns,
     /// Print the JSON Schema of workflow files, for editors
@@ -77,6 +95,8 @@ impl Args {
             Command::Show { name } => show(cx, &name),
             Command::Check { names } => check(cx, &names),
             Command::New { builtin, name } => new(cx, &builtin, name.as_deref()),
+            Command::Enable { name, events } => enable(cx, &name, &events),
+            Command::Disable { name } => disable(cx, &name),
             Command::Patterns => patterns(cx),
             Command::Schema => {
                 cx.ui.print(&format!("{}\n", serde_json::to_string_pretty(&schema::schema())?))?;
@@ -91,6 +111,8 @@ struct Found {
     name: String,
     origin: Origin,
     waits: bool,
+    /// The events that start it, and whether it is still what it was when that was said.
+    enabled: Option<(Vec<String>, bool)>,
     loaded: Result<(Arc<Workflow>, Plan), String>,
 }
 
@@ -105,7 +127,12 @@ fn find(session: &Session, workflows: &Workflows, name: &str) -> anyhow::Result<
         let plan = plan::plan(&workflow).map_err(|error| error.to_string())?;
         Ok((workflow, plan))
     });
-    Ok(Found { name: name.to_owned(), waits: workflows.waits(&origin), origin, loaded })
+    let enabling = session.enabled_workflows().remove(name);
+    let enabled = enabling.map(|enabling| {
+        let is_same = handlers::is_as_enabled(workflows, name, &enabling);
+        (enabling.events, is_same)
+    });
+    Ok(Found { name: name.to_owned(), waits: workflows.waits(&origin), enabled, origin, loaded })
 }
 
 fn unknown(message: String) -> anyhow::Error {
@@ -212,6 +239,9 @@ fn new(cx: &Context, builtin: &str, name: Option<&str>) -> anyhow::Result<Exit> 
         origin: "repository".into(),
         path: Some(path.clone()),
         waiting: true,
+        on: Vec::new(),
+        enabled: Vec::new(),
+        changed: false,
         error: None,
     };
     let answered = cx.ui.answer(
@@ -220,6 +250,44 @@ fn new(cx: &Context, builtin: &str, name: Option<&str>) -> anyhow::Result<Exit> 
     );
     done("the workflow was written", answered)?;
     cx.ui.say("change it, and approve it by `git aio trust`; `git aio workflow check` says what is wrong with it");
+    Ok(Exit::Done)
+}
+
+fn enable(cx: &Context, name: &str, events: &[String]) -> anyhow::Result<Exit> {
+    let session = cx.session()?;
+    let workflows = Workflows::to_run(session.workflow_texts()?);
+    let (ready, events) = handlers::enable(&session, &workflows, name, events).map_err(told)?;
+    cx.tell_notices(&session);
+    cx.ui.say(text::block(ready.plan.to_string().trim_end(), MAX_FILE));
+    let answered = stands(cx, &session, &workflows, name, |out| {
+        writeln!(out, "{name} is started by {}, in this clone and as it is now", events.join(", "))
+    });
+    done("the workflow was enabled", answered)
+}
+
+fn disable(cx: &Context, name: &str) -> anyhow::Result<Exit> {
+    let session = cx.session()?;
+    let workflows = Workflows::to_look_at(session.workflow_texts()?);
+    // One that is gone from the repository can be disabled all the same.
+    if !session.disable_workflow(name)? && workflows.find(name).is_none() {
+        return Err(unknown(format!("there is no workflow '{}'", text::one_line(name, 60))));
+    }
+    cx.tell_notices(&session);
+    let answered =
+        stands(cx, &session, &workflows, name, |out| writeln!(out, "no event starts {}", text::one_line(name, 60)));
+    done("the workflow was disabled", answered)
+}
+
+/// Tells how a workflow stands after it was enabled or disabled.
+fn stands(
+    cx: &Context,
+    session: &Session,
+    workflows: &Workflows,
+    name: &str,
+    words: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<Exit> {
+    let found = if workflows.find(name).is_some() { vec![find(session, workflows, name)?] } else { Vec::new() };
+    cx.ui.answer(|| WorkflowsAnswer::new(found.iter().map(json).collect()), words)?;
     Ok(Exit::Done)
 }
 
@@ -249,7 +317,12 @@ fn line(out: &mut dyn Write, found: &Found) -> io::Result<()> {
     };
     let from = path(&found.origin).map(|path| format!(" {DIM}({}){DIM:#}", format::target(&path))).unwrap_or_default();
     let waits = if found.waits { format!(" {ODD}not approved{ODD:#}") } else { String::new() };
-    writeln!(out, "{:<21}{about}{from}{waits}", found.name)
+    let enabled = match &found.enabled {
+        Some((events, true)) => format!(" {GOOD}started by {}{GOOD:#}", text::one_line(&events.join(", "), MAX_LINE)),
+        Some((_, false)) => format!(" {ODD}changed since it was enabled{ODD:#}"),
+        None => String::new(),
+    };
+    writeln!(out, "{:<21}{about}{from}{waits}{enabled}", found.name)
 }
 
 fn verdict(out: &mut dyn Write, found: &Found) -> io::Result<()> {
@@ -279,6 +352,9 @@ fn json(found: &Found) -> WorkflowJson {
         .into(),
         path: path(&found.origin),
         waiting: found.waits,
+        on: found.loaded.as_ref().map(|(workflow, _)| workflow.on.clone()).unwrap_or_default(),
+        enabled: found.enabled.as_ref().map(|(events, _)| events.clone()).unwrap_or_default(),
+        changed: found.enabled.as_ref().is_some_and(|(_, is_same)| !is_same),
         error: found.loaded.as_ref().err().cloned(),
     }
 }

@@ -1,6 +1,6 @@
 //! Workflows in JSON.
 
-use super::SCHEMA;
+use super::{RunAnswer, SCHEMA};
 use crate::runner::{builtin::Choice, language::workflow::Input, plan::Planned, work::Isolation};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,6 +17,12 @@ pub struct Workflow {
     pub(in crate::cli) path: Option<String>,
     /// Whether it can't be run, since nobody has approved it
     pub(in crate::cli) waiting: bool,
+    /// The events that it handles
+    pub(in crate::cli) on: Vec<String>,
+    /// Those of them that you have enabled it for, so that they start it
+    pub(in crate::cli) enabled: Vec<String>,
+    /// Whether it has changed since it was enabled, so that nothing starts it
+    pub(in crate::cli) changed: bool,
     /// Why it can't be run, if something is wrong with it
     pub(in crate::cli) error: Option<String>,
 }
@@ -76,12 +82,16 @@ macro_rules! answer {
 }
 
 answer!(
-    /// workflow list, workflow check
+    /// workflow list, workflow check, workflow enable, workflow disable
     WorkflowsAnswer { workflows: Vec<Workflow> }
 );
 answer!(
     /// workflow show, workflow new
     WorkflowAnswer { workflow: Workflow, text: String, inputs: Vec<WorkflowInput>, steps: Vec<PlannedStep> }
+);
+answer!(
+    /// emit: the runs that it started
+    EmitAnswer { event: String, runs: Vec<RunAnswer> }
 );
 answer!(
     /// workflow patterns

@@ -5,11 +5,16 @@ use crate::{
     base::{oid::Oid, refs::RefLogLine, text},
     host::fault,
     model::run::{Run, Step},
-    ops::Error,
+    ops::{Error, Session},
     store::{Durability, Private, RunEvent, StoreError, layout},
 };
 
-impl RunBook<'_> {
+impl<'s> RunBook<'s> {
+    pub(super) fn new(session: &'s Session, run: Run, tip: Option<Oid>, private: Option<Oid>) -> Self {
+        let (recorded, writes, linked) = Default::default();
+        RunBook { session, run, recorded, last: tip.clone(), tip, private, writes, linked }
+    }
+
     /// The run.
     pub fn run(&self) -> &Run {
         &self.run
@@ -43,12 +48,24 @@ impl RunBook<'_> {
     /// # Errors
     /// When it can't be written, or somebody else drives the run.
     pub fn record(&mut self, steps: &[&Step], subject: &str) -> Result<(), Error> {
-        self.link(steps);
-        let event = self.event(subject);
-        let new = self.session.repository.write_run(self.tip.as_ref(), &self.run, steps, &event)?;
+        let event = self.add(steps, subject)?;
+        let Some(new) = self.last.clone() else { return Ok(()) };
         self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event)?;
         self.tip = Some(new);
         Ok(())
+    }
+
+    /// Adds what has changed of its steps to the chain. It counts when something is recorded after it.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn add(&mut self, steps: &[&Step], subject: &str) -> Result<RunEvent, Error> {
+        self.link(steps);
+        let event = self.event(subject);
+        let changed = (self.recorded.as_ref() != Some(&self.run)).then_some(&self.run);
+        self.last = Some(self.session.repository.write_run(self.last.as_ref(), changed, steps, &event)?);
+        self.recorded = changed.cloned().or_else(|| self.recorded.take());
+        Ok(event)
     }
 
     fn event(&self, subject: &str) -> RunEvent {

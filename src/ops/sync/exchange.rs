@@ -244,7 +244,7 @@ impl Exchange<'_> {
         let ours = refs.read(layout::STATE).map_err(StoreError::from)?;
         let before = refs.read(&tracking).ok().flatten();
         let tips: Vec<Oid> = ours.into_iter().chain(before).chain(self.tips_of_runs()).collect();
-        self.hub.fetch(&tips).map_err(unreached)?;
+        self.hub.fetch(&tips).map_err(|error| self.session.locked_or(&self.name.place, unreached(error)))?;
         self.complete(&tracking)?;
         fault::at(&self.session.env, "sync-fetched");
         Ok(refs.read(&tracking).map_err(StoreError::from)?)

@@ -85,7 +85,7 @@ impl Exchange<'_> {
         let from = run.driver.clone.clone();
         let (run, steps) = handed_over(run, steps, Driver { clone: session.clone_id()?.clone(), process: None });
         let event = RunEvent { at: session.now(), subject: format!("taken over from the clone {from}") };
-        let new = session.repository.write_run(Some(&tip), &run, &steps.iter().collect::<Vec<_>>(), &event)?;
+        let new = session.repository.write_run(Some(&tip), Some(&run), &steps.iter().collect::<Vec<_>>(), &event)?;
         let taking = format!("{TAKING}{id}");
         let before = session.refs().read(&taking).map_err(StoreError::from)?;
         session.move_run(&taking, before.as_ref(), &new, &event.subject).map_err(StoreError::from)?;

@@ -10,12 +10,12 @@ use crate::{
     model::run::StepStatus,
     runner::{
         language::{
-            engine::value_of,
+            engine::{Engine, value_of},
             resolve::{texts_of_data, texts_of_job},
             template::{Data, Text},
             workflow::{Job, Step, Task},
         },
-        work::{self, Contract, Who, Work},
+        work::{self, Anew, Contract, Who, Work},
     },
 };
 use minijinja::Value;
@@ -90,30 +90,23 @@ impl Run<'_, '_> {
     pub(super) fn work(&self, id: UnitId, job: &Job, path: StepPath, more: Option<Value>) -> Result<Work, String> {
         let engine = &self.given.engine;
         let texts = texts_of_job(job);
-        let mut names = self.names(id, &texts);
-        if let Some(more) = more {
-            let entries = names.try_iter().map_err(|error| error.to_string())?;
-            let entries: Vec<(String, Value)> = entries
-                .map(|key| (key.to_string(), names.get_item(&key).unwrap_or_default()))
-                .chain([("self".to_owned(), more)])
-                .collect();
-            names = Value::from_pairs(entries);
-        }
-        let names = &names;
+        let names = self.names(id, &texts);
+        let names = &more.map_or_else(|| Ok(names.clone()), |more| with(&names, [("self", more)]))?;
         let action = match &job.task {
             Task::Run(line) => work::Action::Run { line: line.fill(engine, names).map_err(at("run"))? },
             Task::Prompt { agents, text, avoid, accept } => {
                 let words = agents.fill(engine, names).map_err(at("agent"))?;
                 let agents = words.iter().map(|word| engine.surroundings.who(word)).collect::<Result<Vec<_>, _>>()?;
                 let anybody = agents.is_empty().then_some(Who::Agent { tool: None, persona: None });
-                let text = text.fill(engine, names).map_err(at("prompt"))?.trim().to_owned();
-                let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+                let (told, anew) = told(text, engine, names)?;
+                let first = told.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
                 let task = work::Task {
                     title: crate::base::text::one_line(first, 100),
                     avoid: avoid.fill(engine, names).map_err(at("avoid"))?,
                     accept: accept.fill(engine, names).map_err(at("accept"))?,
-                    tells_failure: false,
-                    text,
+                    tells_failure: text.reads("failure"),
+                    text: told,
+                    anew,
                 };
                 work::Action::Prompt { agents: agents.into_iter().chain(anybody).collect(), task }
             }
@@ -173,6 +166,26 @@ pub(super) fn digest(text: &str) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+/// Names, and a few more.
+fn with<const N: usize>(names: &Value, more: [(&str, Value); N]) -> Result<Value, String> {
+    let known = names.try_iter().map_err(|error| error.to_string())?;
+    let known = known.map(|key| (key.to_string(), names.get_item(&key).unwrap_or_default()));
+    Ok(Value::from_pairs(known.chain(more.map(|(name, value)| (name.to_owned(), value))).collect::<Vec<_>>()))
+}
+
+/// What an agent is told in its first attempt, and how that comes out in each, where the prompt says something of them.
+fn told(text: &Text, engine: &Arc<Engine>, names: &Value) -> Result<(String, Option<Anew>), String> {
+    if !text.reads("attempt") && !text.reads("failure") {
+        return Ok((text.fill(engine, names).map_err(at("prompt"))?.trim().to_owned(), None));
+    }
+    let (text, engine, names) = (text.clone(), Arc::clone(engine), names.clone());
+    let anew = Anew::new(move |attempt, failure| {
+        let names = with(&names, [("attempt", Value::from(attempt)), ("failure", Value::from(failure))])?;
+        Ok(text.fill(&engine, &names).map_err(at("prompt"))?.trim().to_owned())
+    });
+    Ok((anew.text(1, None)?, Some(anew)))
 }
 
 fn at(what: &str) -> impl FnOnce(String) -> String {

@@ -107,7 +107,7 @@ pub struct Given {
     /// The inputs, complete.
     pub inputs: Map<String, Value>,
     /// The event that it handles, if it handles one: its type, and details.
-    pub event: Option<(String, Option<String>)>,
+    pub event: Option<(String, Option<Value>)>,
     /// Where steps work, by their place in the plan.
     pub isolation: HashMap<String, Isolation>,
     /// The most steps at once, whatever the workflow says.

@@ -6,7 +6,7 @@ use super::{
     is_id,
     shape::Form,
     template::{Data, Text, Texts, Use},
-    value::{inputs, isolation, json, json_of, limits, needs, place, positive, retry, small},
+    value::{events, inputs, isolation, json, json_of, limits, needs, place, positive, retry, small},
     workflow::{Compensate, Flow, Input, Job, Limits, Repeat, Task},
 };
 use crate::{
@@ -103,7 +103,7 @@ impl<'r> Reader<'r> {
         for entry in Entry::root(self.source, document.as_item()).table_of(&HEADER)? {
             match entry.name {
                 "about" => file.about = entry.text()?.value,
-                "on" => file.on = entry.texts()?.into_iter().map(|event| event.value).collect(),
+                "on" => file.on = events(entry)?,
                 "inputs" => file.inputs = inputs(entry)?,
                 "vars" => file.vars = json(entry)?,
                 "limits" => file.limits = limits(entry)?,

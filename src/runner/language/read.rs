@@ -50,6 +50,8 @@ pub(super) struct Around<'a> {
     pub(super) has_item: bool,
     /// Whether there is a step that is undone.
     pub(super) has_self: bool,
+    /// Whether it is told to an agent anew for each attempt.
+    pub(super) has_attempt: bool,
     pub(super) is_condition: bool,
 }
 
@@ -145,6 +147,7 @@ impl<'a> Around<'a> {
             repeats: false,
             has_item: false,
             has_self: false,
+            has_attempt: false,
             is_condition: false,
         }
     }
@@ -183,9 +186,10 @@ impl<'a> Around<'a> {
             }
             "event" if self.has_event => self.one_of("an event", second, &OF_EVENT),
             "event" => Err(Wrong::new("there is no event: the workflow has no 'on'")),
-            "attempt" | "failure" => Err(Wrong::new(
-                "what went wrong in the attempt before is told to an agent after its task, and can't be put elsewhere",
-            )),
+            "attempt" | "failure" => allowed(
+                self.has_attempt,
+                "attempt and failure are those of an agent that tries, and known in its prompt only",
+            ),
             other => {
                 let known = ["steps", "prev", "inputs", "vars", "item", "index", "iteration", "run", "event"];
                 Err(Wrong::unknown(format!("there is no '{other}'"), other, known))

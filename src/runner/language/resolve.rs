@@ -216,7 +216,15 @@ impl Resolver<'_, '_> {
     }
 
     fn job(&self, job: &Job, around: &Around<'_>, reads: &mut Reads) -> Result<(), LoadError> {
-        texts_of_job(job).into_iter().try_for_each(|text| self.check(text, around, reads))
+        let prompt = match &job.task {
+            Task::Prompt { text, .. } => Some(text),
+            Task::Run(_) => None,
+        };
+        let in_prompt = Around { has_attempt: true, ..around.clone() };
+        texts_of_job(job).into_iter().try_for_each(|text| {
+            let is_prompt = prompt.is_some_and(|prompt| std::ptr::eq(prompt, text));
+            self.check(text, if is_prompt { &in_prompt } else { around }, reads)
+        })
     }
 
     fn called(&self, name: &At<String>) -> Result<Arc<Workflow>, LoadError> {

@@ -194,6 +194,18 @@ fn a_round_reads_the_one_before() {
 }
 
 #[test]
+fn what_an_attempt_is_like_is_known_in_the_prompt_of_an_agent_alone() {
+    loaded(&after("prompt = '{{ attempt }}{% if failure %}{{ failure | fence }}{% endif %}'"));
+    for step in
+        ["run = 'echo {{ attempt }}'", "prompt = 'x'\naccept = ['{{ failure }}']", "run = 'x'\nif = 'attempt > 1'"]
+    {
+        let told = "attempt and failure are those of an agent that tries, and known in its prompt only";
+        let is = wrong(&after(step));
+        assert!(is.contains(told), "{step}: {is}");
+    }
+}
+
+#[test]
 fn inputs_have_the_type_of_their_default() {
     let workflow = loaded("[inputs]\ntask = {}\nmost = 3\nok = true\nnames = ['a']\n[[step]]\nid = 'a'\nrun = 'x'\n");
     let given =

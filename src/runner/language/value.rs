@@ -47,6 +47,15 @@ pub(super) fn needs(entry: Entry<'_>) -> Result<Vec<At<String>>, Mistake> {
     }
 }
 
+/// Names of events.
+pub(super) fn events(entry: Entry<'_>) -> Result<Vec<String>, Mistake> {
+    let event = |event: At<String>| match is_id(&event.value) {
+        true => Ok(event.value),
+        false => Err(event.mistake(format!("'{}' can't be the name of an event: {}", event.value, super::ID))),
+    };
+    entry.texts()?.into_iter().map(event).collect()
+}
+
 /// Inputs. An empty table stands for a text that has to be given.
 pub(super) fn inputs(entry: Entry<'_>) -> Result<Vec<Input>, Mistake> {
     let input = |entry: Entry<'_>| {

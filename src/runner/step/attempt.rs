@@ -7,7 +7,7 @@ use super::{
     with_hint,
 };
 use crate::{
-    base::{id::InstanceId, path::RepoPath, text},
+    base::{id::InstanceId, text},
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus, Usage},
     ops::{
         Error, Private,
@@ -16,7 +16,7 @@ use crate::{
         verify::Plan,
     },
     runner::{
-        recorder::Unrecorded,
+        recorder::{Unrecorded, When},
         work::{Moment, Task},
     },
 };
@@ -152,7 +152,7 @@ impl Doer<'_> {
         self.step.status = StepStatus::Running;
         let mut kept = vec![(format!("prompt/{path}.{number}.md"), Private::Bytes(document.as_bytes().to_vec()))];
         kept.extend(place.map(|place| (format!("snap/{path}.{number}/before"), Private::Tree(place.kept.clone()))));
-        self.site.recorder.keep(kept, format!("{path}: attempt {number}"))?;
+        self.site.recorder.keep(kept, format!("{path}: attempt {number}"), When::WithNext)?;
         self.record(&format!("{agent} begins attempt {number}"))?;
         (self.tell)(Moment::Tries { attempt: number, agent, instance });
         let (ended, edited) = match self.send(means, place, number, plan) {
@@ -167,8 +167,10 @@ impl Doer<'_> {
             Ok(traces) => traces,
             Err(error) => return self.settle(began, Some(&ended), Judged::not(internal(error), true), place, None),
         };
-        let files = place.zip(traces.as_ref()).map_or_else(Vec::new, |(place, traces)| traces.files(place));
-        self.answered(&ended, number, traces.as_ref(), files)?;
+        // Where nothing is left to be looked at, the end of the step is a moment away.
+        let is_judged_at_once = place.is_none() && plan.checks.is_empty() && self.work.contract.review.is_none();
+        let when = if is_judged_at_once { When::WithNext } else { When::Now };
+        self.answered(&ended, number, place.zip(traces.as_ref()), when)?;
         if ended.end == End::Interrupted {
             return self.stopped(began, place, traces.as_ref());
         }
@@ -196,21 +198,23 @@ impl Doer<'_> {
         &mut self,
         ended: &Ended,
         number: u32,
-        traces: Option<&Traces>,
-        files: Vec<RepoPath>,
+        left: Option<(&Place, &Traces)>,
+        when: When,
     ) -> Result<(), Unrecorded> {
         let path = self.step.path.clone();
         let mut kept =
             vec![(format!("out/{path}.{number}.txt"), Private::Bytes(ended.told.result.as_bytes().to_vec()))];
-        kept.extend(traces.map(|traces| (format!("snap/{path}.{number}/after"), Private::Tree(traces.kept.clone()))));
-        self.site.recorder.keep(kept, format!("{path}: answer {number}"))?;
+        kept.extend(
+            left.map(|(_, traces)| (format!("snap/{path}.{number}/after"), Private::Tree(traces.kept.clone()))),
+        );
+        self.site.recorder.keep(kept, format!("{path}: answer {number}"), When::WithNext)?;
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.stage = Stage::Answered;
-            attempt.after = traces.map(|traces| traces.kept.clone());
-            attempt.files = files;
+            attempt.after = left.map(|(_, traces)| traces.kept.clone());
+            attempt.files = left.map_or_else(Vec::new, |(place, traces)| traces.files(place));
         }
         self.step.status = StepStatus::Verifying;
-        self.record(&format!("attempt {number} has answered"))
+        self.record_when(&format!("attempt {number} has answered"), when)
     }
 
     /// Somebody stopped it: what it did so far is kept, and its scope is as it was before.

@@ -27,6 +27,7 @@ impl Doer<'_> {
         failure: Option<&Failure>,
         plan: &Plan,
     ) -> Result<String, Error> {
+        let task = &self.told_anew(task, failure)?;
         let notes = self.notes(scope)?;
         let checks: Vec<String> =
             plan.checks.iter().map(|check| check.line().unwrap_or(&check.name).to_owned()).collect();
@@ -45,6 +46,14 @@ impl Doer<'_> {
                 is_committed: self.work.contract.commit,
             },
         ))
+    }
+
+    /// The task as it is told for the attempt that begins.
+    fn told_anew(&self, task: &Task, failure: Option<&Failure>) -> Result<Task, Error> {
+        let Some(anew) = &task.anew else { return Ok(task.clone()) };
+        let failure = failure.map(|failure| document::what_failed(&failure.text));
+        let text = anew.text(self.number() + 1, failure.as_deref());
+        text.map(|text| Task { text, ..task.clone() }).map_err(|message| Error::Usage { message, hint: None })
     }
 
     /// Notes that concern the scope, the newest first; without a scope, those that concern everything.

@@ -15,7 +15,7 @@ use crate::{
     },
     ops::{Error, Private, Session},
     runner::{
-        recorder::Unrecorded,
+        recorder::{Unrecorded, When},
         work::{Action, Isolation, Moment},
     },
 };
@@ -55,7 +55,8 @@ impl Doer<'_> {
     /// Takes into the record what has changed since it answered.
     pub(super) fn note_changes(&mut self, kept: Oid, files: &[RepoPath]) -> Result<(), Unrecorded> {
         let path = format!("snap/{}.{}/after", self.step.path, self.number());
-        self.site.recorder.keep(vec![(path, Private::Tree(kept.clone()))], format!("{}: saved", self.step.path))?;
+        let entry = (path, Private::Tree(kept.clone()));
+        self.site.recorder.keep(vec![entry], format!("{}: saved", self.step.path), When::Now)?;
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.after = Some(kept);
             attempt.files = files.to_vec();

@@ -14,7 +14,7 @@ use crate::{
         worktree::{Capture, Removed},
     },
     runner::{
-        recorder::Unrecorded,
+        recorder::{Unrecorded, When},
         work::{Isolation, Moment},
     },
 };
@@ -148,7 +148,7 @@ impl Doer<'_> {
         let inside = self.session.covered(&scope, changed.into_iter().map(|change| change.path))?;
         let entry = (format!("snap/{path}.{}/after", attempt.number), Private::Tree(kept.clone()));
         let subject = format!("{path}: what was left of attempt {}", attempt.number);
-        self.site.recorder.keep(vec![entry], subject)?;
+        self.site.recorder.keep(vec![entry], subject, When::Now)?;
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.after = Some(kept);
             attempt.files.clone_from(&inside);

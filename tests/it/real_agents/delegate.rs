@@ -7,7 +7,7 @@ use crate::{
     model::{DONE, Model, TASK_FILE, ToolCall},
 };
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 /// By which an attempt is known that isn't the first.
 const AGAIN: &str = "An attempt before this one was not usable";
@@ -25,7 +25,7 @@ fn repo<'e>(env: &'e TestEnvironment, cli: &dyn Cli, model: &Model) -> Repo<'e> 
 }
 
 /// Puts a CLI where agents are looked for. Nobody has approved the hooks of Codex, so it is told to run them all the same.
-fn install(env: &TestEnvironment, name: &str) {
+pub(super) fn install(env: &TestEnvironment, name: &str) {
     let path = std::env::var_os("PATH").unwrap();
     let real = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file());
     let real = real.unwrap_or_else(|| panic!("there is no {name} in PATH")).display().to_string();
@@ -39,11 +39,19 @@ fn install(env: &TestEnvironment, name: &str) {
     fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Delegates to CLIs, each with its model, and looks that nothing is left of them: no process, instance, claim or handoff.
+/// Delegates to CLIs, each with its model.
 fn delegate(repo: &Repo<'_>, agents: &[(&dyn Cli, &Model)], args: &[&str]) -> Ended {
     let names = agents.iter().map(|(cli, _)| cli.name()).collect::<Vec<_>>().join(",");
     let mut command = repo.command(&["delegate", "--agent", &names, "--timeout", "150s"]);
     command.args(args);
+    let ended = run_with(repo, agents, &mut command);
+    eprintln!("{names} with {}:\n{}", agents[0].0.model(), ended.shown());
+    ended
+}
+
+/// Runs a command that starts CLIs, each with its model, and looks that nothing is left of them: no process, instance,
+/// claim or handoff.
+pub(super) fn run_with(repo: &Repo<'_>, agents: &[(&dyn Cli, &Model)], command: &mut Command) -> Ended {
     for (cli, model) in agents {
         let session = cli.session(repo, model, Start::Anew);
         command.envs(session.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -54,8 +62,7 @@ fn delegate(repo: &Repo<'_>, agents: &[(&dyn Cli, &Model)], args: &[&str]) -> En
         };
         command.env(variable, cli.model());
     }
-    let ended = run(&mut command);
-    eprintln!("{names} with {}:\n{}", agents[0].0.model(), ended.shown());
+    let ended = run(command);
     assert_eq!(left_behind(repo), Vec::<String>::new(), "{}", ended.shown());
     let status: Value = serde_json::from_str(&repo.ok(&["status", "--json"])).unwrap();
     for what in ["instances", "claims", "handoffs"] {

@@ -117,6 +117,10 @@ fn the_ledger_of_a_workflow_has_what_is_done_what_is_being_done_and_what_is_not(
         let (told, code) = run.join().unwrap();
         assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
     });
-    assert!(ledger().contains(", complete\n") && ledger().ends_with("## In Progress\n\nnone\n\n## Pending\n\nnone\n"), "{}", ledger());
+    assert!(
+        ledger().contains(", complete\n") && ledger().ends_with("## In Progress\n\nnone\n\n## Pending\n\nnone\n"),
+        "{}",
+        ledger()
+    );
     assert_eq!(repo.ok(&["run", "show", "--ledger"]), ledger());
 }

@@ -33,7 +33,7 @@ use std::{
 };
 
 /// How long a step waits for what somebody else holds, unless that is said.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+pub(in crate::cli::cmd) const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// What a run is begun with.
 #[derive(Debug, clap::Args)]
@@ -128,6 +128,34 @@ pub(in crate::cli::cmd) fn begin(
         return Ok(Exit::Done);
     }
     let live = Live::new(&cx.ui, lines);
+    let finished = carry_out(cx, session, ready, order, driving, &live, lines)?;
+    answer(cx, &live, &finished, lines)
+}
+
+/// The same for one of several runs, whose answers are given together.
+pub(in crate::cli::cmd) fn one_of_many(
+    cx: &Context,
+    session: &Session,
+    ready: &Ready,
+    order: Order,
+    driving: &Driving,
+) -> anyhow::Result<(RunAnswer, Exit)> {
+    let live = Live::new(&cx.ui, false);
+    let finished = carry_out(cx, session, ready, order, driving, &live, false)?;
+    live.say(&report(&finished));
+    let answer = RunAnswer::new(&finished.run, None, hints(&finished)).with_result(finished.ended.out.clone());
+    Ok((answer, exit_of(&finished)))
+}
+
+fn carry_out(
+    cx: &Context,
+    session: &Session,
+    ready: &Ready,
+    order: Order,
+    driving: &Driving,
+    live: &Live<'_>,
+    lines: bool,
+) -> anyhow::Result<Finished> {
     let began = |run: &Run| {
         if !lines {
             live.say(&format!("{}  {}", run.id, text::one_line(&run.title, 100)))
@@ -136,7 +164,7 @@ pub(in crate::cli::cmd) fn begin(
     let ask = asking(cx, session)?;
     let finished = start(session, ready, order, driving, ask, &began, &mut |event| live.tell(event)).map_err(told)?;
     cx.tell_notices(session);
-    answer(cx, &live, &finished, lines)
+    Ok(finished)
 }
 
 /// Goes on with a run of a workflow.

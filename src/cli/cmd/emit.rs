@@ -1,0 +1,193 @@
+use super::{
+    Context, duration,
+    run::start::{PATIENCE, begin, one_of_many, told},
+};
+use crate::{
+    base::text,
+    cli::{
+        error::usage,
+        exit::Exit,
+        json::{EmitAnswer, RunAnswer},
+    },
+    ops::{Error, Session, event::MAX_DETAILS},
+    runner::{
+        delegation::Driving,
+        handlers::{self, Handler, Handlers},
+        language,
+        library::Workflows,
+        workflow::{Order, begin_detached},
+    },
+};
+use anyhow::Context as _;
+use serde_json::Value;
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Tell of an event, so that the workflows that handle it are started
+///
+/// Those are started that a person has enabled for it by `git aio workflow enable`, and that are still what they were then:
+/// several one after the other by their names, each as a run of its own. The exit code is that of the worst. Where there is
+/// none it exits with 8, and nothing is started. Inside of a run an event can be emitted too, but what that starts can do so
+/// once more and no further.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The event: small letters, digits and _
+    event: String,
+    /// What there is to tell of it; - reads standard input
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    details: Option<String>,
+    /// The same as a value of JSON, from a file; - reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "details")]
+    details_json: Option<PathBuf>,
+    /// Begin the runs, and go on with them in the background
+    #[arg(long, conflicts_with = "jsonl")]
+    detach: bool,
+    /// How long a step waits for what somebody else holds [default: 30m]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    wait: Option<Duration>,
+    /// Print what happens as lines of JSON
+    #[arg(long, conflicts_with = "json")]
+    jsonl: bool,
+}
+
+/// From the least to the worst.
+const WORSE: [Exit; 7] =
+    [Exit::Done, Exit::Unreached, Exit::Waiting, Exit::Undone, Exit::Unverified, Exit::Conflict, Exit::Failed];
+
+/// How runs are started by an event.
+pub(super) struct Starting {
+    pub(super) driving: Driving,
+    pub(super) detach: bool,
+    pub(super) lines: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        if !language::is_id(&self.event) {
+            let told = format!("'{}' can't be the name of an event", text::one_line(&self.event, 60));
+            return Err(usage(told, format!("{}, 40 at most", language::ID)));
+        }
+        let session = cx.session()?;
+        session.may_emit()?;
+        if self.detach && session.is_inside_run() {
+            let told = "this runs inside of a run, and all that it starts ends with its step";
+            return Err(usage(told, "leave --detach out"));
+        }
+        let details = self.details(&session)?;
+        let handlers = handlers(&session, &self.event)?;
+        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
+        let starting = Starting { driving, detach: self.detach, lines: self.jsonl };
+        handle(cx, &session, &handlers, (&self.event, details), &starting)
+    }
+
+    fn details(&self, session: &Session) -> anyhow::Result<Option<Value>> {
+        match (&self.details, &self.details_json) {
+            (Some(text), _) if text != "-" => bounded(text.clone()).map(|text| Some(text.into())),
+            (Some(_), _) => bounded(piped()?).map(|text| Some(text.trim_end().into())),
+            (None, Some(file)) => {
+                let text = if file == Path::new("-") { piped()? } else { session.named_text(file, MAX_DETAILS)? };
+                let value = serde_json::from_str(&bounded(text)?);
+                let value = value
+                    .map_err(|error| usage(format!("the details are no JSON: {error}"), "give a text by --details"))?;
+                Ok(Some(value))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// Who handles an event.
+///
+/// # Errors
+/// When nobody does.
+pub(super) fn handlers(session: &Session, event: &str) -> anyhow::Result<Vec<Handler>> {
+    let library = Workflows::to_run(session.workflow_texts()?);
+    let handlers = handlers::of_event(session, &library, event)?;
+    if handlers.enabled.is_empty() {
+        let message = format!("No handler for event: {event}");
+        return Err(Error::NotFound { message, hint: Some(way_on(&handlers, event)) }.into());
+    }
+    Ok(handlers.enabled)
+}
+
+fn way_on(handlers: &Handlers, event: &str) -> String {
+    if let Some((name, why)) = handlers.withheld.first() {
+        let why = text::one_line(why, 500);
+        return format!(
+            "{name} is not started: {why}; a person enables it as it is now by `git aio workflow enable {name}`"
+        );
+    }
+    match handlers.idle.as_slice() {
+        [] => format!(
+            "a workflow handles it by on = [\"{event}\"], once a person has enabled that by `git aio workflow enable`"
+        ),
+        [name, ..] => format!("a person has {name} handle it by `git aio workflow enable {name}`"),
+    }
+}
+
+/// Starts all that handle an event, one after the other.
+pub(super) fn handle(
+    cx: &Context,
+    session: &Session,
+    handlers: &[Handler],
+    (event, details): (&str, Option<Value>),
+    starting: &Starting,
+) -> anyhow::Result<Exit> {
+    let mut runs = Vec::new();
+    let mut worst = Exit::Done;
+    for Handler { name, ready } in handlers {
+        let inputs = ready.inputs(&[]).map_err(told)?;
+        let event = Some((event.to_owned(), details.clone()));
+        let order = Order { name: name.clone(), inputs, event, max_parallel: None, consents: false };
+        if !starting.lines {
+            cx.ui.say(text::block(ready.plan.to_string().trim_end(), 100_000));
+        }
+        let exit = match (cx.ui.json, starting.detach) {
+            (true, true) => {
+                let id = begin_detached(session, ready, order, &starting.driving).map_err(told)?;
+                runs.push(RunAnswer::new(&session.shown_run(&id)?, None, Vec::new()));
+                Exit::Done
+            }
+            (true, false) => {
+                let (answer, exit) = one_of_many(cx, session, ready, order, &starting.driving)?;
+                runs.push(answer);
+                exit
+            }
+            (false, detach) => begin(cx, session, ready, order, &starting.driving, starting.lines, detach)?,
+        };
+        worst = worse(worst, exit);
+        if exit == Exit::Interrupted {
+            break;
+        }
+    }
+    if cx.ui.json {
+        cx.ui.answer(|| EmitAnswer::new(event.to_owned(), runs), |_| Ok(()))?;
+    }
+    Ok(worst)
+}
+
+fn worse(one: Exit, other: Exit) -> Exit {
+    // What is not in the list, such as an interruption, is worse than all that is.
+    let rank = |exit: Exit| WORSE.iter().position(|known| *known == exit).unwrap_or(WORSE.len());
+    if rank(other) > rank(one) { other } else { one }
+}
+
+fn piped() -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    std::io::stdin().take(MAX_DETAILS as u64 + 1).read_to_end(&mut bytes).context("can't read standard input")?;
+    // What a build or a test printed may be anything.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn bounded(text: String) -> anyhow::Result<String> {
+    match text.len() > MAX_DETAILS {
+        true => Err(usage(
+            format!("the details of an event have {} KiB at most", MAX_DETAILS / 1024),
+            "write them to a file, and tell where that is",
+        )),
+        false => Ok(text),
+    }
+}
