@@ -57,8 +57,14 @@ impl Session {
         interrupts: &Interrupts,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<Ended, Error> {
-        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts)).transpose();
-        let turn = slot.and_then(|slot| Ok((slot, stagger::wait_turn(hand.tool(), hand.stagger, interrupts)?)));
+        let mut has_waited = false;
+        let waits = &mut || {
+            if !std::mem::replace(&mut has_waited, true) {
+                hear(Heard::Queued);
+            }
+        };
+        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts, waits)).transpose();
+        let turn = slot.and_then(|slot| Ok((slot, stagger::wait_turn(hand.tool(), hand.stagger, interrupts, waits)?)));
         let (_slot, turn) = match turn {
             Ok(turn) => turn,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(Ended::before_it_began()),

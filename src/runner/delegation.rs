@@ -179,6 +179,29 @@ pub fn resume(
     drive(session, &delegation, &work, Book::Known(id.clone()), driving, began, tell)
 }
 
+/// Answers for a delegation that waits for it: the work that was asked of the caller is done, or can't be.
+///
+/// # Errors
+/// When the run doesn't wait, or can't be written.
+pub fn answer(session: &Session, id: &RunId, is_done: bool, result: &str) -> Result<(), Error> {
+    session.run_to_answer(id, &[RunStatus::Waiting])?;
+    let (mut book, mut steps) = session.continue_run(id)?;
+    let now = session.now();
+    for step in steps.iter_mut().filter(|step| step.status == StepStatus::Asked) {
+        step.status = if is_done { StepStatus::Ok } else { StepStatus::Failed };
+        step.ended = Some(now);
+        step.bytes = result.len() as u64;
+        let out = (format!("out/{}.txt", step.path), Private::Bytes(result.as_bytes().to_vec()));
+        book.keep(vec![out], "answered")?;
+    }
+    let status = if is_done { RunStatus::Complete } else { RunStatus::Failed };
+    let change = |run: &mut Run| {
+        run.status = status;
+        run.ended = Some(now);
+    };
+    book.change(change, &steps.iter().collect::<Vec<_>>(), &format!("answered: {status}"))
+}
+
 /// What a delegation was asked for.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use super::{
     dispatch::{self, Answer, Ended, Event, Given, Recorded, Stop},
     journal::{self, RunJournal},
     language::{Engine, Library, LoadError, engine::value_of, inputs, load, workflow::Workflow},
+    ledger,
     library::{Seen, Workflows},
     plan::{Plan, PlanError, plan},
     recorder::{Book, Recorder},
@@ -230,6 +231,15 @@ fn kept(session: &Session, id: &RunId) -> Result<Kept, Error> {
     })
 }
 
+/// The steps of a run, with those that have not begun as far as it is known here what was asked for.
+pub fn with_pending(session: &Session, shown: &ShownRun) -> Vec<Step> {
+    let plan = kept(session, &shown.run.id).ok().and_then(|Kept { order, texts }| {
+        let ready = ready(&order.name, &texts, session).ok()?;
+        Some(ready.plan)
+    });
+    plan.map_or_else(|| shown.steps.clone(), |plan| ledger::with_pending(&shown.steps, &plan))
+}
+
 #[expect(clippy::too_many_arguments, reason = "what a run needs from outside, each of its own kind")]
 fn drive(
     session: &Session,
@@ -279,8 +289,16 @@ fn drive(
         is_cancelled: how.cancel,
     };
     let stop = Stop::default();
-    let ended =
-        stopping(&interrupts, &stop, || dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, tell));
+    let file = session.ledger_file()?;
+    let mut follow = |event: &Event| {
+        tell(event);
+        if let (Some(file), Event::Step { .. } | Event::Run { .. }) = (&file, event) {
+            ledger::keep(session, file, &id, &ready.plan);
+        }
+    };
+    let ended = stopping(&interrupts, &stop, || {
+        dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, &mut follow)
+    });
     let dismissed = crew.site().dismiss_keepers(session);
     drop((crew, journal));
     drop(recording);
@@ -327,13 +345,7 @@ pub fn answer(
     answer: &Answer,
     acting_as: Option<String>,
 ) -> Result<(), Error> {
-    let shown = session.shown_run(id)?;
-    if !matches!(shown.run.status, RunStatus::Waiting | RunStatus::Interrupted | RunStatus::Lost) {
-        return Err(Error::Usage {
-            message: format!("{id} waits for no answer: it is {}", shown.run.status),
-            hint: Some("`git aio run show` tells how it stands".into()),
-        });
-    }
+    session.run_to_answer(id, &[RunStatus::Waiting, RunStatus::Interrupted, RunStatus::Lost])?;
     let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
     journal::answer(&recorder, path, answer)?;
     let waits = |run: &mut Run| run.status = RunStatus::Waiting;

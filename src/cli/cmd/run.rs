@@ -18,7 +18,7 @@ use crate::{
     model::run::{Step, StepStatus},
     ops::Session,
     runner::{
-        delegation::{Driving, STEP, resume},
+        delegation::{self, Driving, STEP, resume},
         dispatch::{Answer as Meant, Event},
         work::Moment,
         workflow::{Resumption, answer},
@@ -195,8 +195,8 @@ impl Answer {
         if is_delegation(&known.run.workflow) {
             let result = super::message(&self.answer[1..])?;
             match meant(&self.answer[0]) {
-                Meant::Yes => session.answer_run(&id, true, &result)?,
-                Meant::No => session.answer_run(&id, false, &result)?,
+                Meant::Yes => delegation::answer(session, &id, true, &result)?,
+                Meant::No => delegation::answer(session, &id, false, &result)?,
                 Meant::Text(_) | Meant::Rerun => {
                     return Err(usage("a delegation is answered by ok or failed", "give its result after that"));
                 }

@@ -30,16 +30,24 @@ fn what_an_agent_leaves_behind_is_ended_and_nothing_else() {
 
 #[test]
 fn one_that_does_not_end_when_asked_is_killed() {
-    let env = TestEnvironment::new();
-    let (agents, repo) = checked(&env);
-    agents.plays("claude", &[Do::IgnoreSignals, Do::Edit("src/auth/login.rs", "half\n"), Do::Stall]);
-    let before = snapshot(&repo).files;
-    let args = ["--agent", "claude", "--scope", "src/auth/", "--retry", "0", "--timeout", "1s"];
-    let (told, code) = told(&repo, &args);
-    assert_eq!((code, tries(&told)), (1, vec!["claude timed_out".to_owned()]), "{told:#}");
-    assert!(!is_alive(&agents.calls("claude")[0].pid.to_string()));
-    assert_eq!(snapshot(&repo).files, before);
-    assert_free(&repo);
+    let killed = |name: &str| {
+        let env = TestEnvironment::new();
+        let (agents, repo) = checked(&env);
+        agents.plays(name, &[Do::IgnoreSignals, Do::Edit("src/auth/login.rs", "half\n"), Do::Stall]);
+        let before = snapshot(&repo).files;
+        let args = ["--agent", name, "--scope", "src/auth/", "--retry", "0", "--timeout", "1s"];
+        let (told, code) = told(&repo, &args);
+        assert_eq!((code, tries(&told)), (1, vec![format!("{name} timed_out")]), "{told:#}");
+        assert!(!is_alive(&agents.calls(name)[0].pid.to_string()));
+        assert_eq!(snapshot(&repo).files, before);
+        assert_free(&repo);
+    };
+    // Each is asked to end in its own way, and none of them is asked for long.
+    thread::scope(|scope| {
+        for name in CLIS {
+            scope.spawn(|| killed(name));
+        }
+    });
 }
 
 /// The moments at which the processes were started that have taken note of it, in hundredths of a second: as the system
@@ -60,11 +68,13 @@ fn runs_side_by_side_start_their_gemini_at_a_distance() {
         "gemini",
         &[Do::Run("sed 's/.*) //' /proc/$PPID/stat | cut -d' ' -f20 >>\"$HOME/starts\""), Do::Say("Done.")],
     );
-    thread::scope(|scope| {
-        for repo in [&repo, &repo, &other] {
-            scope.spawn(|| assert_eq!(delegate(repo, &["--agent", "gemini"]).code, 0));
-        }
+    let ended = thread::scope(|scope| {
+        let runs = [&repo, &repo, &other].map(|repo| scope.spawn(|| delegate(repo, &["--agent", "gemini"])));
+        runs.map(|run| run.join().unwrap())
     });
+    assert!(ended.iter().all(|ended| ended.code == 0), "{ended:?}");
+    // Only who has to wait says so.
+    assert_eq!(ended.iter().filter(|ended| ended.stderr.contains("queue [")).count(), 2, "{ended:?}");
     let starts = starts(&env);
     assert!(starts.len() == 3 && starts.windows(2).all(|pair| pair[1] - pair[0] >= 100), "{starts:?}");
 }

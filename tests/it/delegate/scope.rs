@@ -113,16 +113,18 @@ fn a_write_outside_of_the_scope_fails_the_attempt_and_is_told() {
 
 #[test]
 fn what_an_agent_has_committed_itself_is_seen_all_the_same() {
-    for (file, expected) in [("src/main.rs", "codex scope"), ("src/auth/login.rs", "codex check")] {
+    let both = |name| [("src/main.rs", name, "scope"), ("src/auth/login.rs", name, "check")];
+    for (file, name, expected) in CLIS.into_iter().flat_map(both) {
         let env = TestEnvironment::new();
         let (agents, repo) = checked(&env);
         agents.plays(
-            "codex",
+            name,
             &[Do::Edit(file, "BROKEN\n"), Do::Run("git add -A && git commit -qm sneaky"), Do::Say("Done.")],
         );
         let before = snapshot(&repo);
-        let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/auth/", "--retry", "0"]);
-        assert_eq!((code, tries(&told)), (4, vec![expected.to_owned()]), "{told:#}");
+        let (told, code) = told(&repo, &["--agent", name, "--scope", "src/auth/", "--retry", "0"]);
+        assert_eq!((code, tries(&told)), (4, vec![format!("{name} {expected}")]), "{told:#}");
+        assert_eq!(repo.git(&["diff", "--name-only"]), if expected == "scope" { "" } else { "src/auth/login.rs\n" });
         assert_eq!(repo.git(&["log", "-1", "--format=%s"]), "sneaky\n");
         // A commit of its own is told by git; the file in the scope is as it was.
         assert_eq!(snapshot(&repo).files["src/auth/login.rs"], before.files["src/auth/login.rs"]);

@@ -16,7 +16,7 @@ use crate::{
         verify::{Outcome, Verdict},
     },
     ops::{Session, note::Found, run::ShownRun},
-    runner::ledger,
+    runner::{ledger, workflow::with_pending},
 };
 use anstyle::Style;
 use std::io::Write;
@@ -95,7 +95,7 @@ impl Show {
         let shown = session.shown_run(&id)?;
         if self.ledger {
             cx.refuse_json("the ledger is Markdown")?;
-            cx.ui.print(&ledger::render(&shown.run, &shown.steps))?;
+            cx.ui.print(&ledger::render(&shown.run, &with_pending(session, &shown)))?;
             return Ok(Exit::Done);
         }
         answer(cx, session, &shown)
