@@ -4,6 +4,7 @@
 mod edges;
 mod patterns;
 mod shipped;
+mod spokes;
 mod stop;
 mod undo;
 mod way;

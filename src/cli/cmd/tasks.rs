@@ -181,6 +181,9 @@ impl List {
     }
 }
 
+/// Most characters of the text of a task that are shown: more than there can be, whatever has to be escaped.
+const MAX_SHOWN: usize = 128 * 1024;
+
 impl Next {
     pub(crate) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
         let drawn = session.next_task(self.another, self.from.map(Keeper::from));
@@ -194,7 +197,7 @@ impl Next {
         let before = if held_before { " (you hold it already)" } else { "" };
         cx.ui.say(format!("{}{before}", format::quoted(&task.title)));
         if !task.text.is_empty() {
-            cx.ui.say(text::block(&task.text, task.text.len()));
+            cx.ui.say(text::block(&task.text, MAX_SHOWN));
         }
         Ok(Exit::Done)
     }
