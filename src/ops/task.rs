@@ -211,16 +211,15 @@ impl Session {
         Ok((listed, queue.damaged))
     }
 
-    /// Our own tasks that are not done, by their places.
-    pub(super) fn open_tasks(
+    /// Our own tasks, by their places.
+    pub(super) fn own_tasks(
         &self,
         me: Option<&InstanceId>,
         snapshot: &Snapshot<'_>,
     ) -> Result<(Vec<Queued>, Vec<Damage>), Error> {
         let queue = self.queue_of(snapshot)?;
-        let open = queue.tasks.iter().filter(|task| task.done.is_none());
-        let open = open.map(|task| self.queued(task.clone(), &queue, me, snapshot)).collect::<Result<_, _>>()?;
-        Ok((open, queue.damaged))
+        let own = queue.tasks.iter().map(|task| self.queued(task.clone(), &queue, me, snapshot));
+        Ok((own.collect::<Result<_, _>>()?, queue.damaged))
     }
 
     /// The issues that Beads calls ready, unless only our own tasks are wanted.

@@ -201,7 +201,10 @@ fn each_tool_does_and_answers_what_its_command_does() {
     sides.tool("task", "task_new", new);
     sides.tool("task", "task_new", json!({ "title": "and then", "needs": ["T-9"] }));
     let taken = sides.tool("task", "task_next", json!({}));
-    assert_eq!((text(&taken, "/id"), text(&taken, "/text"), text(&taken, "/paths/0")), ("T-9", "-", "src"));
+    assert_eq!(
+        (text(&taken, "/task/id"), text(&taken, "/task/text"), text(&taken, "/task/paths/0")),
+        ("T-9", "-", "src")
+    );
     sides.same("tasks", "task_list", json!({ "all": true }), &["tasks", "list", "--all"]);
     let done =
         sides.client.ask("tools/call", json!({ "name": "task_done", "arguments": { "id": "T-9", "result": "ok" } }));

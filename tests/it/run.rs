@@ -6,6 +6,7 @@ mod edges;
 mod events;
 mod patterns;
 mod shipped;
+mod spokes;
 mod stop;
 mod undo;
 mod watch;

@@ -129,10 +129,10 @@ impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let session = cx.session()?;
         match self.command {
-            Some(Command::New(new)) => new.run(cx, &session),
+            Some(Command::New(new)) => New { text: words(new.text.clone())?, ..*new }.run(cx, &session),
             Some(Command::List(list)) => list.run(cx, &session),
             Some(Command::Next(next)) => next.run(cx, &session),
-            Some(Command::Done(done)) => done.run(cx, &session),
+            Some(Command::Done(done)) => Done { result: words(done.result.clone())?, ..done }.run(cx, &session),
             None => List::default().run(cx, &session),
         }
     }
@@ -147,7 +147,7 @@ impl New {
             Priority::new(number).ok_or_else(|| usage(format!("there is no priority {number}"), hint))
         })?;
         let paths = self.path.iter().map(|path| session.repo_path(path)).collect::<Result<_, _>>()?;
-        let text = words(self.text)?.unwrap_or_default();
+        let text = self.text.unwrap_or_default();
         let made = session.new_task(&Draft { id, title: self.title, text, paths, needs: self.needs, priority });
         cx.tell_notices(session);
         let made = made?;
@@ -181,6 +181,9 @@ impl List {
     }
 }
 
+/// Most characters of the text of a task that are shown: more than there can be, whatever has to be escaped.
+const MAX_SHOWN: usize = 128 * 1024;
+
 impl Next {
     pub(crate) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
         let drawn = session.next_task(self.another, self.from.map(Keeper::from));
@@ -194,7 +197,7 @@ impl Next {
         let before = if held_before { " (you hold it already)" } else { "" };
         cx.ui.say(format!("{}{before}", format::quoted(&task.title)));
         if !task.text.is_empty() {
-            cx.ui.say(text::block(&task.text, task.text.len()));
+            cx.ui.say(text::block(&task.text, MAX_SHOWN));
         }
         Ok(Exit::Done)
     }
@@ -221,7 +224,7 @@ fn are(count: usize) -> String {
 impl Done {
     pub(crate) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
         let forced = self.why.filter(|_| self.force);
-        let finish = Finish { result: words(self.result)?, forced, keeper: self.from.map(Keeper::from) };
+        let finish = Finish { result: self.result, forced, keeper: self.from.map(Keeper::from) };
         let finished = session.finish_task(&self.id, &finish);
         cx.tell_notices(session);
         let (id, task, again) = finished?;
@@ -238,6 +241,7 @@ impl Done {
     }
 }
 
+/// What was given, or standard input for `-`. A tool has none to give.
 fn words(given: Option<String>) -> anyhow::Result<Option<String>> {
     match given.as_deref() {
         Some("-") => Ok(Some(message(&["-".to_owned()])?).filter(|words| !words.is_empty())),
