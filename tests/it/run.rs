@@ -1,12 +1,14 @@
 //! Workflows, carried out by stand-ins that really edit files in a real repository: what is shipped, and what is written in
 //! a repository of one's own.
 
+mod apart;
 mod edges;
 mod patterns;
 mod shipped;
 mod stop;
 mod undo;
 mod way;
+mod whole;
 
 use crate::{
     env::{Ended, Refs, Repo, TestEnvironment, run},
