@@ -3,10 +3,12 @@
 
 mod apart;
 mod edges;
+mod examples;
 mod patterns;
 mod shipped;
 mod stop;
 mod undo;
+mod uses;
 mod way;
 mod whole;
 
