@@ -180,6 +180,11 @@ impl Tool {
         Tool("person".into())
     }
 
+    /// The tool name that stands for a run, which holds what all of its steps may write.
+    pub fn of_run() -> Tool {
+        Tool("run".into())
+    }
+
     /// Whether this is a human being rather than a program.
     pub fn is_person(&self) -> bool {
         self.0 == "person"

@@ -58,9 +58,9 @@ impl Session {
         let held: Vec<(Time, Overlap)> =
             claims.iter().map(|claim| (claim.since, Overlap::new(&claim.scope, snapshot.folds_case()))).collect();
         let refs = self.refs();
-        let names = refs.names(layout::RUNS).map_err(StoreError::from)?;
+        let names = refs.listed(&[layout::RUNS]).map_err(StoreError::from)?;
         let mut ids: Vec<RunId> =
-            names.iter().filter_map(|name| name.strip_prefix(layout::RUNS)?.parse().ok()).collect();
+            names.keys().filter_map(|name| name.strip_prefix(layout::RUNS)?.parse().ok()).collect();
         ids.sort_by_key(|id| std::cmp::Reverse(id.began()));
         let runs = ids.iter().take(MOST_RUNS).filter_map(|id| self.shown_run(id).ok());
         let runs: Vec<_> = runs.filter(|shown| !shown.is_elsewhere).collect();

@@ -236,6 +236,7 @@ fn drive(
         patience: driving.patience,
         interrupts: Arc::new(interrupts),
         keepers: Arc::default(),
+        whole: None,
     };
     let ledger = session.ledger_file()?;
     let now = Mutex::new(Step::new(work.path.clone(), "prompt"));

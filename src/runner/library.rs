@@ -87,9 +87,7 @@ impl Library for Workflows {
     fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
         let Some((origin, text)) = self.find(name) else { return Ok(None) };
         if self.is_strict && self.waits(&origin) {
-            return Err(format!(
-                "{FOLDER}/{name}.toml is not approved; a person looks at it and does so by `git aio trust`"
-            ));
+            return Err(format!("{FOLDER}/{name}.toml is not approved"));
         }
         let file = match origin {
             Origin::Builtin => format!("{name}.toml"),

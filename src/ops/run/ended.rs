@@ -87,7 +87,8 @@ impl Session {
             run.status = RunStatus::Failed;
             run.ended = Some(now);
         };
-        book.change(change, &open.iter().map(|step| &**step).collect::<Vec<_>>(), "cancelled")
+        book.change(change, &open.iter().map(|step| &**step).collect::<Vec<_>>(), "cancelled")?;
+        self.release_run(id)
     }
 
     /// Lets go of runs of this clone that ended longer ago than `older`, and keeps the newest `keep` of all: their refs, and

@@ -41,6 +41,7 @@ impl<'w> Run<'w, '_> {
             cap: Some(cap),
             working: 0,
             phase: tree::Phase::Waiting,
+            copy: None,
             told: None,
             record: minijinja::Value::default(),
         });

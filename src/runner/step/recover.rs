@@ -90,7 +90,7 @@ impl Doer<'_> {
         let worker = self.hire(&tool, "", &scope).ok()?;
         let files = self.put_to_use_as(attempt, &value, &before, &after);
         let done = files.is_some_and(|files| self.commit_if_wanted(&value, &files, &worker.id).is_ok());
-        let _ = self.session.dismiss(&worker.id);
+        self.let_go(&worker.id);
         done.then_some(value)
     }
 

@@ -16,11 +16,12 @@ use crate::{
         ui::{BAD, BOLD, GOOD, ODD},
     },
     model::run::{Run, RunStatus, StepStatus},
-    ops::Session,
+    ops::{Error, Session},
     runner::{
         crew::Ask,
         delegation::Driving,
         dispatch::Answer,
+        language::LoadError,
         library::Workflows,
         step::text_of,
         workflow::{Finished, Order, Ready, Resumption, WorkflowError, ready, resume, start},
@@ -216,6 +217,11 @@ pub(super) fn meant(words: &str) -> Answer {
 pub(in crate::cli::cmd) fn told(error: WorkflowError) -> anyhow::Error {
     match error {
         WorkflowError::Other(error) => error.into(),
+        WorkflowError::Load(error @ LoadError::NotApproved { .. }) => Error::NotAllowed {
+            message: error.to_string(),
+            hint: Some("a person looks at it, and approves it by `git aio trust`".into()),
+        }
+        .into(),
         error => {
             usage(error.to_string(), "`git aio workflow list` shows the workflows, docs/workflows.md the language")
         }
@@ -270,6 +276,7 @@ fn exit_of(finished: &Finished) -> Exit {
         RunStatus::Waiting => Exit::Waiting,
         RunStatus::Undone => Exit::Undone,
         RunStatus::Interrupted => Exit::Interrupted,
+        RunStatus::UndoFailed => Exit::Failed,
         _ => outcome::exit_of(failure),
     }
 }
