@@ -115,6 +115,7 @@ fn changes_are_told_together_and_what_git_ignores_is_none() {
 
     let before = told_of(&repo).len();
     let watching = Watching::begin(&repo, &["--path", "src/", "--path", "last*", "--jsonl"]);
+    assert!(watching.said().contains("watching 3 folders"), "{}", watching.said());
     repo.write("docs/x", "x");
     repo.write("src/main.rs", "changed\n");
     wait_for("the change", || told_of(&repo)[before..].iter().any(|told| told.to_string().contains("src/main.rs")));
