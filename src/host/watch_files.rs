@@ -155,11 +155,17 @@ impl Heard {
 }
 
 impl Watcher {
-    /// Begins to watch the work tree at `root`, in which `git` runs.
+    /// Begins to watch the work tree at `root`, in which `git` runs: the folders that are `wanted`, which is asked of a folder
+    /// only where all above it are.
     ///
     /// # Errors
     /// When the system doesn't watch, or not as many folders as there are.
-    pub fn begin(root: &Path, git: Git, clock: impl Clock + Send + 'static) -> Result<Watcher, WatchError> {
+    pub fn begin(
+        root: &Path,
+        git: Git,
+        clock: impl Clock + Send + 'static,
+        wanted: impl Fn(&RepoPath) -> bool + Send + 'static,
+    ) -> Result<Watcher, WatchError> {
         let root = root.canonicalize().map_err(|_| WatchError::Gone)?;
         let (tx, rx) = mpsc::channel();
         let teller = tx.clone();
@@ -169,7 +175,7 @@ impl Watcher {
             }
         });
         let inner = inner.map_err(|error| WatchError::Failed(error.to_string()))?;
-        let mut folders = Folders::new(inner, root.clone(), git.clone());
+        let mut folders = Folders::new(inner, root.clone(), git.clone(), Box::new(wanted));
         folders.add_all()?;
         let count = folders.len();
         let heard: Arc<Heard> = Arc::default();

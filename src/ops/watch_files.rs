@@ -39,9 +39,16 @@ impl Session {
     /// When there is none, something that was typed is no path in it, or the system can't watch it.
     pub fn watch_files(&self, typed: &[OsString]) -> Result<FileWatch, Error> {
         let fold = self.snapshot()?.folds_case();
-        let scopes = typed.iter().map(|typed| Ok(Overlap::new(&self.target(None, typed)?.scope, fold)));
-        let scopes = scopes.collect::<Result<_, Error>>()?;
-        let watcher = Watcher::begin(&self.root()?, self.git(), SystemClock::new(&Env::read()));
+        let scopes: Vec<Scope> =
+            typed.iter().map(|typed| Ok(self.target(None, typed)?.scope)).collect::<Result<_, Error>>()?;
+        let overlaps = || -> Vec<Overlap> { scopes.iter().map(|scope| Overlap::new(scope, fold)).collect() };
+        let asked_for = overlaps();
+        let wanted = move |folder: &RepoPath| {
+            let folder = Scope::Directory(folder.clone());
+            asked_for.is_empty() || asked_for.iter().any(|scope| scope.with(&folder))
+        };
+        let watcher = Watcher::begin(&self.root()?, self.git(), SystemClock::new(&Env::read()), wanted);
+        let scopes = overlaps();
         Ok(FileWatch { watcher: watcher.map_err(told)?, scopes })
     }
 
@@ -111,7 +118,7 @@ fn told(error: WatchError) -> Error {
         WatchError::Git(error) => Error::Git(error),
         WatchError::TooMany(_) => Error::usage(
             error.to_string(),
-            "on Linux fs.inotify.max_user_watches says how many may be watched: raise it",
+            "name fewer of them by --path; on Linux fs.inotify.max_user_watches says how many there may be",
         ),
         WatchError::Gone => Error::not_found(error.to_string(), "go to one that is there"),
         WatchError::Failed(why) => {

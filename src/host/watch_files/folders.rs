@@ -16,18 +16,22 @@ use std::{
 /// Whether the system watches a whole tree as one.
 const WHOLE: bool = cfg!(any(target_os = "macos", windows));
 
+/// Whether a folder is to be watched.
+type Wanted = dyn Fn(&RepoPath) -> bool + Send;
+
 /// The folders that are watched.
 pub(super) struct Folders<W> {
     watcher: W,
     root: PathBuf,
     git: Git,
+    wanted: Box<Wanted>,
     known: BTreeSet<RepoPath>,
 }
 
 impl<W: notify::Watcher> Folders<W> {
     /// None yet, of the work tree at `root`.
-    pub(super) fn new(watcher: W, root: PathBuf, git: Git) -> Folders<W> {
-        Folders { watcher, root, git, known: BTreeSet::new() }
+    pub(super) fn new(watcher: W, root: PathBuf, git: Git, wanted: Box<Wanted>) -> Folders<W> {
+        Folders { watcher, root, git, wanted, known: BTreeSet::new() }
     }
 
     /// How many there are.
@@ -50,6 +54,7 @@ impl<W: notify::Watcher> Folders<W> {
         let (mut files, mut level) = (Vec::new(), vec![folder.clone()]);
         // A level at a time, so that git is asked once for each.
         while !level.is_empty() {
+            level.retain(|folder| folder.is_root() || (self.wanted)(folder));
             let wanted: Vec<&RepoPath> = level.iter().filter(|folder| !folder.is_root()).collect();
             let ignored = ignored(&self.git, &wanted)?;
             level.retain(|folder| !ignored.contains(folder.as_bytes()) && !self.is_another_repository(folder));

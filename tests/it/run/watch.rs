@@ -114,7 +114,8 @@ fn changes_are_told_together_and_what_git_ignores_is_none() {
     assert_free(&repo);
 
     let before = told_of(&repo).len();
-    let watching = Watching::begin(&repo, &["--path", "src/", "--path", "last*", "--jsonl"]);
+    let watching = Watching::begin(&repo, &["--path", "src/", "--path", "last 3", "--jsonl"]);
+    assert!(watching.said().contains("watching 3 folders"), "{}", watching.said());
     repo.write("docs/x", "x");
     repo.write("src/main.rs", "changed\n");
     wait_for("the change", || told_of(&repo)[before..].iter().any(|told| told.to_string().contains("src/main.rs")));
