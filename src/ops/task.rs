@@ -27,7 +27,7 @@ use crate::{
     },
     store::{Damage, Extent, Snapshot},
 };
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 /// Who keeps a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,10 @@ impl Stand {
 struct Queue {
     /// Our own, by their places.
     tasks: Vec<Task>,
+    /// Their ids, in order.
+    ids: Vec<TaskId>,
+    /// Those that are done.
+    done: HashSet<TaskId>,
     claims: Vec<Claim>,
     confirmed: Option<Confirmed>,
     damaged: Vec<Damage>,
@@ -252,7 +256,10 @@ impl Session {
         let (mut tasks, damaged) = self.listed("tasks", snapshot.tasks(Extent::Newest, |_| true)?);
         tasks.sort_by_cached_key(Task::place);
         let (claims, confirmed) = (snapshot.claims_on_tasks()?, self.confirmed(snapshot));
-        Ok(Queue { tasks, claims, confirmed, damaged })
+        let mut ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
+        ids.sort();
+        let done = tasks.iter().filter(|task| task.done.is_some()).map(|task| task.id.clone()).collect();
+        Ok(Queue { tasks, ids, done, claims, confirmed, damaged })
     }
 
     /// The task whose id is, or begins with, `prefix`.
@@ -292,7 +299,7 @@ impl Session {
             Some(done) => Stand::Done(done),
             None => self.stand(&task.id, &queue.waits_for(&task), queue, me.into(), snapshot)?,
         };
-        let short_id = task.id.short_among(queue.tasks.iter().map(|task| &task.id)).to_owned();
+        let short_id = queue.short(&task.id).to_owned();
         let Task { id, title, text, by, at, priority, paths, needs, run, .. } = task;
         let (by, at, keeper) = (Some(by), Some(at), Keeper::Own);
         Ok(Queued { id, short_id, keeper, title, text, priority, by, at, paths, needs, run, stand })
@@ -344,13 +351,13 @@ impl Queue {
 
     /// What a task needs that is not done, or that nothing is known of.
     fn waits_for(&self, task: &Task) -> Vec<TaskId> {
-        let done: HashMap<&TaskId, bool> = self
-            .tasks
-            .iter()
-            .filter(|other| task.needs.contains(&other.id))
-            .map(|t| (&t.id, t.done.is_some()))
-            .collect();
-        task.needs.iter().filter(|need| !done.get(need).is_some_and(|done| *done)).cloned().collect()
+        task.needs.iter().filter(|need| !self.done.contains(*need)).cloned().collect()
+    }
+
+    /// An id as short as it is unique: of all in order, those beside it have most in common with one.
+    fn short<'t>(&self, id: &'t TaskId) -> &'t str {
+        let at = self.ids.partition_point(|other| other < id);
+        id.short_among(&self.ids[at.saturating_sub(1)..self.ids.len().min(at + 2)])
     }
 }
 

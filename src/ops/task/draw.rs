@@ -66,8 +66,12 @@ impl Session {
             });
         }
         let me = self.acting()?;
-        // Beads is asked only when nothing of our own is left: it is another program, and may take its time.
-        let first_own = keeper.is_none_or(|keeper| keeper == Keeper::Own);
+        // Beads is asked only when nothing of our own is left: it is another program, and may take its time. But whoever
+        // is at one of its issues goes on with that.
+        let first_own = match keeper {
+            None => another || !self.is_at_an_issue(&me)?,
+            Some(keeper) => keeper == Keeper::Own,
+        };
         if first_own {
             let drawn = self.draw(&Draw { me: &me, keeper, another, issues: None })?;
             if matches!(drawn, Drawn::Task { .. }) || self.beads(keeper)?.is_none() {
@@ -150,6 +154,19 @@ impl Session {
     fn is_own(&self, claim: &Claim, me: &InstanceId) -> bool {
         let run = claim.why.as_ref().and_then(|why| why.parse().ok());
         claim.is_held_by(me) && run == self.current_run()
+    }
+
+    /// Whether whoever asks holds what is no task of our own.
+    fn is_at_an_issue(&self, me: &InstanceId) -> Result<bool, Error> {
+        let snapshot = self.snapshot()?;
+        for claim in snapshot.claims_on_tasks()?.into_iter().filter(|claim| self.is_own(claim, me)) {
+            if let Scope::Task(id) = &claim.scope
+                && snapshot.task(id)?.is_none()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What is held here already, and known to be so by the hub.

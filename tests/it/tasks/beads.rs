@@ -62,6 +62,7 @@ fn what_beads_calls_ready_stands_behind_our_own_and_is_closed_when_it_is_done() 
         let taken = repo.aio_as(&other, &["tasks", "next"]);
         assert_eq!((taken.stdout.trim(), taken.code), ("AI-1", 0), "{taken:?}");
         assert!(taken.stderr.contains("fails.") && !taken.stderr.contains('\u{1b}'), "{taken:?}");
+        put(repo, &me, "new", &["--priority", "0"]);
         assert_eq!(next(repo, &other), "AI-1", "the same again");
         assert_refused(&repo.aio_as(&me, &["tasks", "done", "AI-1"]), 3, &format!("held by {other}"));
         let done = repo.json_as(&other, &["tasks", "done", "AI-1", "--result", "fixed"]);
@@ -69,6 +70,7 @@ fn what_beads_calls_ready_stands_behind_our_own_and_is_closed_when_it_is_done() 
         assert!(tracker.calls().contains(&"close AI-1 --reason=fixed".to_owned()), "{:?}", tracker.calls());
         assert!(!repo.ok_as(&me, &["tasks", "list"]).contains("AI-1"));
         assert_eq!(repo.json_as(&me, &["status"])["claims"].as_array().unwrap().len(), 1);
+        assert_eq!(next(repo, &other), "new");
     }
 }
 
