@@ -3,6 +3,7 @@
 //! What it was made of, it and all that it calls and includes, is kept as it was when it began, so that to edit or delete a
 //! file changes nothing about a run that goes on.
 
+mod takeover;
 mod texts;
 
 use super::{
@@ -36,6 +37,7 @@ use std::{
     thread,
     time::Duration,
 };
+pub use takeover::shown_to_person;
 use texts::{Kept, Remembering, SPEC, Texts, keep_updated, kept};
 
 /// How often it is looked whether somebody wants to stop.
@@ -262,6 +264,10 @@ fn drive(
     let mut steps = steps;
     let mut recorded = known(session, &id, &steps, &how.resumption)?;
     begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
+    if !is_new {
+        let brought = takeover::bring_over(session, &recorder, &recorded, &steps);
+        brought.map_err(|error| refused(&recorder, false, error))?;
+    }
     if how.resumption.updated {
         keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
     }
@@ -328,7 +334,7 @@ fn refused(recorder: &Recorder, is_new: bool, error: Error) -> Error {
     let ended = is_new.then(crate::ops::now);
     let status = if is_new { RunStatus::Failed } else { RunStatus::Interrupted };
     let change = move |run: &mut Run| (run.status, run.ended) = (status, ended);
-    let _ = recorder.change(change, format!("its scope can't be claimed: {error}"));
+    let _ = recorder.change(change, format!("it can't go on: {error}"));
     error
 }
 

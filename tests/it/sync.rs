@@ -10,6 +10,7 @@ mod nearby;
 mod race;
 mod random;
 mod runs;
+mod workflows;
 
 /// Whether the long runs are asked for.
 fn is_campaign() -> bool {

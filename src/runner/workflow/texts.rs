@@ -34,9 +34,9 @@ pub(super) struct Kept {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Texts {
     /// By name: what the file is called, and the text.
-    workflows: BTreeMap<String, (String, String)>,
+    pub(super) workflows: BTreeMap<String, (String, String)>,
     /// By the workflow and the path in it.
-    includes: BTreeMap<String, BTreeMap<String, String>>,
+    pub(super) includes: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// A library that remembers what was taken out of it.

@@ -1,13 +1,13 @@
 //! Asking a person before a run of another clone goes on here.
 
 use crate::{
-    base::text,
+    base::{id::RunId, text},
     cli::{
         cmd::{Context, delegate::is_delegation},
         error::usage,
     },
     ops::{Session, run::ShownRun},
-    runner::delegation::spec_of,
+    runner::{delegation::spec_of, library::Workflows, workflow::shown_to_person},
 };
 
 /// Has this clone drive a run of another one, whose words are not ours: what it would run here, a person has to have seen.
@@ -22,30 +22,41 @@ pub(super) fn take_over(
     if !is_named {
         return Err(usage(format!("{id} is driven in another clone"), "name it, if this clone is to take it over"));
     }
-    if !is_delegation(&shown.run.workflow) {
-        return Err(usage(
-            format!("{id} is a workflow that another clone drives, and only delegations are taken over"),
-            "resume it there",
-        ));
-    }
     let seen = session.what_may_be_taken_over(id)?;
-    let delegation = spec_of(session, id)?;
-    let mut commands = session.commands_of(delegation.verify.as_deref().unwrap_or_default())?;
-    if delegation.consents {
-        commands.push("what the project here seems to be checked by".into());
-    }
-    if !commands.is_empty() {
-        let commands: Vec<String> = commands.iter().map(|command| text::one_line(command, 400)).collect();
-        cx.ui.say(format!("another clone wants it to be checked by\n  {}", commands.join("\n  ")));
+    let (question, words) = match is_delegation(&shown.run.workflow) {
+        true => ("Take it over, and run these here?", checks_of(session, id)?),
+        false => ("Take it over, and go on with this here?", workflow_of(session, id)?),
+    };
+    if let Some(words) = words {
+        cx.ui.say(words);
         if let Some(why) = session.cannot_consent()? {
             cx.ui.say(format!("only a person can say yes to that, and {why}; nothing was taken over"));
             return Ok(false);
         }
-        if !yes && !cx.ui.ask("Take it over, and run these here?")? {
+        if !yes && !cx.ui.ask(question)? {
             cx.ui.say("nothing was taken over: a person says yes by `--yes`");
             return Ok(false);
         }
     }
     session.take_over_run(id, &seen)?;
     Ok(true)
+}
+
+/// The commands by which a delegation wants to be checked, if there are any.
+fn checks_of(session: &Session, id: &RunId) -> anyhow::Result<Option<String>> {
+    let delegation = spec_of(session, id)?;
+    let mut commands = session.commands_of(delegation.verify.as_deref().unwrap_or_default())?;
+    if delegation.consents {
+        commands.push("what the project here seems to be checked by".into());
+    }
+    let commands: Vec<String> = commands.iter().map(|command| text::one_line(command, 400)).collect();
+    let words = format!("another clone wants it to be checked by\n  {}", commands.join("\n  "));
+    Ok((!commands.is_empty()).then_some(words))
+}
+
+/// What a workflow would do here. It runs commands, and its inputs may be some.
+fn workflow_of(session: &Session, id: &RunId) -> anyhow::Result<Option<String>> {
+    let library = Workflows::to_run(session.workflow_texts()?);
+    let words = shown_to_person(session, id, &library)?;
+    Ok(Some(format!("another clone has begun\n{}", words.trim_end())))
 }
