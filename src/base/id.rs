@@ -130,7 +130,7 @@ name!(
 );
 
 name!(
-    /// An issue of somebody's tracker, such as `AI-Tools-abc`.
+    /// A task of our queue, such as `t-3f9a1c20b7de`, or an issue of somebody's tracker, such as `AI-Tools-abc`.
     TaskId,
     "task id",
     |t| (1..=128).contains(&t.len())
@@ -180,6 +180,11 @@ impl Tool {
         Tool("person".into())
     }
 
+    /// The tool name that stands for a run, which holds what all of its steps may write.
+    pub fn of_run() -> Tool {
+        Tool("run".into())
+    }
+
     /// Whether this is a human being rather than a program.
     pub fn is_person(&self) -> bool {
         self.0 == "person"
@@ -211,6 +216,24 @@ impl ClaimId {
         let shared = |other: &ClaimId| other.0.bytes().zip(self.0.bytes()).take_while(|(a, b)| a == b).count();
         let longest = others.into_iter().filter(|other| *other != self).map(shared).max().unwrap_or(0);
         &self.0[..(longest + 1).clamp(4, self.0.len())]
+    }
+}
+
+impl TaskId {
+    /// An id made of 6 random bytes.
+    pub fn random(bytes: [u8; 6]) -> Self {
+        TaskId(format!("t-{}", hex(&bytes)))
+    }
+
+    /// The shortest beginning of this id that none of `others` has, at least four digits, if it is a random one. It may be
+    /// among them. One that somebody chose says something, and is never cut.
+    pub fn short_among<'a>(&self, others: impl IntoIterator<Item = &'a TaskId>) -> &str {
+        if !self.0.strip_prefix("t-").is_some_and(|digits| is_hex(digits, 12..=12)) {
+            return &self.0;
+        }
+        let shared = |other: &TaskId| other.0.bytes().zip(self.0.bytes()).take_while(|(a, b)| a == b).count();
+        let longest = others.into_iter().filter(|other| *other != self).map(shared).max().unwrap_or(0);
+        &self.0[..(longest + 1).clamp(6, self.0.len())]
     }
 }
 
@@ -266,5 +289,14 @@ mod tests {
         let short: Vec<&str> = ids.iter().map(|id| id.short_among(&ids)).collect();
         assert_eq!(short, ["012345678", "012345670", "0fff000000000000", "0fff000000000001"]);
         assert_eq!(ids[0].short_among([]), "0123");
+    }
+
+    #[test]
+    fn a_task_that_somebody_named_is_called_by_its_whole_name() {
+        let ids: Vec<TaskId> =
+            ["t-0123456789ab", "t-0123450000ab", "t-012", "AI-1"].map(|id| id.parse().expect("an id")).to_vec();
+        let short: Vec<&str> = ids.iter().map(|id| id.short_among(&ids)).collect();
+        assert_eq!(short, ["t-0123456", "t-0123450", "t-012", "AI-1"]);
+        assert_eq!(ids[0].short_among([]), "t-0123");
     }
 }

@@ -19,16 +19,8 @@ pub trait RefStorage {
         message: &RefLogLine,
     ) -> Result<Swapped, RefError>;
 
-    /// The names of all refs in `folder`, which ends in a slash.
-    fn names(&self, folder: &str) -> Result<Vec<String>, RefError>;
-
     /// All refs in `folders`, each of which ends in a slash, and what they point at. One that can't be read is left out.
     fn listed(&self, folders: &[&str]) -> Result<BTreeMap<String, Oid>, RefError>;
-
-    /// All refs below `prefix`, in the same way.
-    fn below(&self, prefix: &str) -> Result<BTreeMap<String, Oid>, RefError> {
-        self.listed(&[prefix])
-    }
 
     /// The values `name` had, newest first, as far as the reflog remembers.
     fn history(&self, name: &str) -> Result<Vec<Oid>, RefError>;

@@ -51,6 +51,7 @@ pub(super) enum Command {
     Cleanup(cmd::cleanup::Args),
     Status(cmd::status::Args),
     Task(cmd::task::Args),
+    Tasks(cmd::tasks::Args),
     Claim(cmd::claim::Args),
     Check(cmd::check::Args),
     Release(cmd::release::Args),
@@ -65,6 +66,7 @@ pub(super) enum Command {
     Agent(cmd::agent::Args),
     Workflow(cmd::workflow::Args),
     Emit(cmd::emit::Args),
+    WatchFiles(cmd::watch_files::Args),
     Trust(cmd::trust::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

@@ -141,7 +141,7 @@ fn tell(error: &anyhow::Error) -> Told {
         Error::Contended(_) => ("busy", Exit::Busy, None),
         Error::Open(error) => return tell_open(error),
         Error::Store(error) => return tell_store(error),
-        Error::Git(_) | Error::File { .. } => ("failed", Exit::Failed, None),
+        Error::Failed(_) | Error::Git(_) | Error::Tracker(_) | Error::File { .. } => ("failed", Exit::Failed, None),
     };
     let message = match error {
         Error::File { what, source } => format!("{what}: {source}"),

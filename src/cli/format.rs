@@ -7,7 +7,13 @@ use crate::{
         handoff::Handoff,
         liveness::Presence,
     },
-    ops::{Held, check::Seen, instance::Known, sync::Standing},
+    ops::{
+        Held,
+        check::Seen,
+        instance::Known,
+        sync::Standing,
+        task::{Keeper, Queued, Stand},
+    },
 };
 use chrono::TimeDelta;
 
@@ -230,6 +236,30 @@ pub(crate) fn instance(known: &Known, now: Time) -> String {
         worktree.unwrap_or_default(),
         task.unwrap_or_default()
     )
+}
+
+/// A task in a line: `t-3f9a  held by codex-…, claimed 3m ago, token 7: "Fix the login"`.
+pub(crate) fn task(task: &Queued, now: Time) -> String {
+    let stand = match &task.stand {
+        Stand::Ready => "ready".to_owned(),
+        Stand::Waits(needs) => {
+            let needs: Vec<String> = needs.iter().map(|need| target(need.as_str())).collect();
+            format!("waits for {}", needs.join(", "))
+        }
+        Stand::Held(seen) => {
+            let holder = if seen.mine { "you".to_owned() } else { seen.claim.holder.to_string() };
+            let since = ago(seen.claim.since, now);
+            format!("held by {holder}, claimed {since}, token {}{}", seen.claim.token, tentative(seen))
+        }
+        Stand::Done(done) => format!("done by {} {}", done.by, ago(done.at, now)),
+    };
+    let priority = if task.priority == Default::default() {
+        String::new()
+    } else {
+        format!(", priority {}", task.priority.number())
+    };
+    let keeper = if task.keeper == Keeper::Own { String::new() } else { format!(" [{}]", task.keeper.as_str()) };
+    format!("{}  {stand}{priority}: {}{keeper}", target(&task.short_id), quoted(&task.title))
 }
 
 /// A handoff in a line.

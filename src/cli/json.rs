@@ -2,10 +2,12 @@
 
 mod dump;
 mod run;
+mod task;
 mod workflow;
 
 pub use dump::Dump;
 pub use run::{RunAnswer, RunEvent, RunsAnswer};
+pub use task::{QueuedTask, TaskCounts, TaskDone};
 pub use workflow::{
     EmitAnswer, PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput, WorkflowsAnswer,
 };
@@ -128,6 +130,9 @@ pub struct Note {
     at: String,
     paths: Vec<String>,
     to: Option<String>,
+    /// The run that its writer was a part of; left out where there was none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
 }
 
 /// A handoff.
@@ -150,6 +155,9 @@ pub struct Handoff {
     /// What of its work this clone lacks; left out where it lacks nothing
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<Missing>,
+    /// The run that its maker was a part of; left out where there was none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
 }
 
 /// What of the work that a handoff hands on is not in this clone.
@@ -250,6 +258,7 @@ answer!(
         damaged: Vec<Damage>,
         /// `null`: this store is not shared with other clones
         hub: Option<Hub>,
+        tasks: TaskCounts,
     }
 );
 answer!(
@@ -298,6 +307,25 @@ answer!(
 answer!(
     /// handoff list
     HandoffsAnswer { handoffs: Vec<Handoff>, damaged: Vec<Damage> }
+);
+answer!(
+    /// tasks new, next
+    TaskAnswer { task: QueuedTask }
+);
+answer!(
+    /// tasks list
+    TasksAnswer { tasks: Vec<QueuedTask>, damaged: Vec<Damage> }
+);
+answer!(
+    /// tasks done
+    TaskDoneAnswer {
+        /// The id
+        done: String,
+        /// Whether it was done before, by the same one
+        again: bool,
+        /// `null`: another tracker keeps it
+        task: Option<QueuedTask>,
+    }
 );
 answer!(
     /// log
@@ -449,7 +477,7 @@ pub struct ToolChoice {
 /// Something that the configuration of a repository has git-aio do.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Effect {
-    /// `check`, `hub`, `tool`, `agent` or `brief`
+    /// `check`, `hub`, `tool`, `agent`, `task`, `workflow` or `brief`
     pub(super) kind: String,
     pub(super) words: String,
 }
@@ -609,6 +637,7 @@ impl Note {
             at: rfc3339(note.at),
             paths: note.paths.iter().map(ToString::to_string).collect(),
             to: note.to.as_ref().map(ToString::to_string),
+            run: note.run.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -649,6 +678,7 @@ impl Handoff {
                 notes: document.notes,
             },
             missing: None,
+            run: handoff.run.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -688,6 +718,9 @@ pub fn schemas() -> serde_json::Value {
         ("note", schema::<NoteAnswer>(), "context decision, learning, warning, pattern"),
         ("handoff", schema::<HandoffAnswer>(), "handoff new, show, accept, decline, done; context handoff"),
         ("handoffs", schema::<HandoffsAnswer>(), "handoff list"),
+        ("task", schema::<TaskAnswer>(), "tasks new, next"),
+        ("tasks", schema::<TasksAnswer>(), "tasks list"),
+        ("task_done", schema::<TaskDoneAnswer>(), "tasks done"),
         ("log", schema::<LogAnswer>(), "log"),
         ("doctor", schema::<DoctorAnswer>(), "doctor"),
         ("sync", schema::<SyncAnswer>(), "sync"),

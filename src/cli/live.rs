@@ -7,7 +7,7 @@ use super::{
     ui::{BAD, BOLD, DIM, GOOD, ODD, Ui},
 };
 use crate::{
-    base::{text, world::Time},
+    base::text,
     model::{
         run::{Failure, FailureKind, StepStatus},
         verify::Outcome,
@@ -283,9 +283,4 @@ pub(crate) fn likely_cause(kind: FailureKind) -> Option<&'static str> {
             return None;
         }
     })
-}
-
-/// The moment that something happened, for the log.
-pub(crate) fn at(time: Time) -> String {
-    format::rfc3339(time)
 }

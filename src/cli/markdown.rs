@@ -55,10 +55,13 @@ fn heading(category: Category) -> &'static str {
 
 /// The task document of a handoff, in the sections of the delegation guide.
 pub(crate) fn document(shown: &Shown) -> String {
-    let Handoff { id, document, from, to, at, state, tree, .. } = &shown.handoff;
+    let Handoff { id, document, from, to, at, state, tree, run, .. } = &shown.handoff;
     let to = to.as_ref().map(|to| format!(" for {to}")).unwrap_or_default();
     let mut out = format!("# Task: {}\n\n", text::one_line(&document.title, usize::MAX));
     let _ = writeln!(out, "> {id}, {}, made by {from}{to} at {}.", state.as_str(), rfc3339(*at));
+    if let Some(run) = run {
+        let _ = writeln!(out, "> It came of the run {run}.");
+    }
     state_of(tree, shown).lines().for_each(|line| {
         let _ = writeln!(out, "> {line}");
     });

@@ -11,6 +11,7 @@ mod live;
 mod markdown;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod outcome;
 mod ui;
 
 use args::Args;

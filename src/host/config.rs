@@ -10,7 +10,7 @@ mod tests;
 mod workflows;
 
 pub use crate::base::toml::{At, Mistake};
-pub use shape::{Agent, Config, Cost, Strengths, Tool, Verify, VerifyCheck};
+pub use shape::{Agent, Config, Cost, Strengths, Task, Tool, Verify, VerifyCheck};
 
 pub use workflows::{read_bytes, read_own as read_own_workflows};
 
@@ -32,7 +32,7 @@ pub const BRIEFS: &str = ".aio/agents";
 pub const WORKFLOWS: &str = ".aio/workflows";
 
 /// The folder that paths in the configuration are relative to.
-const FOLDER: &str = ".aio";
+pub const FOLDER: &str = ".aio";
 
 /// The largest configuration, and the largest brief, in bytes. A brief goes into every task of its agent.
 const MAX_CONFIG: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! The one file that reads the environment.
+//! The environment, which is read here and in the files of this folder, and nowhere else.
 //!
 //! It keeps the few variables we act on and lets go of the rest: an agent's environment holds secrets. Ids of agent
 //! sessions are kept as digests only.

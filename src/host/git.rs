@@ -15,7 +15,7 @@ use std::{
 
 /// What ties git to one repository or changes its settings, as `git rev-parse --local-env-vars` lists it. Some agents
 /// set `GIT_CONFIG_COUNT` in their shell to turn hooks off.
-const TIES: &[&str] = &[
+pub(super) const TIES: &[&str] = &[
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",

@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod background;
+pub mod beads;
 pub mod boot;
 pub mod bounded;
 pub mod client;
@@ -31,5 +32,6 @@ pub mod supervise;
 pub mod terminal;
 pub mod trust;
 pub mod verify;
+pub mod watch_files;
 pub mod worktree;
 pub mod world;

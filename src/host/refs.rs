@@ -89,12 +89,6 @@ impl RefStorage for GitRefs {
         }
     }
 
-    fn names(&self, folder: &str) -> Result<Vec<String>, RefError> {
-        let listed = self.git.run(["for-each-ref", "--format=%(refname)", folder]);
-        let listed = listed.map_err(|error| failed(folder, "read", &error))?;
-        Ok(String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect())
-    }
-
     fn listed(&self, folders: &[&str]) -> Result<BTreeMap<String, Oid>, RefError> {
         let words = ["for-each-ref", "--format=%(objectname) %(refname)"];
         let args: Vec<OsString> = words.iter().chain(folders).map(OsString::from).collect();

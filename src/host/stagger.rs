@@ -48,28 +48,35 @@ impl Drop for Turn {
     }
 }
 
-/// Waits till `tool` may be started.
+/// Waits till `tool` may be started. Where that is not at once, `waits` is called.
 ///
 /// # Errors
 /// [`io::ErrorKind::Interrupted`] when somebody wants to stop, [`io::ErrorKind::InvalidInput`] for a name that can't be
 /// that of a file, and when the file can't be written.
-pub fn wait_turn(tool: &str, stagger: Duration, interrupts: &Interrupts) -> io::Result<Turn> {
+pub fn wait_turn(tool: &str, stagger: Duration, interrupts: &Interrupts, waits: &mut dyn FnMut()) -> io::Result<Turn> {
     match env::cache() {
-        Some(cache) => wait_in(&cache.join("git-aio").join("stagger"), tool, stagger, interrupts),
+        Some(cache) => wait_in(&cache.join("git-aio").join("stagger"), tool, stagger, interrupts, waits),
         None => Ok(Turn(None)),
     }
 }
 
-fn wait_in(folder: &Path, tool: &str, stagger: Duration, interrupts: &Interrupts) -> io::Result<Turn> {
+fn wait_in(
+    folder: &Path,
+    tool: &str,
+    stagger: Duration,
+    interrupts: &Interrupts,
+    waits: &mut dyn FnMut(),
+) -> io::Result<Turn> {
     let stagger = if tool == "gemini" { stagger.max(LEAST_GEMINI) } else { stagger };
     if stagger.is_zero() {
         return Ok(Turn(None));
     }
     check_name(tool)?;
-    let mut file = locked(folder, tool, interrupts)?;
+    let mut file = locked(folder, tool, interrupts, waits)?;
     let mut last = String::new();
     (&mut file).take(64).read_to_string(&mut last)?;
     if let Some(left) = left(&last, stagger) {
+        waits();
         sleep(left, interrupts)?;
     }
     Ok(Turn(Some(file)))
@@ -86,11 +93,11 @@ fn note(mut file: File) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Slot(#[expect(dead_code, reason = "the lock goes with the file")] Option<File>);
 
-/// Waits for one of `most` places for `tool`, which all runs of the user share.
+/// Waits for one of `most` places for `tool`, which all runs of the user share. Where none is free, `waits` is called.
 ///
 /// # Errors
 /// As for [`wait_turn`].
-pub fn take_slot(tool: &str, most: u64, interrupts: &Interrupts) -> io::Result<Slot> {
+pub fn take_slot(tool: &str, most: u64, interrupts: &Interrupts, waits: &mut dyn FnMut()) -> io::Result<Slot> {
     let Some(cache) = env::cache() else { return Ok(Slot(None)) };
     let folder = cache.join("git-aio").join("slots");
     fs::create_dir_all(&folder)?;
@@ -104,6 +111,7 @@ pub fn take_slot(tool: &str, most: u64, interrupts: &Interrupts) -> io::Result<S
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
+        waits();
         sleep(TRY, interrupts)?;
     }
 }
@@ -126,13 +134,16 @@ fn left(last: &str, stagger: Duration) -> Option<Duration> {
 }
 
 /// The file of a tool, which nobody else has. The lock goes with it.
-fn locked(folder: &Path, tool: &str, interrupts: &Interrupts) -> io::Result<File> {
+fn locked(folder: &Path, tool: &str, interrupts: &Interrupts, waits: &mut dyn FnMut()) -> io::Result<File> {
     fs::create_dir_all(folder)?;
     let file = open(&folder.join(tool))?;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => sleep(TRY, interrupts)?,
+            Err(TryLockError::WouldBlock) => {
+                waits();
+                sleep(TRY, interrupts)?;
+            }
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
@@ -177,7 +188,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let interrupts = Interrupts::watch().expect("watched");
         let start = || {
-            let turn = wait_in(dir.path(), "tool", STAGGER, &interrupts).expect("a turn");
+            let turn = wait_in(dir.path(), "tool", STAGGER, &interrupts, &mut || {}).expect("a turn");
             let start = Instant::now();
             turn.end().expect("noted");
             start
@@ -194,7 +205,8 @@ mod tests {
     fn another_tool_and_none_to_wait_for_wait_for_nobody() {
         let dir = tempfile::tempdir().expect("a folder");
         let interrupts = Interrupts::watch().expect("watched");
-        let wait = |tool, stagger| wait_in(dir.path(), tool, stagger, &interrupts);
+        let waits = &mut || panic!("there is nobody to wait for");
+        let mut wait = |tool, stagger| wait_in(dir.path(), tool, stagger, &interrupts, waits);
         let long = Duration::from_secs(600);
         assert!(wait("one", long).is_ok() && wait("two", long).is_ok());
         assert!(wait("one", Duration::ZERO).is_ok());
@@ -208,7 +220,10 @@ mod tests {
         for text in [u64::MAX.to_string(), "soon".into(), "-1".into()] {
             fs::write(dir.path().join("tool"), text).expect("written");
             let began = Instant::now();
-            wait_in(dir.path(), "tool", Duration::from_secs(600), &interrupts).expect("a turn").end().expect("noted");
+            wait_in(dir.path(), "tool", Duration::from_secs(600), &interrupts, &mut || {})
+                .expect("a turn")
+                .end()
+                .expect("noted");
             assert!(began.elapsed() < Duration::from_secs(60));
         }
     }
@@ -218,9 +233,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let interrupts = Interrupts::watch().expect("watched");
         let long = Duration::from_secs(600);
-        wait_in(dir.path(), "tool", long, &interrupts).expect("the first").end().expect("noted");
+        wait_in(dir.path(), "tool", long, &interrupts, &mut || {}).expect("the first").end().expect("noted");
         interrupts.interrupt();
-        let second = wait_in(dir.path(), "tool", long, &interrupts);
+        let mut has_waited = false;
+        let second = wait_in(dir.path(), "tool", long, &interrupts, &mut || has_waited = true);
+        assert!(has_waited);
         assert_eq!(second.map(drop).map_err(|error| error.kind()), Err(io::ErrorKind::Interrupted));
     }
 }

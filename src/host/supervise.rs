@@ -53,6 +53,8 @@ pub struct Watch<'a> {
 /// A moment of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
+    /// It waits for its turn to be started.
+    Queued,
     /// It is started.
     Begun,
     /// What it is doing now, as one line that is cleaned for a terminal.

@@ -193,4 +193,4 @@ mod include;
 mod isolated;
 
 pub use diff::{FileStat, TreeDiff};
-pub use isolated::{Making, Owned, Owner, place};
+pub use isolated::{Making, Owned, Owner, name_of, place};

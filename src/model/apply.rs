@@ -6,6 +6,7 @@
 
 pub(super) mod claim;
 mod handoff;
+mod task;
 
 use claim::evict_claim;
 pub use handoff::kept_beside;
@@ -18,9 +19,10 @@ use super::{
     note::Note,
     op::{Action, Departure, Op},
     scope::Scope,
+    task::Task,
     view::View,
 };
-use crate::base::id::{ClaimId, Domain, HandoffId, InstanceId};
+use crate::base::id::{ClaimId, Domain, HandoffId, InstanceId, TaskId};
 
 /// What has to be written for an operation to have happened. All of it, in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,10 @@ pub enum Change {
     PutNote(Note),
     /// A handoff, new or changed.
     PutHandoff(Handoff),
+    /// A task, new or done.
+    PutTask(Task),
+    /// A task that need not be remembered any more.
+    DropTask(TaskId),
 }
 
 /// What an operation came to.
@@ -71,6 +77,14 @@ pub enum Refusal {
     NoSuchHandoff(HandoffId),
     /// The handoff is past that.
     HandoffSettled(Box<Handoff>),
+    /// There is no such task in our queue.
+    NoSuchTask(TaskId),
+    /// Another task has that id.
+    TaskExists(TaskId),
+    /// The task is not done yet, and letting go of it would have it done once more.
+    TaskOpen(TaskId),
+    /// The task is done already.
+    TaskDone(Box<Task>),
     /// Another instance has that id.
     InstanceExists(InstanceId),
     /// There is a store already.
@@ -110,14 +124,19 @@ pub fn apply<V: View>(view: &V, op: &Op) -> Result<Outcome, V::Error> {
             Ok(done([Change::PutInstance(me)]))
         }),
         Action::End(departures) => end(view, op, departures),
-        Action::Claim { wants, evict, lost } => {
-            with_actor(view, op, |me| claim::claim(view, op, &me.id, wants, evict, lost))
-        }
+        Action::Claim { wants, evict, lost } => with_actor(view, op, |me| match task::first_done(view, wants)? {
+            Some(done) => Ok(Err(Refusal::TaskDone(Box::new(done)))),
+            None => claim::claim(view, op, &me.id, wants, evict, lost),
+        }),
         Action::Release { claims, ended, forced } => release(view, op, claims, ended, forced.as_deref()),
         Action::Note(note) => Ok(done([Change::PutNote(note.clone())])),
         Action::Handoff { handoff, claims } => with_actor(view, op, |me| hand_off(view, &me.id, handoff, claims)),
         Action::Settle { handoff, how, claims } => {
             with_actor(view, op, |me| settle(view, op, &me.id, handoff, *how, claims))
+        }
+        Action::NewTask(task) => task::put_task(view, task),
+        Action::FinishTask { task: id, result, right } => {
+            with_actor(view, op, |me| task::finish(view, op, me, id, result.as_ref(), right))
         }
         // What these record is the commit itself.
         Action::Bypass { .. } | Action::Repair { .. } | Action::Compact { .. } | Action::Recover => {

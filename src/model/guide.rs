@@ -142,6 +142,13 @@ pub const GUIDE: &[Row] = &[
     },
 ];
 
+impl Row {
+    /// Whether this is what the row is called, in whatever case.
+    pub fn is_called(&self, task: &str) -> bool {
+        self.task.eq_ignore_ascii_case(task.trim())
+    }
+}
+
 /// What fits a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {

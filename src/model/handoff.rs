@@ -4,7 +4,7 @@
 //! and the one who goes on.
 
 use crate::base::{
-    id::{ClaimId, HandoffId, InstanceId, Tool},
+    id::{ClaimId, HandoffId, InstanceId, RunId, Tool},
     oid::Oid,
     path::RepoPath,
     world::Time,
@@ -29,6 +29,8 @@ pub struct Handoff {
     pub claims: Vec<ClaimId>,
     /// The work tree it was made in.
     pub tree: WorkTreeMark,
+    /// The run that its maker was a part of.
+    pub run: Option<RunId>,
 }
 
 /// The task document, in the seven sections of the delegation guide.

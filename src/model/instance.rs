@@ -19,7 +19,7 @@ pub struct Instance {
     /// The linked worktree it registered from, by its name; `None` for the main one.
     pub worktree: Option<String>,
     /// What it is doing.
-    pub task: Option<Task>,
+    pub task: Option<Doing>,
     /// When it registered.
     pub since: Time,
     /// The instance that started it.
@@ -28,7 +28,7 @@ pub struct Instance {
 
 /// What an instance says it is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
+pub struct Doing {
     /// In words.
     pub text: String,
     /// The issue it belongs to.

@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod claim;
 pub mod contest;
+pub mod echo;
 pub mod guard;
 pub mod guide;
 pub mod handoff;
@@ -16,6 +17,7 @@ pub mod persona;
 pub mod replay;
 pub mod run;
 pub mod scope;
+pub mod task;
 #[cfg(test)]
 mod trial;
 pub mod verify;

@@ -1,7 +1,7 @@
 //! A note: something one instance knows and the others should.
 
 use crate::base::{
-    id::{InstanceId, NoteId, Tool},
+    id::{InstanceId, NoteId, RunId, Tool},
     path::RepoPath,
     world::Time,
 };
@@ -23,6 +23,8 @@ pub struct Note {
     pub paths: Vec<RepoPath>,
     /// The tool it is meant for.
     pub to: Option<Tool>,
+    /// The run that its writer was a part of.
+    pub run: Option<RunId>,
 }
 
 /// What kind of knowledge a note is.

@@ -6,12 +6,13 @@
 use super::{
     claim::{EndReason, GrantRef, Mode, Origin, Rival},
     handoff::Handoff,
-    instance::{Instance, Task},
+    instance::{Doing, Instance},
     note::Note,
     scope::Scope,
+    task::Task,
 };
 use crate::base::{
-    id::{ClaimId, CloneId, Domain, HandoffId, InstanceId, OpId},
+    id::{ClaimId, CloneId, Domain, HandoffId, InstanceId, OpId, TaskId},
     path::RepoPath,
     world::Time,
 };
@@ -42,7 +43,7 @@ pub enum Action {
     /// Registers an instance, or one that had ended again.
     Register(Instance),
     /// Says what the instance is doing.
-    SetTask(Option<Task>),
+    SetTask(Option<Doing>),
     /// Takes instances off the register: one that leaves, or those found stale.
     End(Vec<Departure>),
     /// Claims scopes, all or none.
@@ -80,6 +81,17 @@ pub enum Action {
         how: Settlement,
         /// The claims that move with it.
         claims: Vec<GrantRef>,
+    },
+    /// Puts a task into the queue.
+    NewTask(Box<Task>),
+    /// Says that a task is done. The claim on it ends with that.
+    FinishTask {
+        /// Which.
+        task: TaskId,
+        /// What came of it.
+        result: Option<String>,
+        /// By what right.
+        right: Right,
     },
     /// Records that somebody went round a fence.
     Bypass {
@@ -151,6 +163,15 @@ pub struct Eviction {
     pub reason: EndReason,
 }
 
+/// By what right somebody says that a task is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Right {
+    /// By this grant of an own claim on it.
+    Held(GrantRef),
+    /// A person says so, whoever holds it, for this reason.
+    Force(String),
+}
+
 /// How a handoff is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
@@ -187,6 +208,8 @@ impl Action {
             Action::Note(_) => "note",
             Action::Handoff { .. } => "handoff",
             Action::Settle { how, .. } => how.as_str(),
+            Action::NewTask(_) => "new-task",
+            Action::FinishTask { .. } => "finish-task",
             Action::Bypass { .. } => "bypass",
             Action::Compact { .. } => "compact",
             Action::Recover => "recover",

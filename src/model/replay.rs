@@ -5,6 +5,8 @@
 //! operation of the same id that [`apply`](super::apply::apply) accepts, so that everybody who meets it later comes to
 //! the same state.
 
+mod task;
+
 use super::{
     apply::{self, Refusal},
     claim::{Claim, Ended, GrantRef, Holder, Mode, Rival},
@@ -70,6 +72,16 @@ pub fn replay<V: View, W: View<Error = V::Error>>(view: &V, op: &Op, was: &W) ->
             Some(action) => action,
             None => return Ok(Replayed::Nothing),
         },
+        Action::NewTask(made) => match task::put(view, op, made)? {
+            Some(action) => action,
+            None => return Ok(Replayed::Nothing),
+        },
+        Action::FinishTask { task: id, right, .. } => {
+            if !task::can_be_finished(view, op, id, right)? {
+                return Ok(Replayed::Nothing);
+            }
+            op.action.clone()
+        }
         Action::Register(_) | Action::SetTask(_) | Action::Note(_) | Action::Bypass { .. } | Action::Repair { .. } => {
             op.action.clone()
         }
@@ -83,7 +95,14 @@ fn is_same(a: &Instance, b: &Instance) -> bool {
 }
 
 fn needs_actor(action: &Action) -> bool {
-    matches!(action, Action::SetTask(_) | Action::Claim { .. } | Action::Handoff { .. } | Action::Settle { .. })
+    matches!(
+        action,
+        Action::SetTask(_)
+            | Action::Claim { .. }
+            | Action::Handoff { .. }
+            | Action::Settle { .. }
+            | Action::FinishTask { .. }
+    )
 }
 
 /// The claim, without the scopes that somebody else has by now.
@@ -100,7 +119,11 @@ fn claim<V: View, W: View<Error = V::Error>>(
         Err(Refusal::Held(conflicts)) => conflicts,
         _ => Vec::new(),
     };
-    let rival = |scope: &Scope| conflicts.iter().find(|conflict| conflict.scope == *scope).map(|c| c.claim.as_rival());
+    let done = task::none_left_to_claim(view, was, op, me, wants)?;
+    let rival = |scope: &Scope| {
+        let in_the_way = conflicts.iter().find(|conflict| conflict.scope == *scope);
+        done.iter().find(|rival| rival.scope == *scope).cloned().or_else(|| in_the_way.map(|c| c.claim.as_rival()))
+    };
     let told = view.ended(me)?;
     // What it has lost or been deprived of since, and could not know.
     let known = if told.is_empty() { Vec::new() } else { was.ended(me)? };

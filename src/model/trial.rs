@@ -8,10 +8,11 @@ use super::{
     op::{Action, Op, Want},
     overlap::overlaps,
     scope::Scope,
+    task::{Priority, Task},
     view::View,
 };
 use crate::base::{
-    id::{ClaimId, CloneId, HandoffId, InstanceId, OpId, Tool},
+    id::{ClaimId, CloneId, HandoffId, InstanceId, OpId, TaskId, Tool},
     path::RepoPath,
     world::Time,
 };
@@ -26,6 +27,7 @@ pub(super) struct Memory {
     pub(super) claims: BTreeMap<String, Claim>,
     pub(super) ended: BTreeMap<(String, String), Ended>,
     pub(super) handoffs: BTreeMap<String, Handoff>,
+    pub(super) tasks: BTreeMap<TaskId, Task>,
 }
 
 impl Memory {
@@ -60,6 +62,8 @@ impl Memory {
             }
             Change::DropEnded(id, claim) => drop(self.ended.remove(&(id.to_string(), claim.to_string()))),
             Change::PutHandoff(handoff) => drop(self.handoffs.insert(handoff.id.to_string(), handoff)),
+            Change::PutTask(task) => drop(self.tasks.insert(task.id.clone(), task)),
+            Change::DropTask(id) => drop(self.tasks.remove(&id)),
         }
     }
 
@@ -75,6 +79,10 @@ impl Memory {
             for b in &claims[at + 1..] {
                 let apart = a.holder == b.holder || a.mode.admits(b.mode) || !overlaps(&a.scope, &b.scope, false);
                 assert!(apart, "{a:?}\nand\n{b:?}");
+            }
+            if let Scope::Task(id) = &a.scope {
+                let done = self.tasks.get(id).is_some_and(|task| task.done.is_some());
+                assert!(!done, "nobody holds what is done: {a:?}");
             }
         }
     }
@@ -114,6 +122,10 @@ impl View for Memory {
 
     fn handoff(&self, id: &HandoffId) -> Result<Option<Handoff>, Infallible> {
         Ok(self.handoffs.get(id.as_str()).cloned())
+    }
+
+    fn task(&self, id: &TaskId) -> Result<Option<Task>, Infallible> {
+        Ok(self.tasks.get(id).cloned())
     }
 }
 
@@ -158,6 +170,22 @@ pub(super) fn handoff(n: u64, from: usize) -> Handoff {
         state: HandoffState::Open,
         claims: Vec::new(),
         tree: WorkTreeMark::default(),
+        run: None,
+    }
+}
+
+pub(super) fn task(name: &str, by: usize) -> Task {
+    Task {
+        id: name.parse().expect("a name"),
+        title: format!("do {name}"),
+        text: String::new(),
+        by: id(by),
+        at: at(0),
+        priority: Priority::default(),
+        paths: Vec::new(),
+        needs: Vec::new(),
+        run: None,
+        done: None,
     }
 }
 

@@ -5,8 +5,9 @@ use super::{
     handoff::Handoff,
     instance::Instance,
     scope::Scope,
+    task::Task,
 };
-use crate::base::id::{ClaimId, HandoffId, InstanceId};
+use crate::base::id::{ClaimId, HandoffId, InstanceId, TaskId};
 
 /// One state, seen as a whole: all answers of one view belong to the same moment.
 pub trait View {
@@ -36,4 +37,7 @@ pub trait View {
 
     /// The handoff `id`.
     fn handoff(&self, id: &HandoffId) -> Result<Option<Handoff>, Self::Error>;
+
+    /// The task `id` of our own queue.
+    fn task(&self, id: &TaskId) -> Result<Option<Task>, Self::Error>;
 }

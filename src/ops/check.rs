@@ -122,7 +122,7 @@ impl Session {
         Ok(checked)
     }
 
-    fn seen_claim(&self, claim: Claim, snapshot: &Snapshot<'_>) -> Seen {
+    pub(super) fn seen_claim(&self, claim: Claim, snapshot: &Snapshot<'_>) -> Seen {
         Seen {
             short_id: snapshot.short_claim_id(&claim.id),
             presence: self.presence_of(&claim.holder, snapshot),

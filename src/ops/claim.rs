@@ -167,7 +167,7 @@ impl Session {
         Ok(Granted { claims, taken_over: applied.evicted })
     }
 
-    fn want(&self, me: &InstanceId, target: &Target, terms: &Terms) -> Want {
+    pub(super) fn want(&self, me: &InstanceId, target: &Target, terms: &Terms) -> Want {
         let ttl = terms.ttl.or((me.tool() == "person").then_some(PERSON_TTL));
         Want {
             id: ClaimId::random(self.random()),

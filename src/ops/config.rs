@@ -4,10 +4,10 @@ use super::{Error, Session};
 use crate::{
     host::{
         agents::Agent,
-        config::{self, At, Config, ConfigError, Declared, Mistake, PATH},
+        config::{self, At, Config, ConfigError, Declared, Mistake, PATH, Task},
         trust::Approvals,
     },
-    model::persona,
+    model::{guide::GUIDE, persona},
     store::Repository,
 };
 
@@ -85,6 +85,7 @@ fn check(declared: &Declared) -> Result<(), Mistake> {
             return Err(agent.name.mistake(message).meaning(name, known));
         }
     }
+    config.tasks.iter().try_for_each(|task| task_is_known(task, declared))?;
     let tools = || built_in_tools().chain(config.tools.iter().map(|tool| tool.name.value.as_str()));
     for tool in config.agents.iter().flat_map(|agent| &agent.tools).chain(&config.agent) {
         if !tools().any(|known| known == tool.value) {
@@ -93,6 +94,23 @@ fn check(declared: &Declared) -> Result<(), Mistake> {
         }
     }
     Ok(())
+}
+
+/// Whether the selection guide has the task, and all who are named for it are there.
+fn task_is_known(task: &Task, declared: &Declared) -> Result<(), Mistake> {
+    let name = &task.name.value;
+    if !GUIDE.iter().any(|row| row.is_called(name)) {
+        let known: Vec<String> = GUIDE.iter().map(|row| row.task.to_lowercase()).collect();
+        let message = format!("the selection guide has no task '{name}'");
+        return Err(task.name.mistake(message).meaning(&name.to_lowercase(), known.iter().map(String::as_str)));
+    }
+    let known = || persona::ALL.iter().map(|one| one.name).chain(declared.briefs.keys().map(String::as_str));
+    match task.agents.iter().find(|agent| !known().any(|known| known == agent.value)) {
+        Some(agent) => {
+            Err(agent.mistake(format!("there is no agent '{}'", agent.value)).meaning(&agent.value, known()))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_is_known(check: &At<String>, config: &Config) -> Result<(), Mistake> {

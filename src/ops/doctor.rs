@@ -13,7 +13,7 @@ mod repair;
 #[cfg(test)]
 mod tests;
 
-use super::{Error, Session, Settings, init::Overwriting, instance::Known, settings::place};
+use super::{Error, Session, Settings, init::Overwriting, instance::Known, settings::place, task::Queued};
 use crate::{
     base::id::InstanceId,
     host::live::known_clone_id,
@@ -105,6 +105,8 @@ pub struct Dump {
     pub notes: Vec<Note>,
     /// The handoffs, oldest first.
     pub handoffs: Vec<Handoff>,
+    /// Our own tasks, the next one first.
+    pub tasks: Vec<Queued>,
     /// Records that can't be read.
     pub damaged: Vec<Damage>,
 }
@@ -149,7 +151,9 @@ impl Session {
         let instances = instances.into_iter().map(|instance| self.known(instance)).collect::<Result<_, _>>()?;
         let (lost, more) = all(snapshot.all_losses()?);
         damaged.extend(more);
-        Ok(Dump { instances, claims, lost, notes, handoffs, damaged })
+        let (tasks, more) = self.own_tasks(None, &snapshot)?;
+        damaged.extend(more);
+        Ok(Dump { instances, claims, lost, notes, handoffs, tasks, damaged })
     }
 
     fn check_git(&self) -> Finding {

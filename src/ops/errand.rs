@@ -7,6 +7,7 @@ use crate::{
         agents::headless::{self, Tool},
         stagger,
         supervise::{Interrupts, Watch, supervise},
+        worktree,
     },
 };
 use std::{
@@ -56,8 +57,14 @@ impl Session {
         interrupts: &Interrupts,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<Ended, Error> {
-        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts)).transpose();
-        let turn = slot.and_then(|slot| Ok((slot, stagger::wait_turn(hand.tool(), hand.stagger, interrupts)?)));
+        let mut has_waited = false;
+        let waits = &mut || {
+            if !std::mem::replace(&mut has_waited, true) {
+                hear(Heard::Queued);
+            }
+        };
+        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts, waits)).transpose();
+        let turn = slot.and_then(|slot| Ok((slot, stagger::wait_turn(hand.tool(), hand.stagger, interrupts, waits)?)));
         let (_slot, turn) = match turn {
             Ok(turn) => turn,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(Ended::before_it_began()),
@@ -116,6 +123,11 @@ impl Session {
             log: errand.log,
         };
         supervise(&watch, tool.reader(errand.dir), interrupts, hear).map_err(failed("can't start"))
+    }
+
+    /// The mark of an attempt: what no other has on this machine, not even the same one in a copy of this repository.
+    pub fn mark_of(&self, attempt: &str) -> String {
+        format!("{attempt}.{}", worktree::name_of(self.repository.common_dir()))
     }
 
     /// Ends whatever is left of the errand `mark`, whose driver is gone.

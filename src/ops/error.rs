@@ -60,6 +60,9 @@ pub enum Error {
     /// Somebody else is at it.
     #[error("{0}")]
     Busy(String),
+    /// It could not be done, for what is told.
+    #[error("{0}")]
+    Failed(String),
     /// Somebody was always quicker.
     #[error("the store changed {0} times while this was tried; try again")]
     Contended(u32),
@@ -69,6 +72,9 @@ pub enum Error {
     /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The tracker beside our own tasks could not do what it was asked.
+    #[error(transparent)]
+    Tracker(#[from] crate::host::beads::BeadsError),
     /// git could not do what it was asked.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -162,6 +168,23 @@ impl Error {
             Refusal::NoSuchHandoff(id) => {
                 Error::not_found(format!("no handoff {id}"), "`git aio handoff list` shows those there are")
             }
+            Refusal::NoSuchTask(id) => {
+                Error::not_found(format!("no task {id}"), "`git aio tasks list` shows those there are")
+            }
+            Refusal::TaskExists(id) => {
+                Error::usage(format!("there is a task {id} already"), "give the new one another id, or none")
+            }
+            Refusal::TaskOpen(id) => Error::not_allowed(
+                format!("it holds the task {id}, which is not done: anybody could do it again"),
+                "accept the handoff, and say `git aio tasks done`",
+            ),
+            Refusal::TaskDone(task) => Error::not_allowed(
+                match &task.done {
+                    Some(done) => format!("the task {} is done already, by {}", task.id, done.by),
+                    None => format!("the task {} is done already", task.id),
+                },
+                "take another: `git aio tasks next`",
+            ),
             Refusal::HandoffSettled(handoff) => Error::HandoffSettled(handoff),
             Refusal::InstanceExists(id) => Error::usage(format!("another instance is called {id}"), "register again"),
             Refusal::Exists => Error::usage("there is a store already", "nothing needs to be done"),

@@ -6,10 +6,10 @@ pub use push::{PushObjection, PushVerdict};
 
 use super::{Error, Guard, Held, PersonGuard, RequireClaim, Session, Who};
 use crate::{
-    base::{oid::Oid, path::RepoPath},
+    base::{id::RunId, oid::Oid, path::RepoPath},
     model::{
         apply::Conflict,
-        claim::{Ended, Origin},
+        claim::{Claim, Ended, Origin},
         guard::{Matter, findings},
         op::Action,
         scope::Scope,
@@ -125,7 +125,8 @@ impl Session {
         let (mut verdict, mut unclaimed) = (Verdict::default(), Vec::new());
         // Of losses the fence speaks itself, where they matter.
         who.instance().into_iter().for_each(|id| self.heard_of(id));
-        let claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), snapshot)?;
+        let mut claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), snapshot)?;
+        claims.retain(|claim| !self.is_of_own_run(claim));
         let folds_case = snapshot.folds_case();
         let lost = self.losses_of(who.instance(), snapshot, |lost| lost.covers_any(paths, folds_case))?;
         for finding in findings(paths, &claims, &lost, who.instance(), folds_case) {
@@ -146,6 +147,13 @@ impl Session {
             }
         }
         Ok((verdict, unclaimed))
+    }
+
+    /// Whether a claim is one of the run that we are a part of, and we are none of its workers: what a run does by itself,
+    /// such as to commit, it does for all of its steps.
+    fn is_of_own_run(&self, claim: &Claim) -> bool {
+        let (Some(runs), None, Some(why)) = (&self.env.run, &self.env.instance, &claim.why) else { return false };
+        why.parse::<RunId>().is_ok() && runs.contains(&format!("{why}."))
     }
 
     /// Objects, as far as `aio.requireClaim` says so, that an instance changes what it has not claimed.

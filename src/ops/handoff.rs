@@ -63,11 +63,18 @@ impl Missing {
 }
 
 impl Session {
-    /// Makes a handoff, which takes over claims of its maker until it is settled.
+    /// Makes a handoff, which takes over claims of its maker until it is settled, and with them the one on a task that its
+    /// maker holds.
     ///
     /// # Errors
     /// When the document is too long, a named claim is not the maker's, or the store can't be written.
-    pub fn hand_off(&self, document: Document, to: Option<Tool>, take: &Take) -> Result<Shown, Error> {
+    pub fn hand_off(
+        &self,
+        document: Document,
+        to: Option<Tool>,
+        take: &Take,
+        task: Option<&str>,
+    ) -> Result<Shown, Error> {
         if document.title.trim().is_empty() {
             return Err(Error::usage("the handoff has no title", "say in a few words what is handed on"));
         }
@@ -82,16 +89,23 @@ impl Session {
             return Err(Error::usage(message, "put the rest into a file of the repository and name it"));
         }
         let me = self.acting()?;
+        if let Some(open) = task.map(|task| self.handed_on(task, &me)).transpose()?.flatten() {
+            return self.shown(open, &self.snapshot()?);
+        }
         if let Some(to) = to.as_ref().filter(|to| !self.has_seen(to)) {
             let elsewhere = self.is_registered(to)?;
             self.notice(Notice::NobodyOf { tool: to.clone(), elsewhere });
         }
-        let tree = self.work_tree_mark()?;
+        let (tree, run) = (self.work_tree_mark()?, self.run_around()?);
         let id = HandoffId::random(self.random());
         let at = self.now();
         let mut made = None;
         self.perform(Some(&me), |snapshot| {
-            let claims = self.taken(take, &me, snapshot)?;
+            // What somebody holds who works for a run is the scope of that, and goes only where it is named.
+            let take = if run.is_some() && matches!(take, Take::All) { &Take::None } else { take };
+            let mut claims = self.taken(take, &me, snapshot)?;
+            let task = task.map(|task| self.held_task(task, &me, snapshot)).transpose()?;
+            claims.extend(task.filter(|task| !claims.contains(task)));
             let handoff = Handoff {
                 id: id.clone(),
                 document: Document { files: files(&document, &claims), ..document.clone() },
@@ -101,6 +115,7 @@ impl Session {
                 state: HandoffState::Open,
                 claims: claims.iter().map(|claim| claim.id.clone()).collect(),
                 tree: tree.clone(),
+                run: run.clone(),
             };
             let grants = claims.iter().map(Claim::grant_ref).collect();
             made = Some(Shown { handoff: handoff.clone(), claims, missing: Missing::default() });
@@ -379,7 +394,8 @@ fn moving(handoff: &Handoff, snapshot: &Snapshot<'_>) -> Result<Vec<GrantRef>, E
 /// The files of the document: those that were named, else what is claimed.
 fn files(document: &Document, claims: &[Claim]) -> Vec<String> {
     if document.files.is_empty() {
-        claims.iter().map(|claim| claim.scope.target()).collect()
+        let on_paths = claims.iter().filter(|claim| !matches!(claim.scope, Scope::Task(_)));
+        on_paths.map(|claim| claim.scope.target()).collect()
     } else {
         document.files.clone()
     }

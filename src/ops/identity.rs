@@ -229,7 +229,7 @@ impl Session {
         &self,
         tool: Tool,
         session: Option<String>,
-        task: Option<crate::model::instance::Task>,
+        task: Option<crate::model::instance::Doing>,
     ) -> Result<Instance, Error> {
         let now = self.now();
         let ancestors = process::ancestors(self.env.top);

@@ -1,6 +1,7 @@
 //! Putting up the fences and making the store, and taking the fences down again.
 
 mod agents;
+mod config;
 mod hub;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,8 @@ pub struct Wishes {
     pub fetch_with_git: bool,
     /// The agent CLIs that are to have a fence inside them.
     pub agents: Option<Agents>,
+    /// Whether a configuration is to be written where there is none.
+    pub config: bool,
 }
 
 /// What `init` would do, or has done.
@@ -48,6 +51,8 @@ pub struct InitPlan {
     pub overwriting: Vec<Overwriting>,
     /// Agent CLIs that are here and have no fence inside them.
     pub unfenced_agents: Vec<Agent>,
+    /// Checks that the project seems to have, where it has no configuration.
+    pub undeclared_checks: Vec<String>,
     /// Files of agents that can be committed, relative to the work tree.
     pub to_commit: Vec<PathBuf>,
     /// What is left for the user to do, in words.
@@ -123,6 +128,7 @@ impl Session {
         let mut plan = if bare { Plan::default() } else { hooks::plan(&site)? };
         plan.config.extend(hooks::plan_settings(&site, &wanted)?.config);
         let makes_store = !self.snapshot()?.exists();
+        plan.files.extend(self.plan_config(&site, wishes)?);
         let changes = self.plan_agents(&site, &agents)?;
         Ok(InitPlan { makes_store, bare, ..self.told(&site, &plan, &agents, &changes)? })
     }
@@ -137,15 +143,20 @@ impl Session {
         let agents = self.wished_agents(wishes)?;
         let wanted = self.wanted_settings(&site, wishes, &agents)?;
         self.plan_agents(&site, &agents)?;
+        self.plan_config(&site, wishes)?;
         let mut plan = if bare { Plan::default() } else { hooks::put_up(&site)? };
         plan.config.extend(hooks::set(&site, &wanted)?.config);
         let changes = self.install_agents(&site, &agents)?;
         let makes_store = self.ensure_store()?;
+        let (config, left_to_do) = self.write_config(&site, wishes)?;
+        plan.files.extend(config);
         if !bare {
             self.tell_gaps(&site)?;
         }
         wishes.remote.iter().for_each(|given| self.tell_missing_hub(given));
-        Ok(InitPlan { makes_store, bare, ..self.told(&site, &plan, &agents, &changes)? })
+        let mut told = self.told(&site, &plan, &agents, &changes)?;
+        told.advice.extend(left_to_do);
+        Ok(InitPlan { makes_store, bare, ..told })
     }
 
     fn wanted_settings(&self, site: &Site, wishes: &Wishes, agents: &[Agent]) -> Result<Vec<Wanted>, Error> {
@@ -164,6 +175,7 @@ impl Session {
             possible_hub: self.possible_hub(&site.git, plan)?,
             overwriting: self.overwriting_refspecs()?,
             unfenced_agents: if bare || !agents.is_empty() { Vec::new() } else { self.unfenced_agents(site) },
+            undeclared_checks: self.undeclared_checks(site),
             to_commit: self.to_commit(&site.git, changes)?,
             advice: if changes.is_empty() { Vec::new() } else { agents::advice(site, agents) },
             ..InitPlan::default()

@@ -5,7 +5,7 @@ use crate::{
     base::id::{ClaimId, InstanceId, TaskId, Tool},
     model::{
         claim::Holder,
-        instance::{Instance, MAX_TASK, Task},
+        instance::{Doing, Instance, MAX_TASK},
         liveness::Presence,
         op::Action,
         view::View,
@@ -141,7 +141,7 @@ impl Session {
         self.known(instance)
     }
 
-    fn put_task(&self, id: &InstanceId, task: Option<Task>) -> Result<Instance, Error> {
+    fn put_task(&self, id: &InstanceId, task: Option<Doing>) -> Result<Instance, Error> {
         self.perform(Some(id), |_| Ok(Some(Action::SetTask(task.clone()))))?;
         self.instance(id)
     }
@@ -178,7 +178,7 @@ impl Session {
     }
 }
 
-fn checked_task(text: String, id: Option<TaskId>) -> Result<Task, Error> {
+fn checked_task(text: String, id: Option<TaskId>) -> Result<Doing, Error> {
     if text.trim().is_empty() {
         return Err(Error::usage("the task is empty", "say what it is, or leave it out"));
     }
@@ -186,5 +186,5 @@ fn checked_task(text: String, id: Option<TaskId>) -> Result<Task, Error> {
         let message = format!("the task has {} bytes; {MAX_TASK} is the most", text.len());
         return Err(Error::usage(message, "write the rest as a note"));
     }
-    Ok(Task { text, id })
+    Ok(Doing { text, id })
 }

@@ -77,10 +77,12 @@ impl<'a> Touching<'a> {
                 claims.iter().any(|grant| self.claims.contains(grant.claim.as_str()))
             }
             Action::Note(note) => note.paths.iter().any(|p| p.is_within(self.path) || self.path.is_within(p)),
+            Action::NewTask(task) => task.paths.iter().any(|p| p.is_within(self.path) || self.path.is_within(p)),
             Action::Bypass { paths, .. } => paths.iter().any(|p| p.is_within(self.path)),
             Action::Create { .. }
             | Action::Register(_)
             | Action::SetTask(_)
+            | Action::FinishTask { .. }
             | Action::Repair { .. }
             | Action::Compact { .. }
             | Action::Recover => false,

@@ -3,7 +3,7 @@
 use super::{Error, Session};
 use crate::{
     base::{
-        id::{NoteId, Tool},
+        id::{NoteId, RunId, Tool},
         path::RepoPath,
         world::Time,
     },
@@ -59,9 +59,25 @@ impl Session {
         checked(&text)?;
         let by = self.acting()?;
         let id = NoteId::random(self.random());
-        let note = Note { id, category, text, by: by.clone(), at: self.now(), paths, to };
+        let note = Note { id, category, text, by: by.clone(), at: self.now(), paths, to, run: self.run_around()? };
         self.perform(Some(&by), |_| Ok(Some(Action::Note(note.clone()))))?;
         Ok(note)
+    }
+
+    /// What those have left who were at work for a run: notes and handoffs, newest first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn left_by_run(&self, run: &RunId) -> Result<Found, Error> {
+        let snapshot = self.snapshot()?;
+        let mut found = Found {
+            notes: snapshot.notes(Extent::Newest, |note| note.run.as_ref() == Some(run))?.records,
+            handoffs: snapshot.handoffs(Extent::Newest, |handoff| handoff.run.as_ref() == Some(run))?.records,
+            damaged: Vec::new(),
+        };
+        found.notes.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+        found.handoffs.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+        Ok(found)
     }
 
     /// Finds notes and handoffs.

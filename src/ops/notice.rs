@@ -1,7 +1,7 @@
 //! Things a command has to tell besides its answer.
 
 use crate::{
-    base::id::{InstanceId, Tool},
+    base::id::{InstanceId, TaskId, Tool},
     model::claim::Ended,
 };
 use std::path::PathBuf;
@@ -17,6 +17,10 @@ pub enum Notice {
     Lost(Box<Ended>),
     /// An instance of another clone drew the same id first.
     Clash(InstanceId),
+    /// A task of another clone had the same id first, and the words of ours are in a note now.
+    TaskTaken(TaskId),
+    /// The tracker beside our own tasks could not be asked, and why.
+    NoIssues(String),
     /// The change was made, and for this reason it may not last.
     Doubtful(String),
     /// The repository had no store, and now has one. There is no fence before `init`.

@@ -36,9 +36,9 @@ pub struct Suggestion {
     /// The row of the selection guide; `None` for what it has none for, such as a question.
     pub task: Option<&'static str>,
     /// The agent.
-    pub primary: &'static str,
+    pub primary: String,
     /// Agents that may help, with what for where that is said.
-    pub also: &'static [(&'static str, Option<&'static str>)],
+    pub also: Vec<(String, Option<&'static str>)>,
     /// The tools that fit, the best first, each with the reasons. There is one at least.
     pub tools: Vec<(String, Vec<String>)>,
     /// Whether the configuration has a say that waits for approval.
@@ -101,11 +101,24 @@ impl Session {
             Configured::Approved(declared) => Some(&declared.config),
             Configured::Nothing | Configured::Waiting(_) => None,
         };
+        let own = fit.row.zip(config).and_then(|(row, config)| {
+            let named = config.tasks.iter().find(|task| row.is_called(&task.name.value))?;
+            named.agents.split_first()
+        });
+        let (primary, also) = match own {
+            Some((first, others)) => {
+                (first.value.clone(), others.iter().map(|other| (other.value.clone(), None)).collect())
+            }
+            None => {
+                let also = fit.row.map_or(&[][..], |row| row.also);
+                (fit.primary().to_owned(), also.iter().map(|(name, with)| ((*name).to_owned(), *with)).collect())
+            }
+        };
         Ok(Suggestion {
             task: fit.row.map(|row| row.task),
-            primary: fit.primary(),
-            also: fit.row.map_or(&[], |row| row.also),
-            tools: tools(&fit, config),
+            tools: tools(&fit, &primary, config),
+            primary,
+            also,
             waits_for_trust: matches!(configured, Configured::Waiting(_)),
         })
     }
@@ -168,14 +181,14 @@ fn tools_of(agent: &str, config: &Config) -> Vec<String> {
 
 /// The tools that fit: what the repository has chosen for the agent, then whose domain it is, then those that are declared to
 /// be good at what it needs.
-fn tools(fit: &Fit, config: Option<&Config>) -> Vec<(String, Vec<String>)> {
+fn tools(fit: &Fit, primary: &str, config: Option<&Config>) -> Vec<(String, Vec<String>)> {
     let mut tools: Vec<(String, Vec<String>)> = Vec::new();
     let mut add = |tool: &str, why: String| match tools.iter_mut().find(|(known, _)| known == tool) {
         Some((_, reasons)) => reasons.push(why),
         None => tools.push((tool.to_owned(), vec![why])),
     };
-    let chosen = config.map_or_else(Vec::new, |config| tools_of(fit.primary(), config));
-    chosen.iter().for_each(|tool| add(tool, format!("this repository gives it the work of the {}", fit.primary())));
+    let chosen = config.map_or_else(Vec::new, |config| tools_of(primary, config));
+    chosen.iter().for_each(|tool| add(tool, format!("this repository gives it the work of the {primary}")));
     add(fit.domain.tool, format!("{} is its domain", fit.domain.name));
     let declared = config.map_or(&[][..], |config| &config.tools);
     for need in fit.needs() {

@@ -135,7 +135,7 @@ impl Session {
     /// When the refs can't be read. A run that can't is left out, and counted.
     pub fn runs(&self) -> Result<(Vec<ShownRun>, usize), Error> {
         let (mut runs, mut damaged) = (Vec::new(), 0);
-        for name in self.refs().names(layout::RUNS).map_err(StoreError::from)? {
+        for (name, _) in self.refs().listed(&[layout::RUNS]).map_err(StoreError::from)? {
             let id = name.strip_prefix(layout::RUNS).and_then(|id| id.parse::<RunId>().ok());
             match id.map(|id| self.shown_run(&id)) {
                 Some(Ok(run)) => runs.push(run),
@@ -153,8 +153,8 @@ impl Session {
     /// # Errors
     /// When there is none, or several.
     pub fn find_run(&self, named: Option<&str>) -> Result<RunId, Error> {
-        let names = self.refs().names(layout::RUNS).map_err(StoreError::from)?;
-        let ids = names.iter().filter_map(|name| name.strip_prefix(layout::RUNS)?.parse::<RunId>().ok());
+        let names = self.refs().listed(&[layout::RUNS]).map_err(StoreError::from)?;
+        let ids = names.keys().filter_map(|name| name.strip_prefix(layout::RUNS)?.parse::<RunId>().ok());
         let Some(named) = named else {
             let mut runs = self.runs()?.0;
             let newest = runs.iter().position(|shown| !shown.is_elsewhere).unwrap_or(0);

@@ -234,7 +234,7 @@ impl Session {
         }
         match self.live.read(&instance.id) {
             Ok(seen) => Observed {
-                person,
+                person: person || self.is_held_by_run(instance),
                 signs: Signs::Here(seen.as_ref().and_then(agent_aliveness)),
                 last_seen: seen.map_or(instance.since, |seen| seen.last_seen),
             },

@@ -1,6 +1,12 @@
 //! Who is here, what they hold, what waits: the state at one moment.
 
-use super::{Error, Session, check::Seen, instance::Known, sync::HubState};
+use super::{
+    Error, Session,
+    check::Seen,
+    instance::Known,
+    sync::HubState,
+    task::{Queued, Stand},
+};
 use crate::{
     base::id::{ClaimId, InstanceId},
     model::{
@@ -36,6 +42,8 @@ pub struct Status {
     pub damaged: Vec<Damage>,
     /// The hub, if one is named.
     pub hub: Option<HubState>,
+    /// Our own tasks that are not done, by their places.
+    pub tasks: Vec<Queued>,
 }
 
 impl Session {
@@ -59,6 +67,9 @@ impl Session {
         let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
         let claims = self.seen_claims(claims, &instances, me.as_ref(), &snapshot);
         let lost = self.losses(me.as_ref(), &snapshot)?;
+        let (mut tasks, more) = self.own_tasks(me.as_ref(), &snapshot)?;
+        tasks.retain(|task| !matches!(task.stand, Stand::Done(_)));
+        damaged.extend(more);
         if let Some(me) = &me {
             damaged.extend(snapshot.losses(me)?.1.into_iter().map(|illegible| illegible.damage));
         }
@@ -74,6 +85,7 @@ impl Session {
             lost_to_others: self.lost_to_others(&snapshot)?,
             damaged,
             hub: self.hub_state(&snapshot)?,
+            tasks,
         })
     }
 }

@@ -88,14 +88,6 @@ impl Session {
         };
         tools.into_iter().map(hand).collect()
     }
-
-    /// Whether this is the name of an agent, which a brief goes with, and not of a tool.
-    ///
-    /// # Errors
-    /// When the configuration is invalid.
-    pub fn is_agent(&self, name: &str) -> Result<bool, Error> {
-        Ok(persona::find(name).is_some() || self.agents()?.iter().any(|agent| agent.name == name))
-    }
 }
 
 /// The tool that does what nobody has chosen one for: what the repository says, or else the first that is here.

@@ -65,6 +65,13 @@ pub enum Effect {
         /// The tools, the first choice first.
         tools: Vec<String>,
     },
+    /// A kind of task is suggested for these agents.
+    Task {
+        /// The kind.
+        name: String,
+        /// Who does it, and who may help.
+        agents: Vec<String>,
+    },
     /// A workflow can be run.
     Workflow {
         /// Its name.
@@ -128,6 +135,20 @@ impl Session {
         Ok(agent.or_else(|| self.env.run.as_ref().and_then(|_| of_run())))
     }
 
+    /// Approves a configuration that was written just now, as this text. Whether that could be: a person has to have wished
+    /// for it, and where there is more to approve than that, it has to be seen first.
+    ///
+    /// # Errors
+    /// When the configuration can't be read, or the approval can't be written down.
+    pub(super) fn approve_own(&self, text: &str) -> Result<bool, Error> {
+        let Some(declaration) = self.declaration()? else { return Ok(false) };
+        let is_all = declaration.content.text(PATH) == Some(text) && declaration.content.paths().count() == 1;
+        if !is_all || self.is_no_person()?.is_some() {
+            return Ok(false);
+        }
+        self.approve(&declaration).map(|()| true)
+    }
+
     fn approvals(&self) -> Approvals {
         Approvals::of(self.repository.common_dir())
     }
@@ -178,5 +199,9 @@ fn effects(config: &Config) -> Vec<Effect> {
     });
     let checks = config.verify.checks.iter().map(named).chain(unnamed);
     let hub = config.hub.iter().map(|hub| Effect::Hub(hub.value.clone()));
-    checks.chain(hub).chain(config.tools.iter().map(tool)).chain(agents).collect()
+    let tasks = config.tasks.iter().map(|task| Effect::Task {
+        name: task.name.value.clone(),
+        agents: task.agents.iter().map(|agent| agent.value.clone()).collect(),
+    });
+    checks.chain(hub).chain(config.tools.iter().map(tool)).chain(agents).chain(tasks).collect()
 }

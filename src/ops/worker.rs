@@ -1,5 +1,7 @@
 //! Workers: instances that a run starts, for one attempt each, and whose claims are the scope of what they do.
 
+mod whole;
+
 use super::{Error, Session, Target, claim::Terms, cleanup::departure};
 use crate::{
     base::{
@@ -11,7 +13,7 @@ use crate::{
     host::{live::Live, process},
     model::{
         claim::{Claim, GrantRef, Holder},
-        instance::{Instance, MAX_TASK, Task},
+        instance::{Doing, Instance, MAX_TASK},
         op::{Action, Op},
         overlap::Overlap,
         scope::Scope,
@@ -28,6 +30,8 @@ pub struct Worker {
     pub id: InstanceId,
     /// Its claims: the scope.
     claims: Vec<Claim>,
+    /// What of that a step may write whose run holds all of it.
+    within: Option<Vec<Scope>>,
     folds_case: bool,
     /// The state of the store when it had them.
     since: Option<Oid>,
@@ -99,7 +103,8 @@ impl Session {
         let (folds_case, since) = (snapshot.folds_case(), snapshot.oid().cloned());
         match claims {
             Ok(claims) => {
-                Ok(Worker { id, claims: claims.into_iter().map(|grant| grant.claim).collect(), folds_case, since })
+                let claims = claims.into_iter().map(|grant| grant.claim).collect();
+                Ok(Worker { id, claims, within: None, folds_case, since })
             }
             Err(error) => {
                 let _ = self.dismiss(&id);
@@ -117,7 +122,7 @@ impl Session {
             clone: self.clone_id()?.clone(),
             project: self.project(),
             worktree: self.repository.worktree_name(),
-            task: Some(Task { text: text::one_line(task, MAX_TASK), id: None }),
+            task: Some(Doing { text: text::one_line(task, MAX_TASK), id: None }),
             since: now,
             parent: self.who(&self.snapshot()?)?.instance().filter(|id| id.tool() != "person").cloned(),
             tool,
@@ -300,7 +305,9 @@ impl Worker {
     /// Whether it may write a path.
     pub fn may_write(&self, path: &RepoPath) -> bool {
         let file = Scope::File(path.clone());
-        self.claims.iter().any(|claim| Overlap::new(&claim.scope, self.folds_case).with(&file))
+        let covers = |scope: &Scope| Overlap::new(scope, self.folds_case).with(&file);
+        self.within.as_ref().is_none_or(|within| within.iter().any(covers))
+            && self.claims.iter().any(|claim| covers(&claim.scope))
     }
 
     /// Its claims, by id.

@@ -23,6 +23,9 @@ pub use crate::store::{Capture, Change, ChangeKind, LeftAlone, PutBack};
 /// How often a work tree is looked at again because a file went away while it was read.
 const TRIES: u32 = 4;
 
+/// Where git is told how files are converted.
+const ATTRIBUTES: &str = ".gitattributes";
+
 /// Most bytes of a diff that are shown.
 const MAX_DIFF: usize = 1024 * 1024;
 
@@ -58,7 +61,7 @@ impl Session {
 
     /// The same, before work that may write in `scope`: files there that git holds for unchanged and would check out with
     /// other line ends are kept as they are. That is looked for where git is told to convert, by its configuration or by
-    /// attributes at the root or in a folder above the scope.
+    /// attributes in a folder above the scope or in one below it.
     ///
     /// # Errors
     /// As for [`capture`](Self::capture).
@@ -69,15 +72,23 @@ impl Session {
         let paths: Vec<RepoPath> = scope.iter().filter_map(|target| target.scope.path()).collect();
         let is_told = |path: &RepoPath| {
             let mut folders = path.to_os().into_iter().flat_map(Path::ancestors);
-            folders.any(|folder| root.join(folder).join(".gitattributes").exists())
+            folders.any(|folder| root.join(folder).join(ATTRIBUTES).exists())
         };
         let converts = as_crlf
             || automatic.as_deref() == Some("input")
-            || root.join(".gitattributes").exists()
+            || root.join(ATTRIBUTES).exists()
             || self.repository.common_dir().join("info").join("attributes").exists()
             || paths.iter().any(is_told);
-        if !converts {
-            return self.capture();
+        let is_below = |file: &RepoPath| {
+            let folder = file.parent().filter(|_| file.components().last() == Some(ATTRIBUTES.as_bytes()));
+            folder.is_some_and(|folder| paths.iter().any(|path| folder.is_within(path)))
+        };
+        if !converts && !self.repository.has_staged(is_below)? {
+            let capture = self.capture()?;
+            // What git doesn't know yet counts as well.
+            if !capture.read_paths().any(is_below) {
+                return Ok(capture);
+            }
         }
         let named: Option<Vec<&str>> =
             paths.iter().map(|path| path.to_os()?.to_str().filter(|path| !path.is_empty())).collect();

@@ -1,8 +1,11 @@
 //! Who carries out the steps of a workflow, in the work tree of whoever began it.
 
+mod part;
+
 use super::{
     dispatch::{Answer, Execute, Recorded, Stop},
-    recorder::{Unrecorded, When},
+    language::Engine,
+    recorder::When,
     step::{Site, as_it_ended, carry_out},
     work::{Done, Moment, Work},
 };
@@ -16,10 +19,11 @@ use crate::{
     model::run::{Attempt, Failure, FailureKind, Step},
     ops::{Error, Private, Session},
 };
+use part::Part;
 use std::{
     collections::{BTreeSet, HashMap},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 /// What the files were like when the run began, among what is kept of it.
@@ -41,6 +45,8 @@ pub struct Crew {
     base: Option<Oid>,
     /// What the steps may write at most; anything where nothing is said.
     cap: Vec<String>,
+    /// The copies that blocks work on.
+    parts: Mutex<Vec<Part>>,
     ask: Box<Ask>,
 }
 
@@ -61,15 +67,11 @@ impl Crew {
         let mut base = session.tree_of_run(site.recorder.run(), BASE)?;
         if base.is_none() && writes {
             let tree = session.capture_to_tree(&session.capture()?)?;
-            let kept = site.recorder.keep(
-                vec![(BASE.into(), Private::Tree(tree.clone()))],
-                "the files as they are",
-                When::Now,
-            );
-            kept.map_err(|Unrecorded(why)| Error::Busy(why))?;
+            let entry = (BASE.into(), Private::Tree(tree.clone()));
+            site.recorder.keep(vec![entry], "the files as they are", When::Now)?;
             base = Some(tree);
         }
-        Ok(Crew { site, known, begun: recorded.begun.clone(), base, cap: Vec::new(), ask })
+        Ok(Crew { site, known, begun: recorded.begun.clone(), base, cap: Vec::new(), parts: Mutex::default(), ask })
     }
 
     /// One whose steps may write within `cap` only: who chooses a scope may be an agent.
@@ -106,7 +108,7 @@ impl Crew {
     }
 
     fn put_back(&self, path: &StepPath) -> Result<(), Error> {
-        let session = self.session()?;
+        let session = Session::open_other(&self.root_of(path), self.site.acting_as.clone())?;
         let shown = session.shown_run(self.site.recorder.run())?;
         let step = shown.steps.iter().find(|step| step.path == *path);
         let usable =
@@ -131,7 +133,7 @@ fn revert(session: &Session, attempt: &Attempt) -> Result<(), Error> {
     let put_back = session.restore(&before, &after, &attempt.files)?;
     match put_back.left.first() {
         None => Ok(()),
-        Some((path, why)) => Err(Error::Busy(format!(
+        Some((path, why)) => Err(Error::Failed(format!(
             "{} of {} files are left as they are: {path}: {why}",
             put_back.left.len(),
             attempt.files.len()
@@ -146,7 +148,7 @@ impl Execute for Crew {
         }
         let stop = stop.clone();
         let interrupts = Arc::new(self.site.interrupts.or(move || stop.is_set()));
-        let site = Site { interrupts, ..self.site.clone() };
+        let site = Site { interrupts, root: self.root_of(&work.path), ..self.site.clone() };
         let known = self.known.get(&work.path);
         // Its driver may have died between the end of the step and the moment at which the run took note of it.
         let ended = known.filter(|_| self.begun.contains(&work.path)).and_then(|known| as_it_ended(&site, work, known));
@@ -157,8 +159,21 @@ impl Execute for Crew {
         self.put_back(path).map_err(|error| Failure { kind: FailureKind::Conflict, text: error.to_string() })
     }
 
+    fn part(&self, path: &StepPath) -> Result<Option<Arc<Engine>>, Failure> {
+        self.make_part(path).map(Some)
+    }
+
+    fn rejoin(&self, path: &StepPath, lands: bool) -> Result<Option<(Vec<RepoPath>, String)>, Failure> {
+        self.end_part(path, lands).map(Some)
+    }
+
     fn ask(&self, path: &StepPath, question: &str, _stop: &Stop) -> Option<Answer> {
         (self.ask)(path, question)
+    }
+
+    fn close(&self) {
+        // Whoever could not be let go of is tried again when the run is over, and then that is told.
+        let _ = self.session().and_then(|session| self.site.dismiss_keepers(&session));
     }
 
     fn diff(&self, files: &[RepoPath]) -> String {

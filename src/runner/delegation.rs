@@ -4,11 +4,11 @@ use super::{
     ledger,
     recorder::{Book, Recorder, Unrecorded, When},
     step::{Site, as_it_ended, carry_out, text_of},
-    work::{Action, CALLER, Contract, Done, Isolation, Moment, Retry, Task, Who, Work},
+    work::{Action, Contract, Done, Isolation, Moment, Retry, Task, Who, Work},
 };
 use crate::{
     base::{
-        id::{InstanceId, RunId, StepPath},
+        id::{RunId, StepPath},
         text,
     },
     model::{
@@ -104,7 +104,7 @@ impl Delegation {
         let agents = if agents.is_empty() { vec![Who::Agent { tool: None, persona: None }] } else { agents };
         let review = self.review.as_deref().map(|name| who(name, session)).transpose()?;
         let path: StepPath =
-            STEP.parse().map_err(|error: crate::base::id::InvalidName| Error::Busy(error.to_string()))?;
+            STEP.parse().map_err(|error: crate::base::id::InvalidName| Error::Failed(error.to_string()))?;
         Ok(Work {
             path,
             action: Action::Prompt {
@@ -130,23 +130,12 @@ impl Delegation {
     }
 }
 
-/// Who is meant by a word: `codex/implementer`, `codex`, `implementer`, `caller`.
+/// Who is meant by a word, as far as the repository says who there is.
 ///
 /// # Errors
 /// When the agents of the repository can't be read.
 pub fn who(name: &str, session: &Session) -> Result<Who, Error> {
-    if name == CALLER {
-        return Ok(Who::Caller);
-    }
-    let agent = |tool: Option<&str>, persona: Option<&str>| Who::Agent {
-        tool: tool.map(str::to_owned),
-        persona: persona.map(str::to_owned),
-    };
-    Ok(match name.split_once('/') {
-        Some((tool, persona)) => agent(Some(tool), Some(persona)),
-        None if session.is_agent(name)? => agent(None, Some(name)),
-        None => agent(Some(name), None),
-    })
+    Ok(Who::named(name, &session.roster()?))
 }
 
 /// Hands a task to agents, and believes what they say only after the checklist. `began` is told the run before anything is
@@ -163,7 +152,7 @@ pub fn delegate(
 ) -> Result<Finished, Error> {
     let by = session.who_is_it()?;
     let work = delegation.work(session)?;
-    let spec = serde_json::to_vec_pretty(delegation).map_err(|error| Error::Busy(error.to_string()))?;
+    let spec = serde_json::to_vec_pretty(delegation).map_err(|error| Error::Failed(error.to_string()))?;
     let beginning = Beginning {
         workflow: DELEGATION.into(),
         title: delegation.title.clone(),
@@ -188,6 +177,29 @@ pub fn resume(
     let delegation = spec_of(session, id)?;
     let work = delegation.work(session)?;
     drive(session, &delegation, &work, Book::Known(id.clone()), driving, began, tell)
+}
+
+/// Answers for a delegation that waits for it: the work that was asked of the caller is done, or can't be.
+///
+/// # Errors
+/// When the run doesn't wait, or can't be written.
+pub fn answer(session: &Session, id: &RunId, is_done: bool, result: &str) -> Result<(), Error> {
+    session.run_to_answer(id, &[RunStatus::Waiting])?;
+    let (mut book, mut steps) = session.continue_run(id)?;
+    let now = session.now();
+    for step in steps.iter_mut().filter(|step| step.status == StepStatus::Asked) {
+        step.status = if is_done { StepStatus::Ok } else { StepStatus::Failed };
+        step.ended = Some(now);
+        step.bytes = result.len() as u64;
+        let out = (format!("out/{}.txt", step.path), Private::Bytes(result.as_bytes().to_vec()));
+        book.keep(vec![out], "answered")?;
+    }
+    let status = if is_done { RunStatus::Complete } else { RunStatus::Failed };
+    let change = |run: &mut Run| {
+        run.status = status;
+        run.ended = Some(now);
+    };
+    book.change(change, &steps.iter().collect::<Vec<_>>(), &format!("answered: {status}"))
 }
 
 /// What a delegation was asked for.
@@ -224,6 +236,7 @@ fn drive(
         patience: driving.patience,
         interrupts: Arc::new(interrupts),
         keepers: Arc::default(),
+        whole: None,
     };
     let ledger = session.ledger_file()?;
     let now = Mutex::new(Step::new(work.path.clone(), "prompt"));
@@ -245,7 +258,7 @@ fn drive(
     drop(site);
     drop(recording);
     dismissed?;
-    recorded.map_err(|error| Error::Busy(error.to_string()))?;
+    recorded?;
     let shown = session.shown_run(&id)?;
     if let (Some(file), Some(step)) = (&ledger, shown.steps.first()) {
         write_ledger(session, file, &shown.run, step);
@@ -296,9 +309,6 @@ fn conclude(site: &Site, session: &Session, done: &Done) -> Result<(), Unrecorde
 fn write_ledger(session: &Session, file: &str, run: &Run, step: &Step) {
     let _ = session.write_ledger(Path::new(file), &ledger::render(run, std::slice::from_ref(step)));
 }
-
-/// Who began it, where that is an instance.
-pub type Caller = Option<InstanceId>;
 
 /// The title of a task: its first line, without what makes it a heading.
 pub fn title_of(text: &str) -> String {

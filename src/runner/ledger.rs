@@ -1,15 +1,16 @@
 //! The progress ledger: what is done, what is being done, and what is still to be done, for whoever likes to read a file.
 
-use super::work::Moment;
+use super::{plan::Plan, work::Moment};
 use crate::{
-    base::text,
-    model::run::{Run, RunStatus, Step, StepStatus},
+    base::{id::RunId, text},
+    model::run::{Run, Step, StepStatus},
+    ops::Session,
 };
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 /// The ledger of a run, in Markdown.
 pub fn render(run: &Run, steps: &[Step]) -> String {
-    let mut out = format!("# Progress: {}\n\n{}, {}\n", text::one_line(&run.title, 200), run.id, shown(run, steps));
+    let mut out = format!("# Progress: {}\n\n{}, {}\n", text::one_line(&run.title, 200), run.id, run.status);
     let is_done = |step: &&Step| step.status.is_final();
     let is_new = |step: &&Step| matches!(step.status, StepStatus::Waiting);
     section(&mut out, "Completed", steps.iter().filter(is_done));
@@ -18,10 +19,28 @@ pub fn render(run: &Run, steps: &[Step]) -> String {
     out
 }
 
-fn shown(run: &Run, steps: &[Step]) -> RunStatus {
-    match steps.iter().any(|step| !step.status.is_final()) {
-        true => RunStatus::Running,
-        false => run.status,
+/// The steps of a run, and behind them those that its plan has and that have not begun. What is inside of others is known
+/// once these have.
+pub fn with_pending(steps: &[Step], plan: &Plan) -> Vec<Step> {
+    let mut all = steps.to_vec();
+    for planned in &plan.steps {
+        let is_known = steps.iter().any(|step| step.path.as_str() == planned.place);
+        if let Ok(path) = planned.place.parse()
+            && !is_known
+            && !planned.place.contains('/')
+        {
+            all.push(Step::new(path, planned.kind));
+        }
+    }
+    all
+}
+
+/// Keeps the ledger of a run with this plan in `file`, as its record stands. It is for whoever likes to look: that it can't
+/// be written is no reason to stop.
+pub fn keep(session: &Session, file: &str, run: &RunId, plan: &Plan) {
+    if let Ok(shown) = session.shown_run(run) {
+        let steps = with_pending(&shown.steps, plan);
+        let _ = session.write_ledger(Path::new(file), &render(&shown.run, &steps));
     }
 }
 

@@ -3,13 +3,16 @@
 use super::{
     builtin,
     language::{Library, Surroundings},
-    work::{CALLER, Who},
+    work::Who,
 };
 use crate::{
     base::text,
     ops::workflow::{FOLDER, Roster, Texts, WorkFiles, name_of},
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What a model on the machine itself is called.
+const LOCAL: &str = "local";
 
 /// Where a workflow comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,9 +87,7 @@ impl Library for Workflows {
     fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
         let Some((origin, text)) = self.find(name) else { return Ok(None) };
         if self.is_strict && self.waits(&origin) {
-            return Err(format!(
-                "{FOLDER}/{name}.toml is not approved; a person looks at it and does so by `git aio trust`"
-            ));
+            return Err(format!("{FOLDER}/{name}.toml is not approved"));
         }
         let file = match origin {
             Origin::Builtin => format!("{name}.toml"),
@@ -129,32 +130,27 @@ impl Surroundings for Seen {
     }
 
     fn who(&self, word: &str) -> Result<Who, String> {
-        if word == CALLER {
-            return Ok(Who::Caller);
-        }
+        let Roster { tools, agents } = &self.roster;
         let has = |known: &[String], name: &str| known.iter().any(|one| one == name);
         // A local model has whatever name a repository gives it, and where it has given none the next is asked.
-        let is_tool = |name: &str| has(&self.roster.tools, name) || name == "local";
-        let unknown = |what: &str, name: &str, known: &[String]| {
-            let nearest = text::nearest(name, known.iter().map(String::as_str));
-            let meant = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
-            format!("there is no {what} '{}'{meant}", text::one_line(name, 60))
-        };
-        let agent = |tool: Option<&str>, persona: Option<&str>| {
-            Ok(Who::Agent { tool: tool.map(str::to_owned), persona: persona.map(str::to_owned) })
-        };
-        match word.split_once('/') {
-            Some((tool, _)) if !is_tool(tool) => Err(unknown("tool", tool, &self.roster.tools)),
-            Some((_, persona)) if !has(&self.roster.agents, persona) => {
-                Err(unknown("agent", persona, &self.roster.agents))
+        let is_tool = |name: &str| has(tools, name) || name == LOCAL;
+        let who = Who::named(word, &self.roster);
+        match &who {
+            Who::Agent { tool: Some(tool), persona: None } if !is_tool(tool) => {
+                Err(unknown("tool or agent", tool, tools.iter().chain(agents)))
             }
-            Some((tool, persona)) => agent(Some(tool), Some(persona)),
-            None if is_tool(word) => agent(Some(word), None),
-            None if has(&self.roster.agents, word) => agent(None, Some(word)),
-            None => {
-                let all: Vec<String> = self.roster.tools.iter().chain(&self.roster.agents).cloned().collect();
-                Err(unknown("tool or agent", word, &all))
+            Who::Agent { tool: Some(tool), .. } if !is_tool(tool) => Err(unknown("tool", tool, tools)),
+            Who::Agent { persona: Some(persona), .. } if !has(agents, persona) => {
+                Err(unknown("agent", persona, agents))
             }
+            _ => Ok(who),
         }
     }
+}
+
+/// That nobody is called so, and who may have been meant.
+fn unknown<'k>(what: &str, name: &str, known: impl IntoIterator<Item = &'k String>) -> String {
+    let nearest = text::nearest(name, known.into_iter().map(String::as_str));
+    let meant = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+    format!("there is no {what} '{}'{meant}", text::one_line(name, 60))
 }

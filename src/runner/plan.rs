@@ -12,8 +12,9 @@ use super::{
         template::{Text, Texts},
         workflow::{Action, Job, Step, Task, Workflow, count},
     },
-    work::Isolation,
+    work::{CALLER, Isolation},
 };
+use crate::base::id::StepPath;
 use std::collections::HashMap;
 
 /// A plan.
@@ -27,6 +28,8 @@ pub struct Plan {
     pub isolation: HashMap<String, Isolation>,
     /// The most steps at once.
     pub max_parallel: usize,
+    /// Whether files of the repository are changed, or results saved.
+    pub has_effects: bool,
 }
 
 /// A step of a plan.
@@ -76,7 +79,9 @@ pub fn plan(workflow: &Workflow) -> Result<Plan, PlanError> {
     let mut planner = Planner { workflow: &workflow.name, steps: Vec::new(), isolation: HashMap::new() };
     planner.list(&workflow.steps, "", false)?;
     let max_parallel = workflow.limits.max_parallel.unwrap_or(super::dispatch::MAX_PARALLEL);
-    Ok(Plan { name: workflow.name.clone(), steps: planner.steps, isolation: planner.isolation, max_parallel })
+    let has_effects = workflow.steps.iter().any(|step| writes(step) || saves(step));
+    let Planner { steps, isolation, .. } = planner;
+    Ok(Plan { name: workflow.name.clone(), steps, isolation, max_parallel, has_effects })
 }
 
 /// Whether all agents that are named are known.
@@ -200,11 +205,44 @@ impl<'w> Planner<'w> {
                 self.list(&workflow.steps, &place, is_crowded)?;
                 self.workflow = outer;
             }
-            Action::Block { steps, repeat, .. } => {
+            Action::Block { steps, repeat, is_apart, .. } => {
+                if *is_apart {
+                    self.check_apart(step, steps)?;
+                    self.isolation.insert(place.clone(), Isolation::Worktree);
+                    planned.isolation = Some(Isolation::Worktree);
+                }
                 planned.rounds = repeat.as_ref().map(|repeat| repeat.max);
                 planned.does = repeat.as_ref().map(|repeat| repeat.until.source().to_owned());
                 self.steps.push(planned);
-                self.list(steps, &place, is_crowded)?;
+                // On a copy of their own nobody else is beside them.
+                self.list(steps, &place, is_crowded && !is_apart)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is done on a copy has to come to an end in one go: a copy doesn't wait for an answer.
+    fn check_apart(&self, block: &Step, steps: &[Step]) -> Result<(), PlanError> {
+        for step in steps {
+            let why = match &step.action {
+                Action::Ask { .. } => Some("asks"),
+                Action::Work(job) if agents(job).iter().any(|agent| agent.source() == CALLER) => {
+                    Some("asks the caller")
+                }
+                Action::Block { is_apart: true, .. } => Some("works on a copy, too"),
+                Action::Block { steps, .. } => {
+                    self.check_apart(block, steps)?;
+                    None
+                }
+                Action::Call { workflow, .. } => {
+                    self.check_apart(block, &workflow.steps)?;
+                    None
+                }
+                Action::Work(_) => None,
+            };
+            if let Some(why) = why {
+                let told = format!("the block {} works on a copy, and the step {} in it {why}", block.id, step.id);
+                return Err(self.wrong(block, told));
             }
         }
         Ok(())
@@ -261,11 +299,26 @@ fn writes(step: &Step) -> bool {
     }
 }
 
+/// Whether a result of it is saved.
+fn saves(step: &Step) -> bool {
+    match &step.action {
+        Action::Work(job) => job.save.is_some(),
+        Action::Ask { .. } => false,
+        Action::Call { workflow, .. } => workflow.steps.iter().any(saves),
+        Action::Block { steps, .. } => steps.iter().any(saves),
+    }
+}
+
 fn saves_of<'s>(step: &'s Step, saves: &mut Vec<&'s Text>) {
     match &step.action {
         Action::Work(job) => saves.extend(&job.save),
         Action::Ask { .. } => {}
-        Action::Call { workflow, .. } => workflow.steps.iter().for_each(|step| saves_of(step, saves)),
+        Action::Call { workflow, .. } => {
+            let mut inner = Vec::new();
+            workflow.steps.iter().for_each(|step| saves_of(step, &mut inner));
+            // Where that is follows from what it is given, which is known when it begins: then it is claimed.
+            saves.extend(inner.into_iter().filter(|save| !save.reads("inputs")));
+        }
         Action::Block { steps, .. } => steps.iter().for_each(|step| saves_of(step, saves)),
     }
 }
@@ -286,6 +339,14 @@ impl Plan {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether the step at this place of a run is a block that works on a copy.
+    pub fn is_apart(&self, path: &StepPath) -> bool {
+        let is_name = |part: &&str| !part.bytes().all(|byte| byte.is_ascii_digit());
+        let place = path.as_str().split('/').filter(is_name).collect::<Vec<_>>().join("/");
+        let is_it = |step: &Planned| step.kind == "block" && step.place == place;
+        self.steps.iter().any(|step| is_it(step) && step.isolation == Some(Isolation::Worktree))
     }
 
     /// How many of them get a work tree of their own.
@@ -312,82 +373,4 @@ pub fn could_start_earlier(workflow: &Workflow) -> Vec<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::runner::language::tests::loaded;
-    use std::fmt::Write;
-
-    #[test]
-    fn who_writes_alone_works_here_and_who_does_not_gets_a_tree() {
-        let text = "
-[[step]]
-id = 'a'
-prompt = 'x'
-scope = ['a']
-[[step]]
-id = 'b'
-prompt = 'x'
-scope = ['b']
-[[step]]
-id = 'c'
-needs = ['a']
-prompt = 'x'
-scope = ['c']
-[[step]]
-id = 'd'
-prompt = 'x'
-scope = ['d']
-isolate = 'worktree'
-[[step]]
-id = 'e'
-for_each = [1, 2]
-prompt = 'x'
-scope = ['{{ item }}']
-[[step]]
-id = 'f'
-prompt = 'x'
-scope = ['f']
-";
-        let plan = plan(&loaded(text)).expect("a plan");
-        let trees: Vec<_> =
-            plan.steps.iter().map(|step| (&step.place[..], step.isolation == Some(Isolation::Worktree))).collect();
-        assert_eq!(trees, [("a", false), ("b", true), ("c", true), ("d", true), ("e", true), ("f", false)]);
-        assert_eq!(plan.steps[3].needs, ["b", "c"]);
-        assert_eq!(plan.to_string().lines().next(), Some("flow: 6 steps, at most 8 at once, 4 worktrees"));
-    }
-
-    #[test]
-    fn two_that_may_run_together_do_not_save_one_file() {
-        let saves = |second: &str| {
-            let text =
-                format!("[[step]]\nid = 'a'\nrun = 'x'\nsave = 'out.md'\n[[step]]\nid = 'b'\nrun = 'x'\n{second}\n");
-            plan(&loaded(&text)).map(drop).map_err(|error| error.to_string())
-        };
-        assert_eq!(saves("save = 'out.md'"), Ok(()));
-        assert_eq!(
-            saves("save = 'out.md'\nneeds = []"),
-            Err("flow: line 5: a and b may run together, and both save out.md".into())
-        );
-        assert_eq!(saves("save = 'other.md'\nneeds = []"), Ok(()));
-        assert_eq!(
-            saves("save = 'other.md'\nfor_each = [1]"),
-            Err("flow: line 5: all items of b would be saved to other.md".into())
-        );
-        assert_eq!(saves("save = '{{ item }}.md'\nfor_each = [1]"), Ok(()));
-    }
-
-    #[test]
-    fn a_thousand_steps_are_planned() {
-        let mut text = String::new();
-        for step in 0..1000 {
-            let _ =
-                writeln!(text, "[[step]]\nid = 's{step}'\nprompt = 'Do {{{{ run.id }}}}'\nscope = ['src/{step}/**']");
-            if step > 0 {
-                let _ = writeln!(text, "stdin = '{{{{ steps.s{}.out }}}}'", step - 1);
-            }
-        }
-        let plan = plan(&loaded(&text)).expect("a plan");
-        assert_eq!((plan.len(), plan.worktrees()), (1000, 0));
-        assert_eq!(plan.steps[999].needs, ["s998"]);
-    }
-}
+mod tests;

@@ -32,6 +32,12 @@ const SOON: Duration = Duration::from_millis(100);
 #[error("the run can't be recorded: {0}")]
 pub struct Unrecorded(pub String);
 
+impl From<Unrecorded> for Error {
+    fn from(error: Unrecorded) -> Self {
+        Error::Failed(error.to_string())
+    }
+}
+
 /// Writes a run down.
 #[derive(Clone)]
 pub struct Recorder {

@@ -11,6 +11,7 @@ mod keep;
 mod place;
 mod recover;
 mod send;
+mod whole;
 
 use super::{
     recorder::{Recorder, Unrecorded, When},
@@ -29,6 +30,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+pub use whole::Whole;
 
 /// How often somebody who waits looks whether it is over.
 const ASK: Duration = Duration::from_millis(20);
@@ -50,6 +52,8 @@ pub struct Site {
     pub interrupts: Arc<Interrupts>,
     /// Workers whose work is done and who keep what they changed until the run ends.
     pub keepers: Arc<Mutex<Vec<InstanceId>>>,
+    /// What the run holds as a whole, where its workflow says so.
+    pub whole: Option<Arc<Whole>>,
 }
 
 impl Site {
@@ -63,8 +67,12 @@ impl Site {
     /// # Errors
     /// When the store can't be written.
     pub fn dismiss_keepers(&self, session: &Session) -> Result<(), Error> {
-        let keepers = self.keepers.lock().map(|mut keepers| std::mem::take(&mut *keepers)).unwrap_or_default();
-        keepers.iter().try_for_each(|keeper| session.dismiss(keeper))
+        let Ok(mut keepers) = self.keepers.lock() else { return Ok(()) };
+        while let Some(keeper) = keepers.last() {
+            session.dismiss(keeper)?;
+            keepers.pop();
+        }
+        Ok(())
     }
 }
 

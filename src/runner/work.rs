@@ -6,6 +6,7 @@ use crate::{
         path::RepoPath,
     },
     model::run::{Attempt, Failure, ReviewVerdict, StepStatus, Usage},
+    ops::workflow::Roster,
 };
 use serde_json::Value;
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -253,6 +254,21 @@ impl std::fmt::Debug for Contract {
 impl Default for Retry {
     fn default() -> Self {
         Retry { max: 0, delay: Duration::ZERO, backoff: 1.0, split: false }
+    }
+}
+
+impl Who {
+    /// Who is meant by a word: `codex/implementer`, `codex`, `implementer`, `caller`. Of a tool and an agent of the same name
+    /// it is the tool, and of neither that is in `roster`, too.
+    pub fn named(word: &str, roster: &Roster) -> Who {
+        let has = |known: &[String]| known.iter().any(|one| one == word);
+        let (tool, persona) = match word.split_once('/') {
+            _ if word == CALLER => return Who::Caller,
+            Some((tool, persona)) => (Some(tool), Some(persona)),
+            None if has(&roster.agents) && !has(&roster.tools) => (None, Some(word)),
+            None => (Some(word), None),
+        };
+        Who::Agent { tool: tool.map(str::to_owned), persona: persona.map(str::to_owned) }
     }
 }
 

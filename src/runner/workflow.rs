@@ -11,14 +11,15 @@ use super::{
     dispatch::{self, Answer, Ended, Event, Given, Recorded, Stop},
     journal::{self, RunJournal},
     language::{Engine, Library, LoadError, engine::value_of, inputs, load, workflow::Workflow},
+    ledger,
     library::{Seen, Workflows},
     plan::{Plan, PlanError, plan},
     recorder::{Book, Recorder},
-    step::Site,
+    step::{Site, Whole},
 };
 use crate::{
     base::id::{RunId, StepPath},
-    model::run::{Run, RunStatus, Step},
+    model::run::{Failure, FailureKind, Run, RunStatus, Stage, Step},
     ops::{
         Error, Session,
         run::{Beginning, ShownRun},
@@ -35,10 +36,7 @@ use std::{
     thread,
     time::Duration,
 };
-use texts::{Remembering, Texts};
-
-/// Where what was asked for is kept.
-const SPEC: &str = "workflow.json";
+use texts::{Kept, Remembering, SPEC, Texts, keep_updated, kept};
 
 /// How often it is looked whether somebody wants to stop.
 const ASK: Duration = Duration::from_millis(20);
@@ -58,13 +56,6 @@ pub struct Order {
     pub consents: bool,
 }
 
-/// What is kept of an order, with all texts that it was made of.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    order: Order,
-    texts: Texts,
-}
-
 /// What is to be done otherwise than before, of a run that goes on.
 #[derive(Debug, Clone, Default)]
 pub struct Resumption {
@@ -74,6 +65,14 @@ pub struct Resumption {
     pub rerun: Option<StepPath>,
     /// Whether nothing more is done, and what was done is undone.
     pub cancel: bool,
+}
+
+/// How a run is driven.
+#[derive(Default)]
+struct How {
+    resumption: Resumption,
+    /// Whether results are kept only where their step is still the same.
+    is_updated: bool,
 }
 
 /// A run that has ended, or waits.
@@ -159,7 +158,7 @@ pub fn start(
     tell: &mut dyn FnMut(&Event),
 ) -> Result<Finished, WorkflowError> {
     let beginning = beginning(session, ready, &order)?;
-    drive(session, ready, order, Book::New(beginning), &Resumption::default(), driving, ask, began, tell)
+    drive(session, ready, order, Book::New(beginning), &How::default(), driving, ask, began, tell)
 }
 
 /// Begins a run that a process of its own goes on with, in the background.
@@ -173,10 +172,12 @@ pub fn begin_detached(
     driving: &Driving,
 ) -> Result<RunId, WorkflowError> {
     let beginning = beginning(session, ready, &order)?;
-    let (recorder, recording, run, _) =
+    let (first, recording, run, _) =
         Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
+    // The recording ends with the last recorder, and so has to be let go of after it, whatever happens.
+    let recorder = first;
     let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
-    recorder.change(waits, "to be gone on with").map_err(|error| Error::Busy(error.to_string()))?;
+    recorder.change(waits, "to be gone on with").map_err(Error::from)?;
     drop(recorder);
     drop(recording);
     session.resume_in_background(&run.id)?;
@@ -184,8 +185,8 @@ pub fn begin_detached(
 }
 
 fn beginning(session: &Session, ready: &Ready, order: &Order) -> Result<Beginning, Error> {
-    let kept = Kept { order: order.clone(), texts: ready.texts.clone() };
-    let spec = serde_json::to_vec(&kept).map_err(|error| Error::Busy(error.to_string()))?;
+    let kept = Kept { order: order.clone(), texts: ready.texts.clone(), is_updated: false };
+    let spec = serde_json::to_vec(&kept).map_err(|error| Error::Failed(error.to_string()))?;
     Ok(Beginning {
         workflow: order.name.clone(),
         title: match &order.event {
@@ -213,21 +214,22 @@ pub fn resume(
     began: &dyn Fn(&Run),
     tell: &mut dyn FnMut(&Event),
 ) -> Result<Finished, WorkflowError> {
-    let Kept { order, texts } = kept(session, id)?;
+    let Kept { order, texts, is_updated } = kept(session, id)?;
     let ready = match how.updated {
         true => ready(&order.name, library, session)?,
         false => ready(&order.name, &texts, session)?,
     };
-    drive(session, &ready, order, Book::Known(id.clone()), how, driving, ask, began, tell)
+    let how = How { resumption: how.clone(), is_updated: is_updated || how.updated };
+    drive(session, &ready, order, Book::Known(id.clone()), &how, driving, ask, began, tell)
 }
 
-/// What a run was asked for.
-fn kept(session: &Session, id: &RunId) -> Result<Kept, Error> {
-    let found = session.kept_of_run(id, &format!("spec/{SPEC}"))?;
-    found.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| Error::NotFound {
-        message: format!("what {id} was asked for is not in this clone"),
-        hint: Some("resume it in the clone where it began".into()),
-    })
+/// The steps of a run, with those that have not begun as far as it is known here what was asked for.
+pub fn with_pending(session: &Session, shown: &ShownRun) -> Vec<Step> {
+    let plan = kept(session, &shown.run.id).ok().and_then(|Kept { order, texts, .. }| {
+        let ready = ready(&order.name, &texts, session).ok()?;
+        Some(ready.plan)
+    });
+    plan.map_or_else(|| shown.steps.clone(), |plan| ledger::with_pending(&shown.steps, &plan))
 }
 
 #[expect(clippy::too_many_arguments, reason = "what a run needs from outside, each of its own kind")]
@@ -236,7 +238,7 @@ fn drive(
     ready: &Ready,
     order: Order,
     book: Book,
-    how: &Resumption,
+    how: &How,
     driving: &Driving,
     ask: Box<Ask>,
     began: &dyn Fn(&Run),
@@ -245,12 +247,26 @@ fn drive(
     let watched = Interrupts::watch();
     let interrupts = Arc::new(watched.map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?);
     let root = session.root()?;
-    let (recorder, recording, run, steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
+    let is_new = matches!(book, Book::New(_));
+    let (first, recording, run, steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
+    // As above: it is let go of before the recording.
+    let recorder = first;
     let id = run.id.clone();
+    let names = value_of(&serde_json::json!({ "inputs": order.inputs }));
+    let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
+    let whole = match hold(session, &id, &cap) {
+        Ok(whole) => whole,
+        Err(error) => return Err(refused(&recorder, is_new, error).into()),
+    };
     began(&run);
-    let recorded = known(session, &id, &steps, how)?;
-    if how.rerun.is_some() {
-        journal::forget(&recorder, &steps, &recorded).map_err(|error| Error::Busy(error.to_string()))?;
+    let mut steps = steps;
+    let mut recorded = known(session, &id, &steps, &how.resumption)?;
+    begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
+    if how.resumption.updated {
+        keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
+    }
+    if how.resumption.rerun.is_some() {
+        journal::forget(&recorder, &steps, &recorded).map_err(Error::from)?;
     }
     let site = Site {
         root,
@@ -260,12 +276,10 @@ fn drive(
         patience: driving.patience,
         interrupts: Arc::clone(&interrupts),
         keepers: Arc::default(),
+        whole,
     };
     let mut journal = RunJournal::new(recorder, &steps);
-    let writes = ready.plan.steps.iter().any(|step| !step.scope.is_empty());
-    let names = value_of(&serde_json::json!({ "inputs": order.inputs }));
-    let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
-    let crew = Crew::at(site, session, steps, &recorded, writes, ask)?.within(cap);
+    let crew = Crew::at(site, session, steps, &recorded, ready.plan.has_effects, ask)?.within(cap);
     let given = Given {
         id: id.clone(),
         dir: folder_of(session, &id),
@@ -275,17 +289,63 @@ fn drive(
         isolation: ready.plan.isolation.clone(),
         max_parallel: order.max_parallel,
         recorded,
-        is_updated: how.updated,
-        is_cancelled: how.cancel,
+        is_updated: how.is_updated,
+        is_cancelled: how.resumption.cancel,
     };
     let stop = Stop::default();
-    let ended =
-        stopping(&interrupts, &stop, || dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, tell));
-    let dismissed = crew.site().dismiss_keepers(session);
+    let file = session.ledger_file()?;
+    let mut follow = |event: &Event| {
+        tell(event);
+        if let (Some(file), Event::Step { .. } | Event::Run { .. }) = (&file, event) {
+            ledger::keep(session, file, &id, &ready.plan);
+        }
+    };
+    let ended = stopping(&interrupts, &stop, || {
+        dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, &mut follow)
+    });
+    crew.end_parts();
+    let mut dismissed = crew.site().dismiss_keepers(session);
+    if ended.status.is_final() && crew.site().whole.is_some() {
+        dismissed = dismissed.and(session.release_run(&id));
+    }
     drop((crew, journal));
     drop(recording);
     dismissed?;
     Ok(Finished { run: session.shown_run(&id)?, ended })
+}
+
+/// Has the run hold what its workflow may write, where that says so.
+fn hold(session: &Session, id: &RunId, cap: &[String]) -> Result<Option<Arc<Whole>>, Error> {
+    if cap.is_empty() {
+        return Ok(None);
+    }
+    let holder = session.hold_for_run(id, &session.scopes(cap)?)?;
+    Ok(Some(Arc::new(Whole::of(holder))))
+}
+
+/// Writes down that a run can't begin, or not go on now.
+fn refused(recorder: &Recorder, is_new: bool, error: Error) -> Error {
+    let ended = is_new.then(crate::ops::now);
+    let status = if is_new { RunStatus::Failed } else { RunStatus::Interrupted };
+    let change = move |run: &mut Run| (run.status, run.ended) = (status, ended);
+    let _ = recorder.change(change, format!("its scope can't be claimed: {error}"));
+    error
+}
+
+/// What was done on a copy that did not come back has gone with it, and is done anew.
+fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
+    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_apart(path)).cloned().collect();
+    for block in blocks {
+        recorded.forget_inside(&block);
+        let inside = |step: &&mut Step| {
+            step.path.as_str().strip_prefix(block.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        for last in steps.iter_mut().filter(inside).filter_map(|step| step.attempts.last_mut()) {
+            last.stage = Stage::Settled;
+            let text = "its copy was gone before it came back".to_owned();
+            last.failure.get_or_insert(Failure { kind: FailureKind::Lost, text });
+        }
+    }
 }
 
 /// What is known of a run, but for what is to be done again.
@@ -327,18 +387,12 @@ pub fn answer(
     answer: &Answer,
     acting_as: Option<String>,
 ) -> Result<(), Error> {
-    let shown = session.shown_run(id)?;
-    if !matches!(shown.run.status, RunStatus::Waiting | RunStatus::Interrupted | RunStatus::Lost) {
-        return Err(Error::Usage {
-            message: format!("{id} waits for no answer: it is {}", shown.run.status),
-            hint: Some("`git aio run show` tells how it stands".into()),
-        });
-    }
-    let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
-    let busy = |error: super::recorder::Unrecorded| Error::Busy(error.to_string());
-    journal::answer(&recorder, path, answer).map_err(busy)?;
+    session.run_to_answer(id, &[RunStatus::Waiting, RunStatus::Interrupted, RunStatus::Lost])?;
+    let (first, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
+    let recorder = first;
+    journal::answer(&recorder, path, answer)?;
     let waits = |run: &mut Run| run.status = RunStatus::Waiting;
-    recorder.change(waits, format!("{path}: answered")).map_err(busy)?;
+    recorder.change(waits, format!("{path}: answered"))?;
     drop(recorder);
     drop(recording);
     Ok(())

@@ -9,6 +9,7 @@
 //! ended/<instance-id>/<claim-id>.json
 //! notes/<yyyy-mm>/<note-id>.json
 //! handoffs/<handoff-id>.json
+//! tasks/<task-id>.json
 //! quarantine/<path, / as %2F>         what a repair set aside
 //! ```
 //! A component of a user's path carries the prefix `=`, so that no name of a user's file becomes a name that git
@@ -16,7 +17,7 @@
 
 use crate::{
     base::{
-        id::{ClaimId, HandoffId, InstanceId, NoteId},
+        id::{ClaimId, HandoffId, InstanceId, NoteId, TaskId},
         world::Time,
     },
     model::scope::{Place, Scope},
@@ -31,8 +32,15 @@ pub const RUNS: &str = "refs/aio/runs/";
 /// The same, of what stays in the clone: prompts, outputs, and what the work tree was like.
 pub const PRIVATE_RUNS: &str = "refs/aio-local/runs/";
 
-/// The format we write, and the newest we understand.
-pub const FORMAT: u64 = 1;
+/// The newest format that we understand.
+pub const FORMAT: u64 = 2;
+
+/// The format that a store begins with: as long as nothing newer is in it, older programs may write it too.
+pub const FIRST_FORMAT: u64 = 1;
+
+/// The format that has tasks. Who doesn't know them could neither do their operations again nor cut the history after
+/// one, so that from the first task on only readers may be older.
+pub const FORMAT_WITH_TASKS: u64 = 2;
 
 /// Largest record, in bytes.
 pub const MAX_RECORD: usize = 64 * 1024;
@@ -89,6 +97,15 @@ pub(super) fn note(id: &NoteId, at: Time) -> TreePath {
 
 pub(super) fn handoff(id: &HandoffId) -> TreePath {
     path(["handoffs", &json(id.as_str())])
+}
+
+pub(super) fn task(id: &TaskId) -> TreePath {
+    path(["tasks", &json(id.as_str())])
+}
+
+/// The folder of the index where claims on tasks are filed.
+pub(super) fn index_of_tasks() -> TreePath {
+    path(["paths", ":tasks"])
 }
 
 /// The folder of the index.

@@ -8,11 +8,14 @@ use super::{
     Damage, Snapshot,
     error::StoreError,
     layout,
-    wire::{self, Wire, WireClaim, WireHandoff, WireInstance, WireNote},
+    wire::{self, Wire, WireClaim, WireHandoff, WireInstance, WireNote, WireTask},
 };
 use crate::{
-    base::{id::HandoffId, world::Time},
-    model::{claim::Claim, handoff::Handoff, instance::Instance, note::Note},
+    base::{
+        id::{HandoffId, TaskId},
+        world::Time,
+    },
+    model::{claim::Claim, handoff::Handoff, instance::Instance, note::Note, task::Task},
 };
 use gix::{ObjectId, objs::tree::EntryKind};
 use std::collections::BTreeMap;
@@ -44,6 +47,14 @@ struct Kept<M> {
     made: fn(&M) -> Time,
     /// Whether the folders below have names in the order of time.
     by_time: bool,
+    /// By what its file has to be named, where whatever else it says would be believed.
+    name: Option<fn(&M) -> &str>,
+}
+
+impl<M> Kept<M> {
+    fn is_named(&self, record: &M, file: &[u8]) -> bool {
+        self.name.is_none_or(|name| file.strip_suffix(b".json") == Some(name(record).as_bytes()))
+    }
 }
 
 impl Snapshot<'_> {
@@ -52,7 +63,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// When a tree can't be read.
     pub fn claims(&self, extent: Extent, wanted: impl FnMut(&Claim) -> bool) -> Result<Listing<Claim>, StoreError> {
-        let kept = Kept { folder: "claims", made: |claim: &Claim| claim.since, by_time: false };
+        let kept = Kept { folder: "claims", made: |claim: &Claim| claim.since, by_time: false, name: None };
         self.list::<Claim, WireClaim>(&kept, extent, wanted)
     }
 
@@ -62,7 +73,7 @@ impl Snapshot<'_> {
         extent: Extent,
         wanted: impl FnMut(&Instance) -> bool,
     ) -> Result<Listing<Instance>, StoreError> {
-        let kept = Kept { folder: "instances", made: |instance: &Instance| instance.since, by_time: false };
+        let kept = Kept { folder: "instances", made: |instance: &Instance| instance.since, by_time: false, name: None };
         self.list::<Instance, WireInstance>(&kept, extent, wanted)
     }
 
@@ -72,14 +83,21 @@ impl Snapshot<'_> {
         extent: Extent,
         wanted: impl FnMut(&Handoff) -> bool,
     ) -> Result<Listing<Handoff>, StoreError> {
-        let kept = Kept { folder: "handoffs", made: |handoff: &Handoff| handoff.at, by_time: false };
+        let kept = Kept { folder: "handoffs", made: |handoff: &Handoff| handoff.at, by_time: false, name: None };
         self.list::<Handoff, WireHandoff>(&kept, extent, wanted)
     }
 
     /// The notes that are `wanted`. Errors as for [`claims`](Self::claims).
     pub fn notes(&self, extent: Extent, wanted: impl FnMut(&Note) -> bool) -> Result<Listing<Note>, StoreError> {
-        let kept = Kept { folder: "notes", made: |note: &Note| note.at, by_time: true };
+        let kept = Kept { folder: "notes", made: |note: &Note| note.at, by_time: true, name: None };
         self.list::<Note, WireNote>(&kept, extent, wanted)
+    }
+
+    /// The tasks that are `wanted`. Errors as for [`claims`](Self::claims).
+    pub fn tasks(&self, extent: Extent, wanted: impl FnMut(&Task) -> bool) -> Result<Listing<Task>, StoreError> {
+        let kept =
+            Kept { folder: "tasks", made: |task: &Task| task.at, by_time: false, name: Some(|task| task.id.as_str()) };
+        self.list::<Task, WireTask>(&kept, extent, wanted)
     }
 
     /// Ids of handoffs whose digits begin with `digits`.
@@ -90,6 +108,16 @@ impl Snapshot<'_> {
         let Some(tree) = self.tree_at(&[b"handoffs".to_vec()])? else { return Ok(Vec::new()) };
         let ids = self.entries(tree)?.into_iter().filter_map(|entry| layout::id_of::<HandoffId>(&entry.name));
         Ok(ids.filter(|id| id.digits().starts_with(digits)).collect())
+    }
+
+    /// Ids of tasks that begin with `prefix`.
+    ///
+    /// # Errors
+    /// When a tree can't be read.
+    pub fn tasks_by_prefix(&self, prefix: &str) -> Result<Vec<TaskId>, StoreError> {
+        let Some(tree) = self.tree_at(&[b"tasks".to_vec()])? else { return Ok(Vec::new()) };
+        let ids = self.entries(tree)?.into_iter().filter_map(|entry| layout::id_of::<TaskId>(&entry.name));
+        Ok(ids.filter(|id| id.as_str().starts_with(prefix)).collect())
     }
 
     fn list<M, W: Wire<M>>(
@@ -114,6 +142,10 @@ impl Snapshot<'_> {
                 }
                 let read = self.blob(&path, &entry);
                 match read.and_then(|bytes| Ok((wire::parse::<M, W>(&path, &bytes)?, bytes.len()))) {
+                    Ok((record, _)) if !kept.is_named(&record, &entry.name) => {
+                        let reason = "not where a record of this name belongs".into();
+                        listing.damaged.push(Damage { path, reason });
+                    }
                     Ok((record, length)) if wanted(&record) => {
                         found.insert(((kept.made)(&record), path), (record, length));
                         size += length;

@@ -11,7 +11,7 @@ use crate::{
     model::{
         apply::Applied,
         claim::{Claim, Mode},
-        op::{Action, Loss, Op, Want},
+        op::{Action, Loss, Op, Right, Want},
     },
 };
 use chrono::SecondsFormat;
@@ -223,6 +223,9 @@ pub(super) fn subject(op: &Op, applied: &Applied) -> String {
         Action::Note(note) => format!("{}: {}", note.category.as_str(), note.text),
         Action::Handoff { handoff, .. } => format!("{}: {}", handoff.id, handoff.document.title),
         Action::Settle { handoff, .. } => handoff.to_string(),
+        Action::NewTask(task) => format!("{}: {}", task.id, task.title),
+        Action::FinishTask { task, right: Right::Force(_), .. } => format!("{task}, by force"),
+        Action::FinishTask { task, .. } => task.to_string(),
         Action::Bypass { fence, count, .. } => format!("{fence} with {count} paths"),
         Action::Repair { summary } => summary.join("; "),
         Action::Compact { .. } => "the history before this".into(),

@@ -90,14 +90,6 @@ impl RefStorage for FileRefs<'_> {
         self.move_locked(lock, name, expected, new, message)
     }
 
-    fn names(&self, folder: &str) -> Result<Vec<String>, RefError> {
-        let failed = |reason: String| RefError::Failed { name: folder.into(), verb: "read", reason };
-        let platform = self.repository.gix.references().map_err(|error| failed(error.to_string()))?;
-        let found = platform.prefixed(folder).map_err(|error| failed(error.to_string()))?;
-        // A lock, or what a killed writer left, is no ref.
-        Ok(found.filter_map(|found| Some(found.ok()?.name().as_bstr().to_string())).collect())
-    }
-
     fn listed(&self, folders: &[&str]) -> Result<BTreeMap<String, Oid>, RefError> {
         let mut listed = BTreeMap::new();
         for folder in folders {
@@ -108,6 +100,7 @@ impl RefStorage for FileRefs<'_> {
                 let oid = found.target().try_id()?.to_string().parse().ok()?;
                 Some((found.name().as_bstr().to_string(), oid))
             };
+            // A lock, or what a killed writer left, is no ref.
             listed.extend(found.filter_map(|found| pair(found.ok()?)));
         }
         Ok(listed)

@@ -10,11 +10,11 @@ use super::{
     error::StoreError,
     layout::{self, TreePath},
     log::{OurCommit, Trailers},
-    wire::{self, Meta, Wire, WireClaim, WireHandoff, WireInstance},
+    wire::{self, Meta, Wire, WireClaim, WireHandoff, WireInstance, WireTask},
 };
 use crate::{
     base::{
-        id::{ClaimId, HandoffId, InstanceId},
+        id::{ClaimId, HandoffId, InstanceId, TaskId},
         oid::Oid,
         path::RepoPath,
         refs::RefStorage,
@@ -24,6 +24,7 @@ use crate::{
         handoff::Handoff,
         instance::Instance,
         scope::Scope,
+        task::Task,
         view::View,
     },
 };
@@ -175,6 +176,19 @@ impl Snapshot<'_> {
     /// When the tree can't be read.
     pub fn has_claims(&self) -> Result<bool, StoreError> {
         Ok(self.tree_at(&[b"claims".to_vec()])?.is_some())
+    }
+
+    /// All claims on tasks.
+    ///
+    /// # Errors
+    /// When an entry of the index can't be trusted.
+    pub fn claims_on_tasks(&self) -> Result<Vec<Claim>, StoreError> {
+        let (folder, mut found) = (layout::index_of_tasks(), Vec::new());
+        let Some(root) = self.index_root()? else { return Ok(found) };
+        if let Some(tree) = self.index_in(root, &folder[1])? {
+            self.filed_below(&folder, tree, &mut found)?;
+        }
+        Ok(found)
     }
 }
 
@@ -443,5 +457,15 @@ impl View for Snapshot<'_> {
 
     fn handoff(&self, id: &HandoffId) -> Result<Option<Handoff>, StoreError> {
         self.record::<Handoff, WireHandoff>(&layout::handoff(id))
+    }
+
+    fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
+        let task = self.record::<Task, WireTask>(&layout::task(id))?;
+        match task {
+            Some(task) if task.id != *id => {
+                Err(StoreError::damaged(layout::display(&layout::task(id)), "not where a record of this name belongs"))
+            }
+            task => Ok(task),
+        }
     }
 }

@@ -123,6 +123,16 @@ impl Repository {
         Ok(Coverage { covered, tracked })
     }
 
+    /// Whether the index has a path that is such a one.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn has_staged(&self, is_such: impl Fn(&RepoPath) -> bool) -> Result<bool, StoreError> {
+        let index = self.index_at(None)?;
+        let paths = index.entries().iter().filter_map(|entry| RepoPath::from_bytes(entry.path(&index)).ok());
+        Ok(paths.into_iter().any(|path| is_such(&path)))
+    }
+
     /// The index, without adding its checksum up: git does not do that either before it commits.
     pub(super) fn index_at(&self, index: Option<&Path>) -> Result<gix::index::File, StoreError> {
         let path = index.filter(|path| path.exists()).map_or_else(|| self.gix.index_path(), Path::to_owned);

@@ -6,7 +6,7 @@ use super::{
     error::StoreError,
     layout::{self, TreePath},
     snapshot::Entry,
-    wire::{self, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote},
+    wire::{self, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote, WireTask},
 };
 use crate::{
     base::id::{HandoffId, InstanceId},
@@ -16,6 +16,7 @@ use crate::{
         handoff::Handoff,
         instance::Instance,
         note::Note,
+        task::Task,
         view::View,
     },
 };
@@ -65,6 +66,7 @@ impl Snapshot<'_> {
         self.records::<Note, WireNote>("notes", 2, &mut survey, |n, _| Some(layout::note(&n.id, n.at)))?;
         let handoffs =
             self.records::<Handoff, WireHandoff>("handoffs", 1, &mut survey, |h, _| Some(layout::handoff(&h.id)))?;
+        self.records::<Task, WireTask>("tasks", 1, &mut survey, |t, _| Some(layout::task(&t.id)))?;
         self.records::<Ended, WireEnded>("ended", 2, &mut survey, |ended, at| {
             let of: InstanceId = std::str::from_utf8(&at[1]).ok()?.parse().ok()?;
             Some(layout::ended(&of, &ended.claim.id))

@@ -10,7 +10,7 @@ use super::{
     layout,
     log::message,
     objects::Batch,
-    wire::{self, Meta, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote},
+    wire::{self, Meta, Wire, WireClaim, WireEnded, WireHandoff, WireInstance, WireNote, WireTask},
 };
 use crate::{
     base::{
@@ -138,7 +138,7 @@ impl<'s, 'r> Transaction<'s, 'r> {
         Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, GivenOut::default())
     }
 
-    /// Prepares the beginning of a new epoch with the state of `snapshot`: where `keeps_history` is false, all before
+    /// Prepares the beginning of a new epoch with the state of `snapshot`, but for what is `let_go` of with it: where `keeps_history` is false, all before
     /// it is let go of. Its numbers are above those that were `given_out`, so that no token is given twice.
     ///
     /// # Errors
@@ -148,11 +148,13 @@ impl<'s, 'r> Transaction<'s, 'r> {
         op: &Op,
         keeps_history: bool,
         given_out: GivenOut,
+        let_go: &[Change],
     ) -> Result<Self, StoreError> {
         snapshot.check_writable()?;
         let mut batch = Batch::new(snapshot.repository);
         let epoch = given_out.next_epoch(snapshot);
         let mut edit = Edit::new(snapshot, &mut batch)?;
+        let_go.iter().try_for_each(|change| edit.change(change))?;
         edit.put(&layout::meta(), &Meta { epoch, ..snapshot.meta.clone() })?;
         let tree = edit.finish()?;
         let descent = if keeps_history { Descent::Renewed } else { Descent::Cut };
@@ -358,6 +360,13 @@ impl<'e, 's: 'e, 'r, 'b> Edit<'e, 's, 'r, 'b> {
             Change::PutHandoff(handoff) => {
                 self.put(&layout::handoff(&handoff.id), &WireHandoff::from_model(handoff))?;
             }
+            Change::PutTask(task) => {
+                if self.snapshot.meta.min_writer < layout::FORMAT_WITH_TASKS {
+                    self.put(&layout::meta(), &self.snapshot.meta.clone().raised_to(layout::FORMAT_WITH_TASKS))?;
+                }
+                self.put(&layout::task(&task.id), &WireTask::from_model(task))?;
+            }
+            Change::DropTask(id) => self.drop(&layout::task(id))?,
         }
         Ok(())
     }

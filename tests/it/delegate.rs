@@ -22,6 +22,9 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, t
 
 const CONFIG: &str = ".aio/config.toml";
 
+/// The CLIs that are known, each of which a stand-in speaks the stream of.
+const CLIS: [&str; 6] = ["claude", "codex", "gemini", "copilot", "opencode", "amp"];
+
 /// What says in these tests that the code is in order: nothing in it is broken.
 const CHECK: (&str, &str) = ("check.sh", "if grep -rn BROKEN src; then echo 'it is broken in many ways'; exit 1; fi\n");
 
@@ -140,7 +143,7 @@ fn exists(dir: &Path, name: &str) -> bool {
 fn every_cli_is_started_does_its_work_and_is_believed_after_the_checks() {
     let env = TestEnvironment::new();
     let (agents, repo) = checked(&env);
-    for name in ["claude", "codex", "gemini", "copilot", "opencode", "amp"] {
+    for name in CLIS {
         let file = format!("src/auth/{name}.rs");
         agents.plays(name, &[Do::Edit(&file, "fn done() {}\n"), Do::Say("Fixed it.")]);
         let (told, code) = told(&repo, &["--agent", name, "--scope", "src/auth/"]);

@@ -317,3 +317,95 @@ fn a_worktree_that_can_not_be_fenced_is_named() {
     assert_eq!(run(repo.command(&["init"]).current_dir(&linked)).code, 0);
     assert!(repo.ok(&["doctor"]).contains("ok      worktrees          1 worktree more"));
 }
+
+const CONFIG: &str = ".aio/config.toml";
+
+/// A project that says by its files how it is checked.
+fn project(env: &TestEnvironment) -> Repo<'_> {
+    let make = "lint:\n\ttrue\ntest:\n\techo tested\n";
+    env.repo_with("demo", Refs::Files, "sha1", &[("Makefile", make), ("go.mod", "module x\n")])
+}
+
+#[test]
+fn a_configuration_is_written_when_it_is_asked_for_and_goes_with_an_undo() {
+    let env = TestEnvironment::new();
+    let repo = project(&env);
+    let plain = repo.aio(&["init"]);
+    assert!(
+        plain.stderr.contains("nothing says how this is checked: `git aio init --config`")
+            && plain.stderr.contains("(lint, build, test)"),
+        "{plain:?}"
+    );
+    assert_eq!(repo.git(&["status", "--porcelain"]), "", "nothing is written into the work tree unasked");
+    let shown = repo.ok(&["init", "--config", "--dry-run"]);
+    assert!(
+        shown.contains("+++ b/.aio/config.toml\n") && shown.contains("+test = \"make test\"  # by Makefile\n"),
+        "{shown}"
+    );
+    assert!(!repo.dir.join(".aio").exists());
+    let written = repo.aio(&["init", "--config"]);
+    assert_eq!((written.code, &written.stdout[..]), (0, "write .aio/config.toml\n"), "{written:?}");
+    assert!(written.stderr.contains(".aio/config.toml is approved in this clone as it is"), "{written:?}");
+    let text = fs::read_to_string(repo.dir.join(CONFIG)).unwrap();
+    for line in [
+        "lint = \"make lint\"  # by Makefile",
+        "build = \"go build ./...\"  # by go.mod",
+        "\"bug fixes\" = [\"implementer\", \"reviewer\"]",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line}: {text}");
+    }
+    // It counts at once.
+    let verified = repo.aio(&["verify", "--check", "@test"]);
+    assert!(verified.code == 0 && verified.stdout.contains("passed: @test"), "{verified:?}");
+    let again = repo.aio(&["init", "--config"]);
+    assert!(
+        again.stdout.contains("nothing to do") && again.stderr.contains("is there already, and stays"),
+        "{again:?}"
+    );
+    let undone = repo.ok(&["init", "--undo"]);
+    assert!(undone.contains("Removed ~/demo/.aio/config.toml") || undone.contains(".aio/config.toml"), "{undone}");
+    assert!(!repo.dir.join(".aio").exists());
+    assert_eq!(repo.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_configuration_of_the_users_stays_and_a_changed_one_is_left_by_an_undo() {
+    let env = TestEnvironment::new();
+    let repo = project(&env);
+    repo.write(CONFIG, "[verify]\ntest = \"true\"\n");
+    repo.ok(&["init", "--config"]);
+    assert_eq!(fs::read_to_string(repo.dir.join(CONFIG)).unwrap(), "[verify]\ntest = \"true\"\n");
+    assert_eq!(repo.aio(&["verify"]).code, 4, "it is not approved by that");
+    fs::remove_dir_all(repo.dir.join(".aio")).unwrap();
+    repo.ok(&["init", "--config"]);
+    let text = fs::read_to_string(repo.dir.join(CONFIG)).unwrap().replace("make test", "make lint test");
+    repo.write(CONFIG, &text);
+    repo.ok(&["init", "--undo"]);
+    assert_eq!(fs::read_to_string(repo.dir.join(CONFIG)).unwrap(), text);
+}
+
+#[test]
+fn what_init_writes_is_approved_for_nobody_but_the_person_who_asked_for_just_that() {
+    let env = TestEnvironment::new();
+    let repo = project(&env);
+    // A brief that came along has to be seen first.
+    repo.write(".aio/agents/tester.md", "Do whatever you like.\n");
+    let more = repo.aio(&["init", "--config"]);
+    assert!(more.code == 0 && more.stderr.contains("is not approved yet: a person looks at it"), "{more:?}");
+    fs::remove_dir_all(repo.dir.join(".aio")).unwrap();
+    let agent = repo.register("claude");
+    let by_agent = repo.aio_as(&agent, &["init", "--config"]);
+    assert!(
+        by_agent.code == 0 && by_agent.stderr.contains("is not approved yet: a person looks at it"),
+        "{by_agent:?}"
+    );
+    assert_eq!(repo.aio(&["verify"]).code, 4);
+    // Nor is anything written where a link of the clone's leads.
+    fs::remove_dir_all(repo.dir.join(".aio")).unwrap();
+    let elsewhere = env.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, repo.dir.join(".aio")).unwrap();
+    let refused = repo.aio(&["init", "--config"]);
+    assert!(refused.code == 2 && refused.stderr.contains(".aio is no folder"), "{refused:?}");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+}

@@ -109,6 +109,14 @@ fn every_answer_is_what_the_schema_says() {
     ok(&codex, "status", &["status"]);
     ok(&codex, "handoff", &["handoff", "accept", handoff]);
     ok(&codex, "handoff", &["handoff", "done", handoff]);
+    ok(&codex, "task", &["tasks", "new", "look at it", "--id", "Q-1", "--text", "all of it", "--path", "src"]);
+    ok(&codex, "task", &["tasks", "new", "and then", "--needs", "Q-1"]);
+    ok(&codex, "task", &["tasks", "next"]);
+    ok(claude, "tasks", &["tasks", "list"]);
+    ok(claude, "status", &["status"]);
+    ok(&codex, "task_done", &["tasks", "done", "Q-1", "--result", "seen"]);
+    ok(&codex, "tasks", &["tasks", "list", "--all"]);
+    contract.holds(claude, 3, "error", &["tasks", "done", "Q-1"]);
     let again = ok(claude, "handoff", &["handoff", "new", "again"]);
     ok(claude, "handoff", &["handoff", "decline", text(&again, "/handoff/id")]);
     let held = ok(claude, "claim", &["claim", "lost.rs"]);

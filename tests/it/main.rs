@@ -49,6 +49,7 @@ mod shared;
 mod smoke;
 mod staged;
 mod sync;
+mod tasks;
 mod terminal;
 mod tidy;
 mod together;

@@ -57,7 +57,7 @@ fn every_version_is_spoken() {
         }
         assert!(text(&server, "/instructions").contains("`claim`"), "{server}");
         let listed = client.ask("tools/list", json!({}));
-        assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 10, "{listed}");
+        assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 14, "{listed}");
         let mut claimed = client.ok("claim", json!({ "targets": [version] }));
         let me = text(&claimed, "/claims/0/holder").to_owned();
         assert!(me.starts_with("codex-"), "{claimed}");
@@ -77,17 +77,18 @@ fn every_tool_says_what_it_does_and_takes_and_gives() {
     let hint = |tool: &Value, name: &str| tool["annotations"][name].as_bool().unwrap();
     let named = |name: &str| tools.iter().filter(|tool| hint(tool, name)).map(|tool| text(tool, "/name")).collect();
     let all: Vec<&str> = tools.iter().map(|tool| text(tool, "/name")).collect();
-    let expected = "claim check release status note context handoff_new handoff_list handoff_answer sync";
+    let expected = "claim check release status note context handoff_new handoff_list handoff_answer \
+                    task_list task_new task_next task_done sync";
     assert_eq!(all.join(" "), expected);
     let reading: Vec<&str> = named("readOnlyHint");
-    assert_eq!(reading, ["check", "status", "context", "handoff_list"]);
+    assert_eq!(reading, ["check", "status", "context", "handoff_list", "task_list"]);
     let outside: Vec<&str> = named("openWorldHint");
     assert_eq!(outside, ["sync"]);
     let destructive: Vec<&str> = named("destructiveHint");
     assert_eq!(destructive, [""; 0]);
     for tool in tools {
         let name = text(tool, "/name");
-        assert_eq!(hint(tool, "idempotentHint"), !["note", "handoff_new"].contains(&name), "{name}");
+        assert_eq!(hint(tool, "idempotentHint"), !["note", "handoff_new", "task_new"].contains(&name), "{name}");
         assert_eq!(text(tool, "/title"), text(tool, "/annotations/title"));
         let told = text(tool, "/description");
         assert!(told.ends_with('.') && !told.contains('\n'), "{told}");
@@ -195,6 +196,21 @@ fn each_tool_does_and_answers_what_its_command_does() {
     assert_eq!(holder(&repo, "src/main.rs").as_ref(), Some(&sides.me));
     sides.tool("handoff", "handoff_answer", json!({ "id": theirs, "answer": "done" }));
     assert_eq!(holder(&repo, "src/main.rs"), None);
+
+    let new = json!({ "title": "tidy up", "text": "-", "paths": ["src"], "priority": 1, "id": "T-9" });
+    sides.tool("task", "task_new", new);
+    sides.tool("task", "task_new", json!({ "title": "and then", "needs": ["T-9"] }));
+    let taken = sides.tool("task", "task_next", json!({}));
+    assert_eq!(
+        (text(&taken, "/task/id"), text(&taken, "/task/text"), text(&taken, "/task/paths/0")),
+        ("T-9", "-", "src")
+    );
+    sides.same("tasks", "task_list", json!({ "all": true }), &["tasks", "list", "--all"]);
+    let done =
+        sides.client.ask("tools/call", json!({ "name": "task_done", "arguments": { "id": "T-9", "result": "ok" } }));
+    assert_eq!(done.pointer("/result/structuredContent/task/done/result").unwrap(), "ok", "{done}");
+    let rest = sides.client.ask("tools/call", json!({ "name": "task_list", "arguments": { "ready": true } }));
+    assert_eq!(rest.pointer("/result/structuredContent/tasks/0/title").unwrap(), "and then", "{rest}");
 
     let task = text(&sides.repo.json_as(&sides.me, &["claim", "task", "T-1", "--shared"]), "/claims/0/id").to_owned();
     let released = sides.tool("release", "release", json!({ "ids": [&task[..8]] }));

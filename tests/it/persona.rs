@@ -191,3 +191,41 @@ fn what_a_repository_makes_of_them_counts_once_it_is_approved() {
         odd.stderr.contains(":1:9: there is no agent 'documentor', and no brief for one; did you mean 'documenter'?")
     );
 }
+
+#[test]
+fn a_repository_says_who_does_which_kind_of_task_once_that_is_approved() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let config = |tasks: &str| repo.write(".aio/config.toml", &format!("[tasks]\n{tasks}\n"));
+    let wrong = |tasks: &str| {
+        config(tasks);
+        let ended = repo.aio(&["agent", "suggest", "bug fix"]);
+        assert_eq!(ended.code, 2, "{ended:?}");
+        ended.stderr.lines().next().unwrap().to_owned()
+    };
+    for (tasks, told) in [
+        ("\"bug fixse\" = \"tester\"", "2:1: the selection guide has no task 'bug fixse'; did you mean 'bug fixes'?"),
+        ("\"bug fixes\" = [\"implementor\"]", "2:16: there is no agent 'implementor'; did you mean 'implementer'?"),
+        ("\"bug fixes\" = []", "2:15: bug fixes is empty"),
+        ("\"bug fixes\" = 3", "2:15: bug fixes has to be a list of texts"),
+    ] {
+        assert_eq!(wrong(tasks), format!("error: .aio/config.toml:{told}"), "{tasks}");
+    }
+    fs::create_dir_all(repo.dir.join(".aio/agents")).unwrap();
+    repo.write(".aio/agents/fixer.md", "You fix.\n");
+    repo.write(
+        ".aio/config.toml",
+        "[tasks]\n\"Bug Fixes\" = [\"fixer\", \"tester\"]\ndocumentation = \"analyzer\"\n[agents.fixer]\ntool = \"codex\"\n",
+    );
+    let suggest = |task: &str| repo.aio(&["agent", "suggest", task]);
+    let before = suggest("fix the login bug");
+    assert!(before.stdout.starts_with("implementer: ") && before.stderr.contains("not approved"), "{before:?}");
+    assert!(repo.ok(&["trust", "--yes"]).contains("  Bug Fixes are suggested for the fixer, then the tester\n"));
+    assert_eq!(
+        suggest("fix the login bug").stdout,
+        "fixer: bug fixes; may also use: tester\n  codex: this repository gives it the work of the fixer\n  \
+         claude: business logic is its domain\n"
+    );
+    assert_eq!(suggest("update the readme").stdout, "analyzer: documentation\n  gemini: documentation is its domain\n");
+    assert!(suggest("technical debt").stdout.starts_with("refactorer: technical debt; may also use: reviewer\n"));
+}

@@ -1,14 +1,20 @@
 //! Workflows, carried out by stand-ins that really edit files in a real repository: what is shipped, and what is written in
 //! a repository of one's own.
 
+mod apart;
 mod attempts;
 mod edges;
 mod events;
+mod examples;
 mod patterns;
 mod shipped;
+mod spokes;
 mod stop;
 mod undo;
+mod uses;
+mod watch;
 mod way;
+mod whole;
 
 use crate::{
     env::{Ended, Refs, Repo, TestEnvironment, run},

@@ -213,6 +213,7 @@ fn the_page_shows_a_configuration_that_is_valid() {
   the tool gemini, started 1s apart, 8 at once at most
   the tool local is: python agent.py '{prompt}'
   the work of the documenter goes to gemini, then claude
+  bug fixes are suggested for the implementer, then the reviewer
   the documenter is told what stands in .aio/briefs/documenter.md
 approved, in this clone and as it is now
 "

@@ -73,10 +73,10 @@ fn what_is_shipped_is_shown_with_its_plan_and_both_tables() {
     let repo = env.repo();
     let answer = repo.json_as("", &["workflow", "show", "refine"]);
     let steps: Vec<_> = answer["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["refine", "refine/write", "refine/review"]);
+    assert_eq!(steps, ["refine", "refine/write", "refine/measure", "refine/review"]);
     assert_eq!(answer["steps"][1]["isolation"], "claims");
     let patterns = repo.json_as("", &["workflow", "patterns"]);
-    assert_eq!((patterns["scenarios"].as_array().unwrap().len(), patterns["needs"].as_array().unwrap().len()), (8, 5));
+    assert_eq!((patterns["scenarios"].as_array().unwrap().len(), patterns["needs"].as_array().unwrap().len()), (9, 5));
     let schema: serde_json::Value = serde_json::from_str(&repo.ok(&["workflow", "schema"])).unwrap();
     assert_eq!(schema["properties"]["step"]["type"], "array");
 }

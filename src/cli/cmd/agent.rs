@@ -34,7 +34,7 @@ enum Command {
     },
     /// Say which agent and which tool fit a task
     ///
-    /// The agent is that of the selection guide, which knows bug fixes, new features, security audits, test coverage,
+    /// The agent is that of the selection guide, in which [tasks] of .aio/config.toml replaces rows, and which knows bug fixes, new features, security audits, test coverage,
     /// technical debt, API changes, pattern migrations and documentation, and understands other words for them. The tool
     /// is the one that this repository has chosen, then the one whose domain it is, then those that are declared to be
     /// good at what the task needs.
@@ -96,7 +96,7 @@ fn show(out: &mut dyn Write, suggestion: &Suggestion) -> io::Result<()> {
     let task = suggestion.task.map_or_else(|| "a question, not a task of the guide".into(), str::to_lowercase);
     let also = suggestion.also.iter().map(|(name, with)| match with {
         Some(with) => format!("{name} ({with})"),
-        None => (*name).to_owned(),
+        None => name.clone(),
     });
     let also = also.collect::<Vec<_>>().join(", ");
     let also = if also.is_empty() { also } else { format!("; may also use: {also}") };
@@ -119,14 +119,12 @@ fn json(agent: &Agent) -> AgentJson {
 }
 
 fn suggested(suggestion: &Suggestion) -> SuggestAnswer {
-    let helper = |(name, with): &(&'static str, Option<&'static str>)| Helper {
-        agent: (*name).into(),
-        with: with.map(str::to_owned),
-    };
+    let helper =
+        |(name, with): &(String, Option<&'static str>)| Helper { agent: name.clone(), with: with.map(str::to_owned) };
     let choice = |(tool, why): &(String, Vec<String>)| ToolChoice { tool: tool.clone(), why: why.clone() };
     SuggestAnswer::new(
         suggestion.task.map(str::to_owned),
-        suggestion.primary.into(),
+        suggestion.primary.clone(),
         suggestion.also.iter().map(helper).collect(),
         suggestion.tools.iter().map(choice).collect(),
     )

@@ -122,7 +122,7 @@ impl Words {
         let title = text.lines().next().unwrap_or_default().to_owned();
         let context = if text.contains('\n') { text } else { String::new() };
         let document = Document { title, context, files, ..Document::default() };
-        let shown = session.hand_off(document, to, &Take::None)?;
+        let shown = session.hand_off(document, to, &Take::None, None)?;
         cx.tell_notices(&session);
         let answered = cx.ui.answer(
             || HandoffAnswer::new(Handoff::new(&shown.handoff)),
@@ -218,7 +218,8 @@ fn human(out: &mut dyn Write, session: &Session, found: &Found) -> io::Result<()
         let to = note.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
         let on: Vec<String> = note.paths.iter().map(|path| format::target(&path.to_string())).collect();
         let on = if on.is_empty() { String::new() } else { format!(" on {}", on.join(", ")) };
-        let by = format!("{}{to}{on}, {}", note.by, format::ago(note.at, now));
+        let run = note.run.as_ref().map(|run| format!(" in {run}")).unwrap_or_default();
+        let by = format!("{}{run}{to}{on}, {}", note.by, format::ago(note.at, now));
         writeln!(out, "{BOLD}{}{BOLD:#} {DIM}by {by}{DIM:#}", note.category.as_str())?;
         for line in crate::base::text::block(&note.text, usize::MAX).lines() {
             writeln!(out, "  {line}")?;

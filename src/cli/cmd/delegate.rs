@@ -6,11 +6,12 @@ use crate::{
         exit::Exit,
         format,
         json::RunAnswer,
-        live::{Live, likely_cause, row},
+        live::{Live, row},
+        outcome,
         ui::{BAD, GOOD, ODD},
     },
     model::{
-        run::{FailureKind, ReviewVerdict, Step, StepStatus},
+        run::{ReviewVerdict, Step, StepStatus},
         verify::{Source, Verdict},
     },
     ops::{Session, verify::What},
@@ -292,12 +293,8 @@ fn report(step: &Step, verdict: Option<Verdict>, took: Duration) -> String {
         count => format!(", {} changed", format::count(count, "file")),
     };
     let verdict = verdict.map(|verdict| format!(", {}", verdict.as_str())).unwrap_or_default();
-    let said = match step.status {
-        StepStatus::Ok => format!("{} bytes{files}{verdict}", step.bytes),
-        StepStatus::Failed => "Failed (0 bytes)".to_owned(),
-        status => status.to_string(),
-    };
-    row(style, word, took, step.path.as_str(), &format!("{agent}  {said}"))
+    let beside = if step.status == StepStatus::Ok { files + &verdict } else { String::new() };
+    row(style, word, took, step.path.as_str(), &format!("{agent}  {}{beside}", outcome::said(step)))
 }
 
 fn exit_of(finished: &Finished) -> Exit {
@@ -307,11 +304,7 @@ fn exit_of(finished: &Finished) -> Exit {
         (StepStatus::Ok, _) => Exit::Done,
         (StepStatus::Asked, _) => Exit::Waiting,
         (StepStatus::Waiting, _) => Exit::Interrupted,
-        (_, Some(FailureKind::Held)) => Exit::Conflict,
-        (_, Some(FailureKind::Check | FailureKind::Scope | FailureKind::Missed | FailureKind::Wrong)) => {
-            Exit::Unverified
-        }
-        _ => Exit::Failed,
+        (_, failure) => outcome::exit_of(failure),
     }
 }
 
@@ -324,18 +317,17 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
         Exit::Waiting => {
             if let Some(failure) = last.and_then(|last| last.failure.as_ref()) {
                 hints.push(all_failed(finished));
-                hints.extend(likely_cause(failure.kind).map(|cause| format!("likely cause: {cause}")));
+                hints.extend(outcome::cause(Some(failure.kind)));
             }
             hints.push(format!(
                 "it is yours now: do it, then `git aio run answer {id} ok` (or failed); `git aio run show {id}` tells \
                  how far it is"
             ));
         }
-        Exit::Interrupted => hints.push(format!("interrupted: `git aio run resume {id}` goes on with it")),
+        Exit::Interrupted => hints.push(outcome::interrupted(id)),
         _ if finished.done.status == StepStatus::Failed => {
             hints.push(all_failed(finished));
-            let cause = finished.done.failure.as_ref().and_then(|failure| likely_cause(failure.kind));
-            hints.extend(cause.map(|cause| format!("likely cause: {cause}")));
+            hints.extend(outcome::cause(finished.done.failure.as_ref().map(|failure| failure.kind)));
             hints.push(format!("`git aio run log {id}` shows what it said, `git aio run diff {id}` what it did"));
         }
         Exit::Unverified => hints.push(

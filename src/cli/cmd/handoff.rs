@@ -50,6 +50,9 @@ pub(crate) struct New {
     /// Take this claim only; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) claim: Vec<String>,
+    /// Take this task, which you hold; made again while that handoff is open, it is the same one
+    #[arg(long, value_name = "ID")]
+    pub(crate) task: Option<String>,
     /// Background that the next one needs; - reads standard input
     #[arg(long, value_name = "TEXT")]
     pub(crate) context: Option<String>,
@@ -122,7 +125,8 @@ impl New {
         // Of a file a path is kept that means the same in every folder.
         let files = self.file.iter().map(|file| Ok(session.target(None, file.as_ref())?.scope.target()));
         let files = files.collect::<anyhow::Result<Vec<String>>>()?;
-        let take = if self.claim.is_empty() { Take::All } else { Take::Some(self.claim) };
+        let is_named = !self.claim.is_empty() || self.task.is_some();
+        let take = if is_named { Take::Some(self.claim) } else { Take::All };
         let document = Document {
             title: self.title,
             context: self.context.unwrap_or_default(),
@@ -133,7 +137,7 @@ impl New {
             verification: self.verify,
             notes: self.note.unwrap_or_default(),
         };
-        let made = session.hand_off(document, to, &take);
+        let made = session.hand_off(document, to, &take, self.task.as_deref());
         cx.tell_notices(session);
         let shown = made?;
         let answered = answer(cx, &shown, |out| {

@@ -24,6 +24,9 @@ use std::io::{self, Write};
 /// GEMINI.md, and a skill. These are files of the work tree, to be committed; what is in them already stays. With --user
 /// they are the user's own, and hold in every repository; that an edit claims is left to the user's settings then.
 ///
+/// With --config, a configuration is written where there is none, .aio/config.toml, with the checks that the project seems
+/// to have. What git-aio wrote itself is approved for the person who asked for it, in this clone.
+///
 /// Everything that is changed is recorded, in the git directory or, with --user, in ~/.config/git-aio, and --undo takes
 /// it back: to the byte where nobody has changed it since, and otherwise our part alone.
 #[derive(Debug, clap::Args)]
@@ -32,14 +35,17 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Take back what init changed; claims and notes stay
-    #[arg(long, conflicts_with_all = ["dry_run", "remote", "fetch_with_git", "agents"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "remote", "fetch_with_git", "agents", "config"])]
     undo: bool,
     /// Put a fence into these agent CLIs, or into those found here: claude, codex, gemini, amp, opencode, copilot
     #[arg(long, value_name = "A,…", num_args = 0..=1, default_missing_value = "", value_delimiter = ',')]
     agents: Option<Vec<String>>,
     /// With --agents: into the user's own files instead of this work tree
-    #[arg(long, conflicts_with_all = ["remote", "fetch_with_git"])]
+    #[arg(long, conflicts_with_all = ["remote", "fetch_with_git", "config"])]
     user: bool,
+    /// Write .aio/config.toml where there is none: how this project is checked, and who does what
+    #[arg(long)]
+    config: bool,
     /// Keep in step with other clones through this hub: a remote, a URL or a path
     #[arg(long, value_name = "R")]
     remote: Option<String>,
@@ -58,7 +64,7 @@ impl Args {
             return for_user(cx, agents, self.dry_run);
         }
         let session = cx.session()?;
-        let wishes = Wishes { remote: self.remote, fetch_with_git: self.fetch_with_git, agents };
+        let wishes = Wishes { remote: self.remote, fetch_with_git: self.fetch_with_git, agents, config: self.config };
         let plan = if self.dry_run { session.plan_init(&wishes)? } else { session.init(&wishes)? };
         plan.overwriting.iter().for_each(|found| cx.ui.warn(found.words()));
         if plan.bare {
@@ -110,6 +116,12 @@ fn answer(cx: &Context, plan: &InitPlan, dry_run: bool) -> anyhow::Result<Exit> 
     if !plan.unfenced_agents.is_empty() {
         let found = plan.unfenced_agents.iter().map(|agent| agent.as_str()).collect::<Vec<_>>().join(", ");
         cx.ui.say(format!("found {found}: `git aio init --agents` puts a fence into them"));
+    }
+    if !plan.undeclared_checks.is_empty() {
+        let checks = plan.undeclared_checks.join(", ");
+        cx.ui.say(format!(
+            "nothing says how this is checked: `git aio init --config` writes down what is found ({checks})"
+        ));
     }
     if !plan.to_commit.is_empty() {
         let paths = plan.to_commit.iter().map(|path| format::target(&path.to_string_lossy()));

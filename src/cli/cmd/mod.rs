@@ -26,9 +26,11 @@ pub(super) mod schema;
 pub(super) mod status;
 pub(super) mod sync;
 pub(super) mod task;
+pub(super) mod tasks;
 pub(super) mod trust;
 pub(super) mod unregister;
 pub(super) mod verify;
+pub(super) mod watch_files;
 pub(super) mod whoami;
 pub(super) mod workflow;
 
@@ -100,6 +102,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Cleanup(args) => args.run(cx),
         Command::Status(args) => args.run(cx),
         Command::Task(args) => args.run(cx),
+        Command::Tasks(args) => args.run(cx),
         Command::Claim(args) => args.run(cx),
         Command::Check(args) => args.run(cx),
         Command::Release(args) => args.run(cx),
@@ -110,6 +113,7 @@ fn dispatch(command: Command, cx: &Context) -> anyhow::Result<Exit> {
         Command::Agent(args) => args.run(cx),
         Command::Workflow(args) => args.run(cx),
         Command::Emit(args) => args.run(cx),
+        Command::WatchFiles(args) => args.run(cx),
         Command::Log(args) => args.run(cx),
         Command::Delegate(args) => args.run(cx),
         Command::Run(args) => args.run(cx),
@@ -186,6 +190,11 @@ impl Context {
                     "another clone registered {id} in the same second and was first: what was done here as {id} is void; \
                      register anew"
                 )),
+                Notice::TaskTaken(id) => self.ui.warn(format!(
+                    "another clone made the task {id} first: what was meant here is not in the queue, and its words are in a \
+                     note now, see `git aio context get warning`"
+                )),
+                Notice::NoIssues(why) => self.ui.warn(format!("only our own tasks are told: {why}")),
                 Notice::Doubtful(why) => {
                     self.ui.warn(format!("this was done, but may not last: {}", text::one_line(&why, 1000)));
                 }

@@ -5,7 +5,7 @@ mod takeover;
 
 use self::{
     named::{known_step, run_and_step, step_path},
-    show::{Diff, Log, Show, list, verdict, write_run},
+    show::{Diff, Log, Show, list},
     start::{Start, go_on, meant},
 };
 use super::{
@@ -14,17 +14,11 @@ use super::{
 };
 use crate::{
     base::id::RunId,
-    cli::{
-        error::usage,
-        exit::Exit,
-        format,
-        json::{RunAnswer, RunsAnswer},
-        live::Live,
-    },
+    cli::{error::usage, exit::Exit, format, json::RunsAnswer, live::Live},
     model::run::{Step, StepStatus},
     ops::Session,
     runner::{
-        delegation::{Driving, STEP, resume},
+        delegation::{self, Driving, STEP, resume},
         dispatch::{Answer as Meant, Event},
         work::Moment,
         workflow::{Resumption, answer},
@@ -201,8 +195,8 @@ impl Answer {
         if is_delegation(&known.run.workflow) {
             let result = super::message(&self.answer[1..])?;
             match meant(&self.answer[0]) {
-                Meant::Yes => session.answer_run(&id, true, &result)?,
-                Meant::No => session.answer_run(&id, false, &result)?,
+                Meant::Yes => delegation::answer(session, &id, true, &result)?,
+                Meant::No => delegation::answer(session, &id, false, &result)?,
                 Meant::Text(_) | Meant::Rerun => {
                     return Err(usage("a delegation is answered by ok or failed", "give its result after that"));
                 }
@@ -247,8 +241,7 @@ impl Cancel {
 fn shown(cx: &Context, session: &Session, id: &RunId) -> anyhow::Result<Exit> {
     let shown = session.shown_run(id)?;
     cx.tell_notices(session);
-    cx.ui.answer(|| RunAnswer::new(&shown, verdict(&shown.steps), Vec::new()), |out| write_run(out, &shown))?;
-    Ok(Exit::Done)
+    show::answer(cx, session, &shown)
 }
 
 impl Prune {

@@ -4,11 +4,17 @@ use crate::{
     cli::{
         exit::Exit,
         format,
-        json::{Claim, Damage, Handoff, Hub, Instance, StatusAnswer},
+        json::{Claim, Damage, Handoff, Hub, Instance, StatusAnswer, TaskCounts},
         ui::{BOLD, DIM, ODD},
     },
     model::claim::Holder,
-    ops::{Session, check::Seen, status::Status, sync::HubState},
+    ops::{
+        Session,
+        check::Seen,
+        status::Status,
+        sync::HubState,
+        task::{Queued, Stand},
+    },
 };
 use std::io::{self, Write};
 
@@ -44,6 +50,7 @@ fn json(status: &Status) -> StatusAnswer {
         status.lost.iter().map(Claim::lost).collect(),
         status.damaged.iter().map(|d| Damage { path: d.path.clone(), reason: d.reason.clone() }).collect(),
         status.hub.as_ref().map(Hub::new),
+        TaskCounts::new(&status.tasks),
     )
 }
 
@@ -73,6 +80,7 @@ fn human(out: &mut dyn Write, session: &Session, status: &Status) -> io::Result<
         let held = |seen: &&Seen| matches!(&seen.claim.holder, Holder::Handoff(id) if *id == handoff.id);
         claims(out, status.claims.iter().filter(held), now)?;
     }
+    tasks(out, &status.tasks, now)?;
     let orphans: Vec<&Seen> = status.claims.iter().filter(|seen| is_orphan(seen, status)).collect();
     if !orphans.is_empty() {
         writeln!(out, "\n{ODD}claims of holders who are gone{ODD:#}")?;
@@ -98,6 +106,16 @@ fn hub(out: &mut dyn Write, state: &HubState, now: Time) -> io::Result<()> {
 
 fn claims<'a>(out: &mut dyn Write, mut claims: impl Iterator<Item = &'a Seen>, now: Time) -> io::Result<()> {
     claims.try_for_each(|seen| writeln!(out, "  {}", format::claim(seen, now)))
+}
+
+/// How many tasks there are, and who is at which.
+fn tasks(out: &mut dyn Write, tasks: &[Queued], now: Time) -> io::Result<()> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let ready = tasks.iter().filter(|task| matches!(task.stand, Stand::Ready)).count();
+    writeln!(out, "\n{} to be done, {ready} ready", format::count(tasks.len(), "task"))?;
+    super::tasks::at_work(tasks).try_for_each(|task| writeln!(out, "  {}", format::task(task, now)))
 }
 
 /// Whether nobody who is listed holds the claim.

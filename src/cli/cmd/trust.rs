@@ -106,6 +106,9 @@ fn words(effect: &Effect) -> String {
             format!("the tool {name}{command}{stagger}{most}")
         }
         Effect::Agent { name, tools } => format!("the work of the {name} goes to {}", tools.join(", then ")),
+        Effect::Task { name, agents } => {
+            format!("{} are suggested for the {}", shown(name), agents.join(", then the "))
+        }
         Effect::Workflow { name, path } => format!("the workflow {name} can be run, as it stands in {}", shown(path)),
         Effect::Brief { name, path } => format!("the {name} is told what stands in {}", shown(path)),
     }
@@ -127,6 +130,7 @@ fn answer(declared: &Declaration) -> TrustAnswer {
             Effect::Hub(_) => "hub",
             Effect::Tool { .. } => "tool",
             Effect::Agent { .. } => "agent",
+            Effect::Task { .. } => "task",
             Effect::Workflow { .. } => "workflow",
             Effect::Brief { .. } => "brief",
         }

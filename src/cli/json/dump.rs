@@ -1,6 +1,6 @@
 //! The whole state as one document.
 
-use super::{Claim, Damage, Handoff, Instance, Note, SCHEMA};
+use super::{Claim, Damage, Handoff, Instance, Note, QueuedTask, SCHEMA};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub struct Dump {
     context: Vec<ContextRecord>,
     /// Claims that were lost and have not been claimed or released since, by who lost them
     lost: BTreeMap<String, Vec<Claim>>,
+    /// Our own tasks, by id
+    tasks: BTreeMap<String, QueuedTask>,
     damaged: Vec<Damage>,
 }
 
@@ -67,6 +69,7 @@ impl Dump {
             claims: dump.claims.iter().map(|claim| (claim.id.to_string(), Claim::new(claim))).collect(),
             context: context.into_iter().map(|(_, record)| record).collect(),
             lost,
+            tasks: dump.tasks.iter().map(|task| (task.id.to_string(), QueuedTask::new(task))).collect(),
             damaged: dump.damaged.iter().map(damage).collect(),
         }
     }

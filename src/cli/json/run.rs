@@ -8,7 +8,7 @@ use crate::{
         run::{Attempt as ModelAttempt, CheckRecord, Run as ModelRun, Step as ModelStep, Usage as ModelUsage},
         verify::Verdict,
     },
-    ops::run::ShownRun,
+    ops::{note::Found, run::ShownRun},
     runner::{delegation::Finished, dispatch::Event},
 };
 use schemars::JsonSchema;
@@ -29,6 +29,12 @@ pub struct RunAnswer {
     /// What had to be true in the end, of a delegation that has just ended
     #[serde(skip_serializing_if = "Vec::is_empty")]
     accept: Vec<Criterion>,
+    /// The notes that those have left who were at work for it, by id, as far as it was looked for them
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    /// The handoffs in the same way
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    handoffs: Vec<String>,
     /// What is told beside
     hints: Vec<String>,
 }
@@ -168,7 +174,25 @@ pub struct RunEvent {
 impl RunAnswer {
     pub(in crate::cli) fn new(shown: &ShownRun, verdict: Option<Verdict>, hints: Vec<String>) -> Self {
         let verdict = verdict.map(|verdict| verdict.as_str().into());
-        RunAnswer { schema: SCHEMA, run: Run::new(shown), verdict, result: None, accept: Vec::new(), hints }
+        RunAnswer {
+            schema: SCHEMA,
+            run: Run::new(shown),
+            verdict,
+            result: None,
+            accept: Vec::new(),
+            notes: Vec::new(),
+            handoffs: Vec::new(),
+            hints,
+        }
+    }
+
+    /// With what those have left who were at work for it.
+    pub(in crate::cli) fn with_left(self, left: &Found) -> Self {
+        RunAnswer {
+            notes: left.notes.iter().map(|note| note.id.to_string()).collect(),
+            handoffs: left.handoffs.iter().map(|handoff| handoff.id.to_string()).collect(),
+            ..self
+        }
     }
 
     pub(in crate::cli) fn with_result(self, result: serde_json::Value) -> Self {

@@ -24,6 +24,8 @@ pub(super) struct New {
     /// Ids of the claims that go with it; all your claims on paths unless given.
     #[serde(default)]
     claims: Vec<String>,
+    /// The task of the queue that you hold and that goes with it.
+    task: Option<String>,
     /// Background that the next one needs: what is done, what is not.
     context: Option<String>,
     /// Files or patterns of the task; what is claimed unless given.
@@ -59,6 +61,7 @@ impl Tool for New {
             title: self.title,
             to: self.to,
             claim: self.claims,
+            task: self.task,
             context: self.context,
             file: self.files,
             boundary: self.boundaries,

@@ -275,13 +275,13 @@ fn found(program: &str) -> Option<PathBuf> {
 }
 
 #[cfg(unix)]
-fn is_executable(path: &Path) -> bool {
+pub(in crate::host) fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
+pub(in crate::host) fn is_executable(path: &Path) -> bool {
     ["exe", "cmd"].iter().any(|extension| path.with_added_extension(extension).is_file())
 }
 

@@ -20,6 +20,8 @@ pub struct Config {
     pub tools: Vec<Tool>,
     /// Agents: who does their work, and what they are told.
     pub agents: Vec<Agent>,
+    /// Who does which kind of task, in the place of what the selection guide says.
+    pub tasks: Vec<Task>,
     /// What shows that the code is in order.
     pub verify: Verify,
     /// What makes a new work tree ready to be worked in: a line of shell.
@@ -87,6 +89,15 @@ pub struct Agent {
     pub brief: Option<At<String>>,
 }
 
+/// A line of `[tasks]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The kind of task.
+    pub name: At<String>,
+    /// The agents for it: who does it, and who may help. There is one at least.
+    pub agents: Vec<At<String>>,
+}
+
 /// `[verify]`
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verify {
@@ -135,7 +146,7 @@ impl Config {
         let document = source.parse()?;
         let mut config = Config::default();
         for entry in Entry::root(&source, document.as_item())
-            .table_of(&["hub", "agent", "ledger", "tools", "agents", "verify", "worktree"])?
+            .table_of(&["hub", "agent", "ledger", "tools", "agents", "tasks", "verify", "worktree"])?
         {
             match entry.name {
                 "hub" => config.hub = Some(hub(entry)?),
@@ -144,6 +155,7 @@ impl Config {
                 "worktree" => config.setup = setup(entry)?,
                 "tools" => config.tools = named(entry, tool)?,
                 "agents" => config.agents = named(entry, agent)?,
+                "tasks" => config.tasks = tasks(entry)?,
                 _ => config.verify = verify(entry)?,
             }
         }
@@ -261,6 +273,12 @@ fn agent(entry: Entry<'_>) -> Result<Agent, Mistake> {
         }
     }
     Ok(agent)
+}
+
+/// `[tasks]`
+fn tasks(entry: Entry<'_>) -> Result<Vec<Task>, Mistake> {
+    let one = |key: Entry<'_>| Ok(Task { name: key.named(), agents: key.texts()? });
+    entry.table()?.into_iter().map(one).collect()
 }
 
 fn verify(entry: Entry<'_>) -> Result<Verify, Mistake> {

@@ -72,7 +72,7 @@ fn find(folder: &Path, below: &str, depth: usize, paths: &mut Vec<String>) -> io
             if depth < MAX_DEPTH {
                 find(&entry.path(), &path, depth + 1, paths)?;
             }
-        } else if [".toml", ".md", ".txt"].iter().any(|end| name.ends_with(end)) {
+        } else if [".toml", ".md", ".txt", ".json"].iter().any(|end| name.ends_with(end)) {
             paths.push(path);
         }
         if paths.len() > MAX_FILES {

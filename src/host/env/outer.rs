@@ -3,6 +3,7 @@
 //!
 //! What a user sets for an agent (keys, addresses, limits) passes: only what agents and git set themselves is named here.
 
+use crate::host::git::TIES;
 use std::ffi::OsString;
 
 /// What agent CLIs tell to those they start, beside the traces that they are known by.
@@ -33,27 +34,8 @@ const OF_AGENTS: &[&str] = &[
     "COPILOT_HOOK_DIR",
 ];
 
-/// Which repository, index and settings git means: `git rev-parse --local-env-vars`, and what hooks are given.
-const OF_GIT: &[&str] = &[
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_QUARANTINE_PATH",
-    "GIT_REFLOG_ACTION",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
+/// What git gives to hooks, beside what ties it to a repository.
+const OF_HOOKS: &[&str] = &["GIT_QUARANTINE_PATH", "GIT_REFLOG_ACTION"];
 
 /// By which Gemini's shell keeps git from reading any settings. Somebody else who sets them means it.
 const OF_GEMINI: &[&str] = &["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
@@ -64,7 +46,7 @@ const OURS: &[&str] = &["AIO_INSTANCE", "AIO_BYPASS", "AIO_PROBE"];
 /// The names of all that is not handed on, `lookup` being the environment.
 pub(super) fn not_for_agents(traces: &[&'static str], lookup: impl Fn(&str) -> Option<OsString>) -> Vec<OsString> {
     let in_gemini = lookup("GEMINI_CLI").is_some();
-    let fixed = traces.iter().chain(OF_AGENTS).chain(OF_GIT).chain(OURS);
+    let fixed = traces.iter().chain(OF_AGENTS).chain(TIES).chain(OF_HOOKS).chain(OURS);
     fixed.chain(OF_GEMINI.iter().filter(|_| in_gemini)).map(OsString::from).collect()
 }
 

@@ -16,11 +16,13 @@ mod part;
 pub(super) mod shell;
 mod toml;
 pub(super) mod undo;
+mod whole;
 
 pub(super) use lock::Lock;
 pub use node::Node;
 pub use part::{Dialect, Part};
 pub use undo::{Undone, undo};
+pub use whole::{plan_new, write_new};
 
 use crate::disk::Sharing;
 use std::{

@@ -154,12 +154,17 @@ pub fn place(
     let homes = [cache.map(Path::to_owned), Some(std::env::temp_dir())];
     let home = homes.into_iter().flatten().find(outside);
     let home = home.ok_or_else(|| io::Error::other("there is no folder for it outside of the repository"))?;
-    let digest = Sha256::digest(common_dir.as_os_str().as_encoded_bytes());
-    let above = home.join("git-aio").join("worktrees").join(hex(&digest[..6]));
+    let above = home.join("git-aio").join("worktrees").join(name_of(common_dir));
     make_private(&above)?;
     // git names its record of the work tree after the folder, too.
     let name: String = run.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
     Ok(fs::canonicalize(above)?.join(format!("{name}-{}", hex(&random))))
+}
+
+/// What tells the repository whose shared git directory is `common_dir` from all others on this machine, in a word. Its
+/// copies have the same id of a clone, and another word.
+pub fn name_of(common_dir: &Path) -> String {
+    hex(&Sha256::digest(common_dir.as_os_str().as_encoded_bytes())[..6])
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,6 +1,6 @@
 //! What the rules say of handoffs: their claims go with them, whole, so that nothing can slip in between.
 
-use super::{Applied, Change, Conflict, Outcome, Refusal, granted};
+use super::{Applied, Change, Conflict, Outcome, Refusal, granted, task::unfinished};
 use crate::{
     base::{
         id::{HandoffId, InstanceId},
@@ -87,6 +87,11 @@ pub(super) fn settle<V: View>(
         HandoffState::Accepted(by) => Holder::Instance(by.by.clone()),
         _ => Holder::Handoff(id.clone()),
     };
+    if how == Settlement::Done
+        && let Some(task) = unfinished(view, claims, &holder)?
+    {
+        return Ok(Err(Refusal::TaskOpen(task)));
+    }
     let mut applied = Applied::default();
     for grant in claims {
         let Some(claim) = granted(view, grant)?.filter(|claim| claim.holder == holder) else {

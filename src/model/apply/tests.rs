@@ -6,7 +6,7 @@ use crate::{
     base::id::CloneId,
     model::{
         claim::Mode,
-        op::{Eviction, Settlement},
+        op::{Eviction, Right, Settlement},
         trial::*,
     },
 };
@@ -21,6 +21,8 @@ enum Try {
     Settle { nth: usize, how: Settlement },
     Leave { stale: bool },
     Come,
+    Make,
+    Finish { force: bool },
 }
 
 fn tries() -> impl Strategy<Value = (usize, Try)> {
@@ -33,6 +35,8 @@ fn tries() -> impl Strategy<Value = (usize, Try)> {
         2 => (0..4_usize, how).prop_map(|(nth, how)| Try::Settle { nth, how }),
         1 => any::<bool>().prop_map(|stale| Try::Leave { stale }),
         1 => Just(Try::Come),
+        1 => Just(Try::Make),
+        2 => any::<bool>().prop_map(|force| Try::Finish { force }),
     ];
     (0..4_usize, one)
 }
@@ -68,6 +72,12 @@ fn action(state: &Memory, by: usize, n: u64, what: &Try, scopes: &[Scope]) -> Op
             Action::End(vec![Departure { instance: id(by), claims: state.held_by(&holder), stale: *stale }])
         }
         Try::Come => Action::Register(instance(by)),
+        Try::Make => Action::NewTask(Box::new(task("T-1", by))),
+        Try::Finish { force } => {
+            let mut mine = state.claims.values().filter(|claim| claim.holder == holder && claim.scope.kind() == "task");
+            let right = if *force { Right::Force("now".into()) } else { Right::Held(mine.next()?.grant_ref()) };
+            Action::FinishTask { task: "T-1".parse().expect("a name"), result: None, right }
+        }
     })
 }
 
@@ -117,6 +127,65 @@ fn a_takeover_has_a_higher_token_and_is_remembered_until_settled() {
     state.act(1, release).expect("its own");
     state.act(0, claim_one(4, &scope)).expect("free again");
     assert!(state.ended.is_empty(), "who holds it again has been told");
+}
+
+/// Says that T-1 is done, by the one claim on it.
+fn finish(state: &mut Memory, by: usize) -> Outcome {
+    let grant = state.claims.values().find(|claim| claim.scope.kind() == "task").map(Claim::grant_ref);
+    let right = grant.map_or_else(|| Right::Force("now".into()), Right::Held);
+    state.act(by, Action::FinishTask { task: "T-1".parse().expect("a name"), result: None, right })
+}
+
+#[test]
+fn a_task_is_done_once_by_whoever_holds_it_and_is_free_of_claims_then() {
+    let scope = Scope::parse("task", "T-1").expect("a scope");
+    let mut state = Memory::with_instances(2);
+    state.act(0, Action::NewTask(Box::new(task("T-1", 0)))).expect("new");
+    let again = state.act(1, Action::NewTask(Box::new(task("T-1", 1))));
+    assert!(matches!(again, Err(Refusal::TaskExists(_))));
+    let token = state.act(0, claim_one(1, &scope)).expect("free").granted[0].token;
+    assert!(matches!(finish(&mut state, 1), Err(Refusal::ClaimChanged(_))), "it is another's");
+    finish(&mut state, 0).expect("its own");
+    let task = state.tasks.values().next().expect("there").clone();
+    assert_eq!(task.done.as_ref().map(|done| (&done.by, done.token)), Some((&id(0), token)));
+    assert!(state.claims.is_empty());
+    assert!(matches!(state.act(1, claim_one(2, &scope)), Err(Refusal::TaskDone(_))), "nobody draws it again");
+    assert!(matches!(finish(&mut state, 0), Err(Refusal::TaskDone(_))));
+}
+
+#[test]
+fn a_task_is_not_done_while_others_share_it_but_by_force_and_they_are_told() {
+    let scope = Scope::parse("task", "T-1").expect("a scope");
+    let mut state = Memory::with_instances(3);
+    state.act(0, Action::NewTask(Box::new(task("T-1", 0)))).expect("new");
+    for by in [0, 1] {
+        let wants = vec![want(by, &scope, Mode::Shared)];
+        state.act(by as usize, Action::Claim { wants, evict: Vec::new(), lost: Vec::new() }).expect("shared");
+    }
+    assert!(matches!(finish(&mut state, 0), Err(Refusal::Held(_))));
+    let right = Right::Force("it is of no use any more".into());
+    let done = Action::FinishTask { task: "T-1".parse().expect("a name"), result: None, right };
+    let applied = state.act(2, done).expect("a person may");
+    assert_eq!((applied.evicted.len(), state.ended.len(), state.claims.len()), (2, 2, 0));
+    assert!(applied.evicted.iter().all(|ended| ended.reason == EndReason::Forced));
+}
+
+#[test]
+fn a_handoff_is_not_called_done_while_its_task_is_open() {
+    let mut state = Memory::with_instances(2);
+    state.act(0, Action::NewTask(Box::new(task("T-1", 0)))).expect("new");
+    state.act(0, claim_one(1, &Scope::parse("task", "T-1").expect("a scope"))).expect("free");
+    let claims = state.held_by(&Holder::Instance(id(0)));
+    let made = Handoff { claims: claims.iter().map(|grant| grant.claim.clone()).collect(), ..handoff(3, 0) };
+    let held = Holder::Handoff(made.id.clone());
+    state.act(0, Action::Handoff { handoff: Box::new(made.clone()), claims }).expect("handed on");
+    let settle = |state: &Memory, how| Action::Settle { handoff: made.id.clone(), how, claims: state.held_by(&held) };
+    let done = settle(&state, Settlement::Done);
+    assert!(matches!(state.act(1, done), Err(Refusal::TaskOpen(_))));
+    let accept = settle(&state, Settlement::Accept);
+    state.act(1, accept).expect("accepted");
+    finish(&mut state, 1).expect("its own now");
+    state.act(1, Action::Settle { handoff: made.id.clone(), how: Settlement::Done, claims: Vec::new() }).expect("done");
 }
 
 #[test]

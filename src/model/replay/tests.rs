@@ -10,6 +10,8 @@ use crate::{
     model::{
         apply::{Applied, Change, apply},
         claim::{EndReason, Mode},
+        op::Right,
+        task::Task,
         trial::*,
     },
 };
@@ -20,6 +22,9 @@ use std::{
 };
 
 const CLONES: usize = 3;
+
+/// The names of tasks. The first is among the scopes.
+const TASKS: [&str; 2] = ["T-1", "T-2"];
 
 /// The instances 0 and 1 are in the first clone, 2 and 3 in the second, and so on.
 const INSTANCES: usize = 2 * CLONES;
@@ -85,6 +90,8 @@ enum Try {
     Leave,
     EndOther,
     Come,
+    Make { task: usize },
+    Finish { task: usize, force: bool },
 }
 
 #[derive(Debug, Clone)]
@@ -127,6 +134,8 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => Just(Try::Leave),
         1 => Just(Try::EndOther),
         1 => Just(Try::Come),
+        2 => (0..TASKS.len()).prop_map(|task| Try::Make { task }),
+        3 => (0..TASKS.len(), prop::bool::weighted(0.2)).prop_map(|(task, force)| Try::Finish { task, force }),
     ];
     let ending = prop_oneof![
         6 => Just(Ending::Whole),
@@ -355,6 +364,17 @@ impl World {
                 departure(state, other, true)
             }
             Try::Come => Action::Register(member(by)),
+            Try::Make { task: which } => {
+                // Those of one clone mean the same.
+                let made = task(TASKS[*which], by);
+                Action::NewTask(Box::new(Task { text: format!("as {} means it", by / 2), ..made }))
+            }
+            Try::Finish { task: which, force } => {
+                let scope = Scope::parse("task", TASKS[*which]).expect("a scope");
+                let mut mine = state.claims.values().filter(|claim| claim.holder == holder && claim.scope == scope);
+                let right = if *force { Right::Force("now".into()) } else { Right::Held(mine.next()?.grant_ref()) };
+                Action::FinishTask { task: TASKS[*which].parse().expect("a name"), result: None, right }
+            }
         })
     }
 
@@ -462,6 +482,7 @@ impl World {
             assert_eq!(commit.state.seq, commit.was.seq + 1);
             self.numbered.insert(commit.state.seq, commit.op.id.clone());
             commit.state.check();
+            self.check_tasks(commit);
             self.check_causes(commit);
             for claim in commit.state.claims.values() {
                 assert_eq!(self.numbered.get(&claim.token), Some(&claim.grant), "the number of its grant: {claim:?}");
@@ -475,6 +496,19 @@ impl World {
             }
         }
         self.hub = chain;
+    }
+
+    /// What a task says is never taken back, and it is done once.
+    fn check_tasks(&self, commit: &Commit) {
+        for (id, before) in &commit.was.tasks {
+            let now = &commit.state.tasks[id];
+            assert!(before.done.is_none() || now == before, "{before:?}\nwas changed to {now:?}");
+            assert!(now.done.is_some() || now == before);
+            if now.done != before.done {
+                let is_meant = matches!(self.meant.get(commit.op.id.as_str()), Some(Action::FinishTask { task, .. }) if task == id);
+                assert!(is_meant, "{now:?}\nby {:?}", commit.op);
+            }
+        }
     }
 
     /// What the hub had granted goes by what somebody meant to be its end, and by nothing else.
@@ -495,6 +529,7 @@ impl World {
                     is_named(claims) || claim.holder == Holder::Handoff(handoff.clone())
                 }
                 Action::End(gone) => gone.iter().any(|d| claim.is_held_by(&d.instance)),
+                Action::FinishTask { task, .. } => claim.scope == Scope::Task(task.clone()),
                 _ => false,
             });
             assert!(is_meant, "{claim:?}\nended by {:?}\nwhich was {meant:?}", commit.op);
@@ -536,6 +571,52 @@ fn departure(state: &Memory, who: usize, stale: bool) -> Action {
 fn histories() -> u32 {
     let campaign = std::env::var_os("AIO_TEST_CAMPAIGN").is_some_and(|value| value == "1");
     if campaign { 50_000 } else { 2_000 }
+}
+
+/// What comes of an operation of instance 2 that was done on `was`, on the state `there`.
+fn again(there: &Memory, was: &Memory, action: Action) -> Option<Action> {
+    let op = Op { id: OpId::random([7; 16]), at: at(9), by: Some(id(2)), action };
+    let Ok(replayed) = replay(there, &op, was);
+    match replayed {
+        Replayed::Op { op, .. } => Some(op.action),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_task_whose_name_is_taken_becomes_a_note_and_one_that_says_the_same_is_one() {
+    let (was, mut there) = (Memory::with_instances(4), Memory::with_instances(4));
+    there.act(0, Action::NewTask(Box::new(task("T-1", 0)))).expect("the first");
+    assert_eq!(again(&there, &was, Action::NewTask(Box::new(task("T-1", 2)))), None);
+    let other = Task { text: "something else".into(), ..task("T-1", 2) };
+    let Some(Action::Note(note)) = again(&there, &was, Action::NewTask(Box::new(other))) else { panic!("a note") };
+    assert!(note.text.contains("T-1") && note.text.ends_with("do T-1\nsomething else") && note.by == id(2), "{note:?}");
+}
+
+#[test]
+fn a_task_that_somebody_else_has_done_is_lost_to_whoever_claimed_it() {
+    let claim = |state: &mut Memory, by| {
+        let granted = state.act(by, claim_one(1, &Scope::Task("T-1".parse().expect("a name"))));
+        granted.expect("free").granted[0].grant_ref()
+    };
+    let finish =
+        |grant| Action::FinishTask { task: "T-1".parse().expect("a name"), result: None, right: Right::Held(grant) };
+    let mut was = Memory::with_instances(4);
+    was.act(0, Action::NewTask(Box::new(task("T-1", 0)))).expect("the first");
+    let mut there = was.clone();
+    let first = claim(&mut there, 0);
+    there.act(0, finish(first)).expect("its own");
+    let mine = claim(&mut was.clone(), 2);
+    let wants = claim_one(1, &Scope::Task("T-1".parse().expect("a name")));
+    let Some(Action::Claim { wants, lost, .. }) = again(&there, &was, wants) else { panic!("told") };
+    assert!(wants.is_empty() && lost[0].rival.holder == Holder::Instance(id(0)), "{lost:?}");
+    assert_eq!(again(&there, &was, finish(mine)), None, "nobody does it twice");
+    // One that was forgotten since is not there to be done either.
+    there.tasks.clear();
+    let wants = claim_one(1, &Scope::Task("T-1".parse().expect("a name")));
+    assert!(
+        matches!(again(&there, &was, wants), Some(Action::Claim { wants, lost, .. }) if wants.is_empty() && lost.len() == 1)
+    );
 }
 
 proptest! {

@@ -87,7 +87,7 @@ impl Session {
     }
 
     fn hand_on(&self, take: &Take) -> Result<Shown, Error> {
-        self.hand_off(Document { title: UNFINISHED.into(), ..Document::default() }, None, take)
+        self.hand_off(Document { title: UNFINISHED.into(), ..Document::default() }, None, take, None)
     }
 
     /// Releases what `me` holds and is not among the `unfinished`.

@@ -5,7 +5,7 @@ use crate::{
     base::id::RunId,
     host::{background, runs},
     model::run::{Attempt, RunStatus, StepStatus},
-    ops::{Error, Private, Session, worktree::Diff},
+    ops::{Error, Session, worktree::Diff},
     store::{StoreError, layout},
 };
 use std::{path::PathBuf, time::Duration};
@@ -14,6 +14,21 @@ use std::{path::PathBuf, time::Duration};
 const BESIDE: [&str; 3] = ["refs/aio-local/overtaken/", "refs/aio-local/overtaken-private/", "refs/aio-local/taking/"];
 
 impl Session {
+    /// The run, as one that is to be given an answer and can be given one while it stands so.
+    ///
+    /// # Errors
+    /// When it stands otherwise, or can't be read.
+    pub fn run_to_answer(&self, id: &RunId, while_it_is: &[RunStatus]) -> Result<ShownRun, Error> {
+        let shown = self.shown_run(id)?;
+        match while_it_is.contains(&shown.run.status) {
+            true => Ok(shown),
+            false => Err(Error::usage(
+                format!("{id} waits for no answer: it is {}", shown.run.status),
+                "`git aio run show` tells how it stands",
+            )),
+        }
+    }
+
     /// The logs of a run: all that its processes printed, by file.
     ///
     /// # Errors
@@ -41,35 +56,6 @@ impl Session {
         }
         let (before, after) = (self.capture_from_tree(before)?, self.capture_from_tree(after)?);
         self.diff_of(&before, &after, Some(&attempt.files)).map(Some)
-    }
-
-    /// Answers for a run that waits for it: the work that was asked of the caller is done, or can't be.
-    ///
-    /// # Errors
-    /// When the run doesn't wait, or can't be written.
-    pub fn answer_run(&self, id: &RunId, is_done: bool, result: &str) -> Result<(), Error> {
-        let shown = self.shown_run(id)?;
-        if shown.run.status != RunStatus::Waiting {
-            return Err(Error::usage(
-                format!("{id} waits for no answer: it is {}", shown.run.status),
-                "`git aio run show` tells how it stands",
-            ));
-        }
-        let (mut book, mut steps) = self.continue_run(id)?;
-        let now = self.now();
-        for step in steps.iter_mut().filter(|step| step.status == StepStatus::Asked) {
-            step.status = if is_done { StepStatus::Ok } else { StepStatus::Failed };
-            step.ended = Some(now);
-            step.bytes = result.len() as u64;
-            let out = (format!("out/{}.txt", step.path), Private::Bytes(result.as_bytes().to_vec()));
-            book.keep(vec![out], "answered")?;
-        }
-        let status = if is_done { RunStatus::Complete } else { RunStatus::Failed };
-        let change = |run: &mut crate::model::run::Run| {
-            run.status = status;
-            run.ended = Some(now);
-        };
-        book.change(change, &steps.iter().collect::<Vec<_>>(), &format!("answered: {status}"))
     }
 
     /// Goes on with a run in a process that nobody waits for.
@@ -101,7 +87,8 @@ impl Session {
             run.status = RunStatus::Failed;
             run.ended = Some(now);
         };
-        book.change(change, &open.iter().map(|step| &**step).collect::<Vec<_>>(), "cancelled")
+        book.change(change, &open.iter().map(|step| &**step).collect::<Vec<_>>(), "cancelled")?;
+        self.release_run(id)
     }
 
     /// Lets go of runs of this clone that ended longer ago than `older`, and keeps the newest `keep` of all: their refs, and

@@ -1,7 +1,13 @@
-//! What a run is linked to: the claims of those who work for it, which name the run as their reason.
+//! What a run is linked to: the claims of those who work for it, which name the run as their reason, and the notes and
+//! handoffs that they leave, which name it too.
 
 use super::RunBook;
-use crate::model::{claim::Holder, run::Step, view::View as _};
+use crate::{
+    base::id::RunId,
+    model::{claim::Holder, run::Step, view::View as _},
+    ops::{Error, Session},
+    store::layout,
+};
 
 /// Most claims that a run is linked to: its record has room for them.
 const MOST_LINKS: usize = 500;
@@ -26,5 +32,23 @@ impl RunBook<'_> {
                 }
             }
         }
+    }
+}
+
+impl Session {
+    /// The run that the caller is a part of: of several, one inside of the other, the innermost that is one of this
+    /// repository. Whoever works for a run elsewhere may write a note here as well.
+    ///
+    /// # Errors
+    /// When the refs can't be read.
+    pub(in crate::ops) fn run_around(&self) -> Result<Option<RunId>, Error> {
+        for mark in self.env.run.iter().flat_map(|runs| runs.rsplit('/')) {
+            // What follows the first dot says which attempt of it, see `runner/step/attempt.rs`.
+            let Some(Ok(run)) = mark.split('.').next().map(str::parse::<RunId>) else { continue };
+            if self.run_tip(layout::RUNS, &run)?.is_some() {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
     }
 }

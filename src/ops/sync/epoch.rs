@@ -14,11 +14,12 @@ use crate::{
         hub::{Answer, memory::MemoryFile},
     },
     model::{
-        apply::Outcome,
+        apply::{Change, Outcome},
         op::{Action, Op},
+        task,
     },
     ops::{Error, Notice, Session},
-    store::{Ahead, Extent, GivenOut, StoreError, Transaction, layout},
+    store::{Ahead, Extent, GivenOut, Snapshot, StoreError, Transaction, layout},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -50,7 +51,8 @@ pub struct Compacted {
 }
 
 impl Session {
-    /// Begins a new epoch: the state stays, the history before it is let go of, here and on the hub.
+    /// Begins a new epoch: the state stays, but for tasks that were done long ago, and the history before it is let go of,
+    /// here and on the hub.
     ///
     /// # Errors
     /// [`Error::NotConfirmed`] when the hub doesn't allow it, and nothing has changed; [`Error::NotFound`] where there
@@ -146,6 +148,12 @@ impl Session {
         Ok(last.take(MOST_CLONES).collect())
     }
 
+    /// The tasks that were done long ago, as what is let go of.
+    fn forgotten_tasks(&self, snapshot: &Snapshot<'_>) -> Result<Vec<Change>, Error> {
+        let tasks = snapshot.tasks(Extent::All, |_| true)?.records;
+        Ok(task::forgotten(&tasks, self.now()).into_iter().map(|task| Change::DropTask(task.id.clone())).collect())
+    }
+
     /// The first commit of a new epoch with the state of `tip`, numbered above what was `given_out`. It is made, and no
     /// ref is moved. And how many commits were before it.
     fn write_epoch<'s>(
@@ -157,8 +165,9 @@ impl Session {
         ahead: &mut Ahead<'s>,
     ) -> Result<(Oid, u64), Error> {
         let snapshot = self.repository.snapshot_at(tip.clone())?;
+        let let_go = if keeps_history { Vec::new() } else { self.forgotten_tasks(&snapshot)? };
         let op = Op { id: OpId::random(self.random()), at: self.now(), by: None, action };
-        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, given_out)?.make(ahead)?;
+        let written = Transaction::new_epoch(&snapshot, &op, keeps_history, given_out, &let_go)?.make(ahead)?;
         let length = if keeps_history { 0 } else { snapshot.chain()?.length };
         Ok((written, length))
     }

@@ -19,7 +19,7 @@ impl Exchange<'_> {
     pub(super) fn note_presences(&mut self) {
         let (now, here) = (self.session.now(), self.session.clone_id().ok());
         let prefix = self.hub.tracking("presence/");
-        let Ok(fetched) = self.session.refs().below(&prefix) else { return };
+        let Ok(fetched) = self.session.refs().listed(&[&prefix]) else { return };
         let mut known = std::mem::take(&mut self.memory.presences);
         let mut noted = BTreeMap::new();
         for (name, oid) in fetched {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     host::scratch::Scratch,
     model::{
-        instance::{Instance, Task},
+        instance::{Doing, Instance},
         view::View as _,
     },
     store::{Durability, FileRefs},
@@ -104,7 +104,7 @@ fn one_who_is_cleaned_up_between_a_beat_and_an_act_is_put_back() {
     let departure = super::super::cleanup::departure(claude.id.clone(), &[], true);
     session().perform(None, |_| Ok(Some(Action::End(vec![departure.clone()])))).expect("cleaned up");
 
-    let task = Some(Task { text: "go on".into(), id: None });
+    let task = Some(Doing { text: "go on".into(), id: None });
     ours.perform(Some(&claude.id), |_| Ok(Some(Action::SetTask(task.clone())))).expect("done");
     assert!(ours.take_notices().iter().any(|notice| matches!(notice, Notice::Revived(id) if *id == claude.id)));
     let now = ours.snapshot().expect("read").instance(&claude.id).expect("read").expect("on the register");

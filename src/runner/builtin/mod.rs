@@ -20,12 +20,16 @@ macro_rules! builtins {
 
 builtins! {
     "pipeline",
+    "review",
+    "ci",
     "fan-out",
+    "parallel-tests",
     "triage",
     "refine",
     "evaluator-optimizer",
     "tdd",
     "supervise",
+    "spokes",
     "on-event",
     "map-reduce",
     "saga",
@@ -72,30 +76,31 @@ const fn choice(
     Choice { scenario, pattern, why, workflows }
 }
 
-/// The table of the pattern catalog.
-pub const BY_SCENARIO: [Choice; 8] = [
-    choice("Step-by-step process", "Sequential pipeline", None, &["pipeline", "endpoint"]),
-    choice("Independent parallel tasks", "Parallel fan-out", None, &["fan-out", "improve"]),
-    choice("Decision-based routing", "Conditional branching", None, &["triage"]),
-    choice("Quality improvement loop", "Iterative refinement", None, &["refine", "tdd"]),
-    choice("Complex coordination", "Supervisor", None, &["supervise"]),
-    choice("Reactive automation", "Event-driven", None, &["on-event"]),
-    choice("Batch processing", "Map-reduce", None, &["map-reduce"]),
-    choice("Reversible operations", "Saga", None, &["saga", "migrate"]),
+/// The table of the pattern catalog, in its words, and behind it what the playbook begins its patterns with.
+pub const BY_SCENARIO: [Choice; 9] = [
+    choice("Step-by-step process", "Sequential Pipeline", None, &["pipeline", "endpoint", "review", "ci"]),
+    choice("Independent parallel tasks", "Parallel Fan-out", None, &["fan-out", "improve", "parallel-tests"]),
+    choice("Decision-based routing", "Conditional Branching", None, &["triage"]),
+    choice("Quality improvement loop", "Iterative Refinement", None, &["refine", "tdd"]),
+    choice("Complex coordination", "Supervisor Pattern", None, &["supervise"]),
+    choice("Reactive automation", "Event-Driven", None, &["on-event"]),
+    choice("Batch processing", "Map-Reduce", None, &["map-reduce"]),
+    choice("Reversible operations", "Saga Pattern", None, &["saga", "migrate"]),
+    choice("A queue that several drivers share", "Hub and spokes", None, &["spokes"]),
 ];
 
-/// The table of the orchestration guide.
+/// The table of the orchestration guide, in its words.
 pub const BY_NEED: [Choice; 5] = [
     choice(
         "Multiple independent tasks",
-        "Orchestrator-workers",
+        "Orchestrator-Workers",
         Some("Parallelization"),
         &["orchestrator-workers", "audit-docs"],
     ),
-    choice("Need validation or review", "Evaluator-optimizer", Some("Quality assurance"), &["evaluator-optimizer"]),
-    choice("Multi-phase project", "Hierarchical teams", Some("Complexity management"), &["team", "feature"]),
-    choice("Requires latest info", "Research-implement-validate", Some("Current best practices"), &["research"]),
-    choice("High volume and quality", "Bulk-refine", Some("Efficiency and precision"), &["bulk-refine"]),
+    choice("Need validation/review", "Evaluator-Optimizer", Some("Quality assurance"), &["evaluator-optimizer"]),
+    choice("Multi-phase project", "Hierarchical Teams", Some("Complexity management"), &["team", "feature"]),
+    choice("Requires latest info", "Research-Implement-Validate", Some("Current best practices"), &["research"]),
+    choice("High volume + quality", "Bulk-Refine", Some("Efficiency + precision"), &["bulk-refine"]),
 ];
 
 #[cfg(test)]

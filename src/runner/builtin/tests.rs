@@ -190,7 +190,10 @@ fn the_worst_finding_decides_and_only_one_is_asked() {
 #[test]
 fn the_copy_is_put_in_place_after_a_clean_review_and_not_before() {
     let (status, texts) = driven("evaluator-optimizer", true, json!({ "file": "src/auth.py" }));
-    assert_eq!((status, &texts["land"][..]), (RunStatus::Complete, "cp -- .context/auth.py src/auth.py"));
+    assert_eq!(
+        (status, &texts["land"][..]),
+        (RunStatus::Complete, "mkdir -p src && cp -- .context/auth.py src/auth.py")
+    );
     let (status, texts) = driven("evaluator-optimizer", false, json!({ "file": "src/auth.py" }));
     assert_eq!(status, RunStatus::MaxIterationsReached);
     assert!(!texts.contains_key("land"));

@@ -87,7 +87,7 @@ impl<'w> Run<'w, '_> {
                 });
             }
             if let Some(each) = &step.flow.for_each {
-                let known = self.given.recorded.items.get(&path).filter(|_| !self.given.is_updated).cloned();
+                let known = self.given.recorded.items.get(&path).cloned();
                 return match known.map_or_else(|| self.items(id, each), Ok) {
                     Ok(items) => self.open_items(id, step, &path, items),
                     Err(why) => self.fail(id, FailureKind::Internal, &why),
@@ -98,7 +98,7 @@ impl<'w> Run<'w, '_> {
     }
 
     fn holds(&self, id: UnitId, condition: &Text) -> Result<bool, String> {
-        condition.value(&self.given.engine, &self.names(id, &[condition])).map(|value| value.is_true())
+        condition.value(self.engine(id), &self.names(id, &[condition])).map(|value| value.is_true())
     }
 
     /// How a step ended before this driver, where that counts.
@@ -115,7 +115,7 @@ impl<'w> Run<'w, '_> {
     }
 
     fn open_items(&mut self, id: UnitId, step: &'w Step, path: &StepPath, items: Vec<Value>) {
-        if !self.given.recorded.items.contains_key(path) || self.given.is_updated {
+        if !self.given.recorded.items.contains_key(path) {
             self.change(Change::Items { path: path.clone(), items: items.clone() });
         }
         (self.tell)(&Event::Items { step: path.to_string(), count: items.len() });
@@ -144,6 +144,9 @@ impl<'w> Run<'w, '_> {
                 self.ready.push_back(id);
             }
             Action::Block { steps, repeat, .. } => {
+                if let Err(outcome) = self.part(id) {
+                    return self.finish(id, outcome);
+                }
                 let mut scope = self.inner_scope(id);
                 if repeat.is_some() {
                     scope.round = Some((1, minijinja::Value::from(())));
@@ -155,7 +158,7 @@ impl<'w> Run<'w, '_> {
                 let texts: Vec<_> = with.iter().flat_map(|(_, data)| data.texts()).collect();
                 let names = self.names(id, &texts);
                 let given = with.iter().map(|(name, data)| {
-                    let value = data.fill(&self.given.engine, &names)?;
+                    let value = data.fill(self.engine(id), &names)?;
                     Ok((name.clone(), serde_json::to_value(value).map_err(|error| error.to_string())?))
                 });
                 let given = given.collect::<Result<serde_json::Map<_, _>, String>>();
@@ -221,7 +224,7 @@ impl<'w> Run<'w, '_> {
             return self.answered(id, answer);
         }
         let names = self.names(id, &[question]);
-        let question = match question.fill(&self.given.engine, &names) {
+        let question = match question.fill(self.engine(id), &names) {
             Ok(question) => question,
             Err(why) => return self.fail(id, FailureKind::Internal, &format!("ask can't be filled in: {why}")),
         };
@@ -309,6 +312,7 @@ fn unit(step: &Step, path: Option<StepPath>, place: String, frame: usize, index:
         cap: None,
         working: 0,
         phase: Phase::Waiting,
+        copy: None,
         told: None,
         record: minijinja::Value::default(),
     }

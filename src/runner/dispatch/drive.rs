@@ -41,6 +41,7 @@ impl<'w> Run<'w, '_> {
             cap: Some(cap),
             working: 0,
             phase: tree::Phase::Waiting,
+            copy: None,
             told: None,
             record: minijinja::Value::default(),
         });
@@ -261,6 +262,7 @@ impl<'w> Run<'w, '_> {
             Some(_) if !self.undos.is_empty() => RunStatus::AllTransactionsComplete,
             Some(_) => RunStatus::Complete,
         };
+        self.executor.close();
         self.change(Change::Run(status));
         (self.tell)(&Event::Run { status: status.as_str() });
         let failure = outcome.as_ref().and_then(|outcome| outcome.failure.clone());

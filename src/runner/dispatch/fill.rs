@@ -81,14 +81,14 @@ impl Run<'_, '_> {
 
     /// The items of a step.
     pub(super) fn items(&self, id: UnitId, each: &Data) -> Result<Vec<serde_json::Value>, String> {
-        let value = each.fill(&self.given.engine, &self.names(id, &texts_of_data(each)))?;
+        let value = each.fill(self.engine(id), &self.names(id, &texts_of_data(each)))?;
         let items = value.try_iter().map_err(|_| format!("for_each gave no list, but {value}"))?;
         items.map(|item| serde_json::to_value(item).map_err(|error| error.to_string())).collect()
     }
 
     /// What a unit is to do, with everything in it.
     pub(super) fn work(&self, id: UnitId, job: &Job, path: StepPath, more: Option<Value>) -> Result<Work, String> {
-        let engine = &self.given.engine;
+        let engine = self.engine(id);
         let texts = texts_of_job(job);
         let names = self.names(id, &texts);
         let names = &more.map_or_else(|| Ok(names.clone()), |more| with(&names, [("self", more)]))?;
@@ -200,8 +200,13 @@ pub(super) fn record(unit: &Unit<'_>, outcome: &Outcome, items: &[(serde_json::V
             "ok": outcome.is_some_and(Outcome::is_ok),
             "out": outcome.map(|outcome| &outcome.out),
             "status": outcome.map_or("waiting", |outcome| outcome.status.as_str()),
+            "failure": outcome.and_then(failure),
         })
     };
+    // An answer of an agent may be in it, so that it is a text like any other.
+    fn failure(outcome: &Outcome) -> Option<&str> {
+        outcome.failure.as_ref().map(|failure| failure.text.as_str())
+    }
     let failed = items.iter().filter(|(_, outcome)| !outcome.is_some_and(Outcome::is_ok)).map(|(item, _)| item);
     let is_skipped_many = unit.is_many() && outcome.status == StepStatus::Skipped;
     value_of(&json!({
@@ -216,6 +221,7 @@ pub(super) fn record(unit: &Unit<'_>, outcome: &Outcome, items: &[(serde_json::V
         "diff": outcome.diff,
         "results": items.iter().map(result).collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
+        "failure": failure(outcome),
     }))
 }
 

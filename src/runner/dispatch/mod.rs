@@ -4,6 +4,7 @@
 //! so that a run whose driver died is gone on with from there: results that are written down are taken as they are, and
 //! the rest is done. That a driver dies undoes nothing; that a step fails does.
 
+mod apart;
 mod begin;
 mod drive;
 pub mod event;
@@ -58,10 +59,31 @@ pub trait Execute: Send + Sync {
     /// When that can't be done.
     fn revert(&self, path: &StepPath, scope: &[String], stop: &Stop) -> Result<(), Failure>;
 
+    /// Makes a copy of the files, on which everything inside of this step is done. What fills in there, where that is not
+    /// what does elsewhere.
+    ///
+    /// # Errors
+    /// When there can be none.
+    fn part(&self, _path: &StepPath) -> Result<Option<Arc<Engine>>, Failure> {
+        Ok(None)
+    }
+
+    /// Lets go of that copy; where it `lands` what was done there comes back before. The files that have changed by that,
+    /// and how; `None` where the steps know that themselves.
+    ///
+    /// # Errors
+    /// When it can't come back. Then nothing of it does.
+    fn rejoin(&self, _path: &StepPath, _lands: bool) -> Result<Option<(Vec<RepoPath>, String)>, Failure> {
+        Ok(None)
+    }
+
     /// Asks whoever is there. `None` where nobody is, so that the run waits for an answer.
     fn ask(&self, _path: &StepPath, _question: &str, _stop: &Stop) -> Option<Answer> {
         None
     }
+
+    /// Nothing more is done: whoever is kept for what may come yet is let go of, before it is written down how it ended.
+    fn close(&self) {}
 
     /// What these files have become since the run began, as a diff of limited size.
     fn diff(&self, _files: &[RepoPath]) -> String {

@@ -178,6 +178,17 @@ impl Recorded {
         }
     }
 
+    /// Forgets all that is inside of a step, so that it begins anew.
+    pub fn forget_inside(&mut self, outer: &StepPath) {
+        let is_inside =
+            |path: &StepPath| path.as_str().strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        self.ended.retain(|path, _| !is_inside(path));
+        self.begun.retain(|path| !is_inside(path));
+        self.items.retain(|path, _| !is_inside(path));
+        self.undone.retain(|path, _| !is_inside(path));
+        self.answers.retain(|path, _| !is_inside(path));
+    }
+
     /// Forgets a step with all that is inside of it, what it is inside of, and whatever ended after it: they are done anew.
     pub fn forget(&mut self, path: &StepPath) {
         let is_within = |inner: &StepPath, outer: &StepPath| {

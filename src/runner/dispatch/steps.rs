@@ -81,6 +81,7 @@ impl<'w> Run<'w, '_> {
 
     /// A unit has come to its end, and that is written down.
     pub(super) fn finish(&mut self, id: UnitId, outcome: Outcome) {
+        let outcome = self.rejoined(id, outcome);
         let outcome = self.ordered(id, outcome);
         if let Some(path) = self.units[id].path.clone()
             && self.given.recorded.ended.get(&path) != Some(&outcome)
@@ -117,7 +118,8 @@ impl<'w> Run<'w, '_> {
     /// It has ended: what follows from that.
     pub(super) fn settle(&mut self, id: UnitId, outcome: Outcome) {
         self.tell_end(id, &outcome);
-        for file in &outcome.files {
+        let is_on_copy = self.is_on_copy(id);
+        for file in outcome.files.iter().filter(|_| !is_on_copy) {
             if !self.files.contains(file) {
                 self.files.push(file.clone());
             }
@@ -247,7 +249,7 @@ impl<'w> Run<'w, '_> {
         let action = self.units[owner].step.map(|step| &step.action);
         if let Some(Action::Block { steps, repeat: Some(repeat), .. }) = action {
             let names = self.names_inside(frame, &[&repeat.until]);
-            match repeat.until.value(&self.given.engine, &names) {
+            match repeat.until.value(self.engine(owner), &names) {
                 Err(why) => return self.fail(owner, FailureKind::Internal, &format!("until can't be told: {why}")),
                 Ok(value) if value.is_true() => {
                     (self.tell)(&Event::Complete { step: self.units[owner].name(), iterations: round });
@@ -263,7 +265,7 @@ impl<'w> Run<'w, '_> {
         }
         if let Some(result) = self.result_of(owner) {
             let names = self.names_inside(frame, &[result]);
-            match result.value(&self.given.engine, &names).map(|value| serde_json::to_value(value).unwrap_or_default())
+            match result.value(self.engine(owner), &names).map(|value| serde_json::to_value(value).unwrap_or_default())
             {
                 Ok(out) => whole.out = out,
                 Err(why) => return self.fail(owner, FailureKind::Internal, &format!("result can't be told: {why}")),

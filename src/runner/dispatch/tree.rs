@@ -1,6 +1,6 @@
 //! The steps of a run as they are at a moment: units that are done once each, and frames in which they stand together.
 
-use super::record::Outcome;
+use super::{apart::Copy, record::Outcome};
 use crate::{base::id::StepPath, model::run::StepStatus, runner::language::workflow::Step};
 use minijinja::Value;
 use std::collections::HashMap;
@@ -29,6 +29,8 @@ pub(super) struct Unit<'w> {
     /// How much of it is.
     pub(super) working: usize,
     pub(super) phase: Phase,
+    /// What its steps work on, where that is a copy.
+    pub(super) copy: Option<Copy>,
     /// How it was last told to stand.
     pub(super) told: Option<StepStatus>,
     /// What others may read of it, once it has ended.

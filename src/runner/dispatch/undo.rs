@@ -31,6 +31,13 @@ pub(super) struct Undo {
     unit: UnitId,
 }
 
+impl Undo {
+    /// What is undone.
+    pub(super) fn unit(&self) -> UnitId {
+        self.unit
+    }
+}
+
 impl<'w> Run<'w, '_> {
     /// Notes how a unit is undone, if it is to be.
     pub(super) fn register_undo(&mut self, id: UnitId, outcome: &Outcome) {
@@ -50,7 +57,7 @@ impl<'w> Run<'w, '_> {
         self.undos.push(Undo { order: inner.unwrap_or(outcome.order), depth, unit: id });
     }
 
-    fn is_within(&self, inner: UnitId, outer: UnitId) -> bool {
+    pub(super) fn is_within(&self, inner: UnitId, outer: UnitId) -> bool {
         std::iter::successors(Some(inner), |unit| self.units[*unit].parent).any(|unit| unit == outer)
     }
 
@@ -139,7 +146,7 @@ impl<'w> Run<'w, '_> {
                 if let (true, Action::Work(done)) = (work.scope.is_empty(), &step.action) {
                     // What undoes a step may write what the step wrote.
                     let texts: Vec<_> = done.scope.0.iter().collect();
-                    work.scope = done.scope.fill(&self.given.engine, &self.names(id, &texts)).unwrap_or_default();
+                    work.scope = done.scope.fill(self.engine(id), &self.names(id, &texts)).unwrap_or_default();
                 }
                 self.begin_undo(id);
                 scope.spawn(move || {
@@ -157,7 +164,7 @@ impl<'w> Run<'w, '_> {
             Some(Compensate::Revert) => {
                 let scope_of = job(step).map(|job| {
                     let texts: Vec<_> = job.scope.0.iter().collect();
-                    job.scope.fill(&self.given.engine, &self.names(id, &texts)).unwrap_or_default()
+                    job.scope.fill(self.engine(id), &self.names(id, &texts)).unwrap_or_default()
                 });
                 self.begin_undo(id);
                 scope.spawn(move || {

@@ -2,11 +2,11 @@
 
 use super::{
     MAX_STEPS_WRITTEN,
-    include::Included,
+    include::{Included, schema_in},
     is_id,
     shape::Form,
     template::{Data, Text, Texts, Use},
-    value::{events, inputs, isolation, json, json_of, limits, needs, place, positive, retry, small},
+    value::{apart, events, inputs, isolation, json, json_of, limits, needs, place, positive, retry, small},
     workflow::{Compensate, Flow, Input, Job, Limits, Repeat, Task},
 };
 use crate::{
@@ -26,9 +26,10 @@ pub(super) const ACTIONS: [&str; 5] = ["prompt", "run", "ask", "workflow", "step
 /// What else can stand in every step.
 const ALWAYS: [&str; 7] = ["id", "needs", "if", "for_each", "max_parallel", "allow_failure", "compensate"];
 /// What can stand in a step with a prompt or a command.
-const WORK: [&str; 10] = ["stdin", "env", "scope", "verify", "retry", "timeout", "stall", "isolate", "save", "output"];
+const WORK: [&str; 11] =
+    ["stdin", "env", "scope", "verify", "retry", "timeout", "stall", "isolate", "save", "output", "output_schema"];
 const PROMPT: [&str; 3] = ["agent", "accept", "avoid"];
-const BLOCK: [&str; 2] = ["repeat", "result"];
+const BLOCK: [&str; 3] = ["repeat", "result", "isolate"];
 
 /// A workflow as it is written.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ pub(super) enum WrittenAction {
     Work(Box<Job>),
     Ask { question: Text, shape: Option<Arc<Form>> },
     Call { workflow: At<String>, with: Vec<(String, Data)> },
-    Block { steps: Vec<Written>, repeat: Option<Repeat>, result: Option<Text> },
+    Block { steps: Vec<Written>, repeat: Option<Repeat>, result: Option<Text>, is_apart: bool },
 }
 
 /// What can stand in a step with this action.
@@ -67,7 +68,7 @@ pub(super) fn keys_of(action: &str) -> Vec<&'static str> {
     let own: &[&[&str]] = match action {
         "prompt" => &[&WORK, &PROMPT],
         "run" => &[&WORK],
-        "ask" => &[&["output"]],
+        "ask" => &[&["output", "output_schema"]],
         "workflow" => &[&["with"]],
         _ => &[&BLOCK],
     };
@@ -143,7 +144,11 @@ impl<'r> Reader<'r> {
             return Err(mistake);
         }
         let find = |name: &str| entries.iter().find(|entry| entry.name == name).copied();
-        let shape = find("output").map(|entry| self.shape(entry)).transpose()?;
+        let shape = match (find("output"), find("output_schema")) {
+            (Some(_), Some(schema)) => return Err(schema.wrong("a step has either output or output_schema")),
+            (Some(example), None) => Some(self.shape(example)?),
+            (None, schema) => schema.map(|schema| self.shape_of_file(schema)).transpose()?,
+        };
         let read = match action.name {
             "ask" => WrittenAction::Ask { question: self.text(*action, Use::Text)?, shape },
             "workflow" => WrittenAction::Call { workflow: action.text()?, with: self.with(find("with"))? },
@@ -151,6 +156,7 @@ impl<'r> Reader<'r> {
                 steps: self.steps(*action)?,
                 repeat: find("repeat").map(|entry| self.repeat(entry)).transpose()?,
                 result: find("result").map(|entry| self.text(entry, Use::Expression)).transpose()?,
+                is_apart: find("isolate").map(apart).transpose()?.unwrap_or(false),
             },
             _ => WrittenAction::Work(Box::new(self.job(*action, &entries, shape)?)),
         };
@@ -309,6 +315,13 @@ impl<'r> Reader<'r> {
 
     fn shape(&self, entry: Entry<'_>) -> Result<Arc<Form>, Mistake> {
         Form::parse(&json(entry)?).map(Arc::new).map_err(|(word, why)| self.at_word(&entry, &word).mistake(why))
+    }
+
+    /// The shape that a file of the folder of the workflow says.
+    fn shape_of_file(&self, entry: Entry<'_>) -> Result<Arc<Form>, Mistake> {
+        let path = entry.text()?;
+        let schema = schema_in(&path.value, self.include).and_then(|schema| Form::of_schema(&schema));
+        schema.map(Arc::new).map_err(|why| path.mistake(format!("{}: {why}", path.value)))
     }
 
     /// Where a word stands in a value.

@@ -55,15 +55,32 @@ fn one(name: &str, read: &dyn Fn(&str) -> Result<String, String>, depth: usize) 
     let path = quoted('"').or_else(|| quoted('\'')).filter(|path| !path.contains(['"', '\'']));
     let path = path
         .ok_or_else(|| format!("include takes one file, as in {{% include \"prompts/audit.md\" %}}, and not {name}"))?;
-    let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-    if !is_inside || path.is_empty() || path.contains('\\') {
-        return Err(format!("{path} is no path inside the folder of the workflow"));
-    }
+    check_inside(path)?;
     if depth >= MAX_DEPTH {
         return Err(format!("{path} is included more than {MAX_DEPTH} deep"));
     }
     let text = read(path).map_err(|why| format!("{path} can't be included: {why}"))?;
     expand(&text, read, depth + 1).map_err(|(_, why)| why)
+}
+
+fn check_inside(path: &str) -> Result<(), String> {
+    let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    if !is_inside || path.is_empty() || path.contains('\\') {
+        return Err(format!("{path} is no path inside the folder of the workflow"));
+    }
+    Ok(())
+}
+
+/// The JSON Schema in a file of the folder.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn schema_in(
+    path: &str,
+    read: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<serde_json::Value, String> {
+    check_inside(path)?;
+    serde_json::from_str(&read(path)?).map_err(|error| format!("it is no JSON: {error}"))
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub trait Library {
     /// The text of a workflow, and what it is called when something in it is wrong: a path.
     ///
     /// # Errors
-    /// When it may not be used, or can't be read.
+    /// When it may not be used, since nobody has approved it: what is to be done about that.
     fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String>;
 
     /// A text that the workflow includes, from its folder.
@@ -73,7 +73,15 @@ pub enum LoadError {
         /// What was meant, perhaps.
         nearest: Option<String>,
     },
-    /// It may not be used, or can't be read.
+    /// A person has to approve it first.
+    #[error("the workflow {name} can't be used: {why}")]
+    NotApproved {
+        /// The name.
+        name: String,
+        /// What is to be approved, and how.
+        why: String,
+    },
+    /// It can't be read.
     #[error("the workflow {name} can't be used: {why}")]
     Unusable {
         /// The name.

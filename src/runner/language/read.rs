@@ -12,8 +12,8 @@ use serde_json::Value;
 use std::{collections::BTreeSet, rc::Rc, sync::Arc};
 
 /// What can be read of a step.
-const OF_STEP: [&str; 11] =
-    ["out", "ok", "ran", "status", "exit", "agent", "attempts", "files", "diff", "results", "failed"];
+const OF_STEP: [&str; 12] =
+    ["out", "ok", "ran", "status", "exit", "agent", "attempts", "files", "diff", "results", "failed", "failure"];
 const OF_RUN: [&str; 4] = ["id", "files", "diff", "dir"];
 const OF_EVENT: [&str; 2] = ["type", "details"];
 
@@ -98,7 +98,8 @@ impl Visible {
             let told = format!("a step has no '{attribute}'");
             return Err(Wrong::unknown(told, attribute, OF_STEP));
         }
-        let is_free = matches!(&attribute[..], "out" | "results") && self.shape.is_none() || attribute == "diff";
+        let is_free = matches!(&attribute[..], "out" | "results") && self.shape.is_none()
+            || matches!(&attribute[..], "diff" | "failure");
         if is_condition && is_free {
             return Err(Wrong::new(format!(
                 "a condition can't read {}: it is free text. Declare the output of the step {id}, and read a field of it",

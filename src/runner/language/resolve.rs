@@ -42,7 +42,8 @@ impl Loader<'_> {
             return Ok(Arc::clone(known));
         }
         let unusable = |why: String| LoadError::Unusable { name: name.to_owned(), why };
-        let Some((file, text)) = self.library.workflow(name).map_err(unusable)? else {
+        let waits = |why: String| LoadError::NotApproved { name: name.to_owned(), why };
+        let Some((file, text)) = self.library.workflow(name).map_err(waits)? else {
             let names = self.library.names();
             let nearest = text::nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
             return Err(LoadError::Unknown { name: text::one_line(name, 60), nearest });
@@ -172,7 +173,7 @@ impl Resolver<'_, '_> {
                 self.fits(&workflow, &called, &with)?;
                 Action::Call { workflow: called, with }
             }
-            WrittenAction::Block { steps, repeat, result } => {
+            WrittenAction::Block { steps, repeat, result, is_apart } => {
                 let repeats = repeat.is_some();
                 let round = written_round(&steps, repeats, &inner);
                 let level = Level { ids, around: Around { round, repeats: inner.repeats || repeats, ..inner.clone() } };
@@ -188,7 +189,7 @@ impl Resolver<'_, '_> {
                     self.check(result, &inside, &mut ends)?;
                 }
                 reads.steps.extend(ends.steps.into_iter().filter(|name| steps.iter().all(|step| step.id != *name)));
-                Action::Block { steps, repeat, result }
+                Action::Block { steps, repeat, result, is_apart }
             }
         };
         if let Some(Compensate::Job { job, .. }) = &flow.compensate {
@@ -340,7 +341,7 @@ pub(super) fn texts_of(step: &Step) -> Vec<&Text> {
         Action::Work(job) => texts.extend(texts_of_job(job)),
         Action::Ask { question, .. } => texts.push(question),
         Action::Call { with, .. } => texts.extend(with.iter().flat_map(|(_, data)| data.texts())),
-        Action::Block { steps, repeat, result } => {
+        Action::Block { steps, repeat, result, .. } => {
             // A round inside of it has a round before of its own.
             if repeat.is_none() {
                 texts.extend(steps.iter().flat_map(texts_of));

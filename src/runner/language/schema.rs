@@ -53,6 +53,7 @@ fn described(key: &str) -> (Value, &'static str) {
         ),
         "save" => (text(), "A file that the result is written to"),
         "output" => (json!({ "type": ["string", "array", "object"] }), "The result, as an example of its shape"),
+        "output_schema" => (text(), "The shape of the result, as a file with a JSON Schema beside the workflow"),
         "verify" => (texts(), "Checks after it: commands, or names such as @default"),
         "about" => (text(), "What the workflow does, in a line"),
         "on" => (texts(), "The events that it handles"),

@@ -120,6 +120,16 @@ pub(super) fn isolation(entry: Entry<'_>) -> Result<Isolation, Mistake> {
     }
 }
 
+/// Whether the steps of a block work on a copy.
+pub(super) fn apart(entry: Entry<'_>) -> Result<bool, Mistake> {
+    match isolation(entry)? {
+        Isolation::Worktree => Ok(true),
+        Isolation::Claims => {
+            Err(entry.wrong("a block may be isolated by \"worktree\" alone: each step of it has its own claims"))
+        }
+    }
+}
+
 pub(super) fn positive(entry: Entry<'_>) -> Result<Duration, Mistake> {
     let duration = entry.duration()?;
     if duration.value.is_zero() {

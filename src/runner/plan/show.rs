@@ -34,6 +34,9 @@ impl fmt::Display for Planned {
             (_, Some(until)) => write!(f, "  at most {} rounds, until {}", self.rounds.unwrap_or(1), shown(until))?,
             _ => f.write_str("  together")?,
         }
+        if !matches!(self.kind, "prompt" | "run") && self.isolation == Some(Isolation::Worktree) {
+            f.write_str("; on a copy")?;
+        }
         if self.is_many {
             f.write_str("; for each item")?;
         }

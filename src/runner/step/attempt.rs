@@ -155,10 +155,6 @@ impl Doer<'_> {
         self.site.recorder.keep(kept, format!("{path}: attempt {number}"), When::WithNext)?;
         self.record(&format!("{agent} begins attempt {number}"))?;
         (self.tell)(Moment::Tries { attempt: number, agent, instance });
-        // It may have to wait till the one that was started before it is under way.
-        if means.hand.is_some_and(|hand| !hand.stagger.is_zero() || hand.max_parallel.is_some()) {
-            (self.tell)(Moment::Status(StepStatus::Queued));
-        }
         let (ended, edited) = match self.send(means, place, number, plan) {
             Ok(sent) => sent,
             Err(error) => {
@@ -294,7 +290,8 @@ impl Doer<'_> {
 
     /// By what all that an attempt starts is known.
     pub(super) fn mark(&self, number: u32) -> String {
-        format!("{}.{}.{number}", self.site.recorder.run(), self.step.path.as_str().replace('/', "."))
+        let path = self.step.path.as_str().replace('/', ".");
+        self.session.mark_of(&format!("{}.{path}.{number}", self.site.recorder.run()))
     }
 
     pub(super) fn new_attempt(&self, agent: &str, instance: Option<InstanceId>) -> Attempt {

@@ -20,7 +20,7 @@ use std::{
 const NAMED: usize = 10;
 
 /// How often it is tried again to claim what somebody else holds.
-const AGAIN: Duration = Duration::from_millis(250);
+pub(super) const AGAIN: Duration = Duration::from_millis(250);
 
 /// The folder for what workflows tell each other by files.
 const SCRATCH: &str = ".context/";
@@ -114,7 +114,7 @@ impl Doer<'_> {
         match self.hide_scratch(scope).and_then(|()| self.look_around(&worker, scope)) {
             Ok((before, kept, isolated, main)) => Ok(Place { worker, before, kept, isolated, main, leave }),
             Err(error) => {
-                let _ = self.session.dismiss(&worker.id);
+                self.let_go(&worker.id);
                 Err(Failure { kind: FailureKind::Internal, text: with_hint(&error) })
             }
         }
@@ -166,6 +166,9 @@ impl Doer<'_> {
 
     /// A worker with its claims. What somebody else holds is waited for, as long as this run has patience.
     pub(super) fn hire(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Worker, Failure> {
+        if let Some(whole) = self.site.whole.clone() {
+            return self.hire_within(&whole, scope);
+        }
         let bad = |error: &Error| Failure { kind: FailureKind::Internal, text: with_hint(error) };
         let targets = self.session.scopes(scope).map_err(|error| bad(&error))?;
         let began = Instant::now();
@@ -214,8 +217,13 @@ impl Doer<'_> {
         if let Some(main) = &place.main {
             // An agent may find its way into the other one. There others work, too, so only what nobody holds is its.
             let now = self.session.capture_after(main)?;
-            let changed: Vec<RepoPath> = paths(self.session.changed_between(main, &now)?).collect();
+            // Nor is it what another step of the run may write.
+            let changed = paths(self.session.changed_between(main, &now)?);
+            let changed: Vec<RepoPath> = changed.filter(|path| !place.worker.shares(path)).collect();
             strays.extend(self.session.strays(&place.worker, &changed)?);
+        }
+        if let Some(whole) = self.site.whole.as_ref().filter(|_| !strays.is_empty()) {
+            strays = whole.of_no_other(&self.session, &self.step.path, strays)?;
         }
         if !strays.is_empty()
             && let Some(ledger) = self.session.ledger_file()?
@@ -251,7 +259,8 @@ impl Doer<'_> {
             let now = self.session.capture_after(&before)?;
             let changed = paths(self.session.changed_between(&before, &now)?);
             let inside = self.session.covered(&self.session.scopes(&self.work.scope)?, changed)?;
-            Ok((before, now, self.session.not_held_by_others(&inside, None)?))
+            let own = self.site.whole.as_ref().map(|whole| whole.holder());
+            Ok((before, now, self.session.not_held_by_others(&inside, own)?))
         };
         let (before, now, free) = look().map_err(|error: Error| with_hint(&error))?;
         self.restore(&before, &now, &free)
@@ -314,9 +323,8 @@ impl Doer<'_> {
             };
             note.into_iter().for_each(|note| (self.tell)(Moment::Said(note)));
         }
-        if changed.is_empty() {
-            let _ = self.session.dismiss(&place.worker.id);
-            return;
+        if changed.is_empty() || self.site.whole.is_some() {
+            return self.let_go(&place.worker.id);
         }
         let _ = self.session.release_beside(&place.worker, changed);
         if let Ok(mut keepers) = self.site.keepers.lock() {
@@ -351,7 +359,7 @@ pub(super) fn restored(session: &Session, before: &Capture, after: &Capture, pat
 }
 
 /// Who holds what is wanted, and what to do about it.
-fn held_words(held: &Error, session: &Session) -> String {
+pub(super) fn held_words(held: &Error, session: &Session) -> String {
     let own = session.whoami().ok().map(|known| known.instance.id);
     let by_caller = match held {
         Error::Held(held) => {
@@ -385,6 +393,11 @@ fn told(left: &[(RepoPath, LeftAlone)]) -> String {
 /// A path for people.
 pub(super) fn shown(path: &RepoPath) -> String {
     text::one_line(&path.to_string(), 200)
+}
+
+/// Some words of a scope for people.
+pub(super) fn paths_named(scope: &[String]) -> String {
+    text::one_line(&scope.join(", "), 200)
 }
 
 /// Some paths for people.

@@ -90,7 +90,7 @@ impl Doer<'_> {
         let worker = self.hire(&tool, "", &scope).ok()?;
         let files = self.put_to_use_as(attempt, &value, &before, &after);
         let done = files.is_some_and(|files| self.commit_if_wanted(&value, &files, &worker.id).is_ok());
-        let _ = self.session.dismiss(&worker.id);
+        self.let_go(&worker.id);
         done.then_some(value)
     }
 
@@ -148,9 +148,7 @@ impl Doer<'_> {
         let inside = self.session.covered(&scope, changed.into_iter().map(|change| change.path))?;
         let entry = (format!("snap/{path}.{}/after", attempt.number), Private::Tree(kept.clone()));
         let subject = format!("{path}: what was left of attempt {}", attempt.number);
-        if let Err(error) = self.site.recorder.keep(vec![entry], subject, When::Now) {
-            return Err(Error::Busy(error.to_string()));
-        }
+        self.site.recorder.keep(vec![entry], subject, When::Now)?;
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.after = Some(kept);
             attempt.files.clone_from(&inside);

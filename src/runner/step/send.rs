@@ -83,6 +83,7 @@ impl Doer<'_> {
                     }
                 }
                 (self.tell)(match heard {
+                    Heard::Queued => Moment::Status(StepStatus::Queued),
                     Heard::Begun => Moment::Status(StepStatus::Running),
                     Heard::Doing(words) => Moment::Doing(words),
                     Heard::Alive => Moment::Alive,
@@ -105,7 +106,7 @@ impl Doer<'_> {
 fn edits(heard: &Heard) -> Option<&str> {
     match heard {
         Heard::Doing(words) => words.strip_prefix(EDITS),
-        Heard::Begun | Heard::Alive => None,
+        Heard::Queued | Heard::Begun | Heard::Alive => None,
     }
 }
 

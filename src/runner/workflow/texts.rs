@@ -1,12 +1,34 @@
-//! The texts that a run is made of: the workflow, all that it calls, and what these include, as they were when it began.
+//! What a run of a workflow was asked for, and all the texts that it was made of, as they were.
 
-use crate::runner::language::Library;
+use super::Order;
+use crate::{
+    base::id::RunId,
+    ops::{Error, Private, Session},
+    runner::{
+        dispatch::Recorded,
+        language::Library,
+        recorder::{Recorder, When},
+    },
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+
+/// Where what was asked for is kept.
+pub(super) const SPEC: &str = "workflow.json";
+
+/// What is kept of an order, with all texts that it was made of.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) order: Order,
+    pub(super) texts: Texts,
+    /// Whether the files were read anew since it began. From then on a result counts only where its step is still the same.
+    #[serde(default)]
+    pub(super) is_updated: bool,
+}
 
 /// The texts of workflows, as they were.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -92,4 +114,29 @@ impl Texts {
         }
         crate::base::text::hex(&hash.finalize())
     }
+}
+
+/// What a run was asked for.
+pub(super) fn kept(session: &Session, id: &RunId) -> Result<Kept, Error> {
+    let found = session.kept_of_run(id, &format!("spec/{SPEC}"))?;
+    found.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| Error::NotFound {
+        message: format!("what {id} was asked for is not in this clone"),
+        hint: Some("resume it in the clone where it began".into()),
+    })
+}
+
+/// Keeps the texts that were read anew, before anything is done by them: whoever goes on with the run after this driver goes
+/// on with these. What steps were done for is found out anew.
+pub(super) fn keep_updated(
+    recorder: &Recorder,
+    recorded: &mut Recorded,
+    order: &Order,
+    texts: &Texts,
+) -> Result<(), Error> {
+    let kept = Kept { order: order.clone(), texts: texts.clone(), is_updated: true };
+    let spec = serde_json::to_vec(&kept).map_err(|error| Error::Failed(error.to_string()))?;
+    let none = |path| (format!("items/{path}.json"), Private::Bytes(b"null".to_vec()));
+    let mut entries: Vec<_> = std::mem::take(&mut recorded.items).into_keys().map(none).collect();
+    entries.push((format!("spec/{SPEC}"), Private::Bytes(spec)));
+    Ok(recorder.keep(entries, "the workflow as it is now", When::Now)?)
 }

@@ -7,11 +7,13 @@ mod ended;
 mod op;
 mod record;
 mod run;
+mod task;
 
 pub(super) use ended::WireEnded;
 pub(super) use op::{decode as decode_op, encode as encode_op};
 pub(super) use record::{Meta, Wire, WireClaim, WireHandoff, WireInstance, WireNote};
 pub(super) use run::{WireRun, WireStep};
+pub(super) use task::WireTask;
 
 use super::{
     error::StoreError,

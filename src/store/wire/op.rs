@@ -4,15 +4,16 @@ use super::{
     Wire,
     ended::WireRival,
     record::{
-        WireHandoff, WireInstance, WireNote, WireTask, decode_paths, encode_paths, end_reason, mode, origin, parse,
+        WireDoing, WireHandoff, WireInstance, WireNote, decode_paths, encode_paths, end_reason, mode, origin, parse,
         parse_opt, scope, word,
     },
+    task::WireTask,
 };
 use crate::{
     base::{id::OpId, world::Time},
     model::{
         claim::GrantRef,
-        op::{Action, Departure, Eviction, Loss, Op, Settlement, Want},
+        op::{Action, Departure, Eviction, Loss, Op, Right, Settlement, Want},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ enum WireAction {
         instance: WireInstance,
     },
     Task {
-        task: Option<WireTask>,
+        task: Option<WireDoing>,
     },
     End {
         departures: Vec<WireDeparture>,
@@ -64,6 +65,15 @@ enum WireAction {
         handoff: String,
         how: String,
         claims: Vec<WireGrant>,
+    },
+    NewTask {
+        task: Box<WireTask>,
+    },
+    FinishTask {
+        task: String,
+        result: Option<String>,
+        claim: Option<WireGrant>,
+        forced: Option<String>,
     },
     Bypass {
         fence: String,
@@ -129,7 +139,7 @@ pub(in crate::store) fn encode(op: &Op) -> Result<String, serde_json::Error> {
             WireAction::Create { domain: domain.to_string(), folds_case: *folds_case }
         }
         Action::Register(instance) => WireAction::Register { instance: WireInstance::from_model(instance) },
-        Action::SetTask(task) => WireAction::Task { task: task.as_ref().map(WireTask::from_model) },
+        Action::SetTask(task) => WireAction::Task { task: task.as_ref().map(WireDoing::from_model) },
         Action::End(gone) => WireAction::End { departures: gone.iter().map(departure).collect() },
         Action::Claim { wants, evict, lost } => WireAction::Claim {
             wants: wants.iter().map(want).collect(),
@@ -153,6 +163,14 @@ pub(in crate::store) fn encode(op: &Op) -> Result<String, serde_json::Error> {
         }
         Action::Settle { handoff, how, claims } => {
             WireAction::Settle { handoff: handoff.to_string(), how: how.as_str().into(), claims: grants(claims) }
+        }
+        Action::NewTask(task) => WireAction::NewTask { task: Box::new(WireTask::from_model(task)) },
+        Action::FinishTask { task, result, right } => {
+            let (claim, forced) = match right {
+                Right::Held(claim) => (Some(grant(claim)), None),
+                Right::Force(why) => (None, Some(why.clone())),
+            };
+            WireAction::FinishTask { task: task.to_string(), result: result.clone(), claim, forced }
         }
         Action::Bypass { fence, paths, count } => {
             WireAction::Bypass { fence: fence.clone(), paths: encode_paths(paths), count: *count }
@@ -195,6 +213,15 @@ pub(in crate::store) fn decode(text: &str) -> Result<Op, String> {
             let known = [Settlement::Accept, Settlement::Decline, Settlement::Done];
             let how = word("settlement", &how, &known, Settlement::as_str)?;
             Action::Settle { handoff: parse(handoff)?, how, claims: all(claims, ungrant)? }
+        }
+        WireAction::NewTask { task } => Action::NewTask(Box::new(task.into_model()?)),
+        WireAction::FinishTask { task, result, claim, forced } => {
+            let right = match (claim, forced) {
+                (Some(claim), None) => Right::Held(ungrant(claim)?),
+                (None, Some(why)) => Right::Force(why),
+                (claim, _) => return Err(format!("done by two rights, or by none: {}", claim.is_some())),
+            };
+            Action::FinishTask { task: parse(task)?, result, right }
         }
         WireAction::Bypass { fence, paths, count } => Action::Bypass { fence, paths: decode_paths(&paths)?, count },
         WireAction::Compact { last } => Action::Compact { last: all(last, |l| Ok((parse(l.clone)?, parse(l.op)?)))? },

@@ -1,6 +1,6 @@
 //! The records and their models.
 
-use super::super::layout::FORMAT;
+use super::super::layout::FIRST_FORMAT;
 use crate::{
     base::{
         id::{CloneId, Domain, HandoffId, InstanceId, Tool},
@@ -11,7 +11,7 @@ use crate::{
     model::{
         claim::{Claim, EndReason, Holder, Mode, Origin},
         handoff::{Document, Handoff, HandoffState, Settled, WorkTreeMark},
-        instance::{Instance, Task},
+        instance::{Doing, Instance},
         note::{Category, Note},
         scope::Scope,
     },
@@ -37,28 +37,33 @@ pub(in crate::store) struct Meta {
 
 impl Meta {
     pub(in crate::store) fn new(domain: &Domain, folds_case: bool) -> Self {
-        Meta { format: FORMAT, min_writer: FORMAT, domain: domain.to_string(), epoch: 1, folds_case }
+        Meta { format: FIRST_FORMAT, min_writer: FIRST_FORMAT, domain: domain.to_string(), epoch: 1, folds_case }
     }
 
     /// What holds where there is no store.
     pub(in crate::store) fn of_none() -> Self {
-        Meta { format: FORMAT, min_writer: FORMAT, domain: String::new(), epoch: 0, folds_case: false }
+        Meta { format: FIRST_FORMAT, min_writer: FIRST_FORMAT, domain: String::new(), epoch: 0, folds_case: false }
+    }
+
+    /// The same, for those who know `format` at least.
+    pub(in crate::store) fn raised_to(self, format: u64) -> Self {
+        Meta { format: self.format.max(format), min_writer: self.min_writer.max(format), ..self }
     }
 }
 
 #[derive(Serialize, Deserialize)]
-pub(in crate::store) struct WireTask {
+pub(in crate::store) struct WireDoing {
     text: String,
     id: Option<String>,
 }
 
-impl Wire<Task> for WireTask {
-    fn from_model(task: &Task) -> Self {
-        WireTask { text: task.text.clone(), id: task.id.as_ref().map(ToString::to_string) }
+impl Wire<Doing> for WireDoing {
+    fn from_model(doing: &Doing) -> Self {
+        WireDoing { text: doing.text.clone(), id: doing.id.as_ref().map(ToString::to_string) }
     }
 
-    fn into_model(self) -> Result<Task, String> {
-        Ok(Task { text: self.text, id: parse_opt(self.id)? })
+    fn into_model(self) -> Result<Doing, String> {
+        Ok(Doing { text: self.text, id: parse_opt(self.id)? })
     }
 }
 
@@ -70,7 +75,7 @@ pub(in crate::store) struct WireInstance {
     clone: String,
     project: String,
     worktree: Option<String>,
-    task: Option<WireTask>,
+    task: Option<WireDoing>,
     since: Time,
     parent: Option<String>,
 }
@@ -84,7 +89,7 @@ impl Wire<Instance> for WireInstance {
             clone: i.clone.to_string(),
             project: i.project.clone(),
             worktree: i.worktree.clone(),
-            task: i.task.as_ref().map(WireTask::from_model),
+            task: i.task.as_ref().map(WireDoing::from_model),
             since: i.since,
             parent: i.parent.as_ref().map(ToString::to_string),
         }
@@ -164,6 +169,8 @@ pub(in crate::store) struct WireNote {
     at: Time,
     paths: Vec<String>,
     to: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
 }
 
 impl Wire<Note> for WireNote {
@@ -177,6 +184,7 @@ impl Wire<Note> for WireNote {
             at: n.at,
             paths: encode_paths(&n.paths),
             to: n.to.as_ref().map(ToString::to_string),
+            run: n.run.as_ref().map(ToString::to_string),
         }
     }
 
@@ -189,6 +197,7 @@ impl Wire<Note> for WireNote {
             at: self.at,
             paths: decode_paths(&self.paths)?,
             to: parse_opt(self.to)?,
+            run: parse_opt(self.run)?,
         })
     }
 }
@@ -226,6 +235,8 @@ pub(in crate::store) struct WireHandoff {
     branch: Option<String>,
     dirty: Vec<String>,
     more_dirty: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
 }
 
 impl Wire<Handoff> for WireHandoff {
@@ -254,6 +265,7 @@ impl Wire<Handoff> for WireHandoff {
             branch: h.tree.branch.clone(),
             dirty: encode_paths(&h.tree.dirty),
             more_dirty: h.tree.more_dirty,
+            run: h.run.as_ref().map(ToString::to_string),
         }
     }
 
@@ -293,6 +305,7 @@ impl Wire<Handoff> for WireHandoff {
                 dirty: decode_paths(&self.dirty)?,
                 more_dirty: self.more_dirty,
             },
+            run: parse_opt(self.run)?,
         })
     }
 }

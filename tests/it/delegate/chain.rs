@@ -121,6 +121,16 @@ fn a_scope_that_was_too_much_is_halved() {
     assert_free(&repo);
     let diff = repo.ok(&["run", "diff"]);
     assert!(diff.contains("+one") || diff.contains("+two"), "{diff}");
+    // So it is after a write outside of it, and when its time was up.
+    for (acts, kind) in [(&[Do::Run("echo x >>odd.txt"), Do::Say("Done.")][..], "scope"), (&[Do::Chatter], "timed_out")]
+    {
+        agents.plays_when("codex", "`./src/auth/`", acts);
+        agents.plays_when("codex", "`./src/auth/login.rs`", &[Do::Say("One.")]);
+        agents.plays_when("codex", "`./src/auth/token.rs`", &[Do::Say("Two.")]);
+        let (halved, _) = told(&repo, &["--agent", "codex", "--scope", "src/auth/", "--split", "--timeout", "2s"]);
+        assert_eq!(tries(&halved), [format!("codex {kind}"), "codex ok".into(), "codex ok".into()], "{halved:#}");
+        let _ = fs::remove_file(repo.dir.join("odd.txt"));
+    }
     // Where one half fails in the end, the other does not stay alone.
     agents.plays_when("claude", "`./src/auth/login.rs`", &[Do::Edit("src/auth/login.rs", "other\n"), Do::Say("One.")]);
     agents.plays_when("claude", "`./src/auth/token.rs`", &[Do::Exit(1)]);

@@ -21,7 +21,7 @@ fn whatever_keeps_an_answer_from_being_usable_is_told_by_its_word() {
         (&[Do::Stall], quick, "stalled", "it fell silent"),
         (&[Do::Chatter], &["--timeout", "1s"], "timed_out", "it took too long"),
     ];
-    for name in ["claude", "codex"] {
+    for name in CLIS {
         for (acts, args, kind, words) in cases {
             agents.plays(name, acts);
             let (told, code) = told(&repo, &[&["--agent", name, "--retry", "0"], *args].concat());

@@ -144,6 +144,28 @@ fn an_agent_whose_driver_is_killed_is_ended_with_all_it_has_started() {
 }
 
 #[test]
+fn going_on_in_a_copy_of_a_repository_ends_nothing_of_the_other() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("claude", &[Do::Edit("src/auth/new.rs", "x\n"), Do::Stall]);
+    agents.plays("claude", &[Do::Say("Done.")]);
+    let args = ["delegate", "Fix it.", "--agent", "claude", "--scope", "src/auth/"];
+    let mut child = repo.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("the edit", || exists(&repo.dir, "src/auth/new.rs"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let agent = agents.calls("claude")[0].pid.to_string();
+    let copied = env.command("cp", &repo.dir).args(["-a", ".", "../copy"]).status().unwrap();
+    assert!(copied.success());
+    // Of the same name in all: its runs are those of the other.
+    let copy = Repo { dir: repo.dir.with_file_name("copy"), ..repo };
+    assert_eq!(copy.aio(&["run", "resume"]).code, 0);
+    assert!(is_alive(&agent), "it is the other's");
+    assert_eq!(repo.aio(&["run", "resume"]).code, 0);
+    assert!(!is_alive(&agent));
+}
+
+#[test]
 fn a_check_whose_driver_is_killed_is_ended_too() {
     let env = TestEnvironment::new();
     let (agents, repo) = checked(&env);

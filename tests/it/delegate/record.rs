@@ -115,6 +115,60 @@ fn runs_are_listed_shown_and_let_go_of() {
 }
 
 #[test]
+fn what_an_agent_leaves_for_others_names_the_run_that_it_came_of() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    let leaves = "git aio context decision 'Names end with _x' && git aio handoff new 'Finish the rest'";
+    agents.plays("claude", &[Do::Run(leaves), Do::Say("Done.")]);
+    let (told, code) = told(&repo, &["--agent", "claude", "--scope", "src/auth/", "--no-verify"]);
+    assert_eq!(code, 4, "{told:#}");
+    let id = run_of(&told);
+    // What is left beside a run, or by one that only says that it is of a run, names none.
+    let me = repo.register("codex");
+    repo.ok_as(&me, &["context", "learning", "Beside it"]);
+    run(repo
+        .command(&["context", "learning", "Made up"])
+        .env("AIO_INSTANCE", &me)
+        .env("AIO_RUN", "delegation-1-abcd.task.1"));
+    let (context, _) = answer(&repo.aio(&["context", "get", "--json"]));
+    let of = |kind: &str| -> Vec<(String, Value)> {
+        let all = context[kind].as_array().unwrap_or_else(|| panic!("{context:#}"));
+        let words = |one: &Value| one["text"].as_str().or(one["title"].as_str()).unwrap().to_owned();
+        all.iter().map(|one| (words(one), one["run"].clone())).collect()
+    };
+    let named = Value::from(id.clone());
+    let mut notes = of("notes");
+    notes.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(
+        notes,
+        [
+            ("Beside it".to_owned(), Value::Null),
+            ("Made up".to_owned(), Value::Null),
+            ("Names end with _x".to_owned(), named.clone())
+        ]
+    );
+    assert_eq!(of("handoffs"), [("Finish the rest".to_owned(), named)]);
+    assert!(repo.ok(&["context", "get"]).contains(&format!(" in {id}")));
+    let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
+    let handoff = shown["handoffs"][0].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&shown["handoffs"], &shown["notes"][0]),
+        (
+            &vec![handoff.clone()].into(),
+            &context["notes"].as_array().unwrap().iter().find(|note| note["run"] == id.as_str()).unwrap()["id"]
+        )
+    );
+    let text = repo.ok(&["run", "show"]);
+    assert!(
+        text.contains(&format!("handoff {handoff}  Finish the rest")) && text.contains("decision  Names end with _x"),
+        "{text}"
+    );
+    // It says so still when somebody has taken it over, which writes it anew.
+    repo.ok_as(&me, &["handoff", "accept", &handoff, "--force"]);
+    assert!(repo.ok(&["handoff", "show", &handoff]).contains(&format!("It came of the run {id}.")));
+}
+
+#[test]
 fn the_events_are_lines_of_json() {
     let env = TestEnvironment::new();
     let (agents, repo) = checked(&env);

@@ -56,18 +56,34 @@ fn a_failed_attempt_leaves_the_scope_byte_for_byte_as_it_was() {
 
 #[test]
 fn files_that_git_converts_are_put_back_byte_for_byte_too() {
-    let env = TestEnvironment::new();
-    let (agents, repo) = checked(&env);
-    repo.write(".gitattributes", "*.txt text=auto\n*.dos text eol=crlf\n");
-    let files = [("src/windows.txt", "one\r\ntwo\r\n"), ("src/both.txt", "one\r\ntwo\n"), ("src/unix.txt", "one\n")];
-    files.iter().chain(&[("src/a.dos", "one\r\n")]).for_each(|(path, text)| repo.write(path, text));
-    repo.git(&["add", "-A"]);
-    repo.git(&["commit", "-q", "-m", "more"]);
-    repo.git(&["status", "--short"]);
-    agents.plays("codex", &[Do::Run("for file in src/*.txt src/*.dos; do echo x >$file; done"), Do::Exit(1)]);
-    let before = snapshot(&repo);
-    let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/", "--retry", "0"]);
-    assert_eq!((code, snapshot(&repo)), (1, before), "{told:#}");
+    // Wherever it is said, and whether git knows that file or not.
+    for (attributes, is_known) in [
+        (".gitattributes", true),
+        ("src/.gitattributes", true),
+        ("src/deep/.gitattributes", true),
+        ("src/deep/.gitattributes", false),
+    ] {
+        let env = TestEnvironment::new();
+        let (agents, repo) = checked(&env);
+        repo.write(attributes, "*.txt text=auto\n*.dos text eol=crlf\n");
+        let files = [("windows.txt", "one\r\ntwo\r\n"), ("both.txt", "one\r\ntwo\n"), ("unix.txt", "one\n")];
+        let files = files.iter().chain(&[("a.dos", "one\r\n")]);
+        files.for_each(|(name, text)| repo.write(&format!("src/deep/{name}"), text));
+        repo.git(&["add", "src/deep/*.txt", "src/deep/*.dos"]);
+        if is_known {
+            repo.git(&["add", attributes]);
+        }
+        repo.git(&["commit", "-q", "-m", "more"]);
+        repo.git(&["status", "--short"]);
+        agents.plays(
+            "codex",
+            &[Do::Run("for file in src/deep/*.txt src/deep/*.dos; do echo x >$file; done"), Do::Exit(1)],
+        );
+        let before = snapshot(&repo);
+        let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/", "--retry", "0"]);
+        assert_eq!(code, 1, "{told:#}");
+        assert!(snapshot(&repo) == before, "{attributes} {is_known}: {:?}", repo.git(&["status", "--short"]));
+    }
 }
 
 #[test]
@@ -97,16 +113,18 @@ fn a_write_outside_of_the_scope_fails_the_attempt_and_is_told() {
 
 #[test]
 fn what_an_agent_has_committed_itself_is_seen_all_the_same() {
-    for (file, expected) in [("src/main.rs", "codex scope"), ("src/auth/login.rs", "codex check")] {
+    let both = |name| [("src/main.rs", name, "scope"), ("src/auth/login.rs", name, "check")];
+    for (file, name, expected) in CLIS.into_iter().flat_map(both) {
         let env = TestEnvironment::new();
         let (agents, repo) = checked(&env);
         agents.plays(
-            "codex",
+            name,
             &[Do::Edit(file, "BROKEN\n"), Do::Run("git add -A && git commit -qm sneaky"), Do::Say("Done.")],
         );
         let before = snapshot(&repo);
-        let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/auth/", "--retry", "0"]);
-        assert_eq!((code, tries(&told)), (4, vec![expected.to_owned()]), "{told:#}");
+        let (told, code) = told(&repo, &["--agent", name, "--scope", "src/auth/", "--retry", "0"]);
+        assert_eq!((code, tries(&told)), (4, vec![format!("{name} {expected}")]), "{told:#}");
+        assert_eq!(repo.git(&["diff", "--name-only"]), if expected == "scope" { "" } else { "src/auth/login.rs\n" });
         assert_eq!(repo.git(&["log", "-1", "--format=%s"]), "sneaky\n");
         // A commit of its own is told by git; the file in the scope is as it was.
         assert_eq!(snapshot(&repo).files["src/auth/login.rs"], before.files["src/auth/login.rs"]);

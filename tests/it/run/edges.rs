@@ -44,7 +44,7 @@ fn a_workflow_of_the_repository_is_run_only_as_it_was_approved() {
     let (_, repo) = place(&env, &[("flow", flow)]);
     repo.write(".aio/workflows/flow.toml", &flow.replace("echo done >", "echo more >"));
     let ended = repo.aio(&["run", "flow"]);
-    assert!(ended.code != 0 && ended.stderr.contains("git aio trust"), "{ended:?}");
+    assert!(ended.code == 3 && ended.stderr.contains("git aio trust"), "{ended:?}");
     assert!(!repo.dir.join("../done").exists());
     repo.ok(&["trust", "--yes"]);
     assert_eq!(repo.ok(&["run", "flow"]), "done\n");

@@ -246,8 +246,8 @@ fn what_is_told_of_an_event_stays_data() {
         (0, "one|\u{fffd}two".into()),
         "{ended:?}"
     );
-    let ended = piping(&mut repo.command(&["emit", "built", "--details-json", "-"]), b"[true]");
-    assert_eq!((ended.code, &lines(&repo.dir.join("../words"))[4][..]), (0, "[true]"), "{ended:?}");
+    let ended = piping(&mut repo.command(&["emit", "built", "--details-json", "-"]), b"{\"a\":[true]}");
+    assert_eq!((ended.code, &lines(&repo.dir.join("../words"))[4][..]), (0, r#"{"a":[true]}"#), "{ended:?}");
     for (args, text) in [
         (&["--details", "-"][..], vec![b'x'; 256 * 1024 + 1]),
         (&["--details-json", "-"], b"{".to_vec()),
@@ -310,6 +310,21 @@ fn an_event_comes_to_an_end_inside_of_what_it_started() {
         runs.to_string().contains("this runs inside of 3 runs, and an event is emitted inside of 2 at most"),
         "{runs:#}"
     );
+    assert_free(&repo);
+}
+
+#[test]
+fn a_hook_of_git_tells_of_what_happened() {
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("keeps", KEEPS)]);
+    repo.ok(&["workflow", "enable", "keeps"]);
+    let hook = "#!/bin/sh\ngit log -1 --format=%s | git aio emit built --details - --detach >/dev/null 2>&1\n";
+    repo.write(".git/hooks/post-commit", hook);
+    fs::set_permissions(repo.dir.join(".git/hooks/post-commit"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    repo.git(&["commit", "-q", "--allow-empty", "-m", "It's done"]);
+    wait_for("the handler", || lines(&repo.dir.join("../words")) == ["It's done"]);
+    wait_for("its end", || repo.ok(&["run", "list"]).starts_with("complete "));
     assert_free(&repo);
 }
 

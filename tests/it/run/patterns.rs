@@ -129,8 +129,8 @@ fn what_is_evaluated_lands_only_when_a_review_is_clean() {
     let (agents, repo) = place(&env, &[]);
     let found = r#"{"clean":false,"issues":[{"line":2,"what":"no await"}]}"#;
     let look = "cat src/main.rs >>../seen";
-    agents.plays_when("claude", "Check for: proper", &[Do::Run(look), Do::Say(found)]);
-    agents.plays_when("claude", "Check for: proper", &[Do::Run(look), Do::Say(r#"{"clean":true,"issues":[]}"#)]);
+    agents.plays_when("claude", "Check for:", &[Do::Run(look), Do::Say(found)]);
+    agents.plays_when("claude", "Check for:", &[Do::Run(look), Do::Say(r#"{"clean":true,"issues":[]}"#)]);
     agents.plays_when("claude", "Work on .context", &[Do::Run("echo more >>.context/main.rs"), Do::Say("written")]);
     let (told, code) = told(&repo, &["evaluator-optimizer", "-i", "task=Await", "-i", "file=src/main.rs"]);
     assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
@@ -149,12 +149,12 @@ fn what_is_never_clean_never_lands() {
     let env = TestEnvironment::new();
     let (agents, repo) = place(&env, &[]);
     let found = r#"{"clean":false,"issues":[{"line":2,"what":"no await"}]}"#;
-    agents.plays_when("claude", "Check for: proper", &[Do::Say(found)]);
+    agents.plays_when("claude", "Check for:", &[Do::Say(found)]);
     agents.plays_when("claude", "Work on .context", &[Do::Run("echo more >>.context/main.rs"), Do::Say("written")]);
     let (told, code) = told(&repo, &["evaluator-optimizer", "-i", "task=Await", "-i", "file=src/main.rs"]);
     assert_eq!((code, status(&told), &steps(&told)["land"][..]), (9, "max_iterations_reached", "skipped"), "{told:#}");
     assert_eq!(lines(&repo.dir.join("src/main.rs")), ["fn main() {}"]);
-    assert!(agents.calls("claude").last().unwrap().prompt.contains("Final review. Any remaining issues?"));
+    assert!(agents.calls("claude").last().unwrap().prompt.contains("Final security review. Any remaining issues?"));
     assert_free(&repo);
 }
 

@@ -272,7 +272,7 @@ fn a_plan_is_a_workflow_that_is_checked_before_it_is_believed() {
     assert!(agents.calls("claude")[1].prompt.contains("prompts"));
     assert_eq!(read(&repo, ".aio/workflows/planned.toml"), good);
     let refused = repo.aio(&["run", "planned"]);
-    assert!(refused.code == 2 && refused.stderr.contains("git aio trust"), "{refused:?}");
+    assert!(refused.code == 3 && refused.stderr.contains("git aio trust"), "{refused:?}");
     assert_eq!(agents.calls("claude").len(), 2);
     assert_free(&repo);
 }

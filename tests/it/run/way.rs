@@ -96,3 +96,31 @@ fn a_result_is_saved_only_where_nobody_else_works() {
     assert_eq!((code, status(&undone), repo.dir.join("src/said.md").exists()), (6, "undone", false), "{undone:#}");
     assert_free(&repo);
 }
+
+#[test]
+fn the_ledger_of_a_workflow_has_what_is_done_what_is_being_done_and_what_is_not() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"one\"\nrun = \"echo 1\"\n\
+                [[step]]\nid = \"two\"\nrun = \"until [ -e ../go ]; do sleep 0.02; done; echo 2\"\n\
+                [[step]]\nid = \"three\"\n[[step.step]]\nid = \"inside\"\nrun = \"echo 3\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    repo.write(".aio/config.toml", "ledger = \".context/progress.md\"\n");
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    let ledger = || fs::read_to_string(repo.dir.join(".context/progress.md")).unwrap_or_default();
+    let sections = |text: &str| text.split_once("\n## ").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    let during = "Completed\n\n- [x] one (sh): 1 bytes\n\n## In Progress\n\n- [ ] two (sh): running\n\n## Pending\n\n- [ ] three\n";
+    thread::scope(|scope| {
+        let run = scope.spawn(|| told(&repo, &["flow"]));
+        wait_for("the second step", || sections(&ledger()) == during);
+        assert_eq!(sections(&repo.ok(&["run", "show", "--ledger"])), during);
+        fs::write(env.path().join("go"), "").unwrap();
+        let (told, code) = run.join().unwrap();
+        assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+    });
+    assert!(
+        ledger().contains(", complete\n") && ledger().ends_with("## In Progress\n\nnone\n\n## Pending\n\nnone\n"),
+        "{}",
+        ledger()
+    );
+    assert_eq!(repo.ok(&["run", "show", "--ledger"]), ledger());
+}

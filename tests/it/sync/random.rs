@@ -22,6 +22,9 @@ const CLONES: usize = 3;
 /// Targets of one tree, of which many overlap.
 const TARGETS: [&str; 7] = ["src/a.rs", "src/b.rs", "src/", "src/*.rs", "docs/", "docs/x/y", "docs/x/"];
 
+/// Names of tasks, of which all clones make some.
+const TASKS: [&str; 3] = ["T-0", "T-1", "T-2"];
+
 /// Numbers that a seed determines.
 struct Dice(u64);
 
@@ -64,6 +67,8 @@ struct History<'h, 'e> {
     let_go: BTreeSet<String>,
     /// Tokens and what they were given to.
     tokens: BTreeMap<u64, String>,
+    /// Tasks that the hub has confirmed to be done.
+    done: BTreeSet<&'static str>,
     away: bool,
 }
 
@@ -92,12 +97,18 @@ impl History<'_, '_> {
         }
         assert_same(self.hub, self.members);
         self.hub.assert_linear();
+        let log = self.hub.git(&["log", "--format=%s", "refs/aio/state"]);
+        for task in TASKS {
+            let times = log.lines().filter(|line| line.starts_with(&format!("finish-task: {task} by"))).count();
+            assert_eq!(times, usize::from(self.done.contains(task)), "{task}");
+        }
     }
 
     fn step(&mut self) {
         let member = &self.members[self.dice.roll(CLONES)];
         let target = TARGETS[self.dice.roll(TARGETS.len())];
-        match self.dice.roll(16) {
+        let task = TASKS[self.dice.roll(TASKS.len())];
+        match self.dice.roll(22) {
             0..7 => {
                 let shared: &[&str] = if self.dice.roll(4) == 0 { &["--shared"] } else { &[] };
                 let ended = member.aio(&[&["claim", target], shared].concat());
@@ -115,6 +126,24 @@ impl History<'_, '_> {
             10 => {
                 let steps = ["sync-fetched", "sync-replayed", "sync-adopted", "sync-about-to-push", "sync-pushed"];
                 member.killed_at(steps[self.dice.roll(steps.len())], &["sync"]);
+            }
+            16 | 17 => {
+                let ended = member.aio(&["tasks", "new", &format!("as {} means it", member.me), "--id", task]);
+                assert!([0, 2].contains(&ended.code), "{}", ended.stderr);
+            }
+            18 | 19 => {
+                let ended = member.aio(&["tasks", "next", "--another"]);
+                assert!([0, 7, 8].contains(&ended.code), "{}", ended.stderr);
+            }
+            20 | 21 => {
+                let mine = seen(member).into_iter().filter(|(_, claim)| claim.holder == member.me);
+                let on_it: Vec<String> = mine.filter(|(_, claim)| claim.target == task).map(|(id, _)| id).collect();
+                let ended = member.aio(&["tasks", "done", task]);
+                assert!([0, 3, 7, 8].contains(&ended.code), "{}", ended.stderr);
+                if ended.code == 0 && !ended.stdout.contains("already") {
+                    assert!(self.done.insert(task), "{task} was done twice");
+                    self.let_go.extend(on_it);
+                }
             }
             11 => self.go_away(),
             12 => self.come_back(),
@@ -206,6 +235,7 @@ fn no_history_with_real_git_confirms_what_it_should_not() {
             confirmed: Seen::new(),
             let_go: BTreeSet::new(),
             tokens: BTreeMap::new(),
+            done: BTreeSet::new(),
             away: false,
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| history.run())) {

@@ -8,15 +8,15 @@ use crate::{
         exit::Exit,
         format,
         json::{RunAnswer, RunsAnswer},
-        live::{at, reasons, row},
+        live::{reasons, row},
         ui::{BAD, DIM, GOOD, ODD},
     },
     model::{
         run::{Attempt, RunStatus, Step, StepStatus},
         verify::{Outcome, Verdict},
     },
-    ops::{Session, run::ShownRun},
-    runner::ledger,
+    ops::{Session, note::Found, run::ShownRun},
+    runner::{ledger, workflow::with_pending},
 };
 use anstyle::Style;
 use std::io::Write;
@@ -95,15 +95,24 @@ impl Show {
         let shown = session.shown_run(&id)?;
         if self.ledger {
             cx.refuse_json("the ledger is Markdown")?;
-            cx.ui.print(&ledger::render(&shown.run, &shown.steps))?;
+            cx.ui.print(&ledger::render(&shown.run, &with_pending(session, &shown)))?;
             return Ok(Exit::Done);
         }
-        cx.ui.answer(|| RunAnswer::new(&shown, verdict(&shown.steps), Vec::new()), |out| write_run(out, &shown))?;
-        Ok(Exit::Done)
+        answer(cx, session, &shown)
     }
 }
 
-pub(super) fn write_run(out: &mut dyn Write, shown: &ShownRun) -> std::io::Result<()> {
+/// Tells how a run stands, and what came of it beside its result.
+pub(super) fn answer(cx: &Context, session: &Session, shown: &ShownRun) -> anyhow::Result<Exit> {
+    let left = session.left_by_run(&shown.run.id)?;
+    cx.ui.answer(
+        || RunAnswer::new(shown, verdict(&shown.steps), Vec::new()).with_left(&left),
+        |out| write_run(out, shown, &left),
+    )?;
+    Ok(Exit::Done)
+}
+
+fn write_run(out: &mut dyn Write, shown: &ShownRun, left: &Found) -> std::io::Result<()> {
     let run = &shown.run;
     let style = style(run.status);
     writeln!(out, "{}  {style}{}{style:#}  {}", run.id, run.status, text::one_line(&run.title, 200))?;
@@ -118,6 +127,13 @@ pub(super) fn write_run(out: &mut dyn Write, shown: &ShownRun) -> std::io::Resul
         let links: Vec<String> = run.links.iter().take(NAMED).map(|link| text::one_line(link, 40)).collect();
         let more = if run.links.len() > NAMED { " and more" } else { "" };
         writeln!(out, "{DIM}claims{DIM:#} {}{more}", links.join(" "))?;
+    }
+    for handoff in left.handoffs.iter().take(NAMED) {
+        writeln!(out, "{DIM}handoff{DIM:#} {}  {}", handoff.id, text::one_line(&handoff.document.title, 120))?;
+    }
+    for note in left.notes.iter().take(NAMED) {
+        let words = text::one_line(&note.text, 120);
+        writeln!(out, "{DIM}note{DIM:#} {} {}  {words}", &note.id.as_str()[..8], note.category.as_str())?;
     }
     if shown.is_elsewhere {
         writeln!(out, "it is driven in the clone {}; this is what was last heard of it", run.driver.clone)?;
@@ -194,7 +210,11 @@ impl Log {
         let id = session.find_run(self.run.as_deref())?;
         if self.events {
             for event in session.run_events(&id)? {
-                cx.ui.print(&format!("{DIM}{}{DIM:#} {}\n", at(event.at), text::one_line(&event.subject, 200)))?;
+                cx.ui.print(&format!(
+                    "{DIM}{}{DIM:#} {}\n",
+                    format::rfc3339(event.at),
+                    text::one_line(&event.subject, 200)
+                ))?;
             }
             return Ok(Exit::Done);
         }

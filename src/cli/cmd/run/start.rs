@@ -11,15 +11,17 @@ use crate::{
         exit::Exit,
         format,
         json::RunAnswer,
-        live::{Live, likely_cause, reasons},
+        live::{Live, reasons},
+        outcome,
         ui::{BAD, BOLD, GOOD, ODD},
     },
-    model::run::{FailureKind, Run, RunStatus, StepStatus},
-    ops::Session,
+    model::run::{Run, RunStatus, StepStatus},
+    ops::{Error, Session},
     runner::{
         crew::Ask,
         delegation::Driving,
         dispatch::Answer,
+        language::LoadError,
         library::Workflows,
         step::text_of,
         workflow::{Finished, Order, Ready, Resumption, WorkflowError, ready, resume, start},
@@ -215,6 +217,11 @@ pub(super) fn meant(words: &str) -> Answer {
 pub(in crate::cli::cmd) fn told(error: WorkflowError) -> anyhow::Error {
     match error {
         WorkflowError::Other(error) => error.into(),
+        WorkflowError::Load(error @ LoadError::NotApproved { .. }) => Error::NotAllowed {
+            message: error.to_string(),
+            hint: Some("a person looks at it, and approves it by `git aio trust`".into()),
+        }
+        .into(),
         error => {
             usage(error.to_string(), "`git aio workflow list` shows the workflows, docs/workflows.md the language")
         }
@@ -250,12 +257,7 @@ fn report(finished: &Finished) -> String {
             StepStatus::Failed | StepStatus::UndoFailed => (BAD, "✗"),
             _ => (ODD, "·"),
         };
-        let said = match step.status {
-            StepStatus::Ok => format!("{} bytes", step.bytes),
-            StepStatus::Failed => "Failed (0 bytes)".to_owned(),
-            status => status.to_string(),
-        };
-        out.push_str(&format!("{style}{mark}{style:#} {}  {said}\n", step.path));
+        out.push_str(&format!("{style}{mark}{style:#} {}  {}\n", step.path, outcome::said(step)));
     }
     let status = finished.ended.status;
     let style = if exit_of(finished) == Exit::Done { GOOD } else { BAD };
@@ -274,13 +276,8 @@ fn exit_of(finished: &Finished) -> Exit {
         RunStatus::Waiting => Exit::Waiting,
         RunStatus::Undone => Exit::Undone,
         RunStatus::Interrupted => Exit::Interrupted,
-        _ => match failure {
-            Some(FailureKind::Check | FailureKind::Scope | FailureKind::Missed | FailureKind::Wrong) => {
-                Exit::Unverified
-            }
-            Some(FailureKind::Held) => Exit::Conflict,
-            _ => Exit::Failed,
-        },
+        RunStatus::UndoFailed => Exit::Failed,
+        _ => outcome::exit_of(failure),
     }
 }
 
@@ -292,10 +289,9 @@ fn hints(finished: &Finished) -> Vec<String> {
     }
     match finished.ended.status {
         RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
-        RunStatus::Interrupted => hints.push(format!("interrupted: `git aio run resume {id}` goes on with it")),
+        RunStatus::Interrupted => hints.push(outcome::interrupted(id)),
         RunStatus::Failed | RunStatus::Undone | RunStatus::UndoFailed => {
-            let cause = finished.ended.failure.as_ref().and_then(|(_, failure)| likely_cause(failure.kind));
-            hints.extend(cause.map(|cause| format!("likely cause: {cause}")));
+            hints.extend(outcome::cause(finished.ended.failure.as_ref().map(|(_, failure)| failure.kind)));
             hints.push(format!("`git aio run log {id}` shows what was said, `git aio run show {id}` how it went"));
         }
         _ => {}

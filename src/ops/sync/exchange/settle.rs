@@ -139,7 +139,13 @@ impl Exchange<'_> {
         if only_own && self.is_anothers(&op, &was)? {
             return Ok(());
         }
-        match replay(&repository.snapshot_at(again.tip.clone())?, &op, &was)? {
+        let left = replay(&repository.snapshot_at(again.tip.clone())?, &op, &was)?;
+        if let (Action::NewTask(task), Replayed::Op { op: told, .. }) = (&op.action, &left)
+            && matches!(told.action, Action::Note(_))
+        {
+            self.session.notice(Notice::TaskTaken(task.id.clone()));
+        }
+        match left {
             Replayed::Nothing => {}
             Replayed::Clash(id) => self.session.notice(Notice::Clash(id)),
             Replayed::Op { revive, op, lost } => {
@@ -223,7 +229,7 @@ mod tests {
     use super::*;
     use crate::{
         host::scratch::Scratch,
-        model::instance::{Instance, Task},
+        model::instance::{Doing, Instance},
         ops::{Session, sync::hub::HubName},
         store::{FileRefs, WriteStep},
     };
@@ -238,7 +244,7 @@ mod tests {
     }
 
     fn works_on(session: &Session, by: &InstanceId, text: &str) -> Oid {
-        let task = Some(Task { text: text.into(), id: None });
+        let task = Some(Doing { text: text.into(), id: None });
         session.perform(Some(by), |_| Ok(Some(Action::SetTask(task.clone())))).expect("done");
         tip(session)
     }

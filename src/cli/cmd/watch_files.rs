@@ -1,0 +1,119 @@
+use super::{
+    Context, duration,
+    emit::{Starting, handle, handlers},
+    run::start::PATIENCE,
+};
+use crate::{
+    base::{path::RepoPath, text, world::Time},
+    cli::{exit::Exit, format},
+    model::echo::Echo,
+    ops::{verify::Interrupts, watch_files::Changes},
+    runner::delegation::Driving,
+};
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, ffi::OsString, time::Duration};
+
+/// Tell of files that change, so that the workflows that handle that are started
+///
+/// As long as it runs, what changes in this work tree is told as the event file_changed, as `git aio emit` would: once
+/// nothing has changed any more for a moment, and all of it together. The details are `count`, the `paths` (1000 at most),
+/// and `incomplete` where the system could not keep up. What changes while that is handled is told after it. What git
+/// ignores is no change, nor is what runs have changed themselves. Ctrl-C ends it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A file, a folder or a pattern to tell of; may be repeated [default: all]
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<OsString>,
+    /// How long nothing may change before it is told
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "500ms")]
+    debounce: Duration,
+    /// How long a step waits for what somebody else holds [default: 30m]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    wait: Option<Duration>,
+    /// Print what happens as lines of JSON
+    #[arg(long, conflicts_with = "json")]
+    jsonl: bool,
+}
+
+/// The event.
+const EVENT: &str = "file_changed";
+
+/// Most paths that are told, and most bytes of them.
+const MOST_PATHS: usize = 1000;
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Most paths that are named in a line.
+const NAMED: usize = 3;
+
+impl Args {
+    pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
+        cx.refuse_json("a watch has no end")?;
+        let session = cx.session()?;
+        session.may_emit()?;
+        handlers(&session, EVENT)?;
+        let interrupts = Interrupts::watch().context("can't watch for Ctrl-C")?;
+        let watch = session.watch_files(&self.paths)?;
+        cx.ui.say(format!("watching {}; Ctrl-C ends it", format::count(watch.folders(), "folder")));
+        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
+        let starting = Starting { driving, detach: false, lines: self.jsonl };
+        let (mut echo, mut handled) = (Echo::default(), None);
+        while let Some(changes) = watch.next(self.debounce, &interrupts)? {
+            // What the repository and its user say may be another thing by now.
+            let session = cx.session()?;
+            let changes = session.without_runs(changes)?;
+            if changes.paths.is_empty() && !changes.is_incomplete {
+                continue;
+            }
+            let paths: BTreeSet<RepoPath> = changes.paths.keys().cloned().collect();
+            if echo.hears(&paths, is_within(&changes, handled)) {
+                cx.ui.warn(format!(
+                    "{} changes each time the change of it is handled: that is left out. Give the step that changes it a scope",
+                    named(&paths)
+                ));
+                continue;
+            }
+            if changes.is_incomplete {
+                cx.ui.warn("more has changed than the system could tell of");
+            }
+            let handlers = handlers(&session, EVENT)?;
+            cx.ui.say(format!("{EVENT}: {}", named(&paths)));
+            let began = session.now();
+            let details = Some(details(&changes));
+            match handle(cx, &session, &handlers, (EVENT, details), &starting) {
+                Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
+                Ok(_) => {}
+                // The next change may fare better.
+                Err(error) => cx.ui.warn(text::block(&format!("{error:#}"), 2000)),
+            }
+            handled = Some((began, session.now()));
+        }
+        Ok(Exit::Interrupted)
+    }
+}
+
+/// Whether all of it has changed while the last was handled.
+fn is_within(changes: &Changes, handled: Option<(Time, Time)>) -> bool {
+    handled.is_some_and(|(began, ended)| changes.paths.values().all(|seen| began <= seen.first && seen.last <= ended))
+}
+
+fn details(changes: &Changes) -> Value {
+    let mut bytes = 0;
+    let paths = changes.paths.keys().map(ToString::to_string).take(MOST_PATHS).take_while(|path| {
+        bytes += path.len();
+        bytes <= MOST_BYTES
+    });
+    let mut details = json!({ "count": changes.paths.len(), "paths": paths.collect::<Vec<_>>() });
+    if let (true, Some(fields)) = (changes.is_incomplete, details.as_object_mut()) {
+        fields.insert("incomplete".into(), true.into());
+    }
+    details
+}
+
+fn named(paths: &BTreeSet<RepoPath>) -> String {
+    let first: Vec<String> = paths.iter().take(NAMED).map(|path| text::one_line(&path.to_string(), 200)).collect();
+    match paths.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{}, and {more} more", first.join(", ")),
+    }
+}

@@ -1,0 +1,139 @@
+//! A task of the queue that all clones share: what is to be done, what has to be done before it, and, in the end, by
+//! whom it was done.
+//!
+//! Whoever does one holds a claim on it, like any other claim: the record says nothing of that. What the record does say
+//! is final. A task that is done is never open again, and nobody is granted a claim on it any more, so that it is done
+//! once, however many draw from the queue.
+
+use crate::base::{
+    id::{InstanceId, RunId, TaskId},
+    path::RepoPath,
+    world::Time,
+};
+use chrono::TimeDelta;
+use std::collections::HashSet;
+
+/// A task. Only whether it is done ever changes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its name.
+    pub id: TaskId,
+    /// What is to be done, in one line.
+    pub title: String,
+    /// All that is to be said of it.
+    pub text: String,
+    /// Who made it.
+    pub by: InstanceId,
+    /// When it was made.
+    pub at: Time,
+    /// How much it matters.
+    pub priority: Priority,
+    /// The paths that it will change, as far as that is known.
+    pub paths: Vec<RepoPath>,
+    /// The tasks that have to be done before it. They were there when it was made, so that there is no circle.
+    pub needs: Vec<TaskId>,
+    /// The run in which it was made.
+    pub run: Option<RunId>,
+    /// Set when it is done.
+    pub done: Option<Finished>,
+}
+
+/// How much a task matters: from 0, which comes first, to 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Priority(u8);
+
+/// That a task is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Who did it, or said so by force.
+    pub by: InstanceId,
+    /// When.
+    pub at: Time,
+    /// What came of it, in words.
+    pub result: Option<String>,
+    /// The fencing token of the claim under which it was done; by force, the number of the operation.
+    pub token: u64,
+}
+
+/// Longest title, in bytes.
+pub const MAX_TITLE: usize = 256;
+
+/// Longest text, and longest result, in bytes.
+pub const MAX_TEXT: usize = 8 * 1024;
+
+/// Most tasks that one needs, and most paths that one names.
+pub const MAX_LISTED: usize = 64;
+
+/// How long a task is remembered after it was done: the first compaction after that lets go of it.
+pub const REMEMBERED: TimeDelta = TimeDelta::days(30);
+
+impl Priority {
+    /// The one that comes last.
+    pub const LAST: u8 = 4;
+
+    /// The priority of this number, if there is one.
+    pub fn new(number: u8) -> Option<Priority> {
+        (number <= Self::LAST).then_some(Priority(number))
+    }
+
+    /// Its number.
+    pub fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Priority(2)
+    }
+}
+
+impl Task {
+    /// Its place in the queue: by priority, and of those that matter as much by age.
+    pub fn place(&self) -> (Priority, Time, TaskId) {
+        (self.priority, self.at, self.id.clone())
+    }
+
+    /// Whether `other` says the same, whoever made it: then one of them is enough.
+    pub fn is_same_as(&self, other: &Task) -> bool {
+        let words = |task: &Task| (task.id.clone(), task.title.clone(), task.text.clone(), task.priority);
+        words(self) == words(other) && (&self.paths, &self.needs) == (&other.paths, &other.needs)
+    }
+}
+
+/// Those of `tasks` that need not be remembered any more at `now`: they were done long ago, and nothing that is open
+/// needs them.
+pub fn forgotten(tasks: &[Task], now: Time) -> Vec<&Task> {
+    let open = tasks.iter().filter(|task| task.done.is_none());
+    let needed: HashSet<&TaskId> = open.flat_map(|task| &task.needs).collect();
+    let is_old = |done: &Finished| now - done.at > REMEMBERED;
+    tasks.iter().filter(|task| task.done.as_ref().is_some_and(is_old) && !needed.contains(&task.id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::trial::{at, id, task};
+
+    #[test]
+    fn what_was_done_long_ago_is_forgotten_unless_something_open_needs_it() {
+        let done = |name, days| {
+            let finished = Finished { by: id(0), at: at(0) + TimeDelta::days(days), result: None, token: 1 };
+            Task { done: Some(finished), ..task(name, 0) }
+        };
+        let open = Task { needs: vec!["needed".parse().expect("a name")], ..task("open", 0) };
+        let tasks = [done("old", 0), done("young", 2), done("needed", 0), open];
+        let names: Vec<&str> =
+            forgotten(&tasks, at(0) + TimeDelta::days(31)).into_iter().map(|task| task.id.as_str()).collect();
+        assert_eq!(names, ["old"]);
+    }
+
+    #[test]
+    fn what_matters_most_comes_first_and_then_what_is_oldest() {
+        let of = |name, priority, age| Task { priority: Priority(priority), at: at(age), ..task(name, 0) };
+        let mut tasks = [of("late", 2, 9), of("early", 2, 1), of("urgent", 0, 99)];
+        tasks.sort_by_key(Task::place);
+        assert_eq!(tasks.map(|task| task.id.to_string()), ["urgent", "early", "late"]);
+        assert!(Priority::new(5).is_none());
+    }
+}

@@ -1,0 +1,116 @@
+//! What a run may write as a whole, where its workflow says so: held by one instance, as which all of its steps work.
+//!
+//! It stays held while the run waits for an answer, and when its driver has died: whoever goes on with the run takes it on.
+//! It ends with the run. What a step claims beside it, such as the file that its result is saved to, is held as long.
+
+use super::Worker;
+use crate::{
+    base::{
+        id::{InstanceId, RunId, Tool},
+        path::RepoPath,
+    },
+    model::{claim::Holder, instance::Instance, overlap::Overlap, scope::Scope, view::View as _},
+    ops::{Error, Session, Target, claim::Terms},
+    store::Extent,
+};
+
+/// What such an instance says that it does, behind the name of the run: by that it is found again.
+const WHOLE: &str = ", all of it";
+
+impl Session {
+    /// Has a run hold `scope`, all or none. One that held it before holds it still.
+    ///
+    /// # Errors
+    /// [`Error::Held`] when somebody else holds what overlaps it. Then nothing has changed.
+    pub fn hold_for_run(&self, run: &RunId, scope: &[Target]) -> Result<Worker, Error> {
+        let known = self.holder_of_run(run)?;
+        let holder = match &known {
+            Some(known) => known.clone(),
+            None => self.register_worker(Tool::of_run(), &task_of(run))?,
+        };
+        let terms = Terms { why: Some(run.to_string()), ..Terms::default() };
+        match self.claim_now(&holder, scope, &terms) {
+            Ok(_) => self.worker_of(holder, None),
+            Err(error) => {
+                if known.is_none() {
+                    let _ = self.dismiss(&holder);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A worker that writes `scope` as the holder of what its run may write. What of it is not held yet is claimed.
+    ///
+    /// # Errors
+    /// [`Error::Held`] when somebody else holds what overlaps that.
+    pub fn work_as(&self, holder: &Worker, run: &RunId, scope: &[Target]) -> Result<Worker, Error> {
+        let snapshot = self.snapshot()?;
+        let fold = snapshot.folds_case();
+        let held = snapshot.claims_of(&Holder::Instance(holder.id.clone()))?;
+        let is_held = |target: &&Target| held.iter().any(|claim| claim.scope.includes(&target.scope, fold));
+        let beside: Vec<Target> = scope.iter().filter(|target| !is_held(target)).cloned().collect();
+        if !beside.is_empty() {
+            let terms = Terms { why: Some(run.to_string()), ..Terms::default() };
+            self.claim_now(&holder.id, &beside, &terms)?;
+        }
+        self.worker_of(holder.id.clone(), Some(scope.iter().map(|target| target.scope.clone()).collect()))
+    }
+
+    fn worker_of(&self, id: InstanceId, within: Option<Vec<Scope>>) -> Result<Worker, Error> {
+        let snapshot = self.snapshot()?;
+        let claims = snapshot.claims_of(&Holder::Instance(id.clone()))?;
+        Ok(Worker { id, claims, within, folds_case: snapshot.folds_case(), since: snapshot.oid().cloned() })
+    }
+
+    /// Whether two scopes have anything in common.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn overlap(&self, one: &[Target], other: &[Target]) -> Result<bool, Error> {
+        let fold = self.snapshot()?.folds_case();
+        let overlaps = |one: &Target| {
+            let one = Overlap::new(&one.scope, fold);
+            other.iter().any(|other| one.with(&other.scope))
+        };
+        Ok(one.iter().any(overlaps))
+    }
+
+    /// Ends what a run holds as a whole.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub fn release_run(&self, run: &RunId) -> Result<(), Error> {
+        self.holder_of_run(run)?.map_or(Ok(()), |holder| self.dismiss(&holder))
+    }
+
+    /// Whether an instance holds what a run may write that has not ended: silence says nothing of it, while the run waits for
+    /// an answer or to be gone on with.
+    pub(in crate::ops) fn is_held_by_run(&self, instance: &Instance) -> bool {
+        let of_run = || instance.task.as_ref()?.text.strip_suffix(WHOLE)?.parse().ok();
+        let run: Option<RunId> = if instance.tool == Tool::of_run() { of_run() } else { None };
+        run.and_then(|run| self.shown_run(&run).ok()).is_some_and(|shown| !shown.run.status.is_final())
+    }
+
+    /// The instance that holds what a run may write, if one of this clone does.
+    fn holder_of_run(&self, run: &RunId) -> Result<Option<InstanceId>, Error> {
+        let task = task_of(run);
+        let found = self.snapshot()?.instances(Extent::Newest, |instance| {
+            instance.tool == Tool::of_run() && instance.task.as_ref().is_some_and(|known| known.text == task)
+        })?;
+        Ok(found.records.into_iter().find(|instance| !self.is_elsewhere(instance)).map(|instance| instance.id))
+    }
+}
+
+impl Worker {
+    /// Whether another step of its run may write a path, where they all work as one instance.
+    pub fn shares(&self, path: &RepoPath) -> bool {
+        let file = Scope::File(path.clone());
+        self.within.is_some() && self.claims.iter().any(|claim| Overlap::new(&claim.scope, self.folds_case).with(&file))
+    }
+}
+
+/// What a holder says that it does.
+fn task_of(run: &RunId) -> String {
+    format!("{run}{WHOLE}")
+}

@@ -1,0 +1,152 @@
+//! Spokes: drivers that draw from one queue, do each task, and hand it to the hub.
+
+use super::*;
+use crate::hub::{Hub, Member, Way};
+
+const REVIEW: &str = "A spoke has handed this task in";
+
+const ACCEPT: &[Do<'_>] = &[Do::Say(r#"{"verdict":"accept","why":"it is as it should be"}"#)];
+
+/// Puts a task into the queue, whose file is to hold its name in the end, and says what is played for it.
+fn put(repo: &Repo<'_>, agents: &Agents, id: &str) {
+    let file = format!("work/{id}.txt");
+    repo.ok(&["tasks", "new", &format!("write the file of {id}."), "--id", id, "--path", &file]);
+    agents.plays_when("claude", &format!("the file of {id}."), &[Do::Edit(&file, id), Do::Say("Written.")]);
+}
+
+/// The state of each task, and who has done it.
+fn tasks(repo: &Repo<'_>) -> BTreeMap<String, String> {
+    let (told, _) = answer(&repo.aio(&["tasks", "list", "--all", "--json"]));
+    let tasks = told["tasks"].as_array().unwrap_or_else(|| panic!("{told:#}"));
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    tasks.iter().map(|task| (word(&task["id"]), word(&task["state"]))).collect()
+}
+
+fn count(repo: &Repo<'_>, begins: &str) -> usize {
+    repo.git(&["log", "--format=%s", "refs/aio/state"]).lines().filter(|line| line.starts_with(begins)).count()
+}
+
+#[test]
+fn a_driver_does_all_that_is_ready_and_ends() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[]);
+    agents.plays_when("claude", REVIEW, ACCEPT);
+    ["one", "two"].iter().for_each(|id| put(&repo, &agents, id));
+    repo.ok(&[
+        "tasks",
+        "new",
+        "write the file of three.",
+        "--id",
+        "three",
+        "--path",
+        "work/three.txt",
+        "--needs",
+        "two",
+    ]);
+    agents.plays_when("claude", "the file of three.", &[Do::Edit("work/three.txt", "three"), Do::Say("Written.")]);
+    let (told, code) = told(&repo, &["spokes"]);
+    assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+    assert!(tasks(&repo).values().all(|state| state == "done"), "{:?}", tasks(&repo));
+    assert_eq!(agents.calls("claude").len(), 6, "each done once, and looked at once");
+    assert_eq!(repo.git(&["log", "--format=%s", "-3"]).lines().next().unwrap(), "write the file of three.");
+    assert_eq!(repo.git(&["status", "--short"]), "");
+    let (status, _) = answer(&repo.aio(&["status", "--json"]));
+    assert_eq!(status["claims"].as_array().unwrap().len(), 0, "{status:#}");
+}
+
+#[test]
+fn what_the_hub_declines_is_done_again_and_what_comes_to_nothing_waits_for_it() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[]);
+    agents.plays_when("claude", REVIEW, &[Do::Say(r#"{"verdict":"decline","why":"a line is missing"}"#)]);
+    agents.plays_when("claude", REVIEW, ACCEPT);
+    put(&repo, &agents, "one");
+    repo.ok(&["tasks", "new", "cannot be done", "--id", "odd", "--priority", "4"]);
+    agents.plays_when("claude", "cannot be done", &[Do::Error("overloaded"), Do::Exit(1)]);
+    let (told, code) = told(&repo, &["spokes"]);
+    assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+    let prompts: Vec<String> = agents.calls("claude").into_iter().map(|call| call.prompt).collect();
+    assert!(prompts[2].contains("the hub declined it:\na line is missing"), "{}", prompts[2]);
+    assert_eq!((&tasks(&repo)["one"][..], &tasks(&repo)["odd"][..]), ("done", "held"));
+    let (waiting, _) = answer(&repo.aio(&["handoff", "list", "--json"]));
+    let open: Vec<&Value> =
+        waiting["handoffs"].as_array().unwrap().iter().filter(|handoff| handoff["state"] == "open").collect();
+    assert_eq!((open.len(), &open[0]["title"]), (1, &"cannot be done".into()), "{waiting:#}");
+}
+
+/// Two clones with the same queue, whose configurations are approved.
+fn two<'e>(env: &'e TestEnvironment, jobs: &[&str]) -> (Agents, Hub<'e>, [Member<'e>; 2]) {
+    let hub = Hub::new(env, Way::File);
+    let agents = Agents::in_(env);
+    agents.plays_when("claude", REVIEW, ACCEPT);
+    let members = hub.two_in_step();
+    for member in &members {
+        member.repo.write(".aio/config.toml", "[verify]\ntest = \"sh check.sh\"\n");
+        member.repo.write("check.sh", CHECK);
+        member.repo.ok(&["trust", "--yes", "--quiet"]);
+    }
+    jobs.iter().for_each(|job| put(&members[0].repo, &agents, job));
+    members.iter().for_each(|member| drop(member.sync()));
+    (agents, hub, members)
+}
+
+fn assert_each_done_once(agents: &Agents, hub: &Hub<'_>, members: &[Member<'_>; 2], jobs: &[&str], at_most: usize) {
+    members.iter().chain(members).for_each(|member| drop(member.sync()));
+    for job in jobs {
+        assert_eq!(count(&hub.repo(), &format!("finish-task: {job} by")), 1, "{job}");
+        let commits = members.iter().map(|member| {
+            let log = member.repo.git(&["log", "--format=%s"]);
+            log.lines().filter(|line| *line == format!("write the file of {job}.")).count()
+        });
+        assert_eq!(commits.sum::<usize>(), 1, "{job} is committed in one of the clones");
+        let calls = agents.calls("claude");
+        let asked = |call: &&crate::fake::Call| {
+            call.prompt.contains(&format!("the file of {job}.")) && !call.prompt.contains(REVIEW)
+        };
+        let asked = calls.iter().filter(asked).count();
+        assert!((1..=at_most).contains(&asked), "{job} was asked for {asked} times");
+    }
+    for member in members {
+        assert!(tasks(&member.repo).values().all(|state| state == "done"), "{:?}", tasks(&member.repo));
+    }
+    hub.assert_linear();
+}
+
+#[test]
+fn two_drivers_in_two_clones_do_every_task_once() {
+    const JOBS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+    let env = TestEnvironment::new();
+    let (agents, hub, members) = two(&env, &JOBS);
+    thread::scope(|scope| {
+        for member in &members {
+            scope.spawn(|| {
+                let (told, code) = told(&member.repo, &["spokes"]);
+                assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+            });
+        }
+    });
+    assert_each_done_once(&agents, &hub, &members, &JOBS, 1);
+}
+
+#[test]
+fn a_driver_that_is_killed_and_resumed_goes_on_with_its_own_task() {
+    const JOBS: [&str; 4] = ["a", "b", "c", "d"];
+    for kill in ["run-after-4", "run-before-9", "run-after-13"] {
+        let env = TestEnvironment::new();
+        let (agents, hub, members) = two(&env, &JOBS);
+        let [one, two] = &members;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let killed = run(one.repo.command(&["run", "spokes"]).env("AIO_TEST_KILL_AT", kill));
+                assert_eq!(killed.code, 128 + 9, "{kill}: {killed:?}");
+                let (told, code) = answer(&one.repo.aio(&["run", "resume", "--json"]));
+                assert_eq!((code, status(&told)), (0, "complete"), "{kill}: {told:#}");
+            });
+            scope.spawn(|| {
+                let (told, code) = told(&two.repo, &["spokes"]);
+                assert_eq!((code, status(&told)), (0, "complete"), "{kill}: {told:#}");
+            });
+        });
+        assert_each_done_once(&agents, &hub, &members, &JOBS, 2);
+    }
+}

@@ -1,0 +1,138 @@
+//! Workflows that claim what all of their steps may write, for as long as the run goes on.
+
+use super::*;
+
+const FLOW: &str = r#"
+about = "All of src, from the question to the end."
+scope = ["src/**"]
+
+[[step]]
+id = "go"
+ask = "Go on?"
+
+[[step]]
+id = "edit"
+agent = "claude"
+scope = ["src/main.rs"]
+prompt = "Edit it"
+save = ".context/said.md"
+
+[[step]]
+id = "test"
+agent = "claude"
+scope = ["src/test.rs"]
+prompt = "Test it"
+"#;
+
+fn scene<'e>(env: &'e TestEnvironment, flow: &str) -> (Agents, Repo<'e>) {
+    let (agents, repo) = place(env, &[("flow", flow)]);
+    agents.plays_when("claude", "Edit it", &[Do::Edit("src/main.rs", "edited\n"), Do::Say("edited it")]);
+    agents.plays_when("claude", "Test it", &[Do::Edit("src/test.rs", "tested\n"), Do::Say("tested it")]);
+    (agents, repo)
+}
+
+#[test]
+fn what_a_run_claims_is_held_while_it_waits_and_given_back_when_it_ends() {
+    let env = TestEnvironment::new();
+    let (_, repo) = scene(&env, FLOW);
+    let other = repo.register("codex");
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    // Days later it still waits.
+    for now in ["2031-01-01T00:00:00Z", "2031-01-03T00:00:00Z"] {
+        let refused = repo.aio_at(now, &other, &["claim", "src/auth/login.rs"]);
+        assert!(refused.code == 3 && refused.stderr.contains("run-"), "{refused:?}");
+    }
+    repo.ok_as(&other, &["claim", "README.md"]);
+    repo.ok(&["run", "answer", "/go", "yes"]);
+    let resumed = repo.aio(&["run", "resume"]);
+    assert_eq!((resumed.code, &resumed.stdout[..]), (0, "tested it\n"), "{resumed:?}");
+    assert_eq!(lines(&repo.dir.join("src/main.rs")), ["edited"]);
+    repo.ok_as(&other, &["claim", "src/auth/login.rs"]);
+    repo.ok_as(&other, &["unregister"]);
+    assert_free(&repo);
+}
+
+#[test]
+fn what_is_cancelled_holds_nothing_any_more() {
+    let env = TestEnvironment::new();
+    let (_, repo) = scene(&env, FLOW);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    repo.ok(&["run", "cancel"]);
+    assert_free(&repo);
+}
+
+#[test]
+fn a_run_whose_scope_somebody_holds_does_not_begin() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = scene(&env, FLOW);
+    let other = repo.register("codex");
+    repo.ok_as(&other, &["claim", "src/auth/"]);
+    let refused = repo.aio(&["run", "flow"]);
+    assert!(refused.code == 3 && refused.stderr.contains(&other), "{refused:?}");
+    assert_eq!(agents.calls("claude").len(), 0);
+    assert!(repo.ok(&["run", "list"]).starts_with("failed "));
+    repo.ok_as(&other, &["unregister"]);
+    assert_free(&repo);
+}
+
+#[test]
+fn a_run_that_was_killed_holds_on_till_it_is_gone_on_with() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = scene(&env, &FLOW.replace("[[step]]\nid = \"go\"\nask = \"Go on?\"\n", ""));
+    let other = repo.register("codex");
+    let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", "run-after-16"));
+    assert_eq!(killed.code, 128 + 9, "{killed:?}");
+    let refused = repo.aio_as(&other, &["claim", "src/auth/login.rs"]);
+    assert_eq!(refused.code, 3, "{refused:?}");
+    let resumed = repo.aio(&["run", "resume"]);
+    assert_eq!((resumed.code, &resumed.stdout[..]), (0, "tested it\n"), "{resumed:?}");
+    assert!(agents.calls("claude").len() <= 3);
+    repo.ok_as(&other, &["unregister"]);
+    assert_free(&repo);
+}
+
+#[test]
+fn steps_that_write_the_same_wait_for_each_other_and_the_run_is_not_in_its_own_way() {
+    let line = "echo + >>../log; sleep 0.1; echo - >>../log; echo {{ item }} >>src/log";
+    let flow = format!(
+        "about = \"x\"\nscope = [\"src/**\"]\n[[step]]\nid = \"a\"\nfor_each = [1, 2, 3]\nisolate = \"claims\"\n\
+         scope = [\"src/log\"]\nverify = []\nrun = \"{line}\"\n\
+         [[step]]\nid = \"b\"\nneeds = []\nisolate = \"claims\"\nscope = [\"src/b\"]\nverify = []\nrun = \"echo b >src/b\"\n\
+         [[step]]\nid = \"c\"\nneeds = []\nscope = [\"src/c\"]\nverify = []\nrun = \"echo c >src/c\"\n\
+         [[step]]\nid = \"d\"\nscope = [\"docs/d\"]\nverify = []\nrun = \"echo d >docs/d\"\n"
+    );
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", &flow)]);
+    let (told, code) = told(&repo, &["flow"]);
+    assert_eq!((code, &steps(&told)["d"][..]), (4, "failed"), "{told:#}");
+    let failed = told["run"]["steps"].as_array().unwrap().iter().find(|step| step["id"] == "d").unwrap();
+    assert!(failed["failure"]["text"].as_str().unwrap().contains("not within the scope of the workflow"));
+    let marks = lines(&repo.dir.join("../log"));
+    assert!(marks.len() == 6 && marks.chunks(2).all(|two| two == ["+", "-"]), "{marks:?}");
+    let mut log = lines(&repo.dir.join("src/log"));
+    log.sort();
+    assert_eq!(log, ["1", "2", "3"]);
+    assert_eq!((lines(&repo.dir.join("src/b")), lines(&repo.dir.join("src/c"))), (vec!["b".into()], vec!["c".into()]));
+    assert_free(&repo);
+}
+
+#[test]
+fn a_run_commits_what_its_steps_have_written_through_the_fence() {
+    let commit = "\n[[step]]\nid = \"commit\"\nrun = \"git add -A -- {{ run.files }} && git commit -q -m All -- {{ run.files }}\"\n";
+    let flow = FLOW.replace("[[step]]\nid = \"go\"\nask = \"Go on?\"\n", "") + commit;
+    for flow in [flow.clone(), flow.replace("scope = [\"src/**\"]\n", "")] {
+        let env = TestEnvironment::new();
+        let (_, repo) = scene(&env, &flow);
+        repo.ok(&["init"]);
+        let (told, code) = told(&repo, &["flow"]);
+        assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+        assert_eq!(repo.git(&["show", "--format=%s", "--name-only"]), "All\n\nsrc/main.rs\nsrc/test.rs\n");
+        // Somebody else's claims count as ever.
+        let other = repo.register("codex");
+        repo.ok_as(&other, &["claim", "src/main.rs"]);
+        let ended = repo.aio(&["run", "flow", "--wait", "0s"]);
+        assert_eq!(ended.code, 3, "{ended:?}");
+        repo.ok_as(&other, &["unregister"]);
+        assert_free(&repo);
+    }
+}
