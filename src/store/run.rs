@@ -1,4 +1,4 @@
-//! Runs: a chain of commits for each, one a change of its state.
+//! Runs: a chain of commits for each, one for what changed of its state at a time.
 //!
 //! ```text
 //! refs/aio/runs/<run-id>              run.json, steps/<step>.json
