@@ -6,7 +6,10 @@ use crate::{
     base::{id::RunId, oid::Oid, path::RepoPath, text},
     model::run::Step,
     ops::{Error, Private, Session},
-    runner::{dispatch::Recorded, recorder::Recorder},
+    runner::{
+        dispatch::Recorded,
+        recorder::{Recorder, When},
+    },
 };
 use std::collections::BTreeMap;
 
@@ -78,7 +81,7 @@ pub(super) fn bring_over(
         }
     }
     let brought = vec![(BROUGHT.to_owned(), Private::Bytes(times.to_string().into_bytes()))];
-    recorder.keep(brought, "the files are here").map_err(|error| Error::Busy(error.to_string()))
+    Ok(recorder.keep(brought, "the files are here", When::Now)?)
 }
 
 /// The files that usable attempts have changed, by what they were like before the first and after the last of these.
