@@ -32,16 +32,22 @@ use serde_json::{Map, Value};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 pub use takeover::shown_to_person;
 use texts::{Kept, Remembering, SPEC, Texts, keep_updated, kept};
 
 /// How often it is looked whether somebody wants to stop.
 const ASK: Duration = Duration::from_millis(20);
+
+/// How often the ledger is written anew, where something has happened.
+const WATCH: Duration = Duration::from_millis(300);
+
+/// How often it is written after something has happened: what that was may be written down a moment later.
+const LOOKS: u8 = 2;
 
 /// What is to be run, and how.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -300,13 +306,21 @@ fn drive(
     };
     let stop = Stop::default();
     let file = session.ledger_file()?;
+    let looks = AtomicU8::new(0);
     let mut follow = |event: &Event| {
         tell(event);
-        if let (Some(file), Event::Step { .. } | Event::Run { .. }) = (&file, event) {
-            ledger::keep(session, file, &id, &ready.plan);
+        looks.store(LOOKS, Ordering::Relaxed);
+    };
+    let keep = |session: &Session| file.iter().for_each(|file| ledger::keep(session, file, &id, &ready.plan));
+    let watch = || {
+        if file.is_some()
+            && looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |looks| looks.checked_sub(1)).is_ok()
+            && let Ok(session) = Session::open_other(&crew.site().root, driving.acting_as.clone())
+        {
+            keep(&session);
         }
     };
-    let ended = stopping(&interrupts, &stop, || {
+    let ended = stopping(&interrupts, &stop, &watch, || {
         dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, &mut follow)
     });
     crew.end_parts();
@@ -317,6 +331,7 @@ fn drive(
     drop((crew, journal));
     drop(recording);
     dismissed?;
+    keep(session);
     Ok(Finished { run: session.shown_run(&id)?, ended })
 }
 
@@ -363,14 +378,19 @@ fn known(session: &Session, id: &RunId, steps: &[Step], how: &Resumption) -> Res
     Ok(recorded)
 }
 
-/// Has `stop` said when somebody interrupts, as long as `work` goes on.
-fn stopping<T>(interrupts: &Interrupts, stop: &Stop, work: impl FnOnce() -> T) -> T {
+/// Has `stop` said when somebody interrupts, as long as `work` goes on, and calls `watch` now and then.
+fn stopping<T>(interrupts: &Interrupts, stop: &Stop, watch: &(dyn Fn() + Sync), work: impl FnOnce() -> T) -> T {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
+            let mut watched = Instant::now();
             while !is_over.load(Ordering::Relaxed) {
                 if interrupts.count() > 0 {
                     stop.stop();
+                }
+                if watched.elapsed() >= WATCH {
+                    watch();
+                    watched = Instant::now();
                 }
                 thread::park_timeout(ASK);
             }

@@ -100,7 +100,7 @@ fn a_result_is_saved_only_where_nobody_else_works() {
 #[test]
 fn the_ledger_of_a_workflow_has_what_is_done_what_is_being_done_and_what_is_not() {
     let flow = "about = \"x\"\n[[step]]\nid = \"one\"\nrun = \"echo 1\"\n\
-                [[step]]\nid = \"two\"\nrun = \"until [ -e ../go ]; do sleep 0.02; done; echo 2\"\n\
+                [[step]]\nid = \"two\"\ntimeout = \"90s\"\nrun = \"until [ -e ../go ]; do sleep 0.02; done; echo 2\"\n\
                 [[step]]\nid = \"three\"\n[[step.step]]\nid = \"inside\"\nrun = \"echo 3\"\n";
     let env = TestEnvironment::new();
     let (_, repo) = place(&env, &[("flow", flow)]);
