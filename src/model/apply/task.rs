@@ -46,7 +46,10 @@ pub(super) fn finish<V: View>(
             Ok(claim) => (given_back(claim.clone()), claim.token),
             Err(refusal) => return Ok(Err(refusal)),
         },
-        Right::Force(why) => (ended_by_force(op, &me, why, claims), view.seq() + 1),
+        Right::Force(why) => match in_a_handoff(&scope, &claims) {
+            None => (ended_by_force(op, &me, why, claims), view.seq() + 1),
+            Some(conflict) => return Ok(Err(Refusal::Held(vec![conflict]))),
+        },
     };
     let finished = Finished { by: me.id.clone(), at: op.at, result: result.cloned(), token };
     applied.changes.push(Change::PutTask(Task { done: Some(finished), ..task }));
@@ -82,6 +85,12 @@ fn held<V: View>(
 
 fn given_back(claim: Claim) -> Applied {
     Applied { changes: vec![Change::DropClaim(claim.clone())], released: vec![claim], ..Applied::default() }
+}
+
+/// The claim of an open handoff, which not even force ends: whoever accepts it goes on from there, and could not be told.
+fn in_a_handoff(scope: &Scope, claims: &[Claim]) -> Option<Conflict> {
+    let held = claims.iter().find(|claim| matches!(claim.holder, Holder::Handoff(_)));
+    held.map(|claim| Conflict { scope: scope.clone(), claim: claim.clone() })
 }
 
 fn ended_by_force(op: &Op, me: &Instance, why: &str, claims: Vec<Claim>) -> Applied {

@@ -182,6 +182,9 @@ fn a_handoff_is_not_called_done_while_its_task_is_open() {
     let settle = |state: &Memory, how| Action::Settle { handoff: made.id.clone(), how, claims: state.held_by(&held) };
     let done = settle(&state, Settlement::Done);
     assert!(matches!(state.act(1, done), Err(Refusal::TaskOpen(_))));
+    let right = Right::Force("now".into());
+    let forced = Action::FinishTask { task: "T-1".parse().expect("a name"), result: None, right };
+    assert!(matches!(state.act(1, forced), Err(Refusal::Held(_))), "its taker could not be told");
     let accept = settle(&state, Settlement::Accept);
     state.act(1, accept).expect("accepted");
     finish(&mut state, 1).expect("its own now");

@@ -49,7 +49,12 @@ pub(super) fn can_be_finished<V: View>(view: &V, op: &Op, id: &TaskId, right: &R
     if view.task(id)?.is_none_or(|task| task.done.is_some()) {
         return Ok(false);
     }
-    let Right::Held(grant) = right else { return Ok(true) };
+    let Right::Held(grant) = right else {
+        // Of what an open handoff holds by now, whoever accepts it decides.
+        let scope = Scope::Task(id.clone());
+        let mut claims = view.claims_near(&scope)?.into_iter().filter(|claim| claim.scope == scope);
+        return Ok(claims.all(|claim| matches!(claim.holder, Holder::Instance(_))));
+    };
     let holder = op.by.clone().map(Holder::Instance);
     Ok(granted(view, grant)?.is_some_and(|claim| Some(claim.holder) == holder))
 }

@@ -288,7 +288,7 @@ fn a_reflog_that_was_expired_is_merely_odd() {
 fn a_store_of_a_newer_program_is_left_alone() {
     let patient = Patient::new();
     let meta = patient.git(&["cat-file", "-p", &format!("{STATE}:aio.json")]);
-    let newer = patient.blob(&meta.replace("\"min_writer\": 1", "\"min_writer\": 2"));
+    let newer = patient.blob(&meta.replace("\"min_writer\": 1", "\"min_writer\": 99"));
     let junk = patient.blob("junk");
     patient.edit(&[("aio.json", Some(&newer)), ("handoffs/x.json", Some(&junk))]);
     assert_eq!(patient.complaints(), ["store", "records"]);
