@@ -3,7 +3,7 @@
 
 use super::{Run, record::Outcome, tree::UnitId};
 use crate::{
-    model::run::StepStatus,
+    model::run::{Failure, StepStatus},
     runner::language::{
         Engine,
         workflow::{Action, Compensate},
@@ -39,13 +39,13 @@ impl Run<'_, '_> {
     /// Makes the copy that a block works on, unless all of that was done before.
     ///
     /// # Errors
-    /// How the block ends where there can't be one.
-    pub(super) fn part(&mut self, id: UnitId) -> Result<(), Outcome> {
+    /// Why there can be none.
+    pub(super) fn part(&mut self, id: UnitId) -> Result<(), Failure> {
         let Some(path) = self.units[id].path.clone().filter(|_| self.is_apart(id)) else { return Ok(()) };
         if !self.given.is_updated && self.given.recorded.ended.contains_key(&path) {
             return Ok(());
         }
-        let engine = self.executor.part(&path).map_err(Outcome::failed)?;
+        let engine = self.executor.part(&path)?;
         self.units[id].copy = Some(Copy { engine });
         Ok(())
     }

@@ -144,8 +144,8 @@ impl<'w> Run<'w, '_> {
                 self.ready.push_back(id);
             }
             Action::Block { steps, repeat, .. } => {
-                if let Err(outcome) = self.part(id) {
-                    return self.finish(id, outcome);
+                if let Err(failure) = self.part(id) {
+                    return self.finish(id, Outcome::failed(failure));
                 }
                 let mut scope = self.inner_scope(id);
                 if repeat.is_some() {
