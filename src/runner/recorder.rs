@@ -42,11 +42,19 @@ impl From<Unrecorded> for Error {
 #[derive(Clone)]
 pub struct Recorder {
     run: RunId,
-    to: Sender<Request>,
+    to: Sender<Message>,
 }
 
-/// The thread of a [`Recorder`], which ends with the last of its clones.
-pub struct Recording(Option<JoinHandle<()>>);
+/// The thread of a [`Recorder`]. When this is let go of, what is told by then is written, and nothing is any more.
+pub struct Recording {
+    to: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Message {
+    Told(Request),
+    End,
+}
 
 struct Request {
     what: What,
@@ -92,7 +100,7 @@ impl Recorder {
         acting_as: Option<String>,
         book: Book,
     ) -> Result<(Recorder, Recording, Run, Vec<Step>), Error> {
-        let (to, requests) = mpsc::channel();
+        let (to, messages) = mpsc::channel();
         let (begun, begins) = mpsc::sync_channel(1);
         let root = root.to_owned();
         let thread = thread::Builder::new().name("recorder".into()).spawn(move || {
@@ -110,14 +118,15 @@ impl Recorder {
                 Ok((mut book, steps)) => {
                     let known = steps.iter().map(|step| (step.path.clone(), step.clone())).collect();
                     let _ = begun.send(Ok((book.run().clone(), steps)));
-                    write_down(&mut book, known, &requests);
+                    write_down(&mut book, known, &messages);
                 }
             }
         });
         let thread = thread.map_err(|error| Error::Busy(format!("no thread is to be had: {error}")))?;
         let (run, steps) =
             begins.recv().unwrap_or_else(|_| Err(Error::Busy("the run was given up before it began".into())))?;
-        Ok((Recorder { run: run.id.clone(), to }, Recording(Some(thread)), run, steps))
+        let recording = Recording { to: to.clone(), thread: Some(thread) };
+        Ok((Recorder { run: run.id.clone(), to }, recording, run, steps))
     }
 
     /// The run.
@@ -169,7 +178,7 @@ impl Recorder {
     fn tell(&self, what: What, when: When) -> Result<(), Unrecorded> {
         let (done, is_done) = mpsc::sync_channel(1);
         let done = (when == When::Now).then_some(done);
-        self.to.send(Request { what, done }).map_err(|_| has_ended())?;
+        self.to.send(Message::Told(Request { what, done })).map_err(|_| has_ended())?;
         match when {
             When::Now => is_done.recv().map_err(|_| has_ended())?,
             When::WithNext => Ok(()),
@@ -181,20 +190,24 @@ fn has_ended() -> Unrecorded {
     Unrecorded("its recorder has ended".into())
 }
 
-fn write_down(book: &mut RunBook<'_>, known: HashMap<StepPath, Step>, requests: &Receiver<Request>) {
+fn write_down(book: &mut RunBook<'_>, known: HashMap<StepPath, Step>, messages: &Receiver<Message>) {
     let mut page = Page::new(known);
     loop {
-        let next = match page.is_blank() {
-            true => requests.recv().map_err(RecvTimeoutError::from),
-            false => requests.recv_timeout(SOON),
+        let first = match page.is_blank() {
+            true => messages.recv().map_err(RecvTimeoutError::from),
+            false => messages.recv_timeout(SOON),
         };
-        match next {
-            Ok(request) => page.add(request),
+        match first {
+            Ok(Message::Told(request)) => page.add(request),
             Err(RecvTimeoutError::Timeout) => page.write(book),
-            Err(RecvTimeoutError::Disconnected) => return page.write(book),
+            Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return page.write(book),
         }
-        while let Some(request) = Some(()).filter(|()| !page.is_full()).and_then(|()| requests.try_recv().ok()) {
-            page.add(request);
+        while !page.is_full() {
+            match messages.try_recv() {
+                Ok(Message::Told(request)) => page.add(request),
+                Ok(Message::End) => return page.write(book),
+                Err(_) => break,
+            }
         }
         if page.is_awaited() {
             page.write(book);
@@ -204,7 +217,8 @@ fn write_down(book: &mut RunBook<'_>, known: HashMap<StepPath, Step>, requests: 
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        if let Some(thread) = self.0.take() {
+        let _ = self.to.send(Message::End);
+        if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }

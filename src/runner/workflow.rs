@@ -180,13 +180,10 @@ pub fn begin_detached(
     driving: &Driving,
 ) -> Result<RunId, WorkflowError> {
     let beginning = beginning(session, ready, &order)?;
-    let (first, recording, run, _) =
+    let (recorder, recording, run, _) =
         Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
-    // The recording ends with the last recorder, and so has to be let go of after it, whatever happens.
-    let recorder = first;
     let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
     recorder.change(waits, "to be gone on with").map_err(Error::from)?;
-    drop(recorder);
     drop(recording);
     session.resume_in_background(&run.id)?;
     Ok(run.id)
@@ -256,9 +253,7 @@ fn drive(
     let interrupts = Arc::new(watched.map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?);
     let root = session.root()?;
     let is_new = matches!(book, Book::New(_));
-    let (first, recording, run, steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
-    // As above: it is let go of before the recording.
-    let recorder = first;
+    let (recorder, recording, run, steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
     let id = run.id.clone();
     let names = value_of(&serde_json::json!({ "inputs": order.inputs }));
     let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
@@ -414,12 +409,10 @@ pub fn answer(
     acting_as: Option<String>,
 ) -> Result<(), Error> {
     session.run_to_answer(id, &[RunStatus::Waiting, RunStatus::Interrupted, RunStatus::Lost])?;
-    let (first, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
-    let recorder = first;
+    let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
     journal::answer(&recorder, path, answer)?;
     let waits = |run: &mut Run| run.status = RunStatus::Waiting;
     recorder.change(waits, format!("{path}: answered"))?;
-    drop(recorder);
     drop(recording);
     Ok(())
 }

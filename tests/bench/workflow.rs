@@ -1,4 +1,4 @@
-//! Workflows: what a step costs beside what it does, many of them at once, and a plan.
+//! Runs: what a delegation and a step of a workflow cost beside what they do, many steps at once, and a plan.
 
 use crate::{
     machine::{Machine, Repo},
@@ -33,6 +33,7 @@ const GEMINI_SAYS: &str = r#"{"type":"message","role":"assistant","content":"don
 
 pub fn run(report: &mut Report) {
     let machine = Machine::new();
+    delegations(report, &machine);
     each_step(report, &machine);
     each_step_with_a_scope(report, &machine);
     plan(report, &machine);
@@ -77,6 +78,34 @@ fn with_agents(repo: &Repo, mut command: Command) -> Command {
     command
 }
 
+/// A repository of many files, and an agent that does nothing in it.
+fn repo_of_files(machine: &Machine, name: &str) -> Repo {
+    let repo = machine.repo(name);
+    for nth in 0..FILES {
+        repo.write(&format!("src/part-{}/file-{nth}.rs", nth % 50), &format!("fn f{nth}() {{}}\n"));
+    }
+    repo.git(&["add", "-A"]);
+    repo.git(&["commit", "-q", "-m", "files"]);
+    repo.age();
+    agent(&repo, "claude", &format!("echo '{SAYS}'"));
+    repo
+}
+
+fn delegations(report: &mut Report, machine: &Machine) {
+    let repo = repo_of_files(machine, "delegations");
+    let scoped = &["--scope", "src/part-1/", "--no-verify"][..];
+    for (name, more, most) in [("without a scope", &[][..], 15.0), ("with one, 3,000 files", scoped, 80.0)] {
+        let args = [&["delegate", "Do it.", "--agent", "claude", "--quiet"], more].concat();
+        let delegation = || with_agents(&repo, repo.aio_command(None, &args));
+        let pairs = in_pairs(
+            report.pairs(31),
+            &mut Subject { name: "delegate", make: &mut |_| delegation(), after: &mut |_| {} },
+            &mut Subject { name: "sh", make: &mut |_| with_agents(&repo, shell(&repo, "claude")), after: &mut |_| {} },
+        );
+        report.difference(&format!("a delegation {name} / its agent, which does nothing"), &pairs, Some(most));
+    }
+}
+
 fn each_step(report: &mut Report, machine: &Machine) {
     let repo = machine.repo("steps");
     let step = |nth: usize| format!("[[step]]\nid = \"s{nth}\"\nrun = \"echo done\"\n");
@@ -91,14 +120,7 @@ fn each_step(report: &mut Report, machine: &Machine) {
 }
 
 fn each_step_with_a_scope(report: &mut Report, machine: &Machine) {
-    let repo = machine.repo("scopes");
-    for nth in 0..FILES {
-        repo.write(&format!("src/part-{}/file-{nth}.rs", nth % 50), &format!("fn f{nth}() {{}}\n"));
-    }
-    repo.git(&["add", "-A"]);
-    repo.git(&["commit", "-q", "-m", "files"]);
-    repo.age();
-    agent(&repo, "claude", &format!("echo '{SAYS}'"));
+    let repo = repo_of_files(machine, "scopes");
     let step = |nth: usize| {
         let scope = format!("scope = [\"src/part-{nth}/\"]\nverify = []\n");
         format!("[[step]]\nid = \"s{nth}\"\nagent = \"claude\"\nprompt = \"Do it.\"\n{scope}")

@@ -191,7 +191,7 @@ fn a_store_of_a_newer_writer_can_be_read_and_not_written() {
     assert_eq!(repo.aio_as(&codex, &["check", "src/main.rs"]).code, 3);
     assert_snapshot!(repo.session(Some(&codex), &[&["claim", "README.md"]]), @r"
     $ git aio claim README.md
-    ! error: the store needs a git-aio that writes format 99; this one writes format 1
+    ! error: the store needs a git-aio that writes format 99; this one writes format 2
     ! hint: update git-aio; until then it can only read
     [exit 1]
     ");

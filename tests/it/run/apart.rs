@@ -98,11 +98,15 @@ fn what_has_changed_meanwhile_is_not_written_over() {
 
 #[test]
 fn a_copy_goes_with_its_driver_and_the_block_begins_anew() {
-    for write in [12, 20] {
+    for kills in 0.. {
         let env = TestEnvironment::new();
         let (_, repo) = scene(&env, &[CLEAN]);
+        let write = 4 + 3 * kills;
         let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", format!("run-after-{write}")));
-        assert_eq!(killed.code, 128 + 9, "{killed:?}");
+        if killed.code != 128 + 9 {
+            assert!(killed.code == 0 && kills > 2, "{kills}: {killed:?}");
+            break;
+        }
         let resumed = repo.aio(&["run", "resume"]);
         assert_eq!(
             (resumed.code, resumed.stdout.trim()),

@@ -140,7 +140,7 @@ fn a_workflow_that_has_changed_is_not_started() {
     );
     repo.write(".aio/workflows/line.txt", "echo two >>../kept");
     let ended = repo.aio(&["workflow", "enable", "outer"]);
-    assert!(ended.code == 2 && ended.stderr.contains("git aio trust"), "{ended:?}");
+    assert!(ended.code == 3 && ended.stderr.contains("git aio trust"), "{ended:?}");
     repo.ok(&["trust", "--yes"]);
     repo.ok(&["workflow", "enable", "outer"]);
     assert_eq!(emit(&repo, &["built"]).code, 0);

@@ -124,3 +124,19 @@ fn the_ledger_of_a_workflow_has_what_is_done_what_is_being_done_and_what_is_not(
     );
     assert_eq!(repo.ok(&["run", "show", "--ledger"]), ledger());
 }
+
+/// A worker keeps what it changed till the run ends, and lives with its driver, in which the next command begins.
+#[test]
+fn a_command_of_a_run_is_none_of_its_workers() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nscope = [\"src/a\"]\nverify = []\nagent = \"claude\"\nprompt = \"Do it\"\n\
+                [[step]]\nid = \"b\"\nrun = \"git aio --json whoami >../who || true; git aio --json status >../status\"\n";
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[("flow", flow)]);
+    agents.plays("claude", &[Do::Edit("src/a", "a\n"), Do::Say("done")]);
+    let (told, code) = told(&repo, &["flow"]);
+    assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+    let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(repo.dir.join(name)).unwrap()).unwrap() };
+    let (who, status) = (read("../who"), read("../status"));
+    let keeper = status["claims"][0]["holder"].as_str().unwrap();
+    assert!(keeper.starts_with("claude-") && who["instance"]["id"] != keeper, "{who:#} {status:#}");
+}
