@@ -82,20 +82,24 @@ impl Crew {
 
     /// Why a step may not be done, where its scope is not within that of the workflow.
     fn objection(&self, work: &Work) -> Option<Failure> {
-        if self.cap.is_empty() || work.scope.is_empty() {
+        if work.scope.is_empty() {
             return None;
         }
-        let beyond = self.session().and_then(|session| session.beyond(&self.cap, &work.scope));
-        let text = match beyond {
-            Ok(None) => return None,
-            Ok(Some(word)) => format!(
-                "{} is not within the scope of the workflow: {}",
-                text::one_line(&word, 200),
-                text::one_line(&self.cap.join(", "), 400)
-            ),
-            Err(error) => error.to_string(),
-        };
-        Some(Failure { kind: FailureKind::Scope, text })
+        let own = Some(("the workflow".to_owned(), &self.cap)).filter(|(_, cap)| !cap.is_empty());
+        let called = work.within.iter().map(|cap| (format!("the workflow {}", cap.workflow), &cap.scope));
+        own.into_iter().chain(called).find_map(|(whose, cap)| {
+            let beyond = self.session().and_then(|session| session.beyond(cap, &work.scope));
+            let text = match beyond {
+                Ok(None) => return None,
+                Ok(Some(word)) => format!(
+                    "{} is not within the scope of {whose}: {}",
+                    text::one_line(&word, 200),
+                    text::one_line(&cap.join(", "), 400)
+                ),
+                Err(error) => error.to_string(),
+            };
+            Some(Failure { kind: FailureKind::Scope, text })
+        })
     }
 
     /// Where it works.

@@ -126,6 +126,7 @@ impl Delegation {
             save: None,
             env: Vec::new(),
             stdin: None,
+            within: Vec::new(),
         })
     }
 }

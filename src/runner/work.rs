@@ -40,6 +40,17 @@ pub struct Work {
     pub env: Vec<(String, String)>,
     /// What its process reads.
     pub stdin: Option<String>,
+    /// What the workflows that it is inside of let it write at most, besides that of the run.
+    pub within: Vec<Cap>,
+}
+
+/// What the steps of a workflow may write at most, where it is called by another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cap {
+    /// The workflow.
+    pub workflow: String,
+    /// Paths, from the root, in the words of the workflow.
+    pub scope: Vec<String>,
 }
 
 /// What is done.

@@ -15,8 +15,8 @@ use crate::{
     runner::language::{
         engine::value_of,
         inputs,
-        template::Text,
-        workflow::{Action, Step},
+        template::{Data, Text},
+        workflow::{Action, Step, Workflow},
     },
 };
 use serde_json::Value;
@@ -61,15 +61,15 @@ impl<'w> Run<'w, '_> {
             return self.fail(id, FailureKind::Internal, "it is nested too deep to have a name");
         };
         if let Some(known) = self.kept(id, &path) {
-            if known.attempts > 0 {
-                self.steps_begun += 1;
-                self.cost += known.usage.cost.unwrap_or(0);
-            }
+            self.count_known(id, &known);
             return self.conclude(id, known);
         }
         // What was begun before is gone on with, whatever its condition would say by now.
         let recorded = &self.given.recorded;
         let is_begun = !self.given.is_updated && (recorded.begun.contains(&path) || recorded.ended.contains_key(&path));
+        if self.is_over(id) && !is_begun {
+            return;
+        }
         if self.units[id].item.is_none() {
             match step.flow.condition.as_ref().filter(|_| !is_begun).map(|condition| self.holds(id, condition)) {
                 None | Some(Ok(true)) => {}
@@ -155,30 +155,31 @@ impl<'w> Run<'w, '_> {
                 self.open_frame(id, steps, scope, 1);
             }
             Action::Call { workflow, with } => {
-                let texts: Vec<_> = with.iter().flat_map(|(_, data)| data.texts()).collect();
-                let names = self.names(id, &texts);
-                let given = with.iter().map(|(name, data)| {
-                    let value = data.fill(self.engine(id), &names)?;
-                    Ok((name.clone(), serde_json::to_value(value).map_err(|error| error.to_string())?))
-                });
-                let given = given.collect::<Result<serde_json::Map<_, _>, String>>();
-                match given.and_then(|given| inputs::fit(workflow, given)) {
-                    Ok(inputs) => {
-                        let scope = Scope {
-                            outer: None,
-                            inputs: value_of(&Value::Object(inputs)),
-                            vars: value_of(&workflow.vars),
-                            event: self.frames[self.units[id].frame].scope.event.clone(),
-                            item: None,
-                            round: None,
-                        };
-                        self.units[id].cap = workflow.limits.max_parallel;
-                        self.open_frame(id, &workflow.steps, scope, 1);
-                    }
-                    Err(why) => self.fail(id, FailureKind::Internal, &format!("{} can't be run: {why}", workflow.name)),
+                if let Err(why) = self.begin_call(id, workflow, with) {
+                    self.fail(id, FailureKind::Internal, &format!("{} can't be run: {why}", workflow.name));
                 }
             }
         }
+    }
+
+    fn begin_call(&mut self, id: UnitId, workflow: &'w Workflow, with: &[(String, Data)]) -> Result<(), String> {
+        let texts: Vec<_> = with.iter().flat_map(|(_, data)| data.texts()).collect();
+        let names = self.names(id, &texts);
+        let given = with.iter().map(|(name, data)| {
+            let value = data.fill(self.engine(id), &names)?;
+            Ok((name.clone(), serde_json::to_value(value).map_err(|error| error.to_string())?))
+        });
+        let given = given.collect::<Result<serde_json::Map<_, _>, String>>()?;
+        let inputs = value_of(&Value::Object(inputs::fit(workflow, given)?));
+        let (vars, event) = (value_of(&workflow.vars), self.frames[self.units[id].frame].scope.event.clone());
+        let names = [("inputs", inputs.clone()), ("vars", vars.clone()), ("event", event.clone())];
+        let cap = workflow.scope.fill(self.engine(id), &minijinja::Value::from_pairs(names));
+        let cap = cap.map_err(|why| format!("scope can't be filled in: {why}"))?;
+        let bounds = self.bound(id, workflow, cap);
+        self.units[id].cap = workflow.limits.max_parallel;
+        let scope = Scope { outer: None, inputs, vars, event, item: None, round: None, bounds };
+        self.open_frame(id, &workflow.steps, scope, 1);
+        Ok(())
     }
 
     /// The names inside of a unit.
@@ -197,15 +198,10 @@ impl<'w> Run<'w, '_> {
         let (Some(step), Some(path)) = (self.units[id].step, self.units[id].path.clone()) else { return };
         match &step.action {
             Action::Ask { question, .. } => self.start_asking(id, question, path, scope, tx),
-            Action::Work(job) => {
-                if let Err(why) = self.is_within_limits() {
-                    return self.fail(id, FailureKind::Internal, &why);
-                }
-                match self.work(id, job, path.clone(), None) {
-                    Ok(work) => self.start_work(id, step, work, scope, tx),
-                    Err(why) => self.fail(id, FailureKind::Internal, &why),
-                }
-            }
+            Action::Work(job) => match self.work(id, job, path.clone(), None) {
+                Ok(work) => self.start_work(id, step, work, scope, tx),
+                Err(why) => self.fail(id, FailureKind::Internal, &why),
+            },
             Action::Block { .. } | Action::Call { .. } => {}
         }
     }
@@ -234,7 +230,7 @@ impl<'w> Run<'w, '_> {
         self.enter(id);
         self.is_asking = true;
         self.units[id].phase = Phase::Working;
-        let (executor, stop, tx) = (self.executor, self.stop_work.clone(), tx.clone());
+        let (executor, stop, tx) = (self.executor, self.stop_of(id).clone(), tx.clone());
         scope.spawn(move || drop(tx.send(Told::Answered(id, executor.ask(&path, &question, &stop)))));
     }
 
@@ -251,7 +247,9 @@ impl<'w> Run<'w, '_> {
         let (path, key) = (work.path.clone(), self.key(id, &work));
         let recorded = &self.given.recorded;
         if let Some(known) = recorded.ended.get(&path).filter(|known| known.is_ok() && known.key == key) {
-            return self.conclude(id, known.clone());
+            let known = known.clone();
+            self.count_known(id, &known);
+            return self.conclude(id, known);
         }
         let answer = recorded.answers.get(&path).cloned();
         let was_begun = recorded.begun.contains(&path);
@@ -267,7 +265,10 @@ impl<'w> Run<'w, '_> {
             }
             None => {}
         }
-        self.steps_begun += 1;
+        if let Err(why) = self.is_within_limits(id) {
+            return self.fail(id, FailureKind::Internal, &why);
+        }
+        self.count(id, 1, None);
         self.units[id].record = minijinja::Value::from(key.as_str());
         let kind = step.action.kind();
         self.change(Change::Began { path, kind, work: Some(Box::new(work.clone())), key });
@@ -280,23 +281,12 @@ impl<'w> Run<'w, '_> {
         (self.tell)(&Event::Step { step: work.path.to_string(), status, agent: None, failure: None });
         self.enter(id);
         self.units[id].phase = Phase::Working;
-        let (executor, stop, tx) = (self.executor, self.stop_work.clone(), tx.clone());
+        let (executor, stop, tx) = (self.executor, self.stop_of(id).clone(), tx.clone());
         scope.spawn(move || {
             let tell = |moment| drop(tx.send(Told::Moment(id, moment)));
             let done = guarded(|| executor.run(&work, &tell, &stop));
             drop(tx.send(Told::Done(id, Box::new(done))));
         });
-    }
-
-    fn is_within_limits(&self) -> Result<(), String> {
-        let most = self.limits.max_steps.unwrap_or(usize::MAX);
-        if self.steps_begun >= most {
-            return Err(format!("{most} steps were done, and no more may be: see max_steps in [limits]"));
-        }
-        match self.limits.budget.filter(|budget| self.cost >= *budget) {
-            Some(budget) => Err(format!("the budget of {:.2} US dollars is used up", budget as f64 / 1e6)),
-            None => Ok(()),
-        }
     }
 }
 

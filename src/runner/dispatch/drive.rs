@@ -1,9 +1,10 @@
 //! The loop: it is told one thing, settles what follows from that, and begins what can be begun.
 
 use super::{
-    Ended, MAX_PARALLEL, MAX_STEPS, Run, Told,
+    Ended, MAX_PARALLEL, Run, Told,
+    bounds::WHOLE,
     event::Event,
-    record::{Change, Outcome},
+    record::Change,
     tree,
     tree::{ROOT, Scope, Unit, UnitId},
 };
@@ -21,15 +22,12 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc,
     thread,
-    time::{Duration, Instant},
 };
 
 impl<'w> Run<'w, '_> {
     /// The run itself and its first steps.
     pub(super) fn plant(&mut self, workflow: &'w workflow::Workflow) {
-        let max_steps = workflow::count(&workflow.steps).max(MAX_STEPS);
-        self.limits.max_steps = Some(self.limits.max_steps.unwrap_or(max_steps));
-        let cap = self.given.max_parallel.or(self.limits.max_parallel).unwrap_or(MAX_PARALLEL);
+        let cap = self.given.max_parallel.or(workflow.limits.max_parallel).unwrap_or(MAX_PARALLEL);
         self.units.push(Unit {
             path: None,
             place: String::new(),
@@ -60,6 +58,7 @@ impl<'w> Run<'w, '_> {
             event: value(&event),
             item: None,
             round: None,
+            bounds: WHOLE,
         };
         self.open_frame(ROOT, &workflow.steps, scope, 1);
     }
@@ -77,19 +76,19 @@ impl<'w> Run<'w, '_> {
         (self.tell)(&Event::Run { status: RunStatus::Running.as_str() });
         loop {
             self.settle_all();
+            if self.end_over() {
+                continue;
+            }
             if self.given.is_cancelled && self.at_work == 0 {
                 self.cancel();
             }
             self.start_undoing(scope, tx);
             self.start_ready(scope, tx);
-            if self.can_undo() {
+            if self.end_over() || self.can_undo() {
                 continue;
             }
             if self.at_work == 0 && self.todo.is_empty() {
-                if !self.is_late || !self.end_late() {
-                    break;
-                }
-                continue;
+                break;
             }
             match self.hear(rx) {
                 Some(told) => self.take(told),
@@ -97,24 +96,6 @@ impl<'w> Run<'w, '_> {
             }
         }
         self.ended()
-    }
-
-    /// What is told next; nothing when the time of the run is up first.
-    fn hear(&self, rx: &mpsc::Receiver<Told>) -> Option<Told> {
-        const LONG: Duration = Duration::from_secs(3600);
-        loop {
-            let wait = match self.deadline.filter(|_| !self.is_late) {
-                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-                None => LONG,
-            };
-            match rx.recv_timeout(wait.min(LONG)) {
-                Ok(told) => return Some(told),
-                Err(_) if self.deadline.is_some_and(|deadline| !self.is_late && Instant::now() >= deadline) => {
-                    return None;
-                }
-                Err(_) => {}
-            }
-        }
     }
 
     fn take(&mut self, told: Told) {
@@ -161,11 +142,14 @@ impl<'w> Run<'w, '_> {
     {
         let mut passed = VecDeque::new();
         while let Some(id) = self.ready.pop_front() {
+            if !matches!(self.units[id].phase, tree::Phase::Ready) {
+                continue;
+            }
             if self.is_stopped() || self.units[ROOT].working >= self.units[ROOT].cap.unwrap_or(usize::MAX) {
                 passed.push_back(id);
                 break;
             }
-            if !self.has_room(id) {
+            if self.is_over(id) || !self.has_room(id) {
                 passed.push_back(id);
                 continue;
             }
@@ -213,7 +197,7 @@ impl<'w> Run<'w, '_> {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.stop_work.is_set() || self.unrecorded.is_some() || self.given.is_cancelled
+        self.bounds[WHOLE].is_stopped() || self.unrecorded.is_some() || self.given.is_cancelled
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -221,27 +205,8 @@ impl<'w> Run<'w, '_> {
             && let Err(why) = self.journal.record(&change)
         {
             self.unrecorded = Some(why);
-            self.stop_work.stop();
+            self.bounds[WHOLE].stop();
         }
-    }
-
-    /// The time of the run is up: what is at work is ended, and then the run has failed.
-    pub(super) fn late(&mut self) {
-        self.is_late = true;
-        self.stop_work.stop();
-    }
-
-    fn end_late(&mut self) -> bool {
-        if self.stop.is_set()
-            || self.unrecorded.is_some()
-            || !matches!(self.units[ROOT].phase, tree::Phase::Inside { .. })
-        {
-            return false;
-        }
-        self.register_half_done();
-        let text = "the time of the run was up".to_owned();
-        self.finish(ROOT, Outcome::failed(Failure { kind: FailureKind::TimedOut, text }));
-        true
     }
 
     fn ended(&mut self) -> Ended {

@@ -144,6 +144,7 @@ impl Run<'_, '_> {
             env: env.collect::<Result<_, String>>()?,
             stdin: job.stdin.as_ref().map(|stdin| stdin.fill(engine, names)).transpose().map_err(at("stdin"))?,
             path,
+            within: self.caps(id),
         })
     }
 

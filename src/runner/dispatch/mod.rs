@@ -6,6 +6,7 @@
 
 mod apart;
 mod begin;
+mod bounds;
 mod drive;
 pub mod event;
 mod fill;
@@ -30,6 +31,7 @@ use crate::{
     },
     model::run::{Failure, RunStatus},
 };
+use bounds::Bounds;
 use serde_json::{Map, Value};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -39,7 +41,6 @@ use std::{
         mpsc,
     },
     thread,
-    time::Instant,
 };
 use tree::{Frame, Unit, UnitId};
 
@@ -95,7 +96,7 @@ pub trait Execute: Send + Sync {
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     own: Arc<AtomicBool>,
-    outer: Option<Arc<AtomicBool>>,
+    outer: Vec<Arc<AtomicBool>>,
 }
 
 impl Stop {
@@ -106,12 +107,12 @@ impl Stop {
 
     /// Whether it was said.
     pub fn is_set(&self) -> bool {
-        self.own.load(Ordering::SeqCst) || self.outer.as_ref().is_some_and(|outer| outer.load(Ordering::SeqCst))
+        self.outer.iter().chain([&self.own]).any(|said| said.load(Ordering::SeqCst))
     }
 
     /// One that is heard by fewer: it is set when this one is, and can be set by itself.
     fn inner(&self) -> Stop {
-        Stop { own: Arc::default(), outer: Some(Arc::clone(&self.own)) }
+        Stop { own: Arc::default(), outer: self.outer.iter().chain([&self.own]).cloned().collect() }
     }
 }
 
@@ -176,9 +177,9 @@ struct Run<'w, 'r> {
     ready: VecDeque<UnitId>,
     at_work: usize,
     is_asking: bool,
-    limits: workflow::Limits,
-    steps_begun: usize,
-    cost: u64,
+    /// How far the run may go, and what is called in it. What works hears the word to stop of where it is inside of: the run's
+    /// own is said as well when its time is up, and undoing goes on then.
+    bounds: Vec<Bounds<'w>>,
     files: Vec<RepoPath>,
     order: u64,
     undos: Vec<undo::Undo>,
@@ -188,11 +189,7 @@ struct Run<'w, 'r> {
     registered: HashSet<UnitId>,
     undone: Vec<bool>,
     has_reached_max: bool,
-    deadline: Option<Instant>,
     stop: Stop,
-    /// Set as well when the time of the run is up: undoing goes on then.
-    stop_work: Stop,
-    is_late: bool,
     journal: &'r mut dyn Journal,
     unrecorded: Option<String>,
     tell: &'r mut dyn FnMut(&Event),
@@ -207,7 +204,8 @@ pub fn run(
     stop: &Stop,
     tell: &mut dyn FnMut(&Event),
 ) -> Ended {
-    let limits = workflow.limits;
+    let most = workflow::count(&workflow.steps).max(MAX_STEPS);
+    let limits = workflow::Limits { max_steps: workflow.limits.max_steps.or(Some(most)), ..workflow.limits };
     let mut run = Run {
         workflow,
         given,
@@ -218,9 +216,7 @@ pub fn run(
         ready: VecDeque::new(),
         at_work: 0,
         is_asking: false,
-        limits,
-        steps_begun: 0,
-        cost: 0,
+        bounds: vec![Bounds::of_run(workflow, limits, stop)],
         files: Vec::new(),
         order: given.recorded.ended.values().map(|outcome| outcome.order).max().unwrap_or(0),
         undos: Vec::new(),
@@ -229,10 +225,7 @@ pub fn run(
         registered: HashSet::new(),
         undone: Vec::new(),
         has_reached_max: false,
-        deadline: limits.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
         stop: stop.clone(),
-        stop_work: stop.inner(),
-        is_late: false,
         journal,
         unrecorded: None,
         tell,

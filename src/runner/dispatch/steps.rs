@@ -20,7 +20,7 @@ use serde_json::Value;
 impl<'w> Run<'w, '_> {
     /// An executor is done with a step.
     pub(super) fn done(&mut self, id: UnitId, done: Done) {
-        self.cost += done.usage.cost.unwrap_or(0);
+        self.count(id, 0, done.usage.cost);
         let key = self.units[id].record.as_str().unwrap_or_default().to_owned();
         let outcome = Outcome {
             status: done.status,
@@ -44,9 +44,9 @@ impl<'w> Run<'w, '_> {
                 self.units[id].phase = Phase::Asked;
             }
             StepStatus::Ok => self.finish(id, outcome),
-            StepStatus::Failed if !self.stop_work.is_set() => self.finish(id, outcome),
+            StepStatus::Failed if !self.stop_of(id).is_set() => self.finish(id, outcome),
             // It was interrupted: nothing is known of it, and it is done again when the run goes on.
-            _ if self.stop_work.is_set() => self.units[id].phase = Phase::Ready,
+            _ if self.stop_of(id).is_set() => self.units[id].phase = Phase::Ready,
             _ => self.fail(id, FailureKind::Internal, "it came to no end"),
         }
     }
@@ -81,13 +81,7 @@ impl<'w> Run<'w, '_> {
 
     /// A unit has come to its end, and that is written down.
     pub(super) fn finish(&mut self, id: UnitId, outcome: Outcome) {
-        let outcome = self.rejoined(id, outcome);
-        let outcome = self.ordered(id, outcome);
-        if let Some(path) = self.units[id].path.clone()
-            && self.given.recorded.ended.get(&path) != Some(&outcome)
-        {
-            self.change(Change::Ended { path, outcome: Box::new(outcome.clone()) });
-        }
+        let outcome = self.ended_with(id, outcome);
         self.conclude(id, outcome);
     }
 
@@ -103,7 +97,7 @@ impl<'w> Run<'w, '_> {
     }
 
     /// With its place in the order in which things ended; that which was written down, where it was.
-    fn ordered(&mut self, id: UnitId, mut outcome: Outcome) -> Outcome {
+    pub(super) fn ordered(&mut self, id: UnitId, mut outcome: Outcome) -> Outcome {
         let known = self.units[id].path.as_ref().and_then(|path| self.given.recorded.ended.get(path));
         match known.filter(|known| !self.given.is_updated && known.status == outcome.status) {
             Some(known) => outcome.order = known.order,
@@ -292,7 +286,7 @@ impl<'w> Run<'w, '_> {
         self.open_frame(owner, steps, scope, round);
     }
 
-    fn tell_end(&mut self, id: UnitId, outcome: &Outcome) {
+    pub(super) fn tell_end(&mut self, id: UnitId, outcome: &Outcome) {
         if id == ROOT {
             return;
         }

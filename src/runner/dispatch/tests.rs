@@ -7,6 +7,7 @@ use crate::runner::{
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
+mod calls;
 mod generated;
 mod saga;
 
@@ -19,6 +20,8 @@ pub(super) struct Fake {
     pub(super) fails: Vec<String>,
     /// Those that the caller is to do.
     pub(super) asks: Vec<String>,
+    /// What each of them costs, in millionths of a US dollar.
+    pub(super) cost: Option<u64>,
     pub(super) log: Mutex<Log>,
 }
 
@@ -26,6 +29,7 @@ pub(super) struct Fake {
 pub(super) struct Log {
     pub(super) begun: Vec<String>,
     pub(super) texts: BTreeMap<String, String>,
+    pub(super) within: BTreeMap<String, Vec<crate::runner::work::Cap>>,
     pub(super) at_work: usize,
     pub(super) most: usize,
 }
@@ -81,16 +85,18 @@ impl Execute for Fake {
                 Action::Run { line } => line.clone(),
             };
             log.texts.insert(path.clone(), text);
+            log.within.insert(path.clone(), work.within.clone());
         }
         tell(Moment::Status(StepStatus::Running));
-        if path == "slow" {
+        let is_slow = path.rsplit('/').next() == Some("slow");
+        if is_slow {
             while !stop.is_set() {
                 thread::sleep(Duration::from_millis(1));
             }
         }
         thread::yield_now();
         self.log.lock().expect("not poisoned").at_work -= 1;
-        if stop.is_set() && path == "slow" {
+        if stop.is_set() && is_slow {
             return done(StepStatus::Waiting, Value::Null);
         }
         if self.find(&path, self.asks.iter().map(|name| (name, ()))).is_some() {
@@ -100,7 +106,9 @@ impl Execute for Fake {
             return done(StepStatus::Failed, Value::Null);
         }
         let out = self.find(&path, self.out.iter()).cloned();
-        done(StepStatus::Ok, out.unwrap_or_else(|| json!(format!("out of {path}"))))
+        let mut done = done(StepStatus::Ok, out.unwrap_or_else(|| json!(format!("out of {path}"))));
+        done.usage.cost = self.cost;
+        done
     }
 
     fn revert(&self, path: &StepPath, _: &[String], _: &Stop) -> Result<(), Failure> {
@@ -295,7 +303,7 @@ fn a_run_goes_no_further_than_its_limits() {
     let fake = Fake::default();
     let (ended, _) = whole(many, &fake);
     assert_eq!((ended.status, fake.begun().len()), (RunStatus::Failed, 3));
-    let slow = "[limits]\ntimeout = '50ms'\n[[step]]\nid = 'first'\nrun = 'x'\ncompensate = { run = 'undo' }\n[[step]]\nid = 'slow'\nrun = 'x'\n";
+    let slow = "[limits]\ntimeout = '500ms'\n[[step]]\nid = 'first'\nrun = 'x'\ncompensate = { run = 'undo' }\n[[step]]\nid = 'slow'\nrun = 'x'\n";
     let fake = Fake::default();
     let (ended, _) = whole(slow, &fake);
     assert_eq!(ended.status, RunStatus::Undone);

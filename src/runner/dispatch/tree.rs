@@ -1,6 +1,6 @@
 //! The steps of a run as they are at a moment: units that are done once each, and frames in which they stand together.
 
-use super::{apart::Copy, record::Outcome};
+use super::{apart::Copy, bounds::BoundsId, record::Outcome};
 use crate::{base::id::StepPath, model::run::StepStatus, runner::language::workflow::Step};
 use minijinja::Value;
 use std::collections::HashMap;
@@ -76,7 +76,7 @@ pub(super) struct Frame<'w> {
     pub(super) scope: Scope,
 }
 
-/// Which names there are in a frame.
+/// Which names there are in a frame, and how far what is in it may go.
 #[derive(Clone)]
 pub(super) struct Scope {
     /// The frame around it, whose steps may be read as well.
@@ -86,6 +86,7 @@ pub(super) struct Scope {
     pub(super) event: Value,
     pub(super) item: Option<(usize, Value)>,
     pub(super) round: Option<(u32, Value)>,
+    pub(super) bounds: BoundsId,
 }
 
 impl<'w> Frame<'w> {

@@ -8,6 +8,7 @@ use super::{
     Run, Told,
     drive::guarded,
     event::Event,
+    fill,
     record::{Change, Outcome},
     steps::job,
     tree::{Phase, ROOT, UnitId},
@@ -85,10 +86,7 @@ impl<'w> Run<'w, '_> {
     /// Steps that were at work and came to no end are undone as well, if they are to be from their start.
     pub(super) fn register_half_done(&mut self) {
         for id in 0..self.units.len() {
-            let unit = &self.units[id];
-            let is_begun = unit.path.as_ref().is_some_and(|path| self.given.recorded.begun.contains(path))
-                || unit.record.as_str().is_some();
-            if is_begun && matches!(unit.phase, Phase::Ready) {
+            if matches!(self.units[id].phase, Phase::Ready) && self.was_at_work(id) {
                 self.order += 1;
                 self.register_undo(id, &Outcome { order: self.order, ..Outcome::of(StepStatus::Failed) });
             }
@@ -137,7 +135,7 @@ impl<'w> Run<'w, '_> {
         match &step.flow.compensate {
             Some(Compensate::Job { job: how, .. }) => {
                 let place = path.join(UNDO).map_err(|error| error.to_string());
-                let record = self.units[id].record.clone();
+                let record = self.record_of_undone(id);
                 let work = place.and_then(|place| self.work(id, how, place, Some(record)));
                 let mut work = match work {
                     Ok(work) => work,
@@ -173,6 +171,16 @@ impl<'w> Run<'w, '_> {
                 });
             }
             None => {}
+        }
+    }
+
+    /// What may be read of a step that is undone, which may not have come to its end yet.
+    fn record_of_undone(&self, id: UnitId) -> minijinja::Value {
+        let unit = &self.units[id];
+        match &unit.phase {
+            Phase::Ended(_) => unit.record.clone(),
+            Phase::Undoing { outcome, .. } => fill::record(unit, outcome, &[]),
+            _ => fill::record(unit, &Outcome::of(StepStatus::Failed), &[]),
         }
     }
 

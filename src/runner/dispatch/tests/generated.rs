@@ -2,7 +2,11 @@
 //! ends, and one that was killed and gone on with ends in the same way.
 
 use super::*;
-use crate::runner::language::workflow::{self, Step};
+use crate::runner::language::{
+    load,
+    tests::Given as Files,
+    workflow::{self, Step},
+};
 use proptest::prelude::*;
 use std::fmt::Write;
 
@@ -24,6 +28,7 @@ enum What {
     Items(u8, Option<u8>),
     Block(Vec<Seed>),
     Repeat(Vec<Seed>, u8),
+    Call(Vec<Seed>),
 }
 
 fn seeds(depth: u32) -> BoxedStrategy<Vec<Seed>> {
@@ -36,6 +41,7 @@ fn seeds(depth: u32) -> BoxedStrategy<Vec<Seed>> {
         _ => prop_oneof![
             5 => leaf,
             1 => seeds(depth - 1).prop_map(What::Block),
+            1 => seeds(depth - 1).prop_map(What::Call),
             1 => (seeds(depth - 1), 1u8..4).prop_map(|(steps, max)| What::Repeat(steps, max)),
         ]
         .boxed(),
@@ -53,13 +59,21 @@ fn seeds(depth: u32) -> BoxedStrategy<Vec<Seed>> {
     prop::collection::vec(seed, 1..5).boxed()
 }
 
-/// The file, and which steps fail.
-fn written(seeds: &[Seed], depth: usize, names: &mut usize, fails: &mut Vec<String>) -> String {
+/// What is written so far: how many steps, which of them fail, and the workflows that are called.
+#[derive(Default)]
+struct Written {
+    names: usize,
+    fails: Vec<String>,
+    called: Vec<(String, String)>,
+}
+
+/// The text of these steps.
+fn written(seeds: &[Seed], depth: usize, so_far: &mut Written) -> String {
     let mut text = String::new();
     let mut above: Vec<String> = Vec::new();
     for seed in seeds {
-        *names += 1;
-        let id = format!("s{names}");
+        so_far.names += 1;
+        let id = format!("s{}", so_far.names);
         let _ = writeln!(text, "[[{}]]\nid = '{id}'", vec!["step"; depth].join("."));
         if let Some(needs) = &seed.needs {
             let needs: Vec<_> =
@@ -80,22 +94,27 @@ fn written(seeds: &[Seed], depth: usize, names: &mut usize, fails: &mut Vec<Stri
         let inner = match &seed.what {
             What::Run { is_retried } => {
                 if seed.fails {
-                    fails.push(id.clone());
+                    so_far.fails.push(id.clone());
                 }
                 format!("run = 'true'\n{}", if *is_retried { "retry = 1\n" } else { "" })
             }
             What::Items(count, most) => {
                 if seed.fails {
-                    fails.push(id.clone());
+                    so_far.fails.push(id.clone());
                 }
                 let items: Vec<_> = (0..*count).map(|item| item.to_string()).collect();
                 let most = most.map(|most| format!("max_parallel = {most}\n")).unwrap_or_default();
                 format!("run = 'true {{{{ item }}}}'\nfor_each = [{}]\n{most}", items.join(", "))
             }
-            What::Block(steps) => written(steps, depth + 1, names, fails),
+            What::Block(steps) => written(steps, depth + 1, so_far),
+            What::Call(steps) => {
+                let text = written(steps, 1, so_far);
+                so_far.called.push((id.clone(), format!("[limits]\ntimeout = '1h'\nmax_parallel = 2\n{text}")));
+                format!("workflow = '{id}'\n")
+            }
             What::Repeat(steps, max) => {
                 let goal = if max % 2 == 0 { "iteration >= 2" } else { "false" };
-                format!("repeat = {{ until = '{goal}', max = {max} }}\n{}", written(steps, depth + 1, names, fails))
+                format!("repeat = {{ until = '{goal}', max = {max} }}\n{}", written(steps, depth + 1, so_far))
             }
         };
         text.push_str(&inner);
@@ -113,7 +132,12 @@ fn needed(steps: &[Step], path: &str) -> Vec<String> {
     let rest: Vec<&str> = parts.collect();
     let numbers = rest.iter().take_while(|part| part.parse::<u32>().is_ok()).count();
     let prefix = [&[id], &rest[..numbers]].concat().join("/");
-    if let workflow::Action::Block { steps, .. } = &step.action {
+    let inner = match &step.action {
+        workflow::Action::Block { steps, .. } => Some(steps),
+        workflow::Action::Call { workflow, .. } => Some(&workflow.steps),
+        _ => None,
+    };
+    if let Some(steps) = inner {
         needed.extend(
             self::needed(steps, &rest[numbers..].join("/")).into_iter().map(|inner| format!("{prefix}/{inner}")),
         );
@@ -160,15 +184,17 @@ proptest! {
     fn nobody_is_begun_too_early_and_a_killed_run_ends_like_one_that_was_not(
         seeds in seeds(2), most in 1usize..5, deaths in prop::collection::vec(0usize..40, 0..3),
     ) {
-        let mut fails = Vec::new();
-        let text = format!("[limits]\nmax_parallel = {most}\n{}", written(&seeds, 1, &mut 0, &mut fails));
-        let workflow = loaded(&text);
+        let mut so_far = Written::default();
+        let text = format!("[limits]\nmax_parallel = {most}\n{}", written(&seeds, 1, &mut so_far));
+        let Written { fails, called, .. } = so_far;
+        let text = [called, vec![("flow".to_owned(), text)]].concat();
+        let workflow = load("flow", &Files(text.clone())).unwrap_or_else(|error| panic!("{error}: {text:#?}"));
         let fake = || Fake { fails: fails.clone(), ..Fake::default() };
         let first = fake();
         let (ended, recorded) = driven(&workflow, &first, Recorded::default(), usize::MAX);
-        prop_assert!(ended.status.is_final(), "{}: {text}", ended.status);
-        prop_assert!(first.log.lock().expect("not poisoned").most <= most, "{text}");
-        in_reverse(&first, &recorded, &text)?;
+        prop_assert!(ended.status.is_final(), "{}: {text:#?}", ended.status);
+        prop_assert!(first.log.lock().expect("not poisoned").most <= most, "{text:#?}");
+        in_reverse(&first, &recorded, &format!("{text:#?}"))?;
 
         let mut known = Recorded::default();
         for death in deaths {
@@ -180,7 +206,7 @@ proptest! {
             known = after;
         }
         let (again, after) = driven(&workflow, &fake(), known, usize::MAX);
-        prop_assert_eq!(result(&again, &after), result(&ended, &recorded), "{}", text);
+        prop_assert_eq!(result(&again, &after), result(&ended, &recorded), "{:#?}", text);
     }
 }
 

@@ -152,3 +152,17 @@ fn a_run_that_is_interrupted_undoes_nothing_and_is_gone_on_with() {
     assert_eq!(ended.status, RunStatus::Undone);
     assert_eq!(again.begun(), ["t4", "slow/undo", "t2/undo", "t1/undo"]);
 }
+
+#[test]
+fn what_undoes_a_step_that_failed_reads_how_that_went() {
+    let text = "
+[[step]]
+id = 'a'
+run = 'true'
+allow_failure = true
+compensate = { run = 'undo {{ self.status }} {{ self.failure }}', after = 'start' }
+";
+    let fake = Fake { fails: vec!["a".into()], ..Fake::default() };
+    assert_eq!(whole(text, &fake).0.status, RunStatus::Complete);
+    assert_eq!(fake.text("a/undo"), "undo failed 'exit code 1'");
+}
