@@ -138,8 +138,9 @@ impl<'s, 'r> Transaction<'s, 'r> {
         Self::with_tree(snapshot, op, applied, batch, tree, Descent::Continued, GivenOut::default())
     }
 
-    /// Prepares the beginning of a new epoch with the state of `snapshot`, but for what is `let_go` of with it: where `keeps_history` is false, all before
-    /// it is let go of. Its numbers are above those that were `given_out`, so that no token is given twice.
+    /// Prepares the beginning of a new epoch with the state of `snapshot`, but for what is `let_go` of with it: where
+    /// `keeps_history` is false, all before it is let go of. Its numbers are above those that were `given_out`, so that no
+    /// token is given twice.
     ///
     /// # Errors
     /// When the store is not ours to write.

@@ -34,10 +34,10 @@ enum Command {
     },
     /// Say which agent and which tool fit a task
     ///
-    /// The agent is that of the selection guide, in which [tasks] of .aio/config.toml replaces rows, and which knows bug fixes, new features, security audits, test coverage,
-    /// technical debt, API changes, pattern migrations and documentation, and understands other words for them. The tool
-    /// is the one that this repository has chosen, then the one whose domain it is, then those that are declared to be
-    /// good at what the task needs.
+    /// The agent is that of the selection guide, in which [tasks] of .aio/config.toml replaces rows, and which knows bug
+    /// fixes, new features, security audits, test coverage, technical debt, API changes, pattern migrations and
+    /// documentation, and understands other words for them. The tool is the one that this repository has chosen, then the
+    /// one whose domain it is, then those that are declared to be good at what the task needs.
     Suggest {
         /// The task in a few words; - reads standard input
         #[arg(value_name = "TASK", required = true)]

@@ -174,7 +174,7 @@ impl Get {
             shorten(cx, "handoff", &mut found.handoffs, limit);
         }
         cx.ui.answer(|| json(&found), |out| human(out, &session, &found))?;
-        warn_of_damage(cx, &found);
+        cx.warn_of_damage(&found.damaged);
         Ok(Exit::Done)
     }
 }
@@ -196,7 +196,7 @@ impl Export {
         let project = session.project();
         cx.ui
             .answer(|| json(&found), |out| out.write_all(crate::cli::markdown::export(&project, &found).as_bytes()))?;
-        warn_of_damage(cx, &found);
+        cx.warn_of_damage(&found.damaged);
         Ok(Exit::Done)
     }
 }
@@ -229,11 +229,4 @@ fn human(out: &mut dyn Write, session: &Session, found: &Found) -> io::Result<()
         writeln!(out, "nothing found")?;
     }
     Ok(())
-}
-
-fn warn_of_damage(cx: &Context, found: &Found) {
-    for damage in &found.damaged {
-        let path = format::target(&damage.path);
-        cx.ui.warn(format!("damaged record {path}: {}; see `git aio doctor`", format::target(&damage.reason)));
-    }
 }

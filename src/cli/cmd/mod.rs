@@ -179,6 +179,14 @@ impl Context {
         if self.ui.json { Err(usage(format!("{why}, and no JSON"), "leave --json out")) } else { Ok(()) }
     }
 
+    /// Warns of records that can't be read.
+    pub(crate) fn warn_of_damage(&self, damaged: &[ops::Damage]) {
+        for damage in damaged {
+            let (path, reason) = (format::target(&damage.path), format::target(&damage.reason));
+            self.ui.warn(format!("damaged record {path}: {reason}; see `git aio doctor`"));
+        }
+    }
+
     /// Tells what there is to tell besides the answer.
     pub(crate) fn tell_notices(&self, session: &Session) {
         for notice in session.take_notices() {

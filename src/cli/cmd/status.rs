@@ -32,10 +32,7 @@ impl Args {
         let status = session.status()?;
         cx.tell_notices(&session);
         cx.ui.answer(|| json(&status), |out| human(out, &session, &status))?;
-        for damage in &status.damaged {
-            let path = format::target(&damage.path);
-            cx.ui.warn(format!("damaged record {path}: {}; see `git aio doctor`", format::target(&damage.reason)));
-        }
+        cx.warn_of_damage(&status.damaged);
         Ok(Exit::Done)
     }
 }

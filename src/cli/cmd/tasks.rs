@@ -173,10 +173,7 @@ impl List {
                 if tasks.is_empty() { writeln!(out, "no tasks") } else { Ok(()) }
             },
         )?;
-        for damage in &damaged {
-            let path = format::target(&damage.path);
-            cx.ui.warn(format!("damaged record {path}: {}; see `git aio doctor`", format::target(&damage.reason)));
-        }
+        cx.warn_of_damage(&damaged);
         Ok(Exit::Done)
     }
 }

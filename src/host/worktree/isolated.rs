@@ -8,6 +8,7 @@ use crate::{
     base::{
         oid::Oid,
         process::{Aliveness, ProcessMark},
+        text::hex,
     },
     disk::Sharing,
     host::{
@@ -19,7 +20,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
     ffi::OsStr,
-    fmt::Write as _,
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -165,13 +165,6 @@ pub fn place(
 /// copies have the same id of a clone, and another word.
 pub fn name_of(common_dir: &Path) -> String {
     hex(&Sha256::digest(common_dir.as_os_str().as_encoded_bytes())[..6])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 /// Makes folders that only their owner may enter.

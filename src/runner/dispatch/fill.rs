@@ -163,10 +163,7 @@ impl Run<'_, '_> {
 }
 
 pub(super) fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(16).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    crate::base::text::hex(&Sha256::digest(text.as_bytes())[..16])
 }
 
 /// Names, and a few more.

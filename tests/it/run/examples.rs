@@ -209,9 +209,6 @@ fn every_example_of_the_page_is_run() {
 }
 
 fn played(example: &Example, text: &str) {
-    if example.heading == "Event-driven" && git_aio::cli::command().find_subcommand("emit").is_none() {
-        return;
-    }
     let env = TestEnvironment::new();
     let (agents, repo) = place(&env, &[("example", text)]);
     install(&env, "npm", NOTES);

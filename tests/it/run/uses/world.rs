@@ -164,7 +164,7 @@ fn common(name: &str, files: &mut &'static [Pair]) -> Expected {
         "Progress ledger" => (&[Person("## Completed\n\n- [x] stage")], &[]),
         "Single agent task" => (&[Agent("BROKEN")], &[("src/main.rs", "fixed")]),
         "Pipeline execution" => {
-            (&[Agent("one file"), Agent("+test")], &[("src/a.rs", "a"), (".git/COMMIT_EDITMSG", "")])
+            (&[Agent("one file"), Agent("+test")], &[("src/a.rs", "a"), (".git/COMMIT_EDITMSG", "Add auth")])
         }
         "Parallel execution" => {
             (&[Agent("+# main"), Agent("+clean")], &[("docs/main.md", "main"), ("tests/main.rs", "test")])
