@@ -260,7 +260,7 @@ fn drive(
     // As above: it is let go of before the recording.
     let recorder = first;
     let id = run.id.clone();
-    let names = value_of(&serde_json::json!({ "inputs": order.inputs }));
+    let names = value_of(&serde_json::json!({ "inputs": order.inputs, "vars": ready.workflow.vars }));
     let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
     let whole = match hold(session, &id, &cap) {
         Ok(whole) => whole,
