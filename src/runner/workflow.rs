@@ -255,7 +255,7 @@ fn drive(
     let is_new = matches!(book, Book::New(_));
     let (recorder, recording, run, steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
     let id = run.id.clone();
-    let names = value_of(&serde_json::json!({ "inputs": order.inputs }));
+    let names = value_of(&serde_json::json!({ "inputs": order.inputs, "vars": ready.workflow.vars }));
     let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
     let whole = match hold(session, &id, &cap) {
         Ok(whole) => whole,
