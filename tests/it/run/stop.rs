@@ -258,3 +258,18 @@ fn a_driver_that_had_read_the_files_anew_may_be_killed_and_what_goes_on_is_what_
         }
     });
 }
+
+#[test]
+fn a_lock_that_a_killed_driver_left_stops_nobody() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go?\"\n[[step]]\nid = \"b\"\nrun = \"echo gone\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    repo.ok(&["run", "answer", "/go", "yes"]);
+    let killed = run(repo.command(&["run", "resume"]).env("AIO_TEST_KILL_AT", "ref-locked"));
+    assert_eq!(killed.code, 128 + 9, "{killed:?}");
+    let id = repo.ok(&["run", "list"]).split_whitespace().next().unwrap().to_owned();
+    assert!(repo.dir.join(format!(".git/refs/aio/runs/{id}.lock")).exists());
+    let ended = repo.aio(&["run", "resume"]);
+    assert_eq!((ended.code, &ended.stdout[..]), (0, "gone\n"), "{ended:?}");
+}
