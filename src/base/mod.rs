@@ -3,6 +3,7 @@
 //!
 //! Nothing here reads a clock, a file or the environment.
 
+pub mod around;
 pub mod id;
 pub mod oid;
 pub mod path;

@@ -9,7 +9,7 @@ mod outer;
 pub use homes::Homes;
 
 use super::process::Ancestor;
-use crate::base::{oid::Oid, turn::Turns, world::Time};
+use crate::base::{around::RunsAround, oid::Oid, turn::Turns, world::Time};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ pub struct Env {
     /// `AIO_INSTANCE`: the instance that runs this command.
     pub instance: Option<String>,
     /// `AIO_RUN`: the runs that this is a part of. It is set for what an agent starts that a run has started.
-    pub run: Option<String>,
+    pub run: Option<RunsAround>,
     /// `AIO_BYPASS`: the guards are to let this pass.
     pub bypass: bool,
     /// `AIO_PROBE`: `doctor` tries a fence out and wants to be told that it fired.
@@ -182,7 +182,7 @@ impl Env {
         let path = |name: &str| set(name).map(|value| dir.join(value));
         Env {
             instance: text("AIO_INSTANCE"),
-            run: text("AIO_RUN"),
+            run: text("AIO_RUN").as_deref().map(RunsAround::parse),
             bypass: set("AIO_BYPASS").is_some_and(|value| value != "0"),
             probe: text("AIO_PROBE"),
             ssh_command: text("GIT_SSH_COMMAND"),

@@ -78,6 +78,7 @@ mod tests {
             status,
             driver: Driver { clone: "0011223344556677".parse().expect("an id"), process: None },
             parent: None,
+            holder: None,
             links: Vec::new(),
         }
     }

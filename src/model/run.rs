@@ -34,6 +34,8 @@ pub struct Run {
     pub driver: Driver,
     /// The run that called it, where it is a part of one.
     pub parent: Option<RunId>,
+    /// The instance that holds what all of its steps may write, where its workflow claims that at once.
+    pub holder: Option<InstanceId>,
     /// What it is linked to: claims, a handoff, notes, by id.
     pub links: Vec<String>,
 }

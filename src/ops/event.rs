@@ -1,7 +1,7 @@
 //! What events may start: the workflows that a person has enabled, and nothing else.
 
 use super::{Error, Session};
-use crate::host::enabled::Enablings;
+use crate::{base::around::RunsAround, host::enabled::Enablings};
 use std::collections::BTreeMap;
 
 pub use crate::host::enabled::Enabling;
@@ -59,7 +59,7 @@ impl Session {
     /// # Errors
     /// When this runs inside of too many runs.
     pub fn may_emit(&self) -> Result<(), Error> {
-        let depth = self.env.run.as_deref().map_or(0, |runs| runs.split('/').count());
+        let depth = self.env.run.as_ref().map_or(0, RunsAround::depth);
         if depth < MAX_DEPTH {
             return Ok(());
         }

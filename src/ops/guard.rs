@@ -126,7 +126,7 @@ impl Session {
         // Of losses the fence speaks itself, where they matter.
         who.instance().into_iter().for_each(|id| self.heard_of(id));
         let mut claims = self.binding(snapshot.claims_covering(paths)?, who.instance(), snapshot)?;
-        claims.retain(|claim| !self.is_of_own_run(claim));
+        self.leave_out_own_run(&mut claims);
         let folds_case = snapshot.folds_case();
         let lost = self.losses_of(who.instance(), snapshot, |lost| lost.covers_any(paths, folds_case))?;
         for finding in findings(paths, &claims, &lost, who.instance(), folds_case) {
@@ -149,11 +149,15 @@ impl Session {
         Ok((verdict, unclaimed))
     }
 
-    /// Whether a claim is one of the run that we are a part of, and we are none of its workers: what a run does by itself,
-    /// such as to commit, it does for all of its steps.
-    fn is_of_own_run(&self, claim: &Claim) -> bool {
-        let (Some(runs), None, Some(why)) = (&self.env.run, &self.env.instance, &claim.why) else { return false };
-        why.parse::<RunId>().is_ok() && runs.contains(&format!("{why}."))
+    /// Leaves out the claims of the run that this is a command of: what a run does by itself, such as to commit, it does for
+    /// all of its steps.
+    fn leave_out_own_run(&self, claims: &mut Vec<Claim>) {
+        let run_of = |claim: &Claim| claim.why.as_ref().and_then(|why| why.parse::<RunId>().ok());
+        if !claims.iter().any(|claim| run_of(claim).is_some()) {
+            return;
+        }
+        let own = self.runs_commanding();
+        claims.retain(|claim| !run_of(claim).is_some_and(|run| own.contains(&run)));
     }
 
     /// Objects, as far as `aio.requireClaim` says so, that an instance changes what it has not claimed.

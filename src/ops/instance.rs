@@ -36,6 +36,12 @@ impl Session {
         if tool.is_person() {
             self.refuse_agent_as_person()?;
         }
+        if tool == Tool::of_run() {
+            return Err(Error::usage(
+                "`run` is what holds the scope of a workflow, as long as a run of that goes on",
+                "register by the name of the tool, such as codex",
+            ));
+        }
         let instance = match self.registered_as(&tool)? {
             Some(id) => {
                 self.act_as(Who::Instance(id.clone()))?;

@@ -90,6 +90,7 @@ impl Session {
             status: RunStatus::Running,
             driver: self.driver()?,
             parent: beginning.parent,
+            holder: None,
             links: Vec::new(),
         };
         let mut book = RunBook::new(self, run, None, None);

@@ -179,9 +179,7 @@ impl Session {
 
     /// The run that this command is a part of.
     fn current_run(&self) -> Option<RunId> {
-        // The innermost comes last, and its step after it.
-        let innermost = self.env.run.as_ref()?.rsplit('/').next()?;
-        innermost.split('.').next()?.parse().ok()
+        self.env.run.as_ref()?.innermost().cloned()
     }
 
     /// All tasks that are not done, by their places, and those of Beads behind them in its order; where `all`, those that

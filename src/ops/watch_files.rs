@@ -1,6 +1,6 @@
 //! Changes of files, for whoever handles them: those that are asked for, without what runs have changed themselves.
 
-use super::{Error, Session};
+use super::{Error, Session, run::ShownRun};
 use crate::{
     base::{id::RunId, path::RepoPath, world::Time},
     host::{
@@ -13,12 +13,13 @@ use crate::{
         claim::{Claim, Holder},
         echo::is_of_run,
         overlap::Overlap,
+        run::RunStatus,
         scope::Scope,
         view::View as _,
     },
     store::{StoreError, layout},
 };
-use std::{ffi::OsString, time::Duration};
+use std::{collections::HashMap, ffi::OsString, time::Duration};
 
 pub use crate::host::watch_files::{Changes, Seen};
 
@@ -61,7 +62,9 @@ impl Session {
         let snapshot = self.snapshot()?;
         // First, since whoever gives a claim back has written down before what it changed.
         let mut claims = snapshot.claims_covering(&paths)?;
-        claims.retain(is_of_worker);
+        let mut at_work: HashMap<RunId, bool> = HashMap::new();
+        let mut is_at_work = |run| *at_work.entry(run).or_insert_with_key(|run| self.is_at_work(run));
+        claims.retain(|claim| run_worked_for(claim).is_some_and(&mut is_at_work));
         let held: Vec<(Time, Overlap)> =
             claims.iter().map(|claim| (claim.since, Overlap::new(&claim.scope, snapshot.folds_case()))).collect();
         let refs = self.refs();
@@ -78,12 +81,19 @@ impl Session {
         });
         Ok(changes)
     }
+
+    /// Whether anybody works for a run now. While it waits for an answer, or for somebody to go on with it, what it holds is
+    /// changed by others. One of which nothing is known may be at work.
+    fn is_at_work(&self, run: &RunId) -> bool {
+        let at_work = |shown: ShownRun| matches!(shown.run.status, RunStatus::Running | RunStatus::Compensating);
+        self.shown_run(run).map_or(true, at_work)
+    }
 }
 
-/// Whether whoever holds a claim works for a run: it names that as its reason.
-fn is_of_worker(claim: &Claim) -> bool {
-    let is_at_work = matches!(&claim.holder, Holder::Instance(id) if id.tool() != "person");
-    is_at_work && claim.why.as_deref().is_some_and(|why| why.parse::<RunId>().is_ok())
+/// The run that whoever holds a claim works for: it names that as its reason.
+fn run_worked_for(claim: &Claim) -> Option<RunId> {
+    let may_work = matches!(&claim.holder, Holder::Instance(id) if id.tool() != "person");
+    claim.why.as_deref().filter(|_| may_work)?.parse().ok()
 }
 
 impl FileWatch {

@@ -178,7 +178,9 @@ impl Session {
     /// When the store can't be read or written.
     pub(super) fn dismiss_workers_of(&self, run: &RunId) -> Result<(), Error> {
         let begins = format!("{run}: ");
-        let is_meant = |instance: &Instance| instance.task.as_ref().is_some_and(|task| task.text.starts_with(&begins));
+        let says_so = |instance: &Instance| instance.task.as_ref().is_some_and(|task| task.text.starts_with(&begins));
+        // Whoever holds what the run may write goes on holding it.
+        let is_meant = |instance: &Instance| instance.tool != Tool::of_run() && says_so(instance);
         let workers = self.snapshot()?.instances(Extent::Newest, is_meant)?.records;
         workers.iter().try_for_each(|worker| self.dismiss(&worker.id))
     }

@@ -3,30 +3,31 @@
 //! What it was made of, it and all that it calls and includes, is kept as it was when it began, so that to edit or delete a
 //! file changes nothing about a run that goes on.
 
+mod before;
 mod takeover;
 mod texts;
 
 use super::{
-    crew::{Ask, Crew, folder_of},
+    crew::Ask,
     delegation::Driving,
-    dispatch::{self, Answer, Ended, Event, Given, Recorded, Stop},
-    journal::{self, RunJournal},
-    language::{Engine, Library, LoadError, engine::value_of, inputs, load, workflow::Workflow},
+    dispatch::{self, Answer, Ended, Event, Stop},
+    journal,
+    language::{Engine, Library, LoadError, inputs, load, workflow::Workflow},
     ledger,
     library::{Seen, Workflows},
     plan::{Plan, PlanError, plan},
     recorder::{Book, Recorder},
-    step::{Site, Whole},
 };
 use crate::{
     base::id::{RunId, StepPath},
-    model::run::{Failure, FailureKind, Run, RunStatus, Stage, Step},
+    model::run::{Run, RunStatus, Step},
     ops::{
         Error, Session,
         run::{Beginning, ShownRun},
         verify::Interrupts,
     },
 };
+use before::{Opened, Prepared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
@@ -255,52 +256,12 @@ fn drive(
     let is_new = matches!(book, Book::New(_));
     let (recorder, recording, run, steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
     let id = run.id.clone();
-    let names = value_of(&serde_json::json!({ "inputs": order.inputs, "vars": ready.workflow.vars }));
-    let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
-    let whole = match hold(session, &id, &cap) {
-        Ok(whole) => whole,
-        Err(error) => return Err(refused(&recorder, is_new, error).into()),
-    };
-    began(&run);
-    let mut steps = steps;
-    let mut recorded = known(session, &id, &steps, &how.resumption)?;
-    begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
-    if !is_new {
-        let brought = takeover::bring_over(session, &recorder, &recorded, &steps);
-        brought.map_err(|error| refused(&recorder, false, error))?;
-    }
-    if how.resumption.updated {
-        keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
-    }
-    if how.resumption.rerun.is_some() {
-        journal::forget(&recorder, &steps, &recorded).map_err(Error::from)?;
-    }
-    let site = Site {
-        root,
-        acting_as: driving.acting_as.clone(),
-        recorder: recorder.clone(),
-        consents: order.consents,
-        patience: driving.patience,
-        interrupts: Arc::clone(&interrupts),
-        keepers: Arc::default(),
-        whole,
-    };
-    let mut journal = RunJournal::new(recorder, &steps);
-    let crew = Crew::at(site, session, steps, &recorded, ready.plan.has_effects, ask)?.within(cap);
-    let given = Given {
-        id: id.clone(),
-        dir: folder_of(session, &id),
-        engine: Arc::clone(&ready.engine),
-        inputs: order.inputs,
-        event: order.event,
-        isolation: ready.plan.isolation.clone(),
-        max_parallel: order.max_parallel,
-        recorded,
-        is_updated: how.is_updated,
-        is_cancelled: how.resumption.cancel,
-    };
+    let opened = Opened { root, recorder: recorder.clone(), interrupts: Arc::clone(&interrupts), run, steps, is_new };
+    let prepared = before::prepare(session, ready, order, opened, how, driving, ask, began);
+    // Whatever goes wrong before the first step ends the run here, and nowhere else.
+    let Prepared { crew, mut journal, given, file } =
+        prepared.map_err(|error| before::refused(session, &recorder, is_new, error))?;
     let stop = Stop::default();
-    let file = session.ledger_file()?;
     let looks = AtomicU8::new(0);
     let mut follow = |event: &Event| {
         tell(event);
@@ -328,49 +289,6 @@ fn drive(
     dismissed?;
     keep(session);
     Ok(Finished { run: session.shown_run(&id)?, ended })
-}
-
-/// Has the run hold what its workflow may write, where that says so.
-fn hold(session: &Session, id: &RunId, cap: &[String]) -> Result<Option<Arc<Whole>>, Error> {
-    if cap.is_empty() {
-        return Ok(None);
-    }
-    let holder = session.hold_for_run(id, &session.scopes(cap)?)?;
-    Ok(Some(Arc::new(Whole::of(holder))))
-}
-
-/// Writes down that a run can't begin, or not go on now.
-fn refused(recorder: &Recorder, is_new: bool, error: Error) -> Error {
-    let ended = is_new.then(crate::ops::now);
-    let status = if is_new { RunStatus::Failed } else { RunStatus::Interrupted };
-    let change = move |run: &mut Run| (run.status, run.ended) = (status, ended);
-    let _ = recorder.change(change, format!("it can't go on: {error}"));
-    error
-}
-
-/// What was done on a copy that did not come back has gone with it, and is done anew.
-fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
-    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_apart(path)).cloned().collect();
-    for block in blocks {
-        recorded.forget_inside(&block);
-        let inside = |step: &&mut Step| {
-            step.path.as_str().strip_prefix(block.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        };
-        for last in steps.iter_mut().filter(inside).filter_map(|step| step.attempts.last_mut()) {
-            last.stage = Stage::Settled;
-            let text = "its copy was gone before it came back".to_owned();
-            last.failure.get_or_insert(Failure { kind: FailureKind::Lost, text });
-        }
-    }
-}
-
-/// What is known of a run, but for what is to be done again.
-fn known(session: &Session, id: &RunId, steps: &[Step], how: &Resumption) -> Result<Recorded, Error> {
-    let mut recorded = journal::recorded(session, id, steps)?;
-    if let Some(path) = &how.rerun {
-        recorded.forget(path);
-    }
-    Ok(recorded)
 }
 
 /// Has `stop` said when somebody interrupts, as long as `work` goes on, and calls `watch` now and then.

@@ -474,3 +474,20 @@ fn a_sign_of_life_tells_the_hub_by_itself_when_that_is_due() {
         thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// `with_a_holder`, where the others lose patience before the hub would be told again who is here.
+#[test]
+fn a_clone_that_syncs_is_heard_of_however_short_the_patience_is() {
+    let env = TestEnvironment::new();
+    let (clones, claude, codex) = Clones::with_a_holder(&env);
+    let Clones { here, there, .. } = &clones;
+    [here, there].iter().for_each(|repo| drop(repo.git(&["config", "aio.staleElsewhere", "2m"])));
+    let interval = |repo: &Repo<'_>| drop(repo.git(&["config", "aio.presenceInterval", "60m"]));
+    [here, there].into_iter().for_each(interval);
+    for minute in 1..=4 {
+        sync(there, &at(minute));
+        sync(here, &at(minute));
+        assert_eq!(state_of(here, &at(minute), &claude), "live elsewhere", "{minute}");
+        assert_eq!(here.aio_at(&at(minute), &codex, &["claim", FILE]).code, 3, "{minute}");
+    }
+}

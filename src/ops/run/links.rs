@@ -3,7 +3,8 @@
 
 use super::RunBook;
 use crate::{
-    base::id::RunId,
+    base::{around::RunsAround, id::RunId},
+    host::process,
     model::{claim::Holder, run::Step, view::View as _},
     ops::{Error, Session},
     store::layout,
@@ -42,13 +43,27 @@ impl Session {
     /// # Errors
     /// When the refs can't be read.
     pub(in crate::ops) fn run_around(&self) -> Result<Option<RunId>, Error> {
-        for mark in self.env.run.iter().flat_map(|runs| runs.rsplit('/')) {
-            // What follows the first dot says which attempt of it, see `runner/step/attempt.rs`.
-            let Some(Ok(run)) = mark.split('.').next().map(str::parse::<RunId>) else { continue };
-            if self.run_tip(layout::RUNS, &run)?.is_some() {
-                return Ok(Some(run));
+        for run in self.env.run.iter().flat_map(RunsAround::innermost_first) {
+            if self.run_tip(layout::RUNS, run)?.is_some() {
+                return Ok(Some(run.clone()));
             }
         }
         Ok(None)
+    }
+
+    /// The runs that this is surely a command of, and none of their workers: their drivers have started it, and no agent
+    /// stands in between. What the environment says alone anybody can say.
+    pub(in crate::ops) fn runs_commanding(&self) -> Vec<RunId> {
+        if self.env.run.is_none() || self.env.instance.is_some() || self.acting_as.is_some() {
+            return Vec::new();
+        }
+        let ancestors = process::ancestors(self.env.top);
+        let above: Vec<_> = ancestors.iter().take_while(|ancestor| ancestor.agent.is_none()).collect();
+        let named = self.env.run.iter().flat_map(RunsAround::innermost_first);
+        let drives = |run: &&RunId| {
+            let driver = self.shown_run(run).ok().and_then(|shown| shown.run.driver.process);
+            driver.is_some_and(|driver| above.iter().any(|ancestor| ancestor.mark == driver))
+        };
+        named.filter(drives).cloned().collect()
     }
 }

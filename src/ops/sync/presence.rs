@@ -19,6 +19,9 @@ use chrono::TimeDelta;
 /// After how many refusals in a row a host is taken to mean it.
 const ENOUGH: u32 = 3;
 
+/// How often the others hear of us at least before they lose patience.
+const OFTEN: i32 = 4;
+
 /// How many times as long as else a host is left in peace that refused it.
 const PEACE: i32 = 20;
 
@@ -36,7 +39,13 @@ impl Session {
         let Some(told) = told else { return true };
         let now = self.moment();
         let times = if told.refusals >= ENOUGH { PEACE } else { 1 };
-        let interval = self.settings.presence_interval.checked_mul(times).unwrap_or(TimeDelta::MAX);
+        let patience = self.settings.patience.stale_elsewhere / OFTEN;
+        let interval = match patience > TimeDelta::zero() {
+            // Who is told of less often than that is taken to be gone, though the clone syncs.
+            true => self.settings.presence_interval.min(patience),
+            false => self.settings.presence_interval,
+        };
+        let interval = interval.checked_mul(times).unwrap_or(TimeDelta::MAX);
         told.boot != now.boot || now.at < told.at || super::watch::seconds(now.at - told.at) >= interval
     }
 

@@ -1,7 +1,8 @@
 //! What a run may write as a whole, where its workflow says so: held by one instance, as which all of its steps work.
 //!
 //! It stays held while the run waits for an answer, and when its driver has died: whoever goes on with the run takes it on.
-//! It ends with the run. What a step claims beside it, such as the file that its result is saved to, is held as long.
+//! It ends with the run. The record of the run names it: what it says that it does anybody could say, and a command of a step
+//! says another thing for it. What a step claims beside it, such as the file that its result is saved to, is held as long.
 
 use super::Worker;
 use crate::{
@@ -9,24 +10,23 @@ use crate::{
         id::{InstanceId, RunId, Tool},
         path::RepoPath,
     },
-    model::{claim::Holder, instance::Instance, overlap::Overlap, scope::Scope, view::View as _},
+    model::{claim::Holder, instance::Instance, overlap::Overlap, run::Run, scope::Scope, view::View as _},
     ops::{Error, Session, Target, claim::Terms},
-    store::Extent,
 };
-
-/// What such an instance says that it does, behind the name of the run: by that it is found again.
-const WHOLE: &str = ", all of it";
+use std::collections::BTreeSet;
 
 impl Session {
-    /// Has a run hold `scope`, all or none. One that held it before holds it still.
+    /// Has a run hold `scope`, all or none, by an instance that its record has to name then. One that held it before holds it
+    /// still.
     ///
     /// # Errors
     /// [`Error::Held`] when somebody else holds what overlaps it. Then nothing has changed.
-    pub fn hold_for_run(&self, run: &RunId, scope: &[Target]) -> Result<Worker, Error> {
+    pub fn hold_for_run(&self, run: &Run, scope: &[Target]) -> Result<Worker, Error> {
         let known = self.holder_of_run(run)?;
+        let run = &run.id;
         let holder = match &known {
             Some(known) => known.clone(),
-            None => self.register_worker(Tool::of_run(), &task_of(run))?,
+            None => self.register_worker(Tool::of_run(), &format!("{run}, all of it"))?,
         };
         let terms = Terms { why: Some(run.to_string()), ..Terms::default() };
         match self.claim_now(&holder, scope, &terms) {
@@ -81,24 +81,31 @@ impl Session {
     /// # Errors
     /// When the store can't be read or written.
     pub fn release_run(&self, run: &RunId) -> Result<(), Error> {
-        self.holder_of_run(run)?.map_or(Ok(()), |holder| self.dismiss(&holder))
+        let run = self.shown_run(run)?.run;
+        self.holder_of_run(&run)?.map_or(Ok(()), |holder| self.dismiss(&holder))
     }
 
     /// Whether an instance holds what a run may write that has not ended: silence says nothing of it, while the run waits for
-    /// an answer or to be gone on with.
+    /// an answer or to be gone on with. Its claims name the run, and the run names it.
     pub(in crate::ops) fn is_held_by_run(&self, instance: &Instance) -> bool {
-        let of_run = || instance.task.as_ref()?.text.strip_suffix(WHOLE)?.parse().ok();
-        let run: Option<RunId> = if instance.tool == Tool::of_run() { of_run() } else { None };
-        run.and_then(|run| self.shown_run(&run).ok()).is_some_and(|shown| !shown.run.status.is_final())
+        if instance.tool != Tool::of_run() {
+            return false;
+        }
+        let claims = self.snapshot().and_then(|snapshot| {
+            let holder = Holder::Instance(instance.id.clone());
+            Ok(snapshot.claims_of(&holder)?)
+        });
+        let runs: BTreeSet<RunId> =
+            claims.unwrap_or_default().iter().filter_map(|claim| claim.why.as_ref()?.parse().ok()).collect();
+        let goes_on = |run: Run| run.holder.as_ref() == Some(&instance.id) && !run.status.is_final();
+        runs.iter().filter_map(|run| self.shown_run(run).ok()).any(|shown| goes_on(shown.run))
     }
 
     /// The instance that holds what a run may write, if one of this clone does.
-    fn holder_of_run(&self, run: &RunId) -> Result<Option<InstanceId>, Error> {
-        let task = task_of(run);
-        let found = self.snapshot()?.instances(Extent::Newest, |instance| {
-            instance.tool == Tool::of_run() && instance.task.as_ref().is_some_and(|known| known.text == task)
-        })?;
-        Ok(found.records.into_iter().find(|instance| !self.is_elsewhere(instance)).map(|instance| instance.id))
+    fn holder_of_run(&self, run: &Run) -> Result<Option<InstanceId>, Error> {
+        let Some(holder) = &run.holder else { return Ok(None) };
+        let known = self.snapshot()?.instance(holder)?;
+        Ok(known.filter(|instance| !self.is_elsewhere(instance)).map(|instance| instance.id))
     }
 }
 
@@ -108,9 +115,4 @@ impl Worker {
         let file = Scope::File(path.clone());
         self.within.is_some() && self.claims.iter().any(|claim| Overlap::new(&claim.scope, self.folds_case).with(&file))
     }
-}
-
-/// What a holder says that it does.
-fn task_of(run: &RunId) -> String {
-    format!("{run}{WHOLE}")
 }

@@ -35,6 +35,8 @@ pub(in crate::store) struct WireRun {
     status: String,
     driver: WireDriver,
     parent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    holder: Option<String>,
     #[serde(default)]
     links: Vec<String>,
 }
@@ -75,6 +77,7 @@ impl Wire<Run> for WireRun {
                 process: run.driver.process.as_ref().map(process),
             },
             parent: run.parent.as_ref().map(ToString::to_string),
+            holder: run.holder.as_ref().map(ToString::to_string),
             links: run.links.clone(),
         }
     }
@@ -97,6 +100,7 @@ impl Wire<Run> for WireRun {
             status: word("status", &self.status, RunStatus::ALL, RunStatus::as_str)?,
             driver: Driver { clone: parse(self.driver.clone)?, process: self.driver.process.map(process) },
             parent: parse_opt(self.parent)?,
+            holder: parse_opt(self.holder)?,
             links: self.links,
         })
     }

@@ -233,3 +233,16 @@ fn a_linked_work_tree_is_watched_by_itself() {
     assert_eq!(told_up_to_now(&linked, 1), set(&["src/auth/login.rs"]), "{}", watching.said());
     assert_eq!(watching.interrupted().0, 130);
 }
+
+#[test]
+fn what_others_change_where_a_run_waits_that_holds_it_is_told() {
+    let flow = "about = \"x\"\nscope = [\"src/**\"]\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("tells", TELLS), ("flow", flow)]);
+    repo.ok(&["workflow", "enable", "tells"]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    let watching = Watching::begin(&repo, &[]);
+    repo.write("src/main.rs", "changed\n");
+    assert_eq!(told_up_to_now(&repo, 1), set(&["src/main.rs"]));
+    assert_eq!(watching.interrupted().0, 130);
+}

@@ -136,3 +136,65 @@ fn a_run_commits_what_its_steps_have_written_through_the_fence() {
         assert_free(&repo);
     }
 }
+
+#[test]
+fn a_variable_makes_nobody_a_command_of_a_run() {
+    let env = TestEnvironment::new();
+    let (_, repo) = scene(&env, FLOW);
+    repo.ok(&["init"]);
+    let (told, code) = told(&repo, &["flow"]);
+    assert_eq!((code, status(&told)), (5, "waiting"), "{told:#}");
+    let id = told["run"]["id"].as_str().unwrap();
+    repo.write("src/main.rs", "mine\n");
+    repo.git(&["add", "src/main.rs"]);
+    for around in [format!("{id}."), format!("{id}.go.1"), format!("other-1-abcd.a/{id}.go.1")] {
+        let mut commit = env.command("git", &repo.dir);
+        let ended = run(commit.args(["commit", "-q", "-m", "x"]).env("AIO_RUN", &around));
+        assert!(ended.code == 1 && ended.stderr.contains("run-"), "{around}: {ended:?}");
+    }
+    repo.ok(&["run", "cancel"]);
+    assert_free(&repo);
+}
+
+#[test]
+fn whatever_a_step_says_that_it_does_its_run_holds_on_and_lets_go_at_the_end() {
+    let step = "\n[[step]]\nid = \"a\"\nscope = [\"src/a\"]\nverify = []\nrun = \"git aio task 'something else'; echo a >src/a\"\n";
+    let asks = "[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
+    for waits in [true, false] {
+        let flow = format!("about = \"x\"\nscope = [\"src/**\"]\n{step}{}", if waits { asks } else { "" });
+        let env = TestEnvironment::new();
+        let (_, repo) = place(&env, &[("flow", &flow)]);
+        let other = repo.register("codex");
+        let ended = repo.aio(&["run", "flow"]);
+        assert_eq!(ended.code, if waits { 5 } else { 0 }, "{ended:?}");
+        assert!(!waits || repo.ok(&["status"]).contains("something else"));
+        if waits {
+            let refused = repo.aio_at("2031-01-01T00:00:00Z", &other, &["claim", "src/auth/login.rs"]);
+            assert!(refused.code == 3 && refused.stderr.contains("run-"), "{refused:?}");
+            repo.ok(&["run", "answer", "/go", "yes"]);
+            repo.ok(&["run", "resume"]);
+        }
+        repo.ok_as(&other, &["claim", "src/auth/login.rs"]);
+        repo.ok_as(&other, &["unregister"]);
+        assert_free(&repo);
+    }
+}
+
+#[test]
+fn nobody_holds_on_for_ever_by_calling_themselves_a_run() {
+    let env = TestEnvironment::new();
+    let (_, repo) = scene(&env, FLOW);
+    let refused = repo.aio(&["register", "run"]);
+    assert!(refused.code == 2 && refused.stderr.contains("such as codex"), "{refused:?}");
+    assert_free(&repo);
+}
+
+#[test]
+fn a_run_that_comes_to_nothing_before_its_first_step_has_failed_and_holds_nothing() {
+    let env = TestEnvironment::new();
+    let (_, repo) = scene(&env, &FLOW.replace("[\"src/**\"]", "[\"{{ inputs.flag }}\"]\n[inputs]\nflag = true\n"));
+    let ended = repo.aio(&["run", "flow"]);
+    assert_ne!(ended.code, 0, "{ended:?}");
+    assert!(repo.ok(&["run", "list"]).starts_with("failed "), "{ended:?} {}", repo.ok(&["run", "list"]));
+    assert_free(&repo);
+}

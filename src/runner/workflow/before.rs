@@ -1,0 +1,150 @@
+//! What is done before the first step of a run: its scope is claimed, and what is known of it is made ready to go on from.
+
+use super::{How, Ready, Resumption, WorkflowError, keep_updated, takeover};
+use crate::{
+    base::id::{RunId, StepPath},
+    model::run::{Failure, FailureKind, Run, RunStatus, Stage, Step},
+    ops::{Error, Session, verify::Interrupts},
+    runner::{
+        crew::{Ask, Crew, folder_of},
+        delegation::Driving,
+        dispatch::{Given, Recorded},
+        journal::{self, RunJournal},
+        language::engine::value_of,
+        plan::Plan,
+        recorder::Recorder,
+        step::{Site, Whole},
+    },
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// A run that is recorded as driven from here, and of which nothing is done yet.
+pub(super) struct Opened {
+    pub root: PathBuf,
+    pub recorder: Recorder,
+    pub interrupts: Arc<Interrupts>,
+    pub run: Run,
+    pub steps: Vec<Step>,
+    pub is_new: bool,
+}
+
+/// What the steps of a run are done with.
+pub(super) struct Prepared {
+    pub crew: Crew,
+    pub journal: RunJournal,
+    pub given: Given,
+    /// The file of the ledger, where the repository wants one.
+    pub file: Option<String>,
+}
+
+/// Makes a run ready for its first step.
+#[expect(clippy::too_many_arguments, reason = "what a run needs from outside, each of its own kind")]
+pub(super) fn prepare(
+    session: &Session,
+    ready: &Ready,
+    order: super::Order,
+    opened: Opened,
+    how: &How,
+    driving: &Driving,
+    ask: Box<Ask>,
+    began: &dyn Fn(&Run),
+) -> Result<Prepared, WorkflowError> {
+    let Opened { root, recorder, interrupts, run, mut steps, is_new } = opened;
+    let id = run.id.clone();
+    let names = value_of(&serde_json::json!({ "inputs": order.inputs, "vars": ready.workflow.vars }));
+    let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
+    let whole = hold(session, &recorder, &run, &cap)?;
+    began(&run);
+    let mut recorded = known(session, &id, &steps, &how.resumption)?;
+    begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
+    if !is_new {
+        takeover::bring_over(session, &recorder, &recorded, &steps)?;
+    }
+    if how.resumption.updated {
+        keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
+    }
+    if how.resumption.rerun.is_some() {
+        journal::forget(&recorder, &steps, &recorded).map_err(Error::from)?;
+    }
+    let site = Site {
+        root,
+        acting_as: driving.acting_as.clone(),
+        recorder: recorder.clone(),
+        consents: order.consents,
+        patience: driving.patience,
+        interrupts,
+        keepers: Arc::default(),
+        whole,
+    };
+    let journal = RunJournal::new(recorder, &steps);
+    let crew = Crew::at(site, session, steps, &recorded, ready.plan.has_effects, ask)?.within(cap);
+    let given = Given {
+        id: id.clone(),
+        dir: folder_of(session, &id),
+        engine: Arc::clone(&ready.engine),
+        inputs: order.inputs,
+        event: order.event,
+        isolation: ready.plan.isolation.clone(),
+        max_parallel: order.max_parallel,
+        recorded,
+        is_updated: how.is_updated,
+        is_cancelled: how.resumption.cancel,
+    };
+    Ok(Prepared { crew, journal, given, file: session.ledger_file()? })
+}
+
+/// Has the run hold what its workflow may write, where that says so, and writes down by whom.
+fn hold(session: &Session, recorder: &Recorder, run: &Run, cap: &[String]) -> Result<Option<Arc<Whole>>, Error> {
+    if cap.is_empty() {
+        return Ok(None);
+    }
+    let holder = session.hold_for_run(run, &session.scopes(cap)?)?;
+    if run.holder.as_ref() != Some(&holder.id) {
+        let id = holder.id.clone();
+        let named = recorder.change(move |run| run.holder = Some(id), "its scope is claimed");
+        if let Err(error) = named {
+            // Nobody would find it again.
+            let _ = session.dismiss(&holder.id);
+            return Err(error.into());
+        }
+    }
+    Ok(Some(Arc::new(Whole::of(holder))))
+}
+
+/// Writes down that a run can't begin, or not go on now. One that never began holds nothing any more; one that can be gone
+/// on with holds on.
+pub(super) fn refused(session: &Session, recorder: &Recorder, is_new: bool, error: WorkflowError) -> WorkflowError {
+    let ended = is_new.then(crate::ops::now);
+    let status = if is_new { RunStatus::Failed } else { RunStatus::Interrupted };
+    let change = move |run: &mut Run| (run.status, run.ended) = (status, ended);
+    let _ = recorder.change(change, format!("it can't go on: {error}"));
+    if is_new {
+        let _ = session.release_run(recorder.run());
+    }
+    error
+}
+
+/// What was done on a copy that did not come back has gone with it, and is done anew.
+fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
+    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_apart(path)).cloned().collect();
+    for block in blocks {
+        recorded.forget_inside(&block);
+        let inside = |step: &&mut Step| {
+            step.path.as_str().strip_prefix(block.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        for last in steps.iter_mut().filter(inside).filter_map(|step| step.attempts.last_mut()) {
+            last.stage = Stage::Settled;
+            let text = "its copy was gone before it came back".to_owned();
+            last.failure.get_or_insert(Failure { kind: FailureKind::Lost, text });
+        }
+    }
+}
+
+/// What is known of a run, but for what is to be done again.
+fn known(session: &Session, id: &RunId, steps: &[Step], how: &Resumption) -> Result<Recorded, Error> {
+    let mut recorded = journal::recorded(session, id, steps)?;
+    if let Some(path) = &how.rerun {
+        recorded.forget(path);
+    }
+    Ok(recorded)
+}
