@@ -77,6 +77,10 @@ impl Args {
                 cx.ui.warn("more has changed than the system could tell of");
             }
             let handlers = handlers(&session, EVENT)?;
+            if let Some(why) = &changes.unsorted {
+                let why = text::one_line(why, 500);
+                cx.ui.warn(format!("git can't tell what it ignores, and so that is told as well: {why}"));
+            }
             cx.ui.say(format!("{EVENT}: {}", named(&paths)));
             let began = session.now();
             let details = Some(details(&changes));
