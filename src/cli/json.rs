@@ -478,7 +478,7 @@ pub struct ToolChoice {
 /// Something that the configuration of a repository has git-aio do.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Effect {
-    /// `check`, `hub`, `tool`, `agent`, `task`, `workflow` or `brief`
+    /// `check`, `setup`, `hub`, `default`, `ledger`, `tool`, `agent`, `task`, `workflow` or `brief`
     pub(super) kind: String,
     pub(super) words: String,
 }

@@ -104,7 +104,7 @@ fn is_within(changes: &Changes, handled: Option<(Time, Time)>) -> bool {
 
 fn details(changes: &Changes) -> Value {
     let mut bytes = 0;
-    let paths = changes.paths.keys().map(ToString::to_string).take(MOST_PATHS).take_while(|path| {
+    let paths = changes.paths.keys().map(RepoPath::plain).take(MOST_PATHS).take_while(|path| {
         bytes += path.len();
         bytes <= MOST_BYTES
     });

@@ -61,7 +61,7 @@ impl Run<'_, '_> {
     }
 
     fn facts(&self, with_diff: bool) -> Value {
-        let files: Vec<String> = self.files.iter().map(ToString::to_string).collect();
+        let files: Vec<String> = self.files.iter().map(RepoPath::plain).collect();
         let diff = if with_diff { self.executor.diff(&self.files) } else { String::new() };
         value_of(&json!({ "id": self.given.id.as_str(), "dir": self.given.dir, "files": files, "diff": diff }))
     }
@@ -218,7 +218,7 @@ pub(super) fn record(unit: &Unit<'_>, outcome: &Outcome, items: &[(serde_json::V
         "exit": outcome.exit,
         "agent": outcome.agent,
         "attempts": outcome.attempts,
-        "files": outcome.files.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "files": outcome.files.iter().map(RepoPath::plain).collect::<Vec<_>>(),
         "diff": outcome.diff,
         "results": items.iter().map(result).collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),

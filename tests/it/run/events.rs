@@ -152,7 +152,7 @@ fn a_workflow_that_has_changed_is_not_started() {
         (".aio/workflows/outer.toml", outer, outer.replace("[\"built\"]", "[\"built\", \"broken\"]")),
     ] {
         repo.write(file, &after);
-        no_handler(&emit(&repo, &["built"]), "built", "git aio trust");
+        no_handler(&emit(&repo, &["built"]), "built", "is not approved");
         repo.ok(&["trust", "--yes"]);
         no_handler(&emit(&repo, &["built"]), "built", "it has changed since it was enabled");
         let listed = repo.ok(&["workflow", "list"]);
