@@ -9,7 +9,8 @@ pub use dump::Dump;
 pub use run::{RunAnswer, RunEvent, RunsAnswer};
 pub use task::{QueuedTask, TaskCounts, TaskDone};
 pub use workflow::{
-    EmitAnswer, PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput, WorkflowsAnswer,
+    EmitAnswer, HandlerError, PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput,
+    WorkflowsAnswer,
 };
 
 use super::format::rfc3339;

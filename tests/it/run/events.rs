@@ -293,6 +293,35 @@ fn all_that_handle_an_event_are_started_one_after_the_other() {
 }
 
 #[test]
+fn a_handler_that_can_not_be_started_stops_none_of_the_others() {
+    let one = |name: &str, scope: &str| {
+        format!(
+            "about = \"x\"\non = [\"built\"]\nscope = [\"{scope}\"]\n[[step]]\nid = \"a\"\nrun = \"echo {name} >>../kept\"\n"
+        )
+    };
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("a", &one("a", "docs/")), ("b", &one("b", "src/")), ("c", &one("c", "tests/"))]);
+    ["a", "b", "c"].iter().for_each(|name| drop(repo.ok(&["workflow", "enable", name])));
+    let codex = repo.register("codex");
+    repo.ok_as(&codex, &["claim", "src/"]);
+    let (told, code) = answer(&emit(&repo, &["built", "--json", "--wait", "1s"]));
+    let runs: Vec<_> =
+        told["runs"].as_array().unwrap().iter().map(|run| run["run"]["workflow"].as_str().unwrap()).collect();
+    assert_eq!((code, runs), (3, vec!["a", "c"]), "{told:#}");
+    let error = &told["errors"][0];
+    assert_eq!(
+        (error["workflow"].as_str(), error["error"]["kind"].as_str()),
+        (Some("b"), Some("conflict")),
+        "{told:#}"
+    );
+    let ended = emit(&repo, &["built", "--wait", "1s"]);
+    assert!(ended.code == 3 && ended.stderr.contains("b: already claimed: "), "{ended:?}");
+    assert_eq!(lines(&repo.dir.join("../kept")), ["a", "c", "a", "c"]);
+    repo.ok_as(&codex, &["unregister"]);
+    assert_free(&repo);
+}
+
+#[test]
 fn an_event_comes_to_an_end_inside_of_what_it_started() {
     let flow = "about = \"x\"\non = [\"built\"]\n[[step]]\nid = \"a\"\nrun = \"echo $AIO_RUN | tr -cd / | wc -c >>../kept; git aio emit built --details again\"\n\
                 [[step]]\nid = \"b\"\nneeds = []\nallow_failure = true\nrun = \"git aio emit built --detach\"\n";
