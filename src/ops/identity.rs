@@ -390,11 +390,9 @@ fn registered<'a>(
     mut ancestors: impl Iterator<Item = &'a Ancestor>,
 ) -> Option<InstanceId> {
     ancestors.find_map(|ancestor| {
-        // An agent that is tied to a process which is none is a worker, and that process drives it. What else the driver
-        // starts is not the worker's doing.
-        let is_worker = |seen: &Seen| seen.live.agent && ancestor.agent.is_none();
-        let is_it = |seen: &Seen| seen.live.process.as_ref() == Some(&ancestor.mark);
-        let is_tied = |seen: &Seen| seen.live.ended.is_none() && is_it(seen) && !is_worker(seen);
+        let is_it = |seen: &Seen| seen.live.ended.is_none() && seen.live.process.as_ref() == Some(&ancestor.mark);
+        // An agent tied to a process that is none is a worker, and the process drives it: what else that starts is not its.
+        let is_tied = |seen: &Seen| is_it(seen) && (!seen.live.agent || ancestor.agent.is_some());
         // An agent whose own process was not seen is tied to the shell that it ran in. It is known by its session; the
         // shell stays that of who registered there without one.
         let by_hand = newest(census, |_, seen| is_tied(seen) && seen.live.session.is_none());
