@@ -109,6 +109,11 @@ impl RepoPath {
         encode(&self.0)
     }
 
+    /// As whoever is to open it needs it: as it is; only bytes that are no UTF-8 make it [`encoded`](Self::encoded).
+    pub fn plain(&self) -> String {
+        std::str::from_utf8(&self.0).map_or_else(|_| self.encoded(), str::to_owned)
+    }
+
     /// The reverse of [`encoded`](Self::encoded).
     pub fn decode(text: &str) -> Result<RepoPath, InvalidPath> {
         RepoPath::from_bytes(&decode(text))
@@ -190,6 +195,13 @@ mod tests {
             assert!(RepoPath::from_bytes(bad.as_bytes()).is_err(), "{bad:?}");
         }
         assert_eq!(RepoPath::from_bytes(b"src/").expect("valid").as_bytes(), b"src");
+    }
+
+    #[test]
+    fn what_is_to_be_opened_is_named_as_it_is() {
+        let plain = |bytes: &[u8]| RepoPath::from_bytes(bytes).expect("valid").plain();
+        assert_eq!(plain(b"a%20b"), "a%20b");
+        assert_eq!(plain(b"a\n\xffb"), RepoPath::from_bytes(b"a\n\xffb").expect("valid").encoded());
     }
 
     #[test]

@@ -38,13 +38,7 @@ struct Told {
 
 /// Tells of a failure and how the program ends for it.
 pub(crate) fn report(ui: &Ui, error: &anyhow::Error, now: Time) -> ExitCode {
-    // Whoever closed the pipe has seen enough.
-    if error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-            || cause
-                .downcast_ref::<serde_json::Error>()
-                .is_some_and(|e| e.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
-    }) {
+    if is_closed_pipe(error) {
         return Exit::Done.into();
     }
     let told = tell(error);
@@ -60,6 +54,30 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, now: Time) -> ExitCode {
     told.exit.into()
 }
 
+/// Whoever closed the pipe has seen enough.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+            || cause
+                .downcast_ref::<serde_json::Error>()
+                .is_some_and(|e| e.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
+    })
+}
+
+/// Tells of a failure after which others are gone on with, unless JSON is to have it. That, and how the program would end for
+/// it alone; `None` where that is no failure.
+pub(crate) fn report_one(ui: &Ui, whose: &str, error: &anyhow::Error, now: Time) -> Option<(ErrorBody, Exit)> {
+    if is_closed_pipe(error) {
+        return None;
+    }
+    let told = tell(error);
+    if !ui.json {
+        let (message, hint) = told.words(error, now);
+        ui.error(&format!("{whose}: {message}"), hint.as_deref());
+    }
+    Some((told.body(error), told.exit))
+}
+
 /// A failure in JSON and in words, for a program that called us.
 #[cfg(feature = "mcp")]
 pub(crate) fn in_both_forms(error: &anyhow::Error, now: Time) -> (ErrorAnswer, String) {
@@ -71,12 +89,16 @@ pub(crate) fn in_both_forms(error: &anyhow::Error, now: Time) -> (ErrorAnswer, S
 
 impl Told {
     fn answer(&self, error: &anyhow::Error) -> ErrorAnswer {
-        ErrorAnswer::new(ErrorBody {
+        ErrorAnswer::new(self.body(error))
+    }
+
+    fn body(&self, error: &anyhow::Error) -> ErrorBody {
+        ErrorBody {
             kind: self.kind.into(),
             message: self.message.clone(),
             hint: self.hint.clone(),
             conflicts: held(error).iter().map(Conflict::new).collect(),
-        })
+        }
     }
 
     /// The message and the hint. What they speak of may be anybody's words: a path, a name, a line of a record.

@@ -9,7 +9,8 @@ pub use dump::Dump;
 pub use run::{RunAnswer, RunEvent, RunsAnswer};
 pub use task::{QueuedTask, TaskCounts, TaskDone};
 pub use workflow::{
-    EmitAnswer, PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput, WorkflowsAnswer,
+    EmitAnswer, HandlerError, PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput,
+    WorkflowsAnswer,
 };
 
 use super::format::rfc3339;
@@ -477,7 +478,7 @@ pub struct ToolChoice {
 /// Something that the configuration of a repository has git-aio do.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Effect {
-    /// `check`, `hub`, `tool`, `agent`, `task`, `workflow` or `brief`
+    /// `check`, `setup`, `hub`, `default`, `ledger`, `tool`, `agent`, `task`, `workflow` or `brief`
     pub(super) kind: String,
     pub(super) words: String,
 }

@@ -22,7 +22,7 @@ use notify::{
 };
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io,
     path::{Path, PathBuf},
     sync::{
@@ -52,6 +52,8 @@ pub struct Changes {
     pub paths: BTreeMap<RepoPath, Seen>,
     /// Whether there may be more: the system, or we, could not keep up.
     pub is_incomplete: bool,
+    /// Why git could not tell what it ignores, where that is so: then what it ignores is among them.
+    pub unsorted: Option<String>,
 }
 
 /// When a file was heard of.
@@ -194,7 +196,7 @@ impl Watcher {
     /// it `is_over` before.
     ///
     /// # Errors
-    /// When git can't tell what it ignores, or the work tree is gone.
+    /// When the work tree is gone.
     pub fn changes(&self, quiet: Duration, is_over: &dyn Fn() -> bool) -> Result<Option<Changes>, WatchError> {
         loop {
             let Some(changes) = self.raw(quiet, is_over)? else { return Ok(None) };
@@ -233,7 +235,14 @@ impl Watcher {
             there.map_or(!seen.is_new, |meta| !meta.is_dir())
         });
         let paths: Vec<&RepoPath> = changes.paths.keys().collect();
-        let ignored = ignored(&self.git, &paths)?;
+        let ignored = match ignored(&self.git, &paths) {
+            Ok(ignored) => ignored,
+            Err(_) if !self.root.is_dir() => return Err(WatchError::Gone),
+            Err(error) => {
+                changes.unsorted = Some(error.to_string());
+                HashSet::new()
+            }
+        };
         let mut like = self.like.lock().unwrap_or_else(PoisonError::into_inner);
         if like.len() > MOST {
             like.clear();

@@ -3,12 +3,11 @@
 use super::run::{Run, RunStatus, Step};
 use crate::base::{path::RepoPath, world::Time};
 use chrono::TimeDelta;
-use std::collections::BTreeSet;
 
 /// How late a change may be heard of.
 const LATE: TimeDelta = TimeDelta::milliseconds(250);
 
-/// How often in a row the same files may change while the change of them is handled.
+/// How often in a row there may be nothing but changes that were made while the ones before were handled.
 const MOST: u32 = 3;
 
 /// Whether a change of this file, heard of at this moment, is one that a run has made or taken back.
@@ -36,19 +35,14 @@ fn last_work(step: &Step) -> Option<Time> {
 /// Tells whether what is handled comes again and again of its own handling, though nothing says so.
 #[derive(Debug, Clone, Default)]
 pub struct Echo {
-    paths: BTreeSet<RepoPath>,
     times: u32,
 }
 
 impl Echo {
-    /// Whether these changes are to be left alone: for some time the same files have changed each time the change of them was
-    /// handled, and never else. `meanwhile`: all of these have changed while the ones before were handled.
-    pub fn hears(&mut self, paths: &BTreeSet<RepoPath>, meanwhile: bool) -> bool {
-        if !meanwhile || self.paths != *paths {
-            *self = Echo { paths: paths.clone(), times: 0 };
-            return false;
-        }
-        self.times += 1;
+    /// Whether these changes are to be left alone: for some time nothing has changed but while changes were handled, in
+    /// whichever files. `meanwhile`: all of these have changed while the ones before were handled.
+    pub fn hears(&mut self, meanwhile: bool) -> bool {
+        self.times = if meanwhile { self.times.saturating_add(1) } else { 0 };
         self.times >= MOST
     }
 }
@@ -124,13 +118,10 @@ mod tests {
 
     #[test]
     fn what_comes_again_and_again_of_its_own_handling_is_left_alone() {
-        let (one, other) = (BTreeSet::from([path("a")]), BTreeSet::from([path("a"), path("b")]));
         let mut echo = Echo::default();
-        let heard: Vec<bool> = (0..5).map(|time| echo.hears(&one, time > 0)).collect();
+        let heard: Vec<bool> = (0..5).map(|time| echo.hears(time > 0)).collect();
         assert_eq!(heard, [false, false, false, true, true]);
-        assert!(!echo.hears(&one, false), "somebody else has changed it");
-        assert!(
-            !echo.hears(&one, true) && !echo.hears(&one, true) && !echo.hears(&other, true) && !echo.hears(&one, true)
-        );
+        assert!(!echo.hears(false), "somebody else has changed something");
+        assert_eq!([true, true, false, true].map(|meanwhile| echo.hears(meanwhile)), [false; 4]);
     }
 }

@@ -270,6 +270,10 @@ impl Session {
                 "a writer of git-aio was killed: the next write removes its lock if it proves to be that one's".into(),
             );
         }
+        let of_runs = [layout::RUNS, layout::PRIVATE_RUNS].map(|folder| common.join(folder).read_dir());
+        let of_runs = of_runs.into_iter().flatten().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let of_runs = of_runs.filter(|path| path.extension().is_some_and(|end| end == "lock"));
+        found.extend(of_runs.filter_map(|path| left_behind(&path)));
         found.extend(self.locks_of_tracking(None).iter().filter_map(|path| left_behind(path)));
         if found.is_empty() { Ok("none left behind".into()) } else { Err(found.join("; ")) }
     }

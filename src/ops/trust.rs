@@ -47,6 +47,12 @@ pub enum Effect {
     },
     /// Syncs go to this hub, where `aio.remote` names no other.
     Hub(String),
+    /// A line of shell makes each new work tree of a run ready.
+    Setup(String),
+    /// A tool does what nobody else was chosen for.
+    Default(String),
+    /// What runs are at is written into this file.
+    Ledger(String),
     /// A tool is known: how it is started, and within which limits.
     Tool {
         /// Its name.
@@ -169,7 +175,9 @@ fn changes(before: &Content, now: &Content) -> Vec<Changed> {
 }
 
 fn effects(config: &Config) -> Vec<Effect> {
-    let default = &config.verify.default;
+    // Named one by one: what is not shown here would be done without anybody having seen it.
+    let Config { hub, agent, ledger, tools, agents, tasks, verify, setup } = config;
+    let default = &verify.default;
     // Where no list is given the usual ones are it.
     let by_default = |name: &str| match default.is_empty() {
         true => config::USUAL_CHECKS.contains(&name),
@@ -193,15 +201,21 @@ fn effects(config: &Config) -> Vec<Effect> {
         stagger: *stagger,
         max_parallel: *max_parallel,
     };
-    let agents = config.agents.iter().filter(|agent| !agent.tools.is_empty()).map(|agent| Effect::Agent {
+    let agents = agents.iter().filter(|agent| !agent.tools.is_empty()).map(|agent| Effect::Agent {
         name: agent.name.value.clone(),
         tools: agent.tools.iter().map(|tool| tool.value.clone()).collect(),
     });
-    let checks = config.verify.checks.iter().map(named).chain(unnamed);
-    let hub = config.hub.iter().map(|hub| Effect::Hub(hub.value.clone()));
-    let tasks = config.tasks.iter().map(|task| Effect::Task {
+    let checks = verify.checks.iter().map(named).chain(unnamed);
+    let once = [
+        setup.clone().map(Effect::Setup),
+        hub.as_ref().map(|hub| Effect::Hub(hub.value.clone())),
+        agent.as_ref().map(|agent| Effect::Default(agent.value.clone())),
+        ledger.as_ref().map(|ledger| Effect::Ledger(ledger.value.clone())),
+    ];
+    let tasks = tasks.iter().map(|task| Effect::Task {
         name: task.name.value.clone(),
         agents: task.agents.iter().map(|agent| agent.value.clone()).collect(),
     });
-    checks.chain(hub).chain(config.tools.iter().map(tool)).chain(agents).chain(tasks).collect()
+    let once = once.into_iter().flatten();
+    checks.chain(once).chain(tools.iter().map(tool)).chain(agents).chain(tasks).collect()
 }

@@ -105,7 +105,7 @@ impl FileWatch {
     /// What has changed, once nothing did for as long as `quiet`. `None` when somebody interrupts.
     ///
     /// # Errors
-    /// When git can't tell what it ignores, or the work tree is gone.
+    /// When the work tree is gone.
     pub fn next(&self, quiet: Duration, interrupts: &Interrupts) -> Result<Option<Changes>, Error> {
         loop {
             let Some(mut changes) = self.watcher.changes(quiet, &|| interrupts.count() > 0).map_err(told)? else {

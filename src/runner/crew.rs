@@ -3,7 +3,7 @@
 mod part;
 
 use super::{
-    dispatch::{Answer, Execute, Recorded, Stop},
+    dispatch::{Answer, Execute, Landed, Recorded, Stop},
     language::Engine,
     recorder::When,
     step::{Site, as_it_ended, carry_out},
@@ -163,11 +163,17 @@ impl Execute for Crew {
         self.put_back(path).map_err(|error| Failure { kind: FailureKind::Conflict, text: error.to_string() })
     }
 
-    fn part(&self, path: &StepPath) -> Result<Option<Arc<Engine>>, Failure> {
-        self.make_part(path).map(Some)
+    fn part(&self, path: &StepPath, stop: &Stop) -> Result<Option<Arc<Engine>>, Failure> {
+        let word = stop.clone();
+        let made = self.make_part(path, &self.site.interrupts.or(move || word.is_set()));
+        if self.site.interrupts.count() > 0 {
+            // Whoever watches for that may not have said it yet, and it is no failure.
+            stop.stop();
+        }
+        made.map(Some)
     }
 
-    fn rejoin(&self, path: &StepPath, lands: bool) -> Result<Option<(Vec<RepoPath>, String)>, Failure> {
+    fn rejoin(&self, path: &StepPath, lands: bool) -> Result<Landed, Failure> {
         self.end_part(path, lands).map(Some)
     }
 

@@ -8,23 +8,19 @@
 mod page;
 
 use crate::{
-    base::id::{RunId, StepPath},
+    base::id::RunId,
     model::run::{Run, Step},
-    ops::{
-        Error, Private, Session,
-        run::{Beginning, RunBook},
-    },
+    ops::{Error, Private, Session, run::Beginning},
 };
 use page::{OfRun, Page};
 use std::{
-    collections::HashMap,
     path::Path,
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// How long something waits at most for what is told next.
+/// How long something waits at most for what is told after it.
 const SOON: Duration = Duration::from_millis(100);
 
 /// Why something could not be recorded. The run can't go on then: what it did would be known to nobody.
@@ -118,7 +114,7 @@ impl Recorder {
                 Ok((mut book, steps)) => {
                     let known = steps.iter().map(|step| (step.path.clone(), step.clone())).collect();
                     let _ = begun.send(Ok((book.run().clone(), steps)));
-                    write_down(&mut book, known, &messages);
+                    write_down(Page::new(known), &messages, |page| page.write(&mut book));
                 }
             }
         });
@@ -190,27 +186,25 @@ fn has_ended() -> Unrecorded {
     Unrecorded("its recorder has ended".into())
 }
 
-fn write_down(book: &mut RunBook<'_>, known: HashMap<StepPath, Step>, messages: &Receiver<Message>) {
-    let mut page = Page::new(known);
+fn write_down(mut page: Page, messages: &Receiver<Message>, mut write: impl FnMut(&mut Page)) {
     loop {
-        let first = match page.is_blank() {
-            true => messages.recv().map_err(RecvTimeoutError::from),
-            false => messages.recv_timeout(SOON),
-        };
-        match first {
-            Ok(Message::Told(request)) => page.add(request),
-            Err(RecvTimeoutError::Timeout) => page.write(book),
-            Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return page.write(book),
+        let Ok(first) = messages.recv() else { return };
+        let due = Instant::now() + SOON;
+        let mut next = Ok(first);
+        while let Ok(Message::Told(request)) = next {
+            page.add(request);
+            // Whatever was told meanwhile is written with it, even where somebody waits.
+            next = match page.is_full() {
+                true => Err(RecvTimeoutError::Timeout),
+                false if page.is_awaited() => messages.try_recv().map_err(|_| RecvTimeoutError::Timeout),
+                false => messages.recv_timeout(due.saturating_duration_since(Instant::now())),
+            };
         }
-        while !page.is_full() {
-            match messages.try_recv() {
-                Ok(Message::Told(request)) => page.add(request),
-                Ok(Message::End) => return page.write(book),
-                Err(_) => break,
-            }
+        if !page.is_blank() {
+            write(&mut page);
         }
-        if page.is_awaited() {
-            page.write(book);
+        if let Ok(Message::End) = next {
+            return;
         }
     }
 }
@@ -221,5 +215,53 @@ impl Drop for Recording {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    /// How many things each page had that was written of what is told here.
+    fn pages(tell: impl FnOnce(&dyn Fn(), &Receiver<usize>)) -> Vec<usize> {
+        let ((to, messages), (count, counts)) = (mpsc::channel(), mpsc::channel());
+        let mut all = Vec::new();
+        thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                let mut all = Vec::new();
+                write_down(Page::new(HashMap::new()), &messages, |page| {
+                    all.push(page.len());
+                    let _ = count.send(page.len());
+                    page.clear();
+                });
+                all
+            });
+            let one = || Message::Told(Request { what: What::Keep(Vec::new(), "x".into()), done: None });
+            tell(&|| to.send(one()).expect("heard"), &counts);
+            to.send(Message::End).expect("heard");
+            all = writer.join().expect("written");
+        });
+        all
+    }
+
+    #[test]
+    fn a_page_that_is_full_is_written_though_nobody_waits() {
+        let pages = pages(|tell, _| (0..200).for_each(|_| tell()));
+        assert_eq!(pages.iter().sum::<usize>(), 200);
+        assert!(pages.iter().all(|page| *page <= 64), "{pages:?}");
+    }
+
+    #[test]
+    fn what_is_told_without_end_puts_nothing_off() {
+        let pages = pages(|tell, counts| {
+            for _ in 0..60 {
+                tell();
+                if counts.recv_timeout(SOON / 3).is_ok() {
+                    return;
+                }
+            }
+        });
+        assert!(pages[0] < 60, "{pages:?}");
     }
 }

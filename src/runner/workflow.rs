@@ -318,7 +318,7 @@ fn stopping<T>(interrupts: &Interrupts, stop: &Stop, watch: &(dyn Fn() + Sync), 
 /// Keeps an answer for a step that waits for one. It is heard when the run is resumed.
 ///
 /// # Errors
-/// When the run doesn't wait, or is being driven.
+/// When the run or the step doesn't wait, or the run is being driven.
 pub fn answer(
     session: &Session,
     id: &RunId,
@@ -326,7 +326,14 @@ pub fn answer(
     answer: &Answer,
     acting_as: Option<String>,
 ) -> Result<(), Error> {
-    session.run_to_answer(id, &[RunStatus::Waiting, RunStatus::Interrupted, RunStatus::Lost])?;
+    let shown = session.run_to_answer(id, &[RunStatus::Waiting, RunStatus::Interrupted, RunStatus::Lost])?;
+    let is_open = |step: &&Step| step.began.is_some() && !step.status.is_final();
+    if !shown.steps.iter().filter(is_open).any(|step| step.path == *path) {
+        return Err(Error::NotFound {
+            message: format!("{path} of {id} waits for no answer"),
+            hint: Some("`git aio run show` tells which step does".into()),
+        });
+    }
     let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
     journal::answer(&recorder, path, answer)?;
     let waits = |run: &mut Run| run.status = RunStatus::Waiting;

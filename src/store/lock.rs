@@ -62,11 +62,12 @@ impl From<io::Error> for LockError {
 impl RefLock {
     /// Locks the ref whose file is `target`, which is to hold `value`.
     ///
-    /// During our turn, a lock that a killed writer of ours left is taken away first. Without it there is no telling
-    /// whether that writer is gone, so then nothing is noted and nothing taken away.
+    /// With a `note`, by the name of its file, a lock that a killed writer of ours left is taken away first. Without one
+    /// there is no telling whether that writer is gone, so then nothing is noted and nothing taken away.
     pub(super) fn acquire(
         repository: &Repository,
         target: PathBuf,
+        note: Option<&str>,
         value: &Oid,
         durable: bool,
         observe: &dyn Fn(WriteStep),
@@ -74,7 +75,7 @@ impl RefLock {
         let text = format!("{value}\n");
         let lock = lock_path(&target);
         let sharing = repository.sharing;
-        let note = if repository.turn.get() { Note::replace(repository, &lock, &text, durable)? } else { None };
+        let note = note.map(|note| Note::replace(repository, note, &lock, &text, durable)).transpose()?.flatten();
         observe(WriteStep::ValueNoted);
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
@@ -139,19 +140,27 @@ impl Drop for RefLock {
     }
 }
 
-/// The value that whoever has the turn is about to lock a ref for.
+/// The value that somebody is about to lock a ref for, who is alone with it: whoever has the turn, or the driver of a run.
 struct Note(PathBuf);
 
 impl Note {
     /// Takes the place of the note of a writer that was killed, and of the lock that it may have left.
     ///
     /// Proof that the lock is that writer's: it holds the noted value, a name that is random to the bit. Proof that the
-    /// writer is gone: whoever writes a note has the turn, and now we have it. Where file locks are granted and mean
+    /// writer is gone: whoever writes a note is alone, and now we are. Where file locks are granted and mean
     /// nothing (a folder mounted by two machines) that proves nothing, so the lock has to be older than any writer
     /// needs, and a writer looks once more before the rename whether the lock is still its own. There another writer's
     /// note may stand in the way of ours: then there is none.
-    fn replace(repository: &Repository, lock: &Path, text: &str, durable: bool) -> io::Result<Option<Note>> {
-        let path = repository.common_dir.join("aio").join("writing");
+    fn replace(
+        repository: &Repository,
+        name: &str,
+        lock: &Path,
+        text: &str,
+        durable: bool,
+    ) -> io::Result<Option<Note>> {
+        let folder = repository.common_dir.join("aio");
+        repository.sharing.make_folders(&folder)?;
+        let path = folder.join(name);
         let noted = disk::read(&path, MAX_VALUE);
         if let Ok(noted) = &noted {
             loop {

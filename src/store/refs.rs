@@ -12,7 +12,7 @@
 mod tests;
 
 use super::{
-    Repository, WriteStep,
+    Repository, WriteStep, layout,
     lock::{LockError, MAX_VALUE, RefLock},
 };
 use crate::{
@@ -136,9 +136,19 @@ impl RefStorage for FileRefs<'_> {
 }
 
 impl FileRefs<'_> {
+    /// The file in which it is noted what the ref is locked for, by one who is alone with it: during our turn, and for a run,
+    /// which has one driver. Elsewhere nobody is.
+    fn note_of(&self, name: &str) -> Option<String> {
+        let run = |folder: &str, kind: &str| Some(format!("writing.{}.{kind}", name.strip_prefix(folder)?));
+        let of_run = || run(layout::RUNS, "run").or_else(|| run(layout::PRIVATE_RUNS, "private"));
+        if self.repository.turn.get() { Some("writing".to_owned()) } else { of_run() }
+    }
+
     /// Locks the ref, which is to hold `new`.
     fn lock(&self, name: &str, new: &Oid) -> Result<RefLock, RefError> {
-        let lock = RefLock::acquire(self.repository, self.path(name), new, self.durable, &self.observe);
+        let note = self.note_of(name);
+        let target = self.path(name);
+        let lock = RefLock::acquire(self.repository, target, note.as_deref(), new, self.durable, &self.observe);
         let lock = lock.map_err(|error| match error {
             LockError::Busy { lock, age } => RefError::Locked { lock, age },
             LockError::Io(error) => not_written(name, &error),

@@ -110,7 +110,7 @@ fn each_step(report: &mut Report, machine: &Machine) {
     let repo = machine.repo("steps");
     let step = |nth: usize| format!("[[step]]\nid = \"s{nth}\"\nrun = \"echo done\"\n");
     write(&repo, "steps", &(0..COMMANDS).map(step).collect::<String>());
-    let line = vec!["sh -c 'echo done'"; COMMANDS].join("\n");
+    let line = ["sh -c 'echo done'"; COMMANDS].join("\n");
     let pairs = in_pairs(
         report.pairs(15),
         &mut Subject { name: "steps", make: &mut |_| of(&repo, "steps"), after: &mut |_| {} },
@@ -126,7 +126,7 @@ fn each_step_with_a_scope(report: &mut Report, machine: &Machine) {
         format!("[[step]]\nid = \"s{nth}\"\nagent = \"claude\"\nprompt = \"Do it.\"\n{scope}")
     };
     write(&repo, "scopes", &(0..AGENTS).map(step).collect::<String>());
-    let line = vec!["claude"; AGENTS].join("\n");
+    let line = ["claude"; AGENTS].join("\n");
     let pairs = in_pairs(
         report.pairs(15),
         &mut Subject { name: "steps", make: &mut |_| with_agents(&repo, of(&repo, "scopes")), after: &mut |_| {} },

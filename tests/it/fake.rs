@@ -55,7 +55,8 @@ pub enum Do<'a> {
     Stall,
     /// Prints something now and then, and doesn't end.
     Chatter,
-    /// Waits till there is such a file, relative to where it works or absolute.
+    /// Waits till there is such a file, relative to where it works or absolute; for some minutes, and then it fails, so that a
+    /// test that has failed leaves nobody behind.
     WaitFor(&'a str),
     /// From now on doesn't end when it is asked to.
     IgnoreSignals,
@@ -218,7 +219,10 @@ fn script(name: &str, acts: &[Do<'_>]) -> String {
             Do::BreakOff => "printf '{\"type\":\"resu'\nexit 0\n".into(),
             Do::Stall => "while :; do sleep 0.1; done\n".into(),
             Do::Chatter => "while :; do echo . >&2; sleep 0.1; done\n".into(),
-            Do::WaitFor(path) => format!("until [ -e {} ]; do sleep 0.02; done\n", quoted(path)),
+            Do::WaitFor(path) => {
+                let path = quoted(path);
+                format!("n=0; until [ -e {path} ]; do n=$((n+1)); [ $n -lt 9000 ] || exit 1; sleep 0.02; done\n")
+            }
             Do::IgnoreSignals => "trap '' TERM INT HUP\n".into(),
             Do::LeaveBehind => {
                 "sleep 600 &\nsetsid sh -c \"trap '' TERM; while :; do sleep 0.1; done\" &\nsleep 0.1\n".into()

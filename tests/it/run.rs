@@ -3,6 +3,7 @@
 
 mod apart;
 mod attempts;
+mod calls;
 mod edges;
 mod events;
 mod examples;

@@ -219,3 +219,17 @@ approved, in this clone and as it is now
 "
     );
 }
+
+#[test]
+fn whatever_a_configuration_has_done_is_named_before_it_is_approved() {
+    let env = TestEnvironment::new();
+    let config = "agent = \"codex\"\nledger = \".context/progress.md\"\n[worktree]\nsetup = \"npm ci\"\n";
+    let repo = repo(&env, &[(CONFIG, config)]);
+    let shown = repo.aio(&["trust"]).stdout;
+    let (_, effects) = shown.split_once("Once you approve this\n").unwrap();
+    assert_eq!(
+        effects,
+        "  each new work tree of a run is made ready by: npm ci\n  what nobody is chosen for goes to codex\n  \
+         what runs are at is written into .context/progress.md\nnothing was approved\n"
+    );
+}

@@ -5,9 +5,9 @@ use super::{
 use crate::{
     base::text,
     cli::{
-        error::usage,
+        error::{report_one, usage},
         exit::Exit,
-        json::{EmitAnswer, RunAnswer},
+        json::{EmitAnswer, HandlerError, RunAnswer},
     },
     ops::{Error, Session, event::MAX_DETAILS},
     runner::{
@@ -29,9 +29,9 @@ use std::{
 /// Tell of an event, so that the workflows that handle it are started
 ///
 /// Those are started that a person has enabled for it by `git aio workflow enable`, and that are still what they were then:
-/// several one after the other by their names, each as a run of its own. The exit code is that of the worst. Where there is
-/// none it exits with 8, and nothing is started. Inside of a run an event can be emitted too, but what that starts can do so
-/// once more and no further.
+/// several one after the other by their names, each as a run of its own, and one that can't be started stops none of the
+/// others. The exit code is that of the worst. Where there is none it exits with 8, and nothing is started. Inside of a run
+/// an event can be emitted too, but what that starts can do so once more and no further.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The event: small letters, digits and _
@@ -54,8 +54,20 @@ pub(crate) struct Args {
 }
 
 /// From the least to the worst.
-const WORSE: [Exit; 7] =
-    [Exit::Done, Exit::Unreached, Exit::Waiting, Exit::Undone, Exit::Unverified, Exit::Conflict, Exit::Failed];
+const WORSE: [Exit; 12] = [
+    Exit::Done,
+    Exit::Unreached,
+    Exit::Waiting,
+    Exit::Undone,
+    Exit::Unverified,
+    Exit::NotConfirmed,
+    Exit::Busy,
+    Exit::Conflict,
+    Exit::NotFound,
+    Exit::Usage,
+    Exit::Failed,
+    Exit::Interrupted,
+];
 
 /// How runs are started by an event.
 pub(super) struct Starting {
@@ -128,35 +140,27 @@ fn way_on(handlers: &Handlers, event: &str) -> String {
     }
 }
 
-/// Starts all that handle an event, one after the other.
+/// Starts all that handle an event, one after the other. Of one that can't be started that is told, and the others are.
 pub(super) fn handle(
     cx: &Context,
     session: &Session,
     handlers: &[Handler],
-    (event, details): (&str, Option<Value>),
+    event: (&str, Option<Value>),
     starting: &Starting,
 ) -> anyhow::Result<Exit> {
-    let mut runs = Vec::new();
+    let (mut runs, mut errors) = (Vec::new(), Vec::new());
     let mut worst = Exit::Done;
-    for Handler { name, ready } in handlers {
-        let inputs = ready.inputs(&[]).map_err(told)?;
-        let event = Some((event.to_owned(), details.clone()));
-        let order = Order { name: name.clone(), inputs, event, max_parallel: None, consents: false };
-        if !starting.lines {
-            cx.ui.say(text::block(ready.plan.to_string().trim_end(), 100_000));
-        }
-        let exit = match (cx.ui.json, starting.detach) {
-            (true, true) => {
-                let id = begin_detached(session, ready, order, &starting.driving).map_err(told)?;
-                runs.push(RunAnswer::new(&session.shown_run(&id)?, None, Vec::new()));
-                Exit::Done
-            }
-            (true, false) => {
-                let (answer, exit) = one_of_many(cx, session, ready, order, &starting.driving)?;
-                runs.push(answer);
+    for handler in handlers {
+        let exit = match start(cx, session, handler, &event, starting) {
+            Ok((answer, exit)) => {
+                runs.extend(answer);
                 exit
             }
-            (false, detach) => begin(cx, session, ready, order, &starting.driving, starting.lines, detach)?,
+            Err(error) => {
+                let Some((error, exit)) = report_one(&cx.ui, &handler.name, &error, session.now()) else { continue };
+                errors.push(HandlerError { workflow: handler.name.clone(), error });
+                exit
+            }
         };
         worst = worse(worst, exit);
         if exit == Exit::Interrupted {
@@ -164,14 +168,43 @@ pub(super) fn handle(
         }
     }
     if cx.ui.json {
-        cx.ui.answer(|| EmitAnswer::new(event.to_owned(), runs), |_| Ok(()))?;
+        cx.ui.answer(|| EmitAnswer::new(event.0.to_owned(), runs, errors), |_| Ok(()))?;
     }
     Ok(worst)
 }
 
+/// Starts one of them. Its answer, where all are given together.
+fn start(
+    cx: &Context,
+    session: &Session,
+    Handler { name, ready }: &Handler,
+    (event, details): &(&str, Option<Value>),
+    starting: &Starting,
+) -> anyhow::Result<(Option<RunAnswer>, Exit)> {
+    let inputs = ready.inputs(&[]).map_err(told)?;
+    let event = Some(((*event).to_owned(), details.clone()));
+    let order = Order { name: name.clone(), inputs, event, max_parallel: None, consents: false };
+    if !starting.lines {
+        cx.ui.say(text::block(ready.plan.to_string().trim_end(), 100_000));
+    }
+    match (cx.ui.json, starting.detach) {
+        (true, true) => {
+            let id = begin_detached(session, ready, order, &starting.driving).map_err(told)?;
+            Ok((Some(RunAnswer::new(&session.shown_run(&id)?, None, Vec::new())), Exit::Done))
+        }
+        (true, false) => {
+            let (answer, exit) = one_of_many(cx, session, ready, order, &starting.driving)?;
+            Ok((Some(answer), exit))
+        }
+        (false, detach) => {
+            let exit = begin(cx, session, ready, order, &starting.driving, starting.lines, detach)?;
+            Ok((None, exit))
+        }
+    }
+}
+
 fn worse(one: Exit, other: Exit) -> Exit {
-    // What is not in the list, such as an interruption, is worse than all that is.
-    let rank = |exit: Exit| WORSE.iter().position(|known| *known == exit).unwrap_or(WORSE.len());
+    let rank = |exit: Exit| WORSE.iter().position(|known| *known == exit);
     if rank(other) > rank(one) { other } else { one }
 }
 

@@ -99,6 +99,9 @@ fn words(effect: &Effect) -> String {
             format!("verify{name} runs: {}{timeout}{asked}", shown(command))
         }
         Effect::Hub(hub) => format!("syncs go to {}, unless aio.remote says otherwise", shown(hub)),
+        Effect::Setup(line) => format!("each new work tree of a run is made ready by: {}", shown(line)),
+        Effect::Default(tool) => format!("what nobody is chosen for goes to {}", shown(tool)),
+        Effect::Ledger(file) => format!("what runs are at is written into {}", shown(file)),
         Effect::Tool { name, command, stagger, max_parallel } => {
             let command = if command.is_empty() { String::new() } else { format!(" is: {}", shown(&quoted(command))) };
             let stagger = stagger.map(|stagger| format!(", started {} apart", span(stagger))).unwrap_or_default();
@@ -128,6 +131,9 @@ fn answer(declared: &Declaration) -> TrustAnswer {
         kind: match effect {
             Effect::Check { .. } => "check",
             Effect::Hub(_) => "hub",
+            Effect::Setup(_) => "setup",
+            Effect::Default(_) => "default",
+            Effect::Ledger(_) => "ledger",
             Effect::Tool { .. } => "tool",
             Effect::Agent { .. } => "agent",
             Effect::Task { .. } => "task",

@@ -4,7 +4,7 @@ use super::{
     run::start::PATIENCE,
 };
 use crate::{
-    base::{path::RepoPath, text, world::Time},
+    base::{text, world::Time},
     cli::{exit::Exit, format},
     model::echo::Echo,
     ops::{verify::Interrupts, watch_files::Changes},
@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, ffi::OsString, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 /// Tell of files that change, so that the workflows that handle that are started
 ///
@@ -57,27 +57,32 @@ impl Args {
         cx.ui.say(format!("watching {}; Ctrl-C ends it", format::count(watch.folders(), "folder")));
         let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
         let starting = Starting { driving, detach: false, lines: self.jsonl };
-        let (mut echo, mut handled) = (Echo::default(), None);
+        let (mut echo, mut handled, mut kept_back) = (Echo::default(), None, BTreeMap::new());
         while let Some(changes) = watch.next(self.debounce, &interrupts)? {
             // What the repository and its user say may be another thing by now.
             let session = cx.session()?;
-            let changes = session.without_runs(changes)?;
+            let mut changes = session.without_runs(changes)?;
             if changes.paths.is_empty() && !changes.is_incomplete {
                 continue;
             }
-            let paths: BTreeSet<RepoPath> = changes.paths.keys().cloned().collect();
-            if echo.hears(&paths, is_within(&changes, handled)) {
+            if echo.hears(is_within(&changes, handled)) {
                 cx.ui.warn(format!(
-                    "{} changes each time the change of it is handled: that is left out. Give the step that changes it a scope",
-                    named(&paths)
+                    "{}: nothing else changes than while a change is handled, and so this is kept back till something does. Give the step that changes it a scope",
+                    named(&changes)
                 ));
+                kept_back.append(&mut changes.paths);
                 continue;
             }
+            changes.paths.append(&mut kept_back);
             if changes.is_incomplete {
                 cx.ui.warn("more has changed than the system could tell of");
             }
+            if let Some(why) = &changes.unsorted {
+                let why = text::one_line(why, 500);
+                cx.ui.warn(format!("git can't tell what it ignores, and so that is told as well: {why}"));
+            }
             let handlers = handlers(&session, EVENT)?;
-            cx.ui.say(format!("{EVENT}: {}", named(&paths)));
+            cx.ui.say(format!("{EVENT}: {}", named(&changes)));
             let began = session.now();
             let details = Some(details(&changes));
             match handle(cx, &session, &handlers, (EVENT, details), &starting) {
@@ -99,7 +104,7 @@ fn is_within(changes: &Changes, handled: Option<(Time, Time)>) -> bool {
 
 fn details(changes: &Changes) -> Value {
     let mut bytes = 0;
-    let paths = changes.paths.keys().map(ToString::to_string).take(MOST_PATHS).take_while(|path| {
+    let paths = changes.paths.keys().map(RepoPath::plain).take(MOST_PATHS).take_while(|path| {
         bytes += path.len();
         bytes <= MOST_BYTES
     });
@@ -110,8 +115,8 @@ fn details(changes: &Changes) -> Value {
     details
 }
 
-fn named(paths: &BTreeSet<RepoPath>) -> String {
-    let first: Vec<String> = paths.iter().take(NAMED).map(|path| text::one_line(&path.to_string(), 200)).collect();
+fn named(Changes { paths, .. }: &Changes) -> String {
+    let first: Vec<String> = paths.keys().take(NAMED).map(|path| text::one_line(&path.to_string(), 200)).collect();
     match paths.len().saturating_sub(NAMED) {
         0 => first.join(", "),
         more => format!("{}, and {more} more", first.join(", ")),

@@ -1,6 +1,6 @@
 //! Workflows in JSON.
 
-use super::{RunAnswer, SCHEMA};
+use super::{ErrorBody, RunAnswer, SCHEMA};
 use crate::runner::{builtin::Choice, language::workflow::Input, plan::Planned, work::Isolation};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -91,12 +91,25 @@ answer!(
 );
 answer!(
     /// emit: the runs that it started
-    EmitAnswer { event: String, runs: Vec<RunAnswer> }
+    EmitAnswer {
+        event: String,
+        runs: Vec<RunAnswer>,
+        /// The handlers that gave no run to tell of, such as those that could not be started
+        errors: Vec<HandlerError>,
+    }
 );
 answer!(
     /// workflow patterns
     PatternsAnswer { scenarios: Vec<PatternChoice>, needs: Vec<PatternChoice> }
 );
+
+/// A handler of an event that gave no run to tell of.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HandlerError {
+    pub(in crate::cli) workflow: String,
+    /// Why not
+    pub(in crate::cli) error: ErrorBody,
+}
 
 impl WorkflowInput {
     pub(in crate::cli) fn new(input: &Input) -> Self {

@@ -151,16 +151,13 @@ pub(super) fn marked<'a>(name: &'a str, value: &'a str) -> impl Iterator<Item = 
 pub(super) fn marked_since<'a>(first: u32, name: &'a str, value: &'a str) -> impl Iterator<Item = Marked<'a>> {
     let last = fs::read_to_string("/proc/loadavg").ok();
     let last = last.and_then(|line| line.split_ascii_whitespace().nth(4)?.parse().ok());
-    marked_among(move |pid| is_between(pid, first, last), name, value)
+    marked_among(move |pid| may_be_since(pid, first, last), name, value)
 }
 
-/// Whether a number was given out from `first` to `last`; it may have been where the last one is not known.
-fn is_between(pid: u32, first: u32, last: Option<u32>) -> bool {
-    match last {
-        Some(last) if first <= last => (first..=last).contains(&pid),
-        Some(last) => pid >= first || pid <= last,
-        None => true,
-    }
+/// Whether a number may have been given out since `first` was, where `last` is the last that was known to be. Others are
+/// given out meanwhile, so that it bounds nothing; but where it is below the first, the numbers have come round.
+fn may_be_since(pid: u32, first: u32, last: Option<u32>) -> bool {
+    last.is_none_or(|last| last < first) || pid >= first
 }
 
 fn marked_among<'a>(is_meant: impl Fn(u32) -> bool, name: &'a str, value: &'a str) -> impl Iterator<Item = Marked<'a>> {
@@ -207,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_have_come_round_are_between_as_well() {
-        let between = |first, last| [5, 20, 90].map(|pid| is_between(pid, first, last));
-        assert_eq!(between(10, Some(30)), [false, true, false]);
-        assert_eq!(between(80, Some(10)), [true, false, true]);
-        assert_eq!(between(10, None), [true; 3]);
+    fn a_number_that_was_given_out_since_is_never_missed() {
+        let since = |first, last| [5, 20, 90].map(|pid| may_be_since(pid, first, last));
+        assert_eq!(since(10, Some(30)), [false, true, true], "the last may be of a moment after that was asked for");
+        assert_eq!(since(80, Some(10)), [true; 3], "they have come round");
+        assert_eq!(since(10, None), [true; 3]);
     }
 
     #[test]

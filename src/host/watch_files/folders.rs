@@ -10,7 +10,7 @@ use notify::{ErrorKind, RecursiveMode};
 use std::{
     collections::{BTreeSet, HashSet},
     ffi::OsString,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 /// Whether the system watches a whole tree as one.
@@ -26,12 +26,14 @@ pub(super) struct Folders<W> {
     git: Git,
     wanted: Box<Wanted>,
     known: BTreeSet<RepoPath>,
+    /// Whether all have been watched once.
+    is_begun: bool,
 }
 
 impl<W: notify::Watcher> Folders<W> {
     /// None yet, of the work tree at `root`.
     pub(super) fn new(watcher: W, root: PathBuf, git: Git, wanted: Box<Wanted>) -> Folders<W> {
-        Folders { watcher, root, git, wanted, known: BTreeSet::new() }
+        Folders { watcher, root, git, wanted, known: BTreeSet::new(), is_begun: false }
     }
 
     /// How many there are.
@@ -46,7 +48,9 @@ impl<W: notify::Watcher> Folders<W> {
 
     /// Watches all that are not.
     pub(super) fn add_all(&mut self) -> Result<(), WatchError> {
-        self.add(&RepoPath::root()).map(drop)
+        self.add(&RepoPath::root())?;
+        self.is_begun = true;
+        Ok(())
     }
 
     /// Watches a folder and all below it that are to be, and tells what files are in them.
@@ -56,7 +60,11 @@ impl<W: notify::Watcher> Folders<W> {
         while !level.is_empty() {
             level.retain(|folder| folder.is_root() || (self.wanted)(folder));
             let wanted: Vec<&RepoPath> = level.iter().filter(|folder| !folder.is_root()).collect();
-            let ignored = ignored(&self.git, &wanted)?;
+            let ignored = match ignored(&self.git, &wanted) {
+                // Rather too much is watched than too little, till git can tell it again.
+                Err(_) if self.is_begun => HashSet::new(),
+                answer => answer?,
+            };
             level.retain(|folder| !ignored.contains(folder.as_bytes()) && !self.is_another_repository(folder));
             let mut next = Vec::new();
             for (done, folder) in level.iter().enumerate() {
@@ -117,10 +125,41 @@ impl<W: notify::Watcher> Folders<W> {
 }
 
 /// Which of these paths git ignores. What git knows as a file of another repository is ignored, too.
+///
+/// # Errors
+/// When git can't tell it of any path, such as where its index is damaged.
 pub(super) fn ignored(git: &Git, paths: &[&RepoPath]) -> Result<HashSet<Vec<u8>>, GitError> {
     if paths.is_empty() {
         return Ok(HashSet::new());
     }
+    match asked(git, paths) {
+        Err(error) if error.code() == Some(128) => {
+            // Where it fails without any path as well, it is none of them.
+            asked(git, &[])?;
+            by_halves(git, paths)
+        }
+        answer => answer,
+    }
+}
+
+/// The same where git fails because of some of them: they lie in a submodule, or behind a link.
+fn by_halves(git: &Git, paths: &[&RepoPath]) -> Result<HashSet<Vec<u8>>, GitError> {
+    let (first, second) = match paths {
+        [] => return Ok(HashSet::new()),
+        [one] => return Ok(HashSet::from([one.as_bytes().to_vec()])),
+        paths => paths.split_at(paths.len() / 2),
+    };
+    let mut all = HashSet::new();
+    for half in [first, second] {
+        match asked(git, half) {
+            Err(error) if error.code() == Some(128) => all.extend(by_halves(git, half)?),
+            answer => all.extend(answer?),
+        }
+    }
+    Ok(all)
+}
+
+fn asked(git: &Git, paths: &[&RepoPath]) -> Result<HashSet<Vec<u8>>, GitError> {
     let args: Vec<OsString> = ["check-ignore", "-z", "--stdin"].map(OsString::from).to_vec();
     let list: Vec<u8> = paths.iter().flat_map(|path| [b"./", path.as_bytes(), b"\0"].concat()).collect();
     match git.fed(&args, &list) {
@@ -128,17 +167,6 @@ pub(super) fn ignored(git: &Git, paths: &[&RepoPath]) -> Result<HashSet<Vec<u8>>
             Ok(out.split(|byte| *byte == 0).filter_map(|path| path.strip_prefix(b"./")).map(<[u8]>::to_vec).collect())
         }
         Err(error) if error.code() == Some(1) => Ok(HashSet::new()),
-        // One of them lies in a submodule, or behind a link: it is looked for by halves.
-        Err(error) if error.code() == Some(128) => match paths {
-            [one] if Path::new(git.dir()).is_dir() => Ok(HashSet::from([one.as_bytes().to_vec()])),
-            [_] | [] => Err(error),
-            paths => {
-                let (first, second) = paths.split_at(paths.len() / 2);
-                let mut all = ignored(git, first)?;
-                all.extend(ignored(git, second)?);
-                Ok(all)
-            }
-        },
         Err(error) => Err(error),
     }
 }

@@ -134,6 +134,35 @@ fn whoever_waits_can_be_called_off_and_a_tree_that_is_gone_is_told() {
     assert!(matches!(watcher.changes(long, &|| false), Err(WatchError::Gone)));
 }
 
+#[test]
+fn where_git_can_not_tell_what_it_ignores_nothing_is_lost_and_that_is_told() {
+    let scratch = scratch();
+    std::os::unix::fs::symlink("src", scratch.path("link")).expect("a link");
+    let watcher = begin(&scratch);
+    let index = fs::read(scratch.path(".git/index")).expect("an index");
+    fs::write(scratch.path(".git/index"), "damaged").expect("written");
+    let mut paths = BTreeMap::new();
+    for name in ["src/a.rs", "new/file", "src/x.log", "docs/x", "the end"] {
+        scratch.write(name, "changed");
+    }
+    while !paths.keys().any(|path: &RepoPath| path.as_bytes() == b"the end") {
+        let mut changes = watcher.changes(QUIET, &|| false).expect("told").expect("not over");
+        assert!(changes.unsorted.is_some_and(|why| why.contains("index")) && !changes.is_incomplete);
+        paths.append(&mut changes.paths);
+    }
+    let paths: Vec<String> = paths.keys().map(ToString::to_string).collect();
+    assert_eq!(paths, ["docs/x", "new/file", "src/a.rs", "src/x.log", "the end"]);
+    fs::write(scratch.path(".git/index"), index).expect("put back");
+    scratch.write("new/file", "again");
+    scratch.write("src/x.log", "again");
+    let changes = watcher.changes(QUIET, &|| false).expect("told").expect("not over");
+    assert_eq!(changes.paths.keys().map(ToString::to_string).collect::<Vec<_>>(), ["new/file"]);
+    assert!(changes.unsorted.is_none());
+    let odd = ["link/a.rs", "src/x.log", "src/a.rs"].map(|path| RepoPath::from_bytes(path.as_bytes()).expect("a path"));
+    let found = ignored(&scratch.git, &odd.iter().collect::<Vec<_>>()).expect("git works");
+    assert!(found.len() == 2 && !found.contains(&b"src/a.rs"[..]), "{found:?}");
+}
+
 fn docs() -> RepoPath {
     RepoPath::from_bytes(b"docs").expect("a path")
 }

@@ -6,6 +6,7 @@ use crate::{
     model::run::{Failure, FailureKind},
     ops::{
         Error, Session,
+        verify::Interrupts,
         worktree::{Isolated, TakenBack},
     },
     runner::{language::Engine, library::Seen},
@@ -26,7 +27,7 @@ type Landed = (Vec<RepoPath>, String);
 
 impl Crew {
     /// Makes a copy for a block, and tells what fills in there.
-    pub(super) fn make_part(&self, block: &StepPath) -> Result<Arc<Engine>, Failure> {
+    pub(super) fn make_part(&self, block: &StepPath, interrupts: &Interrupts) -> Result<Arc<Engine>, Failure> {
         let make = || {
             let session = self.session()?;
             // Those of drivers that are gone.
@@ -35,7 +36,7 @@ impl Crew {
             let isolated = session.isolate(&name, &session.capture()?)?;
             let there = Session::open_other(isolated.dir(), self.site.acting_as.clone())?;
             let set_up = match session.setup_of_work_trees()? {
-                Some(line) => there.set_up(&line, &self.site.interrupts),
+                Some(line) => there.set_up(&line, interrupts),
                 None => Ok(()),
             };
             if let Err(error) = set_up {

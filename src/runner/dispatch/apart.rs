@@ -1,15 +1,27 @@
 //! Blocks whose steps work on a copy of the files: it is made when the block begins, and comes back when all of it has ended
 //! well. What comes to another end leaves nothing behind.
+//!
+//! Both take their time, and are done by threads like all other work: the block is at work till they tell.
 
-use super::{Run, record::Outcome, tree::UnitId};
+use super::{
+    Landed, Run, Told,
+    drive::caught,
+    record::Outcome,
+    tree::{Phase, UnitId},
+};
 use crate::{
+    base::id::StepPath,
     model::run::{Failure, StepStatus},
     runner::language::{
         Engine,
         workflow::{Action, Compensate},
     },
 };
-use std::{iter::successors, sync::Arc};
+use std::{
+    iter::successors,
+    sync::{Arc, mpsc},
+    thread,
+};
 
 /// The copy that a block has while it is at work.
 pub(super) struct Copy {
@@ -17,7 +29,7 @@ pub(super) struct Copy {
     engine: Option<Arc<Engine>>,
 }
 
-impl Run<'_, '_> {
+impl<'w> Run<'w, '_> {
     /// What fills in where a unit stands.
     pub(super) fn engine(&self, id: UnitId) -> &Arc<Engine> {
         let mut around = successors(Some(id), |unit| self.units[*unit].parent);
@@ -36,36 +48,102 @@ impl Run<'_, '_> {
         successors(self.units[id].parent, |unit| self.units[*unit].parent).any(|unit| self.is_apart(unit))
     }
 
-    /// Makes the copy that a block works on, unless all of that was done before.
-    ///
-    /// # Errors
-    /// Why there can be none.
-    pub(super) fn part(&mut self, id: UnitId) -> Result<(), Failure> {
-        let Some(path) = self.units[id].path.clone().filter(|_| self.is_apart(id)) else { return Ok(()) };
-        if !self.given.is_updated && self.given.recorded.ended.contains_key(&path) {
-            return Ok(());
-        }
-        let engine = self.executor.part(&path)?;
-        self.units[id].copy = Some(Copy { engine });
-        Ok(())
+    /// Whether a unit needs a copy before what is in it begins: it works on one, and not all of that was done before.
+    pub(super) fn needs_copy(&self, id: UnitId) -> bool {
+        let known = self.units[id].path.as_ref().and_then(|path| self.given.recorded.ended.get(path));
+        self.is_apart(id) && (self.given.is_updated || known.is_none())
     }
 
-    /// The end of a block, once it is known what becomes of its copy.
-    pub(super) fn rejoined(&mut self, id: UnitId, mut outcome: Outcome) -> Outcome {
-        let Some(path) = self.units[id].path.clone().filter(|_| self.is_apart(id)) else { return outcome };
-        let is_own = self.units[id].copy.take().is_some();
-        let lands = outcome.status == StepStatus::Ok;
-        match self.given.recorded.ended.get(&path).filter(|_| !is_own) {
-            Some(known) => (outcome.files, outcome.diff) = (known.files.clone(), known.diff.clone()),
-            None if !is_own => {}
-            None => match self.executor.rejoin(&path, lands) {
-                Ok(Some((files, diff))) => (outcome.files, outcome.diff) = (files, diff),
-                Ok(None) => {}
-                Err(failure) => {
-                    outcome = Outcome { failure: Some(failure), files: Vec::new(), diff: String::new(), ..outcome };
-                    outcome.status = StepStatus::Failed;
+    /// Has a thread make the copy that a block works on.
+    pub(super) fn start_parting<'s, 'e: 's>(
+        &mut self,
+        id: UnitId,
+        path: StepPath,
+        scope: &'s thread::Scope<'s, 'e>,
+        tx: &mpsc::Sender<Told>,
+    ) where
+        'w: 'e,
+    {
+        self.enter(id);
+        self.units[id].phase = Phase::Working;
+        let (executor, stop, tx) = (self.executor, self.stop_of(id).clone(), tx.clone());
+        scope.spawn(move || {
+            let parted = caught(|| executor.part(&path, &stop)).unwrap_or_else(Err);
+            drop(tx.send(Told::Parted(id, parted)));
+        });
+    }
+
+    /// The copy is made, or can't be.
+    pub(super) fn parted(&mut self, id: UnitId, parted: Result<Option<Arc<Engine>>, Failure>) {
+        let is_over = self.stop_of(id).is_set();
+        match parted {
+            Ok(engine) => {
+                self.units[id].copy = Some(Copy { engine });
+                match is_over {
+                    // It is let go of with whatever the block is inside of.
+                    true => self.units[id].phase = Phase::Ready,
+                    false => self.open_block(id),
                 }
-            },
+            }
+            Err(_) if is_over => self.units[id].phase = Phase::Ready,
+            Err(failure) => self.finish(id, Outcome::failed(failure)),
+        }
+    }
+
+    /// Notes that the copy of a block is to be let go of before it has ended so. Tells whether there is one.
+    pub(super) fn begin_rejoining(&mut self, id: UnitId, outcome: &Outcome) -> bool {
+        if self.units[id].copy.take().is_none() {
+            return false;
+        }
+        self.enter(id);
+        self.units[id].phase = Phase::Working;
+        self.rejoining.push((id, self.known_end(id).unwrap_or_else(|| outcome.clone())));
+        true
+    }
+
+    /// Has threads take back what was done on the copies of blocks that have ended.
+    pub(super) fn start_rejoining<'s, 'e: 's>(&mut self, scope: &'s thread::Scope<'s, 'e>, tx: &mpsc::Sender<Told>)
+    where
+        'w: 'e,
+    {
+        for (id, outcome) in std::mem::take(&mut self.rejoining) {
+            let Some(path) = self.units[id].path.clone() else { continue };
+            let (executor, tx) = (self.executor, tx.clone());
+            scope.spawn(move || {
+                let landed = caught(|| executor.rejoin(&path, outcome.status == StepStatus::Ok)).unwrap_or_else(Err);
+                drop(tx.send(Told::Rejoined(id, Box::new(outcome), landed)));
+            });
+        }
+    }
+
+    /// The copy of a block is gone, which ends with what came of that.
+    pub(super) fn rejoined(&mut self, id: UnitId, outcome: Outcome, landed: Result<Landed, Failure>) {
+        let outcome = self.with_landed(id, outcome, landed);
+        let outcome = self.written(id, outcome);
+        self.conclude(id, outcome);
+    }
+
+    /// The end of a unit with what is known of a copy of it. One that is cut short has its copy still.
+    pub(super) fn without_copy(&mut self, id: UnitId, mut outcome: Outcome) -> Outcome {
+        let Some(path) = self.units[id].path.clone().filter(|_| self.is_apart(id)) else { return outcome };
+        if self.units[id].copy.take().is_some() {
+            let landed = self.executor.rejoin(&path, outcome.status == StepStatus::Ok);
+            return self.with_landed(id, outcome, landed);
+        }
+        if let Some(known) = self.given.recorded.ended.get(&path) {
+            (outcome.files, outcome.diff) = (known.files.clone(), known.diff.clone());
+        }
+        self.with_landed(id, outcome, Ok(None))
+    }
+
+    fn with_landed(&mut self, id: UnitId, mut outcome: Outcome, landed: Result<Landed, Failure>) -> Outcome {
+        match landed {
+            Ok(Some((files, diff))) => (outcome.files, outcome.diff) = (files, diff),
+            Ok(None) => {}
+            Err(failure) => {
+                outcome = Outcome { failure: Some(failure), files: Vec::new(), diff: String::new(), ..outcome };
+                outcome.status = StepStatus::Failed;
+            }
         }
         if outcome.status != StepStatus::Ok {
             self.forget_reverts(id);

@@ -143,23 +143,29 @@ impl<'w> Run<'w, '_> {
                 self.units[id].phase = Phase::Ready;
                 self.ready.push_back(id);
             }
-            Action::Block { steps, repeat, .. } => {
-                if let Err(failure) = self.part(id) {
-                    return self.finish(id, Outcome::failed(failure));
-                }
-                let mut scope = self.inner_scope(id);
-                if repeat.is_some() {
-                    scope.round = Some((1, minijinja::Value::from(())));
-                    (self.tell)(&Event::Round { step: self.units[id].name(), iteration: 1 });
-                }
-                self.open_frame(id, steps, scope, 1);
+            // There has to be room for making its copy, as for all other work.
+            Action::Block { .. } if self.needs_copy(id) => {
+                self.units[id].phase = Phase::Ready;
+                self.ready.push_back(id);
             }
+            Action::Block { .. } => self.open_block(id),
             Action::Call { workflow, with } => {
                 if let Err(why) = self.begin_call(id, workflow, with) {
                     self.fail(id, FailureKind::Internal, &format!("{} can't be run: {why}", workflow.name));
                 }
             }
         }
+    }
+
+    /// What is in a block is looked at next.
+    pub(super) fn open_block(&mut self, id: UnitId) {
+        let Some(Action::Block { steps, repeat, .. }) = self.units[id].step.map(|step| &step.action) else { return };
+        let mut scope = self.inner_scope(id);
+        if repeat.is_some() {
+            scope.round = Some((1, minijinja::Value::from(())));
+            (self.tell)(&Event::Round { step: self.units[id].name(), iteration: 1 });
+        }
+        self.open_frame(id, steps, scope, 1);
     }
 
     fn begin_call(&mut self, id: UnitId, workflow: &'w Workflow, with: &[(String, Data)]) -> Result<(), String> {
@@ -202,7 +208,8 @@ impl<'w> Run<'w, '_> {
                 Ok(work) => self.start_work(id, step, work, scope, tx),
                 Err(why) => self.fail(id, FailureKind::Internal, &why),
             },
-            Action::Block { .. } | Action::Call { .. } => {}
+            Action::Block { .. } => self.start_parting(id, path, scope, tx),
+            Action::Call { .. } => {}
         }
     }
 

@@ -244,7 +244,8 @@ impl<'w> Run<'w, '_> {
         let is_begun = match &unit.phase {
             Phase::Ended(_) | Phase::Stopped => return,
             Phase::Waiting => false,
-            Phase::Ready => self.was_at_work(id),
+            // That a block is begun is written down before there is room for its copy.
+            Phase::Ready => self.was_at_work(id) || unit.kind() == "block",
             Phase::Working | Phase::Asked | Phase::Items { .. } | Phase::Inside { .. } | Phase::Undoing { .. } => true,
         };
         if !is_begun {
@@ -268,7 +269,12 @@ impl<'w> Run<'w, '_> {
     /// Writes down how a unit ended, unless that is known.
     pub(super) fn ended_with(&mut self, id: UnitId, outcome: Outcome) -> Outcome {
         let outcome = self.known_end(id).unwrap_or(outcome);
-        let outcome = self.rejoined(id, outcome);
+        let outcome = self.without_copy(id, outcome);
+        self.written(id, outcome)
+    }
+
+    /// Writes that down.
+    pub(super) fn written(&mut self, id: UnitId, outcome: Outcome) -> Outcome {
         let outcome = self.ordered(id, outcome);
         if let Some(path) = self.units[id].path.clone()
             && self.given.recorded.ended.get(&path) != Some(&outcome)

@@ -84,6 +84,7 @@ impl<'w> Run<'w, '_> {
             }
             self.start_undoing(scope, tx);
             self.start_ready(scope, tx);
+            self.start_rejoining(scope, tx);
             if self.end_over() || self.can_undo() {
                 continue;
             }
@@ -104,6 +105,14 @@ impl<'w> Run<'w, '_> {
             Told::Done(id, done) => {
                 self.leave(id);
                 self.done(id, *done);
+            }
+            Told::Parted(id, parted) => {
+                self.leave(id);
+                self.parted(id, parted);
+            }
+            Told::Rejoined(id, outcome, landed) => {
+                self.leave(id);
+                self.rejoined(id, *outcome, landed);
             }
             Told::Answered(id, answer) => {
                 self.leave(id);
@@ -254,14 +263,11 @@ impl<'w> Run<'w, '_> {
 
 /// What an executor comes to, whatever happens in it: the loop waits for a word of it.
 pub(super) fn guarded(run: impl FnOnce() -> Done) -> Done {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Done {
-        status: StepStatus::Failed,
-        out: Value::Null,
-        exit: None,
-        attempts: Vec::new(),
-        files: Vec::new(),
-        diff: String::new(),
-        usage: Default::default(),
-        failure: Some(Failure { kind: FailureKind::Internal, text: "git-aio itself failed in this step".into() }),
-    })
+    caught(run).unwrap_or_else(Done::failed)
+}
+
+/// What something comes to, or that it came to nothing by a fault of ours.
+pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
+    let fault = |_| Failure { kind: FailureKind::Internal, text: "git-aio itself failed in this step".into() };
+    catch_unwind(AssertUnwindSafe(run)).map_err(fault)
 }

@@ -61,7 +61,7 @@ impl Run<'_, '_> {
     }
 
     fn facts(&self, with_diff: bool) -> Value {
-        let files: Vec<String> = self.files.iter().map(ToString::to_string).collect();
+        let files: Vec<String> = self.files.iter().map(RepoPath::plain).collect();
         let diff = if with_diff { self.executor.diff(&self.files) } else { String::new() };
         value_of(&json!({ "id": self.given.id.as_str(), "dir": self.given.dir, "files": files, "diff": diff }))
     }
@@ -97,6 +97,9 @@ impl Run<'_, '_> {
             Task::Prompt { agents, text, avoid, accept } => {
                 let words = agents.fill(engine, names).map_err(at("agent"))?;
                 let agents = words.iter().map(|word| engine.surroundings.who(word)).collect::<Result<Vec<_>, _>>()?;
+                if agents.contains(&Who::Caller) && self.is_on_copy(id) {
+                    return Err("it asks the caller, and a copy of the files doesn't wait for an answer".into());
+                }
                 let anybody = agents.is_empty().then_some(Who::Agent { tool: None, persona: None });
                 let (told, anew) = told(text, engine, names)?;
                 let first = told.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
@@ -215,7 +218,7 @@ pub(super) fn record(unit: &Unit<'_>, outcome: &Outcome, items: &[(serde_json::V
         "exit": outcome.exit,
         "agent": outcome.agent,
         "attempts": outcome.attempts,
-        "files": outcome.files.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "files": outcome.files.iter().map(RepoPath::plain).collect::<Vec<_>>(),
         "diff": outcome.diff,
         "results": items.iter().map(result).collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),

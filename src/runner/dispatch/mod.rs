@@ -49,6 +49,9 @@ pub const MAX_PARALLEL: usize = 8;
 /// The most steps in all, unless a workflow says otherwise.
 pub const MAX_STEPS: usize = 200;
 
+/// The files that came back with a copy, and how they have changed; `None` where the steps know that themselves.
+pub type Landed = Option<(Vec<RepoPath>, String)>;
+
 /// Whoever carries out single steps.
 pub trait Execute: Send + Sync {
     /// Does it, and comes back when that is over. It ends early when it is told to stop, with the status `Waiting`.
@@ -60,21 +63,20 @@ pub trait Execute: Send + Sync {
     /// When that can't be done.
     fn revert(&self, path: &StepPath, scope: &[String], stop: &Stop) -> Result<(), Failure>;
 
-    /// Makes a copy of the files, on which everything inside of this step is done. What fills in there, where that is not
-    /// what does elsewhere.
+    /// Makes a copy of the files, on which everything inside of this step is done, unless it is told to stop. What fills in
+    /// there, where that is not what does elsewhere.
     ///
     /// # Errors
     /// When there can be none.
-    fn part(&self, _path: &StepPath) -> Result<Option<Arc<Engine>>, Failure> {
+    fn part(&self, _path: &StepPath, _stop: &Stop) -> Result<Option<Arc<Engine>>, Failure> {
         Ok(None)
     }
 
-    /// Lets go of that copy; where it `lands` what was done there comes back before. The files that have changed by that,
-    /// and how; `None` where the steps know that themselves.
+    /// Lets go of that copy; where it `lands` what was done there comes back before.
     ///
     /// # Errors
     /// When it can't come back. Then nothing of it does.
-    fn rejoin(&self, _path: &StepPath, _lands: bool) -> Result<Option<(Vec<RepoPath>, String)>, Failure> {
+    fn rejoin(&self, _path: &StepPath, _lands: bool) -> Result<Landed, Failure> {
         Ok(None)
     }
 
@@ -159,6 +161,10 @@ pub struct Ended {
 enum Told {
     Moment(UnitId, Moment),
     Done(UnitId, Box<Done>),
+    /// The copy of a block is made, or can't be.
+    Parted(UnitId, Result<Option<Arc<Engine>>, Failure>),
+    /// The copy of a block that ends so is gone.
+    Rejoined(UnitId, Box<Outcome>, Result<Landed, Failure>),
     Answered(UnitId, Option<Answer>),
     Undone(UnitId, Result<(), Failure>),
     /// A step that undoes tells something.
@@ -175,6 +181,8 @@ struct Run<'w, 'r> {
     /// What can be looked at now, and what can be begun as soon as there is room.
     todo: VecDeque<UnitId>,
     ready: VecDeque<UnitId>,
+    /// The blocks whose copies are to be let go of, with how they end.
+    rejoining: Vec<(UnitId, Outcome)>,
     at_work: usize,
     is_asking: bool,
     /// How far the run may go, and what is called in it. What works hears the word to stop of where it is inside of: the run's
@@ -214,6 +222,7 @@ pub fn run(
         frames: Vec::new(),
         todo: VecDeque::new(),
         ready: VecDeque::new(),
+        rejoining: Vec::new(),
         at_work: 0,
         is_asking: false,
         bounds: vec![Bounds::of_run(workflow, limits, stop)],

@@ -79,8 +79,11 @@ impl<'w> Run<'w, '_> {
         self.finish(id, Outcome::failed(Failure { kind, text: text.to_owned() }));
     }
 
-    /// A unit has come to its end, and that is written down.
+    /// A unit has come to its end, and that is written down: of a block that works on a copy, once that is gone.
     pub(super) fn finish(&mut self, id: UnitId, outcome: Outcome) {
+        if self.begin_rejoining(id, &outcome) {
+            return;
+        }
         let outcome = self.ended_with(id, outcome);
         self.conclude(id, outcome);
     }

@@ -7,6 +7,7 @@ use crate::runner::{
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
+mod apart;
 mod calls;
 mod generated;
 mod saga;

@@ -47,12 +47,17 @@ impl Page {
         }
     }
 
+    /// How much was told.
+    pub(super) fn len(&self) -> usize {
+        self.kept_for.len() + self.told.len()
+    }
+
     pub(super) fn is_blank(&self) -> bool {
-        self.kept_for.is_empty() && self.told.is_empty()
+        self.len() == 0
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.kept_for.len() + self.told.len() >= MOST
+        self.len() >= MOST
     }
 
     /// Whether somebody waits for it to be written.
@@ -118,7 +123,7 @@ impl Page {
         book.change(change, &self.steps.values().collect::<Vec<_>>(), &self.told.join("\n"))
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.kept.clear();
         self.kept_for.clear();
         self.of_run.clear();

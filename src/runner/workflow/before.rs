@@ -51,7 +51,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, WorkflowError> {
     let Opened { root, recorder, interrupts, run, mut steps, is_new } = opened;
     let id = run.id.clone();
-    let names = value_of(&serde_json::json!({ "inputs": order.inputs }));
+    let names = value_of(&serde_json::json!({ "inputs": order.inputs, "vars": ready.workflow.vars }));
     let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
     let whole = hold(session, &recorder, &run, &cap)?;
     began(&run);

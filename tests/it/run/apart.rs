@@ -133,3 +133,34 @@ fn a_shape_in_a_file_is_approved_held_and_part_of_the_run() {
         "{checked:?}"
     );
 }
+
+#[test]
+fn a_copy_asks_the_caller_for_nothing_however_it_comes_to_be_named() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"fix\"\nisolate = \"worktree\"\n[[step.step]]\nid = \"ask\"\nworkflow = \"escalate\"\nwith = { task = \"Do it\", agents = [\"caller\"] }\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    let (told, code) = told(&repo, &["flow"]);
+    assert_eq!((code, status(&told)), (1, "failed"), "{told:#}");
+    assert!(
+        told.to_string().contains("it asks the caller, and a copy of the files doesn't wait for an answer"),
+        "{told:#}"
+    );
+    assert_free(&repo);
+}
+
+#[test]
+fn what_stands_beside_a_block_does_not_wait_for_its_copy() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"fix\"\nisolate = \"worktree\"\n[[step.step]]\nid = \"write\"\nagent = \"claude\"\nscope = [\"src/main.rs\"]\nprompt = \"Write\"\n\
+                [[step]]\nid = \"beside\"\nneeds = []\nrun = \"touch ../begun\"\n";
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[("flow", flow)]);
+    let begun = repo.dir.join("../begun").display().to_string();
+    let setup = format!("for i in $(seq 300); do [ -e '{begun}' ] && exit 0; sleep 0.1; done; exit 1");
+    repo.write(".aio/config.toml", &format!("[verify]\ntest = \"sh check.sh\"\n[worktree]\nsetup = \"{setup}\"\n"));
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    agents.plays_when("claude", "Write", &[Do::Run("echo more >>src/main.rs"), Do::Say("written")]);
+    let (told, code) = told(&repo, &["flow"]);
+    assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+    assert_eq!(lines(&repo.dir.join("src/main.rs")), ["fn main() {}", "more"]);
+    assert_free(&repo);
+}

@@ -95,6 +95,9 @@ fn without_a_terminal_an_ask_waits_for_an_answer_and_shows_how_to_give_it() {
     let shown = repo.ok(&["run", "show"]);
     assert!(shown.contains("waiting") && shown.contains("asked"), "{shown}");
     let id = shown.split_whitespace().next().unwrap().to_owned();
+    for other in ["b", "none"] {
+        assert_eq!(repo.aio(&["run", "answer", &format!("{id}/{other}"), "yes"]).code, 8, "{other}");
+    }
     repo.ok(&["run", "answer", &id, "yes"]);
     let ended = repo.aio(&["run", "resume"]);
     assert_eq!((ended.code, &ended.stdout[..]), (0, "shipped\n"), "{ended:?}");

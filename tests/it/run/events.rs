@@ -152,7 +152,7 @@ fn a_workflow_that_has_changed_is_not_started() {
         (".aio/workflows/outer.toml", outer, outer.replace("[\"built\"]", "[\"built\", \"broken\"]")),
     ] {
         repo.write(file, &after);
-        no_handler(&emit(&repo, &["built"]), "built", "git aio trust");
+        no_handler(&emit(&repo, &["built"]), "built", "is not approved");
         repo.ok(&["trust", "--yes"]);
         no_handler(&emit(&repo, &["built"]), "built", "it has changed since it was enabled");
         let listed = repo.ok(&["workflow", "list"]);
@@ -290,6 +290,35 @@ fn all_that_handle_an_event_are_started_one_after_the_other() {
     assert_eq!((ended.code, ended.stdout.lines().count()), (0, 2), "{ended:?}");
     wait_for("what goes on by itself", || lines(&repo.dir.join("../kept")).len() == 7);
     wait_for("their end", || !repo.ok(&["run", "list"]).contains("running"));
+}
+
+#[test]
+fn a_handler_that_can_not_be_started_stops_none_of_the_others() {
+    let one = |name: &str, scope: &str| {
+        format!(
+            "about = \"x\"\non = [\"built\"]\nscope = [\"{scope}\"]\n[[step]]\nid = \"a\"\nrun = \"echo {name} >>../kept\"\n"
+        )
+    };
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("a", &one("a", "docs/")), ("b", &one("b", "src/")), ("c", &one("c", "tests/"))]);
+    ["a", "b", "c"].iter().for_each(|name| drop(repo.ok(&["workflow", "enable", name])));
+    let codex = repo.register("codex");
+    repo.ok_as(&codex, &["claim", "src/"]);
+    let (told, code) = answer(&emit(&repo, &["built", "--json", "--wait", "1s"]));
+    let runs: Vec<_> =
+        told["runs"].as_array().unwrap().iter().map(|run| run["run"]["workflow"].as_str().unwrap()).collect();
+    assert_eq!((code, runs), (3, vec!["a", "c"]), "{told:#}");
+    let error = &told["errors"][0];
+    assert_eq!(
+        (error["workflow"].as_str(), error["error"]["kind"].as_str()),
+        (Some("b"), Some("conflict")),
+        "{told:#}"
+    );
+    let ended = emit(&repo, &["built", "--wait", "1s"]);
+    assert!(ended.code == 3 && ended.stderr.contains("b: already claimed: "), "{ended:?}");
+    assert_eq!(lines(&repo.dir.join("../kept")), ["a", "c", "a", "c"]);
+    repo.ok_as(&codex, &["unregister"]);
+    assert_free(&repo);
 }
 
 #[test]

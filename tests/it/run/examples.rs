@@ -247,6 +247,66 @@ fn played(example: &Example, text: &str) {
     assert_free(&repo);
 }
 
+/// The example under a heading.
+fn under(heading: &str) -> String {
+    let found = written().into_iter().find(|(known, _)| known == heading);
+    found.unwrap_or_else(|| panic!("no example of {heading}")).1
+}
+
+/// A program that notes how it was called, and fails where its first words are these.
+fn failing_at(words: &str) -> String {
+    format!("{NOTES}case \"$*\" in \"{words}\"*) exit 1;; esac\n")
+}
+
+#[test]
+fn an_early_exit_begins_nothing_after_the_step_that_fails() {
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("example", &under("Early exit"))]);
+    install(&env, "npm", &failing_at("run lint"));
+    for args in [&["example"][..], &["ci", "-i", "stages=npm run lint, npm test"]] {
+        let ended = repo.aio(&[&["run"], args].concat());
+        assert!(ended.code == 1 && ended.stderr.contains("Pipeline failed: "), "{args:?}: {ended:?}");
+        assert_eq!(lines(&repo.dir.join("../log")), ["npm run lint"], "{args:?}");
+        fs::remove_file(repo.dir.join("../log")).unwrap();
+    }
+    assert_free(&repo);
+}
+
+#[test]
+fn a_saga_is_undone_from_its_last_step_to_its_first() {
+    let env = TestEnvironment::new();
+    // How long it waits between tries is the same but for the figure.
+    let text = under("Saga").replace("delay = \"10s\"", "delay = \"10ms\"");
+    let (_, repo) = place(&env, &[("example", &text)]);
+    let undone = ["flag.sh off", "migrate.sh down"];
+    for (fails, done, undone) in [
+        (
+            "smoke.sh",
+            &["migrate.sh up", "flag.sh on", "smoke.sh ", "smoke.sh ", "smoke.sh ", "smoke.sh "][..],
+            &undone[..],
+        ),
+        ("flag.sh", &["migrate.sh up", "flag.sh on"], &undone[1..]),
+        ("migrate.sh", &["migrate.sh up"], &undone[1..]),
+    ] {
+        for script in ["migrate.sh", "flag.sh", "smoke.sh"] {
+            let fails_at = if script == "smoke.sh" {
+                ""
+            } else if script == "flag.sh" {
+                "on"
+            } else {
+                "up"
+            };
+            repo.write(script, &if script == fails { failing_at(fails_at) } else { NOTES.to_owned() });
+            fs::set_permissions(repo.dir.join(script), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let ended = repo.aio(&["run", "example"]);
+        assert_eq!(ended.code, 6, "{fails}: {ended:?}");
+        assert_eq!(lines(&repo.dir.join("../log")), [done, undone].concat(), "{fails}");
+        fs::remove_file(repo.dir.join("../log")).unwrap();
+    }
+    assert_free(&repo);
+}
+
 /// Plays some of the examples, so that several tests share them.
 fn some(part: usize) {
     let written = written();

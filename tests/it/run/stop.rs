@@ -195,3 +195,81 @@ fn a_run_that_failed_goes_on_from_the_step_that_is_tried_again() {
     let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
     assert!(steps(&shown).values().all(|status| status == "ok") && status(&shown) == "complete", "{shown:#}");
 }
+
+/// Edits a workflow while its run waits, reads it anew, and kills the driver after so many writes; whether there were so many.
+fn killed_while_updated(write: usize) -> bool {
+    let step =
+        |id: &str, rest: &str| format!("[[step]]\nid = \"{id}\"\nretry = 1\nrun = \"echo {id} >>../log; {rest}\"\n");
+    let (one, go) = (step("one", "echo 1"), "[[step]]\nid = \"go\"\nask = \"Go?\"\n");
+    let each = "[[step]]\nid = \"each\"\nfor_each = [\"x\", \"y\"]\nmax_parallel = 1\nretry = 1\nrun = \"echo each{{ item }} >>../log; echo {{ item }}\"\n";
+    let end = step("end", "echo old {{ steps.each.out | join('+') }}");
+    let flow = ["about = \"x\"\n", &one, each, go, &end].concat();
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", &flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    let id = tip_of_runs(&repo);
+    repo.ok(&["run", "answer", &id, "yes"]);
+    let updated = flow.replace("echo old", "echo new").replace("[\"x\", \"y\"]", "[\"x\", \"y\", \"z\"]");
+    repo.write(".aio/workflows/flow.toml", &updated);
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    let mut resume = repo.command(&["run", "resume", "--updated"]);
+    let ended = run(resume.env("AIO_TEST_KILL_AT", format!("run-after-{write}")));
+    if ended.code != KILLED {
+        assert_eq!((ended.code, &ended.stdout[..]), (0, "new x+y+z\n"), "{ended:?}");
+        return false;
+    }
+    // From the moment that it is written down, the file is of no use any more.
+    let spec = repo.git(&["show", &format!("refs/aio-local/runs/{id}:spec/workflow.json")]);
+    let is_new = spec.contains("echo new");
+    fs::remove_file(repo.dir.join(".aio/workflows/flow.toml")).unwrap();
+    let resumed = repo.aio(&["run", "resume"]);
+    if resumed.code == 2 {
+        assert!(resumed.stderr.contains("has ended: complete"), "{write}: {resumed:?}");
+    } else {
+        let out = if is_new { "new x+y+z\n" } else { "old x+y\n" };
+        assert_eq!((resumed.code, &resumed.stdout[..]), (0, out), "{write}: {resumed:?}");
+    }
+    let log = lines(&repo.dir.join("../log"));
+    let count = |line: &str| log.iter().filter(|known| *known == line).count();
+    assert_eq!(["one", "eachx", "eachy"].map(count), [1, 1, 1], "{write}: what is the same is kept: {log:?}");
+    // At most what was at work is done again.
+    let (last, end) = (count("eachz"), count("end"));
+    assert!(last >= usize::from(is_new) && end >= 1 && last + end <= 3, "{write}: {log:?}");
+    assert!(is_new || write < 4, "{write}: it is written down before anything is done");
+    assert_free(&repo);
+    true
+}
+
+/// The only run that there is.
+fn tip_of_runs(repo: &Repo<'_>) -> String {
+    let names = repo.git(&["for-each-ref", "--format=%(refname)", "refs/aio/runs/"]);
+    names.trim().strip_prefix("refs/aio/runs/").unwrap_or_else(|| panic!("one run: {names}")).to_owned()
+}
+
+#[test]
+fn a_driver_that_had_read_the_files_anew_may_be_killed_and_what_goes_on_is_what_it_had_read() {
+    thread::scope(|scope| {
+        for lane in 0..2 {
+            scope.spawn(move || {
+                let kills =
+                    (0..).map(|n| 1 + (2 * n + lane) * 2).take_while(|write| killed_while_updated(*write)).count();
+                assert!(kills >= 3, "{kills}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_lock_that_a_killed_driver_left_stops_nobody() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go?\"\n[[step]]\nid = \"b\"\nrun = \"echo gone\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    repo.ok(&["run", "answer", "/go", "yes"]);
+    let killed = run(repo.command(&["run", "resume"]).env("AIO_TEST_KILL_AT", "ref-locked"));
+    assert_eq!(killed.code, 128 + 9, "{killed:?}");
+    let id = repo.ok(&["run", "list"]).split_whitespace().next().unwrap().to_owned();
+    assert!(repo.dir.join(format!(".git/refs/aio/runs/{id}.lock")).exists());
+    let ended = repo.aio(&["run", "resume"]);
+    assert_eq!((ended.code, &ended.stdout[..]), (0, "gone\n"), "{ended:?}");
+}

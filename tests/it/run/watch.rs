@@ -171,19 +171,25 @@ fn what_runs_change_is_told_to_nobody_and_what_others_change_meanwhile_is_told_a
 
 #[test]
 fn a_handler_that_changes_files_unseen_does_not_go_round_without_end() {
-    let flow = "about = \"x\"\non = [\"file_changed\"]\n[[step]]\nid = \"a\"\nrun = \"echo x >>../count; echo x >>history.txt\"\n";
-    let env = TestEnvironment::new();
-    let (_, repo) = place(&env, &[("flow", flow)]);
-    repo.ok(&["workflow", "enable", "flow"]);
-    let watching = Watching::begin(&repo, &[]);
-    repo.write("src/main.rs", "changed\n");
-    wait_for("the warning", || watching.said().contains("history.txt changes each time the change of it is handled"));
-    let count = || lines(&repo.dir.join("../count")).len();
-    let before = count();
-    assert!((3..10).contains(&before), "{before}");
-    repo.write("src/main.rs", "again\n");
-    wait_for("another change", || count() > before);
-    assert_eq!(watching.interrupted().0, 130);
+    for (line, named) in [("echo x >>history.txt", "history.txt: "), ("echo x >log-$(wc -l <../count)", "log-")] {
+        let flow = format!(
+            "about = \"x\"\non = [\"file_changed\"]\n[[step]]\nid = \"a\"\nrun = \"echo {{{{ event.details }}}} >>../count; {line}\"\n"
+        );
+        let env = TestEnvironment::new();
+        let (_, repo) = place(&env, &[("flow", &flow)]);
+        repo.ok(&["workflow", "enable", "flow"]);
+        let watching = Watching::begin(&repo, &[]);
+        repo.write("src/main.rs", "changed\n");
+        wait_for("the warning", || watching.said().contains("nothing else changes than while a change is handled"));
+        assert!(watching.said().lines().any(|line| line.contains(named) && line.contains("kept back")));
+        let told = || lines(&repo.dir.join("../count"));
+        let before = told().len();
+        assert!((3..10).contains(&before), "{before}");
+        repo.write("src/main.rs", "again\n");
+        wait_for("another change", || told().len() > before);
+        assert!(told()[before].contains(named.trim_end_matches(": ")), "with what was kept back: {:?}", told());
+        assert_eq!(watching.interrupted().0, 130);
+    }
 }
 
 #[test]

@@ -98,6 +98,28 @@ fn a_result_is_saved_only_where_nobody_else_works() {
 }
 
 #[test]
+fn what_a_run_has_saved_is_in_its_diff_though_it_writes_nothing_else() {
+    let save = "[[step]]\nid = \"a\"\nrun = \"echo said\"\nsave = \"src/said.md\"\n";
+    let read = "[[step]]\nid = \"b\"\nrun = \"cat; echo {{ run.files }}\"\nstdin = \"{{ run.diff }}\"\n";
+    let call = "[[step]]\nid = \"call\"\nworkflow = \"saves\"\n";
+    let env = TestEnvironment::new();
+    let workflows = [("saves", save), ("flow", &[save, read].concat()), ("calls", &[call, read].concat())];
+    let workflows = workflows.map(|(name, steps)| (name, format!("about = \"x\"\n{steps}")));
+    let workflows: Vec<(&str, &str)> = workflows.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let (_, repo) = place(&env, &workflows);
+    // What was there before is none of it.
+    repo.write("README.md", "# mine\n");
+    for flow in ["flow", "calls"] {
+        let (told, code) = told(&repo, &[flow]);
+        let diff = told["result"].as_str().unwrap();
+        assert!(code == 0 && diff.contains("+++ b/src/said.md") && diff.contains("+said"), "{flow}: {told:#}");
+        assert!(diff.ends_with("\nsrc/said.md") && !diff.contains("mine"), "{flow}: {diff}");
+        assert_free(&repo);
+        fs::remove_file(repo.dir.join("src/said.md")).unwrap();
+    }
+}
+
+#[test]
 fn the_ledger_of_a_workflow_has_what_is_done_what_is_being_done_and_what_is_not() {
     let flow = "about = \"x\"\n[[step]]\nid = \"one\"\nrun = \"echo 1\"\n\
                 [[step]]\nid = \"two\"\ntimeout = \"90s\"\nrun = \"until [ -e ../go ]; do sleep 0.02; done; echo 2\"\n\

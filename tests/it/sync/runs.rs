@@ -360,24 +360,29 @@ fn old_driver_stops(is_heard_before: bool) {
     let members = hub.two_in_step();
     syncs_all(&members);
     let [one, two] = &members;
-    two.repo.git(&["config", "aio.staleElsewhere", "0s"]);
     let words = ["delegate", "Wait.", "-a", "claude,caller", "-s", "src/main.rs", "--no-verify"];
     let driver = Driver::start(one, &words);
     until("the agent is at work", || agents.calls("claude").len() == 1);
     one.sync();
     two.sync();
     let id = tip_name(two);
-    let refused = two.aio(&["run", "resume", &id]);
+    // Where no agent is installed, it is the caller's turn: nobody waits for the gate there, whatever comes.
+    let nowhere = env.path().join("nowhere");
+    let resume = || {
+        let mut resume = two.repo.command(&["run", "resume", &id]);
+        run(resume.env("AIO_TEST_PATH", &nowhere).env("PATH", path_without_us()))
+    };
+    // However long that takes here, it is not long enough.
+    two.repo.git(&["config", "aio.staleElsewhere", "1h"]);
+    let refused = resume();
     assert_eq!(refused.code, 3, "{}", refused.stderr);
     assert!(refused.stderr.contains("signs of life"), "{}", refused.stderr);
 
-    // It has been seen twice, and nothing came.
+    // It has been seen twice, and nothing came; that is as long as it takes from now on.
+    two.repo.git(&["config", "aio.staleElsewhere", "0s"]);
     thread::sleep(Duration::from_millis(2100));
     two.repo.write("src/main.rs", "mine\n");
-    // Where no agent is installed, it is the caller's turn.
-    let nowhere = env.path().join("nowhere");
-    let mut resume = two.repo.command(&["run", "resume", &id]);
-    let resumed = run(resume.env("AIO_TEST_PATH", nowhere).env("PATH", path_without_us()));
+    let resumed = resume();
     assert_eq!(resumed.code, 5, "{resumed:?}");
     assert_eq!(shown(two, &id)["elsewhere"], false, "{resumed:?}");
     assert_eq!(fs::read_to_string(two.repo.dir.join("src/main.rs")).unwrap(), "mine\n", "nothing was put back here");

@@ -20,7 +20,15 @@ impl Form {
     /// # Errors
     /// What of it is not understood, and where in it.
     pub fn of_schema(schema: &Value) -> Result<Form, String> {
-        read(schema, "the schema", 0).map(|(form, _)| form)
+        read_whole(schema, "the schema", 0)
+    }
+}
+
+/// The form of what may not be null: only a key of an object can be left out.
+fn read_whole(schema: &Value, place: &str, depth: usize) -> Result<Form, String> {
+    match read(schema, place, depth)? {
+        (form, false) => Ok(form),
+        (_, true) => Err(format!("{place} can't be null: only a property can, which is left out then")),
     }
 }
 
@@ -54,7 +62,7 @@ fn read(schema: &Value, place: &str, depth: usize) -> Result<(Form, bool), Strin
         "object" => table(schema, place, depth)?,
         "array" => {
             let items = schema.get("items").ok_or_else(|| format!("{place}: a list has to say what its items are"))?;
-            Form::List(Box::new(read(items, &format!("{place}[]"), depth + 1)?.0))
+            Form::List(Box::new(read_whole(items, &format!("{place}[]"), depth + 1)?))
         }
         "string" => words(schema, place)?,
         "integer" => Form::Integer,
@@ -150,6 +158,8 @@ mod tests {
             (json!({ "type": "string", "pattern": "a" }), "'pattern' of a value of type string can't be checked"),
             (json!({ "type": "array", "item": {} }), "did you mean items?"),
             (json!({ "type": "array" }), "what its items are"),
+            (json!({ "type": ["string", "null"] }), "the schema can't be null"),
+            (json!({ "type": "array", "items": { "type": ["string", "null"] } }), "the schema[] can't be null"),
             (json!({ "type": "number", "minimum": 1 }), "both minimum and maximum"),
             (json!({ "type": "object", "properties": {} }), "additionalProperties has to be false"),
             (
