@@ -61,19 +61,6 @@ impl Site {
     pub fn is_stopped(&self) -> bool {
         self.interrupts.count() > 0
     }
-
-    /// Ends the workers of steps that are done, with what they kept from others.
-    ///
-    /// # Errors
-    /// When the store can't be written.
-    pub fn dismiss_keepers(&self, session: &Session) -> Result<(), Error> {
-        let Ok(mut keepers) = self.keepers.lock() else { return Ok(()) };
-        while let Some(keeper) = keepers.last() {
-            session.dismiss(keeper)?;
-            keepers.pop();
-        }
-        Ok(())
-    }
 }
 
 /// A step that is being carried out.

@@ -1,7 +1,7 @@
-//! What becomes of a result that is usable: it is saved, taken back, and committed.
+//! What becomes of a result that is usable: it is saved, taken back, and committed; and of who keeps it from others.
 
 use super::{
-    Doer, internal,
+    Doer, Site, internal,
     judge::Judged,
     place::{Place, Traces},
     send::Edited,
@@ -20,6 +20,20 @@ use crate::{
     },
 };
 use serde_json::Value;
+
+impl Site {
+    /// Ends the workers of steps that are done, with what they kept from others.
+    ///
+    /// # Errors
+    /// When the store can't be written. Whoever could not be let go of is kept in mind, and all others are gone.
+    pub fn dismiss_keepers(&self, session: &Session) -> Result<(), Error> {
+        let Ok(mut keepers) = self.keepers.lock() else { return Ok(()) };
+        let fails = |keeper: InstanceId| session.dismiss(&keeper).err().map(|error| (keeper, error));
+        let (left, errors): (Vec<_>, Vec<_>) = keepers.drain(..).filter_map(fails).unzip();
+        *keepers = left;
+        errors.into_iter().next().map_or(Ok(()), Err)
+    }
+}
 
 impl Doer<'_> {
     /// Records that it is usable, where more is to come of it than being told: that is not to be done twice.
