@@ -4,7 +4,7 @@ use super::{
     run::start::PATIENCE,
 };
 use crate::{
-    base::{text, world::Time},
+    base::{path::RepoPath, text, world::Time},
     cli::{exit::Exit, format},
     model::echo::Echo,
     ops::{verify::Interrupts, watch_files::Changes},
