@@ -266,7 +266,7 @@ fn drive(
     let mut recorded = known(session, &id, &steps, &how.resumption)?;
     begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
     if !is_new {
-        let brought = takeover::bring_over(session, &recorder, &recorded, &steps);
+        let brought = takeover::bring_over(session, &recorder, &recorded, &steps, whole.is_some());
         brought.map_err(|error| refused(&recorder, false, error))?;
     }
     if how.resumption.updated {

@@ -10,7 +10,7 @@ use crate::{
         path::RepoPath,
     },
     model::{claim::Holder, instance::Instance, overlap::Overlap, scope::Scope, view::View as _},
-    ops::{Error, Session, Target, claim::Terms},
+    ops::{Error, Session, Target, claim::Terms, run::ShownRun},
     store::Extent,
 };
 
@@ -87,9 +87,20 @@ impl Session {
     /// Whether an instance holds what a run may write that has not ended: silence says nothing of it, while the run waits for
     /// an answer or to be gone on with.
     pub(in crate::ops) fn is_held_by_run(&self, instance: &Instance) -> bool {
+        self.run_held_by(instance).is_some_and(|shown| !shown.run.status.is_final())
+    }
+
+    /// Whether an instance held what a run may write that another clone has taken over since: it goes over to whoever drives
+    /// the run now, at once and whether the clone that had it is there or not.
+    pub(in crate::ops) fn is_left_by_run(&self, instance: &Instance) -> bool {
+        self.run_held_by(instance).is_some_and(|shown| shown.run.driver.clone != instance.clone)
+    }
+
+    /// The run that an instance holds all of, if it is such a one.
+    fn run_held_by(&self, instance: &Instance) -> Option<ShownRun> {
         let of_run = || instance.task.as_ref()?.text.strip_suffix(WHOLE)?.parse().ok();
         let run: Option<RunId> = if instance.tool == Tool::of_run() { of_run() } else { None };
-        run.and_then(|run| self.shown_run(&run).ok()).is_some_and(|shown| !shown.run.status.is_final())
+        self.shown_run(&run?).ok()
     }
 
     /// The instance that holds what a run may write, if one of this clone does.
