@@ -222,7 +222,10 @@ impl Session {
 
     /// Whether an instance is there.
     pub(super) fn presence(&self, instance: &Instance) -> Presence {
-        self.observe(instance).judge(self.now(), self.settings.patience)
+        match self.is_left_by_run(instance) {
+            true => Presence::Stale,
+            false => self.observe(instance).judge(self.now(), self.settings.patience),
+        }
     }
 
     /// What can be seen of an instance from here.

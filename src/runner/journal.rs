@@ -5,6 +5,7 @@
 
 use super::{
     dispatch::{Answer, Change, Journal, Outcome, Recorded},
+    language::UNDO,
     recorder::{Recorder, Unrecorded, When},
     step::text_of,
 };
@@ -19,7 +20,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a step came to, as it is kept.
 #[derive(Serialize, Deserialize)]
@@ -187,6 +188,61 @@ pub fn forget(recorder: &Recorder, steps: &[Step], recorded: &Recorded) -> Resul
     })
 }
 
+/// Something that was written down of a step and is read when its run goes on: a template may put it into a command.
+pub struct Heard {
+    /// The step.
+    pub step: StepPath,
+    /// What it is of the step.
+    pub what: &'static str,
+    /// What was written down.
+    pub value: Value,
+}
+
+/// All that was written down of the steps of a run and is read when it goes on.
+///
+/// # Errors
+/// When it can't be read, and when a step has ended of which it isn't known what it came to.
+pub fn heard(session: &Session, id: &RunId, steps: &[Step]) -> Result<Vec<Heard>, Error> {
+    let (mut heard, mut ended) = (Vec::new(), HashSet::new());
+    for (path, bytes) in named(session, id, "items")? {
+        let items = serde_json::from_slice::<Vec<Value>>(&bytes).ok();
+        heard.extend(items.map(|items| Heard { step: path, what: "is for each of", value: items.into() }));
+    }
+    for (path, bytes) in named(session, id, "result")? {
+        let outcome = serde_json::from_slice::<Kept>(&bytes).ok().and_then(Kept::into_outcome);
+        let Some(Outcome { out, agent, files, diff, failure, .. }) = outcome else { continue };
+        let files: Vec<String> = files.iter().map(ToString::to_string).collect();
+        let parts = [
+            ("was done by", agent.unwrap_or_default().into()),
+            ("failed with", failure.map(|failure| failure.text).unwrap_or_default().into()),
+            ("changed", files.into()),
+            ("changed it so", diff.into()),
+            ("came to", out),
+        ];
+        heard.extend(parts.map(|(what, value)| Heard { step: path.clone(), what, value }));
+        ended.insert(path);
+    }
+    for (path, answer) in answers(session, id)? {
+        let words = match answer {
+            Answer::Yes => "yes".to_owned(),
+            Answer::No => "no".to_owned(),
+            Answer::Rerun => "do it again".to_owned(),
+            Answer::Text(text) => text,
+        };
+        heard.push(Heard { step: path, what: "was answered", value: words.into() });
+    }
+    // What undoes a step is read by nobody.
+    let is_read = |path: &StepPath| path.as_str().rsplit('/').next() != Some(UNDO);
+    let is_known = |step: &&Step| step.status == StepStatus::Skipped || ended.contains(&step.path);
+    match steps.iter().find(|step| step.status.is_final() && is_read(&step.path) && !is_known(step)) {
+        None => Ok(heard),
+        Some(step) => Err(Error::NotAllowed {
+            message: format!("what the step {} of {id} came to was not written down", step.path),
+            hint: Some("resume it in the clone that drives it".into()),
+        }),
+    }
+}
+
 /// What is known of a run that was begun before.
 ///
 /// # Errors
@@ -208,15 +264,7 @@ pub fn recorded(session: &Session, id: &RunId, steps: &[Step]) -> Result<Recorde
     for (path, bytes) in named(session, id, "items")? {
         known.items.extend(serde_json::from_slice(&bytes).ok().filter(|_| counts(&path)).map(|items| (path, items)));
     }
-    for (path, bytes) in named(session, id, "answer")? {
-        let answer = serde_json::from_slice(&bytes).ok().map(|answer| match answer {
-            KeptAnswer::Yes => Answer::Yes,
-            KeptAnswer::No => Answer::No,
-            KeptAnswer::Rerun => Answer::Rerun,
-            KeptAnswer::Text(text) => Answer::Text(text),
-        });
-        known.answers.extend(answer.filter(|_| counts(&path)).map(|answer| (path, answer)));
-    }
+    known.answers.extend(answers(session, id)?.into_iter().filter(|(path, _)| counts(path)));
     for (path, bytes) in named(session, id, "undone")? {
         if let (Ok(failure), true) = (serde_json::from_slice::<Option<KeptFailure>>(&bytes), counts(&path)) {
             known.undone.insert(path, failure.map(KeptFailure::into_failure));
@@ -234,6 +282,17 @@ pub fn recorded(session: &Session, id: &RunId, steps: &[Step]) -> Result<Recorde
         }
     }
     Ok(known)
+}
+
+/// What somebody has answered, by the step.
+fn answers(session: &Session, id: &RunId) -> Result<Vec<(StepPath, Answer)>, Error> {
+    let answer = |bytes: &[u8]| match serde_json::from_slice(bytes).ok()? {
+        KeptAnswer::Yes => Some(Answer::Yes),
+        KeptAnswer::No => Some(Answer::No),
+        KeptAnswer::Rerun => Some(Answer::Rerun),
+        KeptAnswer::Text(text) => Some(Answer::Text(text)),
+    };
+    Ok(named(session, id, "answer")?.into_iter().filter_map(|(path, bytes)| Some((path, answer(&bytes)?))).collect())
 }
 
 /// What is kept of steps in a folder, by the step.

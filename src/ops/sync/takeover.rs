@@ -21,6 +21,13 @@ use crate::{
 };
 use std::time::Instant;
 
+/// What of a run was here when a person was shown it: its record, and what it said and did.
+#[derive(Debug, Clone)]
+pub struct SeenRun {
+    shared: Oid,
+    private: Oid,
+}
+
 impl Session {
     /// Makes this clone the one that drives a run of another. `seen` is what was seen here of what it said and did. What
     /// was at work when the other clone left it counts as failed; nothing here is put back for it.
@@ -29,7 +36,7 @@ impl Session {
     /// When there is no such run, it has ended, somebody works on it there, or what it said and did is not here;
     /// [`Error::NotConfirmed`] when the hub can't be asked or doesn't take it, and [`Error::NotAllowed`] when another clone
     /// was quicker. Then nothing has changed.
-    pub fn take_over_run(&self, id: &RunId, seen: &Oid) -> Result<(), Error> {
+    pub fn take_over_run(&self, id: &RunId, seen: &SeenRun) -> Result<(), Error> {
         let deadline = Instant::now() + self.settings.sync_timeout;
         let mut unseen = |_| {};
         let mut exchange = self.exchange(self.hub_named(None)?, deadline, &mut unseen)?;
@@ -37,18 +44,20 @@ impl Session {
         exchange.finish(result).map(drop)
     }
 
-    /// What a run of another clone said and did, as it is here: the commit of it.
+    /// A run of another clone with what it said and did, as they are here now.
     ///
     /// # Errors
     /// When that doesn't travel, or isn't here.
-    pub fn what_may_be_taken_over(&self, id: &RunId) -> Result<Oid, Error> {
+    pub fn what_may_be_taken_over(&self, id: &RunId) -> Result<SeenRun, Error> {
         if self.settings.sync_runs != SyncRuns::Full {
             return Err(Error::not_allowed(
                 format!("{id} is driven in another clone, and what runs said and did stays in their clones"),
                 "resume it there; where it is to go on here, set `git config aio.syncRuns full` in both clones and sync",
             ));
         }
-        self.private_tip_of_run(id)?.ok_or_else(|| {
+        let shared = self.refs().read(&format!("{}{id}", layout::RUNS)).map_err(StoreError::from)?;
+        let seen = shared.zip(self.private_tip_of_run(id)?);
+        seen.map(|(shared, private)| SeenRun { shared, private }).ok_or_else(|| {
             Error::not_allowed(
                 format!("what {id} was asked and did is not in this clone"),
                 "its clone sends it with `aio.syncRuns=full`; sync there and then here",
@@ -75,7 +84,7 @@ impl Session {
 }
 
 impl Exchange<'_> {
-    fn take_over(&mut self, id: &RunId, seen: &Oid) -> Result<(), Error> {
+    fn take_over(&mut self, id: &RunId, seen: &SeenRun) -> Result<(), Error> {
         self.fetch()?;
         self.take_in_runs();
         // What stands in the way from here on is no failure of the hub.
@@ -109,7 +118,7 @@ impl Exchange<'_> {
     }
 
     /// A run that may be taken over, as the hub has it.
-    fn to_be_taken_over(&self, id: &RunId, seen: &Oid) -> Result<(Oid, Run, Vec<Step>), Error> {
+    fn to_be_taken_over(&self, id: &RunId, seen: &SeenRun) -> Result<(Oid, Run, Vec<Step>), Error> {
         let session = self.session;
         let read = |name: &str| session.refs().read(name).map_err(StoreError::from);
         let here = read(&format!("{}{id}", layout::RUNS))?;
@@ -118,7 +127,8 @@ impl Exchange<'_> {
             return Err(Error::not_confirmed(format!("the hub {} has {id} not as it is here", self.hub.name())));
         };
         let private = session.private_tip_of_run(id)?;
-        if private.as_ref() != Some(seen) || read(&self.hub.tracking(&format!("local/runs/{id}")))? != private {
+        if private.as_ref() != Some(&seen.private) || read(&self.hub.tracking(&format!("local/runs/{id}")))? != private
+        {
             return Err(Error::not_allowed(
                 format!("what {id} was asked and did has changed on the way, or isn't here"),
                 "its clone sends it with `aio.syncRuns=full`; sync, look at it again, and try again",
@@ -127,6 +137,14 @@ impl Exchange<'_> {
         session.repository.check_run(id, &tip)?;
         let (run, steps, _) = session.repository.read_run(&tip)?;
         let in_the_way = |message: String, hint: &str| Err(Error::not_allowed(message, hint));
+        if tip != seen.shared {
+            let (before, ..) = session.repository.read_run(&seen.shared)?;
+            let message = match before.driver.clone == run.driver.clone {
+                true => format!("{id} has changed on the way"),
+                false => format!("the clone {} was quicker: it drives {id} now", run.driver.clone),
+            };
+            return in_the_way(message, "look at it again, and try again");
+        }
         let goes_on = matches!(run.status, RunStatus::Running | RunStatus::Compensating);
         if run.driver.clone == *session.clone_id()? {
             return in_the_way(format!("{id} is driven in this clone already"), "resume it");

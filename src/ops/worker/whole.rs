@@ -11,7 +11,7 @@ use crate::{
         path::RepoPath,
     },
     model::{claim::Holder, instance::Instance, overlap::Overlap, run::Run, scope::Scope, view::View as _},
-    ops::{Error, Session, Target, claim::Terms},
+    ops::{Error, Session, Target, claim::Terms, run::ShownRun},
 };
 use std::collections::BTreeSet;
 
@@ -88,17 +88,25 @@ impl Session {
     /// Whether an instance holds what a run may write that has not ended: silence says nothing of it, while the run waits for
     /// an answer or to be gone on with. Its claims name the run, and the run names it.
     pub(in crate::ops) fn is_held_by_run(&self, instance: &Instance) -> bool {
+        self.run_held_by(instance).is_some_and(|shown| !shown.run.status.is_final())
+    }
+
+    /// Whether an instance held what a run may write that another clone has taken over since: it goes over to whoever drives
+    /// the run now, at once and whether the clone that had it is there or not.
+    pub(in crate::ops) fn is_left_by_run(&self, instance: &Instance) -> bool {
+        self.run_held_by(instance).is_some_and(|shown| shown.run.driver.clone != instance.clone)
+    }
+
+    /// The run that an instance holds all of, if it is such a one.
+    fn run_held_by(&self, instance: &Instance) -> Option<ShownRun> {
         if instance.tool != Tool::of_run() {
-            return false;
+            return None;
         }
-        let claims = self.snapshot().and_then(|snapshot| {
-            let holder = Holder::Instance(instance.id.clone());
-            Ok(snapshot.claims_of(&holder)?)
-        });
-        let runs: BTreeSet<RunId> =
-            claims.unwrap_or_default().iter().filter_map(|claim| claim.why.as_ref()?.parse().ok()).collect();
-        let goes_on = |run: Run| run.holder.as_ref() == Some(&instance.id) && !run.status.is_final();
-        runs.iter().filter_map(|run| self.shown_run(run).ok()).any(|shown| goes_on(shown.run))
+        let snapshot = self.snapshot().ok()?;
+        let claims = snapshot.claims_of(&Holder::Instance(instance.id.clone())).ok()?;
+        let runs: BTreeSet<RunId> = claims.iter().filter_map(|claim| claim.why.as_ref()?.parse().ok()).collect();
+        let mut shown = runs.iter().filter_map(|run| self.shown_run(run).ok());
+        shown.find(|shown| shown.run.holder.as_ref() == Some(&instance.id))
     }
 
     /// The instance that holds what a run may write, if one of this clone does.

@@ -54,6 +54,11 @@ impl Whole {
         &self.holder.id
     }
 
+    /// That, as what it holds.
+    pub fn worker(&self) -> &Worker {
+        &self.holder
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -58,7 +58,7 @@ pub(super) fn prepare(
     let mut recorded = known(session, &id, &steps, &how.resumption)?;
     begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
     if !is_new {
-        takeover::bring_over(session, &recorder, &recorded, &steps)?;
+        takeover::bring_over(session, &recorder, &recorded, &steps, whole.as_deref())?;
     }
     if how.resumption.updated {
         keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;

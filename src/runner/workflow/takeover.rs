@@ -1,17 +1,28 @@
 //! Going on with a run that another clone began: what of it somebody here has to have seen, and the files that its steps have
 //! changed over there.
 
-use super::{Library, texts::kept};
+use super::{
+    Library,
+    texts::{Kept, Texts, kept},
+};
 use crate::{
-    base::{id::RunId, oid::Oid, path::RepoPath, text},
-    model::run::Step,
-    ops::{Error, Private, Session},
+    base::{
+        id::{RunId, Tool},
+        oid::Oid,
+        path::RepoPath,
+        text,
+    },
+    model::{run::Step, scope::Scope},
+    ops::{Error, Private, Session, Target},
     runner::{
         dispatch::Recorded,
+        journal::{self, Heard},
         recorder::{Recorder, When},
+        step::Whole,
     },
 };
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many takings-over this clone has brought the files here for, among what is kept of a run.
 const BROUGHT: &str = "spec/brought";
@@ -19,50 +30,99 @@ const BROUGHT: &str = "spec/brought";
 /// How the record tells of a taking-over.
 const TAKEN: &str = "taken over from the clone ";
 
-/// Most bytes of a text that is shown, and of an input.
-const MAX_SHOWN: usize = 100 * 1024;
-const MAX_INPUT: usize = 400;
-
 /// What a run would do here that another clone has begun, in lines for a person: its workflows, in full where they are not
-/// what they are here, and its inputs, which may be commands.
+/// what they are here, and whatever these read of what was said over there, any of which may be a command. Nothing of it is
+/// cut.
 ///
 /// # Errors
-/// When what it was asked for is not here.
+/// When what it was asked for is not here, and when it isn't known what a step came to that has ended.
 pub fn shown_to_person(session: &Session, id: &RunId, library: &dyn Library) -> Result<String, Error> {
-    let kept = kept(session, id)?;
-    let mut out = String::new();
-    for (name, (file, text)) in &kept.texts.workflows {
-        let is_ours = library.workflow(name).ok().flatten().is_some_and(|(_, ours)| ours == *text);
-        let includes = kept.texts.includes.get(name).into_iter().flatten();
-        let differing: Vec<_> =
-            includes.filter(|(path, text)| library.include(name, path).ok().as_ref() != Some(text)).collect();
-        match is_ours && differing.is_empty() {
-            true => out += &format!("the workflow {}, as it is here\n", text::one_line(name, 60)),
-            false => {
-                out += &format!("{}, which is not what is approved here:\n", text::one_line(file, 200));
-                out += &format!("{}\n", text::block(text::head(text, MAX_SHOWN), MAX_SHOWN));
-                for (path, text) in differing {
-                    out += &format!("{}:\n{}\n", text::one_line(path, 200), text::block(text, MAX_SHOWN));
-                }
-            }
+    let Kept { order, texts, .. } = kept(session, id)?;
+    let shown = session.shown_run(id)?;
+    let mut out = texts_shown(&texts, library);
+    out += &format!("it runs {}", told("", &order.name.clone().into()));
+    for (name, value) in &order.inputs {
+        out += &format!("  {} ={}", whole_line(name), told("    ", value));
+    }
+    if let Some((event, details)) = &order.event {
+        out += &format!("for the event{}", told("  ", &event.clone().into()));
+        out += &details.iter().map(|details| format!("  details ={}", told("    ", details))).collect::<String>();
+    }
+    if order.consents {
+        out += "and is checked by what the project here seems to be checked by\n";
+    }
+    for Heard { step, what, value } in journal::heard(session, id, &shown.steps)? {
+        if !is_nothing(&value) {
+            out += &format!("  {step} {what}{}", told("    ", &value));
         }
     }
-    for (name, value) in &kept.order.inputs {
-        out += &format!("  {} = {}\n", text::one_line(name, 60), text::one_line(&value.to_string(), MAX_INPUT));
+    let files: BTreeSet<&RepoPath> =
+        shown.steps.iter().flat_map(|step| &step.attempts).flat_map(|attempt| &attempt.files).collect();
+    if !files.is_empty() {
+        let files: Vec<String> = files.into_iter().map(ToString::to_string).collect();
+        out += &format!("it brings these files here, see `git aio run diff {id}`:{}", told("  ", &files.into()));
     }
     Ok(out)
 }
 
+/// The texts of workflows, with all that they include, where anything of these is not what is approved here.
+fn texts_shown(texts: &Texts, library: &dyn Library) -> String {
+    let mut out = String::new();
+    for (name, (file, text)) in &texts.workflows {
+        let is_ours = library.workflow(name).ok().flatten().is_some_and(|(_, ours)| ours == *text);
+        let includes = || texts.includes.get(name).into_iter().flatten();
+        // What a workflow includes is approved with it, and not by itself.
+        if is_ours && includes().all(|(path, text)| library.include(name, path).ok().as_ref() == Some(text)) {
+            out += &format!("the workflow {}, as it is here\n", whole_line(name));
+            continue;
+        }
+        out += &format!("{}, which is not what is approved here:{}", whole_line(file), indented("  ", text));
+        for (path, text) in includes() {
+            out += &format!("{}, which it includes:{}", whole_line(path), indented("  ", text));
+        }
+    }
+    out
+}
+
+/// A value: a text that is one line after what stands before it, anything else below that.
+fn told(indent: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) if !text.contains('\n') => format!(" {}\n", whole_line(text)),
+        Value::String(text) => indented(indent, text),
+        value => indented(indent, &serde_json::to_string_pretty(value).unwrap_or_default()),
+    }
+}
+
+/// A text below what stands before it. None of its lines looks like one of ours.
+fn indented(indent: &str, text: &str) -> String {
+    let lines = text::block(text, usize::MAX);
+    lines.lines().fold("\n".to_owned(), |out, line| out + indent + "| " + line + "\n")
+}
+
+fn whole_line(text: &str) -> String {
+    text::one_line(text, usize::MAX)
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        _ => false,
+    }
+}
+
 /// Brings here what the steps of a run have changed in the clone that it was taken over from, unless that was done. To
-/// do it again changes nothing.
+/// do it again changes nothing. `whole` holds what its steps write, where the run says that.
 ///
 /// # Errors
-/// When one of them is another here.
+/// [`Error::Held`] when somebody else holds one of them, and when one of them is another here.
 pub(super) fn bring_over(
     session: &Session,
     recorder: &Recorder,
     recorded: &Recorded,
     steps: &[Step],
+    whole: Option<&Whole>,
 ) -> Result<(), Error> {
     let id = recorder.run();
     let times = session.run_events(id)?.iter().filter(|event| event.subject.starts_with(TAKEN)).count();
@@ -70,7 +130,29 @@ pub(super) fn bring_over(
     if times <= before.unwrap_or(0) {
         return Ok(());
     }
-    for ((before, after), files) in changed(recorded, steps) {
+    let changed = changed(recorded, steps);
+    let file = |path: &RepoPath| Target { scope: Scope::File(path.clone()), any_depth: false };
+    let files: Vec<Target> = changed.values().flatten().map(file).collect();
+    match whole {
+        _ if files.is_empty() => {}
+        Some(whole) => {
+            session.work_as(whole.worker(), id, &files)?;
+            write(session, changed)?;
+        }
+        None => {
+            let worker = session.hire(Tool::of_run().as_str(), id, "brings its files here", &files)?;
+            let written = write(session, changed);
+            session.dismiss(&worker.id)?;
+            written?;
+        }
+    }
+    let brought = vec![(BROUGHT.to_owned(), Private::Bytes(times.to_string().into_bytes()))];
+    Ok(recorder.keep(brought, "the files are here", When::Now)?)
+}
+
+/// Writes what was changed over there, which nobody else may be writing.
+fn write(session: &Session, changed: BTreeMap<(Oid, Oid), Vec<RepoPath>>) -> Result<(), Error> {
+    for ((before, after), files) in changed {
         let (before, after) = (session.capture_from_tree(&before)?, session.capture_from_tree(&after)?);
         let left = session.restore(&after, &before, &files)?.left;
         if let Some((path, why)) = left.first() {
@@ -80,8 +162,7 @@ pub(super) fn bring_over(
             });
         }
     }
-    let brought = vec![(BROUGHT.to_owned(), Private::Bytes(times.to_string().into_bytes()))];
-    Ok(recorder.keep(brought, "the files are here", When::Now)?)
+    Ok(())
 }
 
 /// The files that usable attempts have changed, by what they were like before the first and after the last of these.

@@ -6,9 +6,12 @@ use crate::{
         cmd::{Context, delegate::is_delegation},
         error::usage,
     },
-    ops::{Session, run::ShownRun},
+    ops::{Error, Session, run::ShownRun},
     runner::{delegation::spec_of, library::Workflows, workflow::shown_to_person},
 };
+
+/// Most bytes of what a person is shown. It is never cut: of what was not seen nothing may be run.
+const MAX_SHOWN: usize = 256 * 1024;
 
 /// Has this clone drive a run of another one, whose words are not ours: what it would run here, a person has to have seen.
 pub(super) fn take_over(
@@ -28,6 +31,16 @@ pub(super) fn take_over(
         false => ("Take it over, and go on with this here?", workflow_of(session, id)?),
     };
     if let Some(words) = words {
+        if words.len() > MAX_SHOWN {
+            return Err(Error::NotAllowed {
+                message: format!(
+                    "what {id} would do here has {} bytes, and {MAX_SHOWN} are the most to be shown",
+                    words.len()
+                ),
+                hint: Some("resume it in the clone that drives it".into()),
+            }
+            .into());
+        }
         cx.ui.say(words);
         if let Some(why) = session.cannot_consent()? {
             cx.ui.say(format!("only a person can say yes to that, and {why}; nothing was taken over"));
@@ -49,7 +62,7 @@ fn checks_of(session: &Session, id: &RunId) -> anyhow::Result<Option<String>> {
     if delegation.consents {
         commands.push("what the project here seems to be checked by".into());
     }
-    let commands: Vec<String> = commands.iter().map(|command| text::one_line(command, 400)).collect();
+    let commands: Vec<String> = commands.iter().map(|command| text::one_line(command, usize::MAX)).collect();
     let words = format!("another clone wants it to be checked by\n  {}", commands.join("\n  "));
     Ok((!commands.is_empty()).then_some(words))
 }
