@@ -152,7 +152,7 @@ fn tell(error: &anyhow::Error) -> Told {
         Error::Held(held) if held.iter().all(|held| matches!(held.conflict.claim.holder, Holder::Handoff(_))) => {
             ("conflict", Exit::Conflict, Some(WAYS_ON_FROM_A_HANDOFF.to_owned()))
         }
-        Error::Held(_) => ("conflict", Exit::Conflict, Some(WAYS_ON.to_owned())),
+        Error::Held(held) => ("conflict", Exit::Conflict, Some(ways_on(held))),
         Error::Usage { hint, .. } => ("usage", Exit::Usage, hint.clone()),
         Error::NotFound { hint, .. } => ("not-found", Exit::NotFound, hint.clone()),
         Error::NotAllowed { hint, .. } => ("not-allowed", Exit::Conflict, hint.clone()),
@@ -178,6 +178,17 @@ const UNANSWERED: &str = "the next `git aio sync` tells, and nothing is done twi
 /// What can safely be done about a path that somebody else holds.
 pub(crate) const WAYS_ON: &str =
     "wait for it (claim --wait), claim something narrower, or ask the holder by `git aio handoff new`";
+
+/// The same, and how the work ends that goes on without its driver, where that is in the way.
+fn ways_on(held: &[Held]) -> String {
+    match held.iter().find_map(|held| held.abandoned.as_ref()) {
+        None => WAYS_ON.to_owned(),
+        Some(run) => format!(
+            "the driver of {run} is gone, and its agent still works: `git aio run resume {run}` ends that and goes on with the \
+             run, `git aio run cancel {run}` ends both"
+        ),
+    }
+}
 
 /// The same where an open handoff holds it: somebody is waited for.
 const WAYS_ON_FROM_A_HANDOFF: &str = "who accepts the handoff gets its claims (`git aio handoff show` tells what it is about); or claim something narrower";

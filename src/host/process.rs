@@ -108,6 +108,18 @@ pub(super) fn marked_since(first: u32, name: &str, value: &str) -> usize {
     table::marked_since(first, name, value).count()
 }
 
+/// Whether anything runs that was started as this instance, as far as we can see that: on Linux, and of our own processes.
+#[cfg(unix)]
+pub fn is_any_started_as(instance: &str) -> bool {
+    table::marked("AIO_INSTANCE", instance).next().is_some()
+}
+
+/// Whether anything runs that was started as this instance: nothing is known of that here.
+#[cfg(not(unix))]
+pub fn is_any_started_as(_: &str) -> bool {
+    false
+}
+
 /// The processes above us, our parent first, as far up as we can see, and below the process `top` if one is given.
 pub fn ancestors(top: Option<u32>) -> Vec<Ancestor> {
     let Some(table) = table::Table::open() else { return Vec::new() };

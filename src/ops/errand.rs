@@ -2,7 +2,7 @@
 
 use super::{Error, Session, tool::Hand};
 use crate::{
-    base::id::{InstanceId, RunId},
+    base::id::{InstanceId, RunId, StepPath},
     host::{
         agents::headless::{self, Tool},
         stagger,
@@ -125,14 +125,16 @@ impl Session {
         supervise(&watch, tool.reader(errand.dir), interrupts, hear).map_err(failed("can't start"))
     }
 
-    /// The mark of an attempt: what no other has on this machine, not even the same one in a copy of this repository.
-    pub fn mark_of(&self, attempt: &str) -> String {
-        format!("{attempt}.{}", worktree::name_of(self.repository.common_dir()))
+    /// The mark of an attempt, by which all that it starts is known: what no other has on this machine, not even the same one
+    /// in a copy of this repository.
+    pub fn mark_of_attempt(&self, run: &RunId, step: &StepPath, number: u32) -> String {
+        let step = step.as_str().replace('/', ".");
+        format!("{run}.{step}.{number}.{}", worktree::name_of(self.repository.common_dir()))
     }
 
-    /// Ends whatever is left of the errand `mark`, whose driver is gone.
-    pub fn end_left(&self, mark: &str) -> usize {
-        crate::host::supervise::end_marked(mark)
+    /// That of its review.
+    pub fn mark_of_review(mark: &str) -> String {
+        format!("{mark}.review")
     }
 
     /// Writes a file of a run that is no part of its record, and tells where it is.

@@ -1,7 +1,7 @@
 //! Why a use case did not come to its end. The edge turns the variants into exit codes and hints.
 
 use crate::{
-    base::{refs::RefError, world::Time},
+    base::{id::RunId, refs::RefError, world::Time},
     host::git::GitError,
     model::{
         apply::{Conflict, Refusal},
@@ -103,6 +103,8 @@ pub struct Held {
     pub presence: Option<Presence>,
     /// Whether its holder works in another clone.
     pub elsewhere: bool,
+    /// The run that its holder works for, where the driver of that is gone and the holder still works.
+    pub abandoned: Option<RunId>,
     /// The last sign of life of its holder, where one is known that is later than the claim.
     pub last_seen: Option<Time>,
 }
@@ -151,6 +153,7 @@ impl Error {
                         conflict,
                         presence: None,
                         elsewhere: false,
+                        abandoned: None,
                         last_seen: None,
                     })
                     .collect(),

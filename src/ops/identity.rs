@@ -235,7 +235,7 @@ impl Session {
         let ancestors = process::ancestors(self.env.top);
         let parent = match self.env.instance.as_ref().and_then(|named| named.parse().ok()) {
             Some(parent) => Some(parent),
-            None => self.outer_instance(&ancestors)?,
+            None => self.worker_around().map_or_else(|| self.outer_instance(&ancestors), |worker| Ok(Some(worker)))?,
         };
         let registrant = process::registrant(&ancestors);
         let person = tool.is_person();

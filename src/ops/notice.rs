@@ -1,7 +1,7 @@
 //! Things a command has to tell besides its answer.
 
 use crate::{
-    base::id::{InstanceId, TaskId, Tool},
+    base::id::{InstanceId, StepPath, TaskId, Tool},
     model::claim::Ended,
 };
 use std::path::PathBuf;
@@ -21,6 +21,8 @@ pub enum Notice {
     TaskTaken(TaskId),
     /// The tracker beside our own tasks could not be asked, and why.
     NoIssues(String),
+    /// An attempt of this step came to no end, and these files that it may have changed are left as they are.
+    LeftChanged(StepPath, String),
     /// The change was made, and for this reason it may not last.
     Doubtful(String),
     /// The repository had no store, and now has one. There is no fence before `init`.

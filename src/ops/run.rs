@@ -2,6 +2,7 @@
 
 mod book;
 mod ended;
+mod left;
 mod links;
 
 use super::{Error, Session, config::Configured};
@@ -100,11 +101,18 @@ impl Session {
         Ok(book)
     }
 
-    /// Goes on with a run whose driver is gone or has stopped.
+    /// Goes on with a run whose driver is gone or has stopped. What that has left at work is ended first.
     ///
     /// # Errors
     /// When there is no such run here, somebody drives it, or it has ended.
     pub fn continue_run(&self, id: &RunId) -> Result<(RunBook<'_>, Vec<Step>), Error> {
+        let taken_up = self.take_up(id)?;
+        self.dismiss_workers_of(id)?;
+        Ok(taken_up)
+    }
+
+    /// The same, where whoever was at work for it keeps what it held.
+    fn take_up(&self, id: &RunId) -> Result<(RunBook<'_>, Vec<Step>), Error> {
         let tip = self.run_tip(layout::RUNS, id)?.ok_or_else(|| no_run(id.as_str()))?;
         let (run, steps, damaged) = self.repository.read_run(&tip)?;
         if let Some(error) = damaged.into_iter().next() {
@@ -126,7 +134,7 @@ impl Session {
         book.run.status = RunStatus::Running;
         book.run.ended = None;
         book.record(&[], "resume")?;
-        self.dismiss_workers_of(id)?;
+        self.end_what_is_left(id, &steps);
         Ok((book, steps))
     }
 

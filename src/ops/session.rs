@@ -5,7 +5,6 @@ use crate::{
     base::{
         id::{CloneId, InstanceId},
         oid::Oid,
-        process::Aliveness,
         refs::RefStorage,
         world::{Clock, Entropy, Time},
     },
@@ -14,7 +13,6 @@ use crate::{
         fault,
         git::Git,
         live::{self, LiveDir, Seen},
-        process,
         refs::GitRefs,
         world::{SystemClock, SystemEntropy},
     },
@@ -238,7 +236,7 @@ impl Session {
         match self.live.read(&instance.id) {
             Ok(seen) => Observed {
                 person: person || self.is_held_by_run(instance),
-                signs: Signs::Here(seen.as_ref().and_then(agent_aliveness)),
+                signs: Signs::Here(self.life_of(instance, seen.as_ref())),
                 last_seen: seen.map_or(instance.since, |seen| seen.last_seen),
             },
             // What another user or a newer program wrote.
@@ -265,9 +263,4 @@ impl Session {
         let name = named.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         name.strip_suffix(".git").unwrap_or(&name).to_owned()
     }
-}
-
-fn agent_aliveness(seen: &Seen) -> Option<Aliveness> {
-    let mark = seen.live.process.as_ref().filter(|_| seen.live.agent)?;
-    Some(process::aliveness(mark))
 }

@@ -5,7 +5,7 @@
 
 use super::{Error, Held, Session};
 use crate::{
-    base::id::InstanceId,
+    base::id::{InstanceId, RunId},
     model::{
         apply::Conflict,
         claim::{Claim, EndReason, Holder},
@@ -100,9 +100,17 @@ impl Session {
             short_id: snapshot.short_claim_id(&claim.id),
             presence: observed.as_ref().map(|observed| observed.judge(self.now(), self.settings.patience)),
             elsewhere: self.is_held_elsewhere(&claim.holder, snapshot),
+            abandoned: self.abandoned(&claim.holder, snapshot),
             last_seen: observed.map(|observed| observed.last_seen).filter(|seen| *seen > claim.since),
             conflict,
         }
+    }
+
+    /// The run that a holder works for, where it does so without its driver.
+    fn abandoned(&self, holder: &Holder, snapshot: &Snapshot<'_>) -> Option<RunId> {
+        let Holder::Instance(id) = holder else { return None };
+        let instance = snapshot.instance(id).ok().flatten()?;
+        if self.is_elsewhere(&instance) { None } else { self.run_of_abandoned(&instance) }
     }
 
     /// Whether what holds a claim is of another clone, as far as that is on the register.

@@ -172,11 +172,6 @@ impl Session {
         }
     }
 
-    /// Ends what is left of the check `mark`, whose driver is gone.
-    pub fn end_left_check(&self, mark: &str) -> usize {
-        crate::host::verify::end_marked(mark)
-    }
-
     /// Why nobody here can consent to commands that somebody else thought of; `None` where a person can.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Workers: instances that a run starts, for one attempt each, and whose claims are the scope of what they do.
 
+mod family;
 mod whole;
 
 use super::{Error, Session, Target, claim::Terms, cleanup::departure};
@@ -154,21 +155,23 @@ impl Session {
         Ok(false)
     }
 
-    /// Takes a worker off the register, with its claims.
+    /// Takes a worker off the register, with whoever was registered inside of its work, and with their claims.
     ///
     /// # Errors
     /// When the store can't be written.
     pub fn dismiss(&self, worker: &InstanceId) -> Result<(), Error> {
+        let mut gone = Vec::new();
         self.perform(Some(worker), |snapshot| {
-            // One of another clone, of a run that was taken over, is for the hub to end.
-            if snapshot.instance(worker)?.is_none_or(|instance| self.is_elsewhere(&instance)) {
-                return Ok(None);
-            }
-            let claims = snapshot.claims_of(&Holder::Instance(worker.clone()))?;
-            Ok(Some(Action::End(vec![departure(worker.clone(), &claims, false)])))
+            gone = self.family_of(worker, snapshot)?;
+            let departures = gone.iter().map(|id| {
+                let claims = snapshot.claims_of(&Holder::Instance(id.clone()))?;
+                Ok(departure(id.clone(), &claims, false))
+            });
+            let departures = departures.collect::<Result<Vec<_>, Error>>()?;
+            Ok((!departures.is_empty()).then_some(Action::End(departures)))
         })?;
-        // Nobody comes back as it.
-        let _ = self.live.remove(worker);
+        // Nobody comes back as one of them.
+        gone.iter().chain([worker]).for_each(|id| drop(self.live.remove(id)));
         Ok(())
     }
 
@@ -228,14 +231,17 @@ impl Session {
         Ok(paths.filter(|path| overlaps.iter().any(|one| one.with(&Scope::File(path.clone())))).collect())
     }
 
-    /// Those of `paths` that nobody but `worker` holds.
+    /// Those of `paths` that nobody holds but `worker` and whoever was registered inside of its work.
     ///
     /// # Errors
     /// When the store can't be read.
     pub fn not_held_by_others(&self, paths: &[RepoPath], worker: Option<&InstanceId>) -> Result<Vec<RepoPath>, Error> {
         let snapshot = self.snapshot()?;
         let mut theirs = snapshot.claims_covering(paths)?;
-        theirs.retain(|claim| !worker.is_some_and(|worker| claim.is_held_by(worker)));
+        if let Some(worker) = worker {
+            let family = self.family_of(worker, &snapshot)?;
+            theirs.retain(|claim| !claim.is_held_by(worker) && !family.iter().any(|one| claim.is_held_by(one)));
+        }
         let held: Vec<Overlap> = theirs.iter().map(|claim| Overlap::new(&claim.scope, snapshot.folds_case())).collect();
         let is_free = |path: &&RepoPath| !held.iter().any(|held| held.with(&Scope::File((*path).clone())));
         Ok(paths.iter().filter(is_free).cloned().collect())
@@ -285,21 +291,31 @@ impl Session {
         if let Some(since) = &worker.since {
             held.extend(self.repository.snapshot_at(since.clone())?.claims_covering(paths)?);
         }
-        held.retain(|claim| !claim.is_held_by(&worker.id));
-        let mut scopes: Vec<Scope> = held.into_iter().map(|claim| claim.scope).collect();
-        let Some(tip) = snapshot.oid() else { return Ok(scopes) };
-        for entry in self.repository.log(tip).take(MOST_OPERATIONS) {
+        let (mut registered, mut claimed) = (Vec::new(), Vec::new());
+        let log = snapshot.oid().map(|tip| self.repository.log(tip).take(MOST_OPERATIONS));
+        for entry in log.into_iter().flatten() {
             let entry = entry?;
             if worker.since.as_ref() == Some(&entry.oid) {
                 break;
             }
-            if let Some(Op { by, action: Action::Claim { wants, .. }, .. }) = entry.op
-                && by.as_ref() != Some(&worker.id)
-            {
-                scopes.extend(wants.into_iter().map(|want| want.scope));
+            match entry.op {
+                Some(Op { by, action: Action::Claim { wants, .. }, .. }) => claimed.push((by, wants)),
+                Some(Op { action: Action::Register(instance), .. }) => registered.push(instance),
+                _ => {}
             }
         }
-        Ok(scopes)
+        // What it has others claim that it registers itself is no excuse, whether they are there still or not.
+        let mut own = self.family_of(&worker.id, &snapshot)?;
+        own.push(worker.id.clone());
+        for instance in registered.into_iter().rev() {
+            if instance.parent.is_some_and(|parent| own.contains(&parent)) {
+                own.push(instance.id);
+            }
+        }
+        held.retain(|claim| !own.iter().any(|one| claim.is_held_by(one)));
+        claimed.retain(|(by, _)| by.as_ref().is_none_or(|by| !own.contains(by)));
+        let scopes = held.into_iter().map(|claim| claim.scope);
+        Ok(scopes.chain(claimed.into_iter().flat_map(|(_, wants)| wants).map(|want| want.scope)).collect())
     }
 }
 

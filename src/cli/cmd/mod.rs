@@ -203,6 +203,9 @@ impl Context {
                      note now, see `git aio context get warning`"
                 )),
                 Notice::NoIssues(why) => self.ui.warn(format!("only our own tasks are told: {why}")),
+                Notice::LeftChanged(step, files) => {
+                    self.ui.warn(format!("changed since {step} began, and left as it is: {files}"));
+                }
                 Notice::Doubtful(why) => {
                     self.ui.warn(format!("this was done, but may not last: {}", text::one_line(&why, 1000)));
                 }

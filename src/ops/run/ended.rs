@@ -4,7 +4,7 @@ use super::{ShownRun, no_run};
 use crate::{
     base::id::RunId,
     host::{background, runs},
-    model::run::{Attempt, RunStatus, StepStatus},
+    model::run::{Attempt, RunStatus, Stage, StepStatus},
     ops::{Error, Session, worktree::Diff},
     store::{StoreError, layout},
 };
@@ -68,21 +68,26 @@ impl Session {
         started.map_err(Error::file("can't go on with it in the background"))
     }
 
-    /// Ends a run that nobody drives. What it did stays as it is.
+    /// Ends a run that nobody drives. What is still at work in it is ended; what it did stays as it is, and of an attempt that
+    /// came to no end it is told.
     ///
     /// # Errors
     /// When somebody drives it, or it can't be written.
     pub fn cancel_run(&self, id: &RunId) -> Result<(), Error> {
-        let (mut book, mut steps) = self.continue_run(id)?;
+        let (mut book, mut steps) = self.take_up(id)?;
         let now = self.now();
         let mut open: Vec<_> = steps.iter_mut().filter(|step| !step.status.is_final()).collect();
         for step in &mut open {
             step.status = StepStatus::Failed;
             step.ended = Some(now);
+            for attempt in step.attempts.iter_mut().filter(|attempt| attempt.stage != Stage::Settled) {
+                self.settle_left(&step.path, attempt);
+            }
             for instance in step.attempts.iter().filter_map(|attempt| attempt.instance.as_ref()) {
                 self.dismiss(instance)?;
             }
         }
+        self.dismiss_workers_of(id)?;
         let change = |run: &mut crate::model::run::Run| {
             run.status = RunStatus::Failed;
             run.ended = Some(now);

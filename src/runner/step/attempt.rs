@@ -290,8 +290,7 @@ impl Doer<'_> {
 
     /// By what all that an attempt starts is known.
     pub(super) fn mark(&self, number: u32) -> String {
-        let path = self.step.path.as_str().replace('/', ".");
-        self.session.mark_of(&format!("{}.{path}.{number}", self.site.recorder.run()))
+        self.session.mark_of_attempt(self.site.recorder.run(), &self.step.path, number)
     }
 
     pub(super) fn new_attempt(&self, agent: &str, instance: Option<InstanceId>) -> Attempt {

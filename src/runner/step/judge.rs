@@ -16,7 +16,7 @@ use crate::{
         verify::{Outcome, Source},
     },
     ops::{
-        Error,
+        Error, Session,
         errand::{Ended, Errand},
         verify::{Checked, Plan, What},
     },
@@ -216,7 +216,7 @@ impl Doer<'_> {
             schema: hand.takes_schema().then_some(schema.as_path()),
             instance: None,
             env: &self.work.env,
-            mark: &format!("{}.review", self.mark(number)),
+            mark: &Session::mark_of_review(&self.mark(number)),
             log: &folder.join(format!("{name}.{number}.review.log")),
             timeout: self.work.timeout,
             stall: self.work.stall,

@@ -1,6 +1,6 @@
 //! A step whose driver is gone: what it had begun is brought to an end, so that nothing is done twice that may not be.
 //!
-//! An agent that was at work is ended, what it did so far is kept, and its scope is put back. One that had answered is
+//! An agent that was at work has been ended by then. What it did so far is kept, and its scope is put back. One that had answered is
 //! treated in the same way, since nothing of what it said was checked. One whose work was found to be usable has done it:
 //! what was to become of that is done now, as far as it wasn't, and none is asked again. Whether a command that was at work
 //! may be run again is for whoever drives the run to say, before the step is begun anew.
@@ -25,10 +25,6 @@ impl Doer<'_> {
     pub(super) fn recover(&mut self) -> Result<Option<End>, Unrecorded> {
         self.clear_places();
         let Some(last) = self.step.attempts.last().cloned() else { return Ok(None) };
-        let mark = self.mark(last.number);
-        self.session.end_left(&mark);
-        self.session.end_left_check(&mark);
-        self.session.end_left(&format!("{mark}.review"));
         if last.stage == Stage::Judged
             && let Some(value) = self.put_to_use_again(&last)
         {

@@ -203,3 +203,50 @@ fn what_somebody_else_has_claimed_since_is_not_put_back() {
     let read = |name: &str| fs::read_to_string(repo.dir.join("src/auth").join(name)).unwrap();
     assert_eq!((&read("login.rs")[..], &read("token.rs")[..]), ("theirs\n", "fn token() {}\n"));
 }
+
+/// A delegation whose driver is killed when its agent has begun to write, which goes on with that till it may stop.
+fn abandoned<'e>(env: &'e TestEnvironment) -> (Agents, Repo<'e>) {
+    let (agents, repo) = checked(env);
+    let works = "while ! test -e ../go; do sleep 0.05; done; echo late >src/auth/login.rs";
+    agents.plays("claude", &[Do::Edit("src/auth/new.rs", "x\n"), Do::Run(works), Do::Say("Done.")]);
+    let args = ["delegate", "Fix it.", "--agent", "claude", "--scope", "src/auth/", "--timeout", "60s"];
+    let mut child = repo.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("the edit", || exists(&repo.dir, "src/auth/new.rs"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    (agents, repo)
+}
+
+#[test]
+fn an_agent_whose_driver_is_killed_holds_its_scope_as_long_as_it_works() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = abandoned(&env);
+    let other = repo.register("codex");
+    let refused = repo.aio_as(&other, &["claim", "src/auth/login.rs"]);
+    assert_eq!(refused.code, 3, "{refused:?}");
+    let run = repo.json_as(&other, &["run", "show"])["run"]["id"].as_str().unwrap().to_owned();
+    for way in [format!("git aio run resume {run}"), format!("git aio run cancel {run}")] {
+        assert!(refused.stderr.contains(&way), "{refused:?}");
+    }
+    assert_eq!(repo.aio_as(&other, &["cleanup"]).code, 0);
+    assert_eq!(repo.aio_as(&other, &["claim", "src/auth/login.rs"]).code, 3);
+    // Once it has ended by itself nobody is there any more.
+    fs::write(env.path().join("go"), "").unwrap();
+    let agent = agents.calls("claude")[0].pid.to_string();
+    wait_for("its end", || !is_alive(&agent));
+    repo.ok_as(&other, &["claim", "src/auth/login.rs"]);
+}
+
+#[test]
+fn a_delegation_that_is_cancelled_after_its_driver_was_killed_ends_its_agent_and_tells_what_it_left() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = abandoned(&env);
+    let agent = agents.calls("claude")[0].pid.to_string();
+    assert!(is_alive(&agent));
+    let cancelled = repo.aio(&["run", "cancel"]);
+    assert!(!is_alive(&agent));
+    let told = "changed since task began, and left as it is: src/auth/new.rs";
+    assert!(cancelled.code == 0 && cancelled.stderr.contains(told), "{cancelled:?}");
+    assert!(exists(&repo.dir, "src/auth/new.rs"));
+    assert_free(&repo);
+}

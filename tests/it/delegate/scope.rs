@@ -303,3 +303,20 @@ fn a_reviewer_that_changes_what_it_reviews_has_reviewed_nothing() {
     assert!(checks.contains("it was to change nothing, and changed src/auth/login.rs"), "{checks}");
     assert_eq!(fs::read_to_string(repo.dir.join("src/auth/login.rs")).unwrap(), "fn login() { true }\n");
 }
+
+#[test]
+fn what_an_agent_has_somebody_claim_that_it_registers_is_no_excuse_and_they_end_with_it() {
+    let helps = "I=$(git aio register helper); AIO_INSTANCE=$I git aio claim docs/; mkdir docs; echo w >docs/w.md";
+    let unnamed = format!("unset AIO_INSTANCE; {helps}");
+    let gone = format!("{helps}; AIO_INSTANCE=$I git aio unregister");
+    for line in [helps, &unnamed, &gone] {
+        let env = TestEnvironment::new();
+        let (agents, repo) = checked(&env);
+        agents.plays("codex", &[Do::Run(line), Do::Edit("src/auth/login.rs", "x\n"), Do::Say("Done.")]);
+        let (told, code) = told(&repo, &["--agent", "codex", "--scope", "src/auth/", "--retry", "0"]);
+        assert_eq!((code, tries(&told)), (4, vec!["codex scope".to_owned()]), "{line}: {told:#}");
+        let text = told["run"]["steps"][0]["failure"]["text"].as_str().unwrap();
+        assert_eq!(text, "it changed what is not in its scope: docs/w.md", "{line}");
+        assert_free(&repo);
+    }
+}

@@ -273,3 +273,38 @@ fn a_lock_that_a_killed_driver_left_stops_nobody() {
     let ended = repo.aio(&["run", "resume"]);
     assert_eq!((ended.code, &ended.stdout[..]), (0, "gone\n"), "{ended:?}");
 }
+
+#[test]
+fn a_command_whose_driver_died_is_ended_before_the_run_is_cancelled_undone_or_answered() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"late\"\n\
+                run = \"echo $$ >../pid; while ! test -e ../go; do sleep 0.05; done; echo late >>../log\"\n\
+                compensate = { run = \"echo undone >>../log\", after = \"start\" }\n";
+    for (args, log) in [
+        (&["run", "cancel"][..], &[][..]),
+        (&["run", "cancel", "--undo"], &["undone"]),
+        (&["run", "answer", "late", "no"], &[]),
+        (&["run", "answer", "late", "yes"], &[]),
+    ] {
+        let env = TestEnvironment::new();
+        let (_, repo) = place(&env, &[("flow", flow)]);
+        let mut child = start(&repo, &["flow"]);
+        wait_for("the command", || lines(&repo.dir.join("../pid")).len() == 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let id = answer(&repo.aio(&["run", "show", "--json"])).0["run"]["id"].as_str().unwrap().to_owned();
+        let step = format!("{id}/late");
+        let args: Vec<&str> = args.iter().map(|arg| if *arg == "late" { &step[..] } else { arg }).collect();
+        let ended = repo.aio(&args);
+        let pid = lines(&repo.dir.join("../pid")).concat();
+        let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        fs::write(repo.dir.join("../go"), "").unwrap();
+        assert!(state.is_empty() || state.contains(") Z "), "{args:?}: {state}: {ended:?}");
+        assert_eq!(lines(&repo.dir.join("../log")), log, "{args:?}: {ended:?}");
+        if args[1] == "answer" {
+            assert_eq!(ended.code, 0, "{ended:?}");
+            repo.aio(&["run", "resume"]);
+            assert!(!lines(&repo.dir.join("../log")).contains(&"late".to_owned()), "{args:?}");
+        }
+        assert_free(&repo);
+    }
+}
