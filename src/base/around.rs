@@ -5,29 +5,40 @@ use super::id::RunId;
 /// The runs around a command. Anybody can set a variable: what is granted to a part of a run is granted to one that the
 /// driver of the run has started, and not for this alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunsAround(Vec<Option<RunId>>);
+pub struct RunsAround {
+    /// The outermost first.
+    runs: Vec<Option<RunId>>,
+    /// The mark of the innermost.
+    mark: String,
+}
 
 impl RunsAround {
     /// Reads the marks of several runs, the outermost first and a `/` between them. A mark begins with the id of its run, and
     /// what follows the first dot says which attempt of which step it is. One that names no run counts as one all the same.
     pub fn parse(text: &str) -> RunsAround {
         let run = |mark: &str| mark.split('.').next()?.parse().ok();
-        RunsAround(text.split('/').map(run).collect())
+        let mark = text.rsplit('/').next().unwrap_or_default().to_owned();
+        RunsAround { runs: text.split('/').map(run).collect(), mark }
     }
 
     /// How many there are.
     pub fn depth(&self) -> usize {
-        self.0.len()
+        self.runs.len()
     }
 
     /// Those that are named, the innermost first.
     pub fn innermost_first(&self) -> impl Iterator<Item = &RunId> {
-        self.0.iter().rev().flatten()
+        self.runs.iter().rev().flatten()
+    }
+
+    /// The mark of the innermost: which attempt of which step of it this is a part of.
+    pub fn mark(&self) -> &str {
+        &self.mark
     }
 
     /// The innermost, if its mark names it.
     pub fn innermost(&self) -> Option<&RunId> {
-        self.0.last()?.as_ref()
+        self.runs.last()?.as_ref()
     }
 }
 

@@ -213,9 +213,7 @@ impl ClaimId {
 impl ClaimId {
     /// The shortest beginning of this id that none of `others` has, at least four digits. It may be among them.
     pub fn short_among<'a>(&self, others: impl IntoIterator<Item = &'a ClaimId>) -> &str {
-        let shared = |other: &ClaimId| other.0.bytes().zip(self.0.bytes()).take_while(|(a, b)| a == b).count();
-        let longest = others.into_iter().filter(|other| *other != self).map(shared).max().unwrap_or(0);
-        &self.0[..(longest + 1).clamp(4, self.0.len())]
+        short_among(&self.0, others.into_iter().map(|other| &other.0[..]), 4)
     }
 }
 
@@ -228,13 +226,32 @@ impl TaskId {
     /// The shortest beginning of this id that none of `others` has, at least four digits, if it is a random one. It may be
     /// among them. One that somebody chose says something, and is never cut.
     pub fn short_among<'a>(&self, others: impl IntoIterator<Item = &'a TaskId>) -> &str {
-        if !self.0.strip_prefix("t-").is_some_and(|digits| is_hex(digits, 12..=12)) {
-            return &self.0;
+        match self.is_random() {
+            true => short_among(&self.0, others.into_iter().map(|other| &other.0[..]), Self::SHORTEST),
+            false => &self.0,
         }
-        let shared = |other: &TaskId| other.0.bytes().zip(self.0.bytes()).take_while(|(a, b)| a == b).count();
-        let longest = others.into_iter().filter(|other| *other != self).map(shared).max().unwrap_or(0);
-        &self.0[..(longest + 1).clamp(6, self.0.len())]
     }
+
+    /// Whether `named` means this one: all of it, or, of a random one, a beginning as long as any that is shown.
+    pub fn is_meant_by(&self, named: &str) -> bool {
+        let begins = || self.is_random() && named.len() >= Self::SHORTEST && self.0.starts_with(named);
+        self.0 == named || begins()
+    }
+
+    /// Least bytes by which a random one is called.
+    const SHORTEST: usize = "t-0123".len();
+
+    /// Whether it has the shape of a random one.
+    fn is_random(&self) -> bool {
+        self.0.strip_prefix("t-").is_some_and(|digits| is_hex(digits, 12..=12))
+    }
+}
+
+/// The shortest beginning of `id` that none of `others` has, at least so many bytes.
+fn short_among<'i, 'o>(id: &'i str, others: impl Iterator<Item = &'o str>, least: usize) -> &'i str {
+    let shared = |other: &str| other.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
+    let longest = others.filter(|other| *other != id).map(shared).max().unwrap_or(0);
+    &id[..(longest + 1).clamp(least, id.len())]
 }
 
 impl NoteId {
@@ -298,5 +315,9 @@ mod tests {
         let short: Vec<&str> = ids.iter().map(|id| id.short_among(&ids)).collect();
         assert_eq!(short, ["t-0123456", "t-0123450", "t-012", "AI-1"]);
         assert_eq!(ids[0].short_among([]), "t-0123");
+        let meant = |named: &str| ids.iter().map(|id| id.is_meant_by(named)).collect::<Vec<_>>();
+        assert_eq!(meant("t-0123"), [true, true, false, false]);
+        assert_eq!(meant("t-012"), [false, false, true, false]);
+        assert_eq!(meant("AI-"), [false; 4]);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::{
     io,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -61,8 +61,8 @@ const FOLDER: &str = ".beads";
 /// How long it may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Most issues that are asked for.
-const MOST: &str = "200";
+/// Most bytes that it may answer: many issues with long texts.
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
 /// Most bytes of the text of an issue.
 const MAX_TEXT: usize = 8 * 1024;
@@ -82,13 +82,16 @@ impl Beads {
         })
     }
 
-    /// The issues that are ready, in its order.
+    /// The first so many issues that are ready, in its order; fewer where so many are too much to tell.
     ///
     /// # Errors
     /// When it fails, or answers with something else.
-    pub fn ready(&self) -> Result<Vec<Issue>, BeadsError> {
+    pub fn ready(&self, most: usize) -> Result<Vec<Issue>, BeadsError> {
         let odd = |reason: &dyn std::fmt::Display| BeadsError::Odd(self.name, reason.to_string());
-        let answer = self.asked(&["ready", "--json", "--limit", MOST])?;
+        let answer = self.asked(&["ready", "--json", "--limit", &most.to_string()])?;
+        if answer.len() as u64 >= MAX_ANSWER && most > 1 {
+            return self.ready(most / 2);
+        }
         let answer: Value = serde_json::from_slice(&answer).map_err(|error| odd(&error))?;
         let issues = listed(answer).ok_or_else(|| odd(&"there is none in it"))?;
         Ok(issues.iter().filter_map(issue).collect())
@@ -117,7 +120,8 @@ impl Beads {
         let mut command = Command::new(&self.program);
         // The shape is ours to choose, whatever the user's shell says; and it shall leave nothing running.
         command.args(words).current_dir(&self.root).env("BD_JSON_ENVELOPE", "0").env("BEADS_NO_DAEMON", "1");
-        let ran = bounded::run(command, LIMIT).map_err(|error| BeadsError::Start(self.name, error))?;
+        let ran = bounded::run_for(command, Stdio::null(), LIMIT, MAX_ANSWER)
+            .map_err(|error| BeadsError::Start(self.name, error))?;
         match ran.status {
             None => Err(BeadsError::Silent(self.name)),
             Some(status) if status.success() => Ok(ran.stdout),

@@ -60,12 +60,17 @@ pub(super) fn run(command: Command, limit: Duration) -> io::Result<Ran> {
 }
 
 /// The same, with this to read.
-pub(super) fn run_with(mut command: Command, stdin: Stdio, limit: Duration) -> io::Result<Ran> {
+pub(super) fn run_with(command: Command, stdin: Stdio, limit: Duration) -> io::Result<Ran> {
+    run_for(command, stdin, limit, KEPT)
+}
+
+/// The same, where about so many bytes of its answer are kept.
+pub(super) fn run_for(mut command: Command, stdin: Stdio, limit: Duration, kept: u64) -> io::Result<Ran> {
     let deadline = Instant::now() + limit;
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn_apart(command)?;
-    let stdout = child.stdout().take().map(collect);
-    let stderr = child.stderr().take().map(collect);
+    let stdout = child.stdout().take().map(|stdout| collect(stdout, kept));
+    let stderr = child.stderr().take().map(|stderr| collect(stderr, KEPT));
     let left = || if are_all_ending() { Duration::ZERO } else { until(deadline) };
     let status = match wait(&mut *child, stdout.as_ref(), left)? {
         Some(status) => Some(status),
@@ -150,7 +155,7 @@ impl Collected {
 }
 
 /// Reads to the end on a thread of its own, so that the process never waits for us.
-fn collect(mut from: impl Read + Send + 'static) -> Collected {
+fn collect(mut from: impl Read + Send + 'static, kept: u64) -> Collected {
     let (ended, has_ended) = mpsc::channel();
     let bytes = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&bytes);
@@ -158,7 +163,7 @@ fn collect(mut from: impl Read + Send + 'static) -> Collected {
         let mut buffer = [0; 8 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             if let Ok(mut into) = into.lock()
-                && (into.len() as u64) < KEPT
+                && (into.len() as u64) < kept
             {
                 into.extend_from_slice(&buffer[..count]);
             }

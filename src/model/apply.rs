@@ -6,7 +6,7 @@
 
 pub(super) mod claim;
 mod handoff;
-mod task;
+pub(super) mod task;
 
 use claim::evict_claim;
 pub use handoff::kept_beside;

@@ -68,7 +68,7 @@ pub fn replay<V: View, W: View<Error = V::Error>>(view: &V, op: &Op, was: &W) ->
             }
             hand_off(view, op, handoff, claims)?
         }
-        Action::Settle { handoff, how, claims } => match settle(view, was, handoff, *how, claims)? {
+        Action::Settle { handoff, how, claims } => match settle(view, was, op, handoff, *how, claims)? {
             Some(action) => action,
             None => return Ok(Replayed::Nothing),
         },
@@ -76,17 +76,17 @@ pub fn replay<V: View, W: View<Error = V::Error>>(view: &V, op: &Op, was: &W) ->
             Some(action) => action,
             None => return Ok(Replayed::Nothing),
         },
-        Action::FinishTask { task: id, right, .. } => {
-            if !task::can_be_finished(view, op, id, right)? {
-                return Ok(Replayed::Nothing);
-            }
-            op.action.clone()
-        }
+        Action::FinishTask { task: id, right, result } => match task::finish(view, op, id, right, result.as_deref())? {
+            Some(action) => action,
+            None => return Ok(Replayed::Nothing),
+        },
         Action::Register(_) | Action::SetTask(_) | Action::Note(_) | Action::Bypass { .. } | Action::Repair { .. } => {
             op.action.clone()
         }
     };
     let lost = untold(view, was, op)?;
+    // What became a note needs nobody to come back for it.
+    let revive = revive.filter(|_| needs_actor(&action));
     Ok(Replayed::Op { revive, op: Box::new(Op { action, ..op.clone() }), lost })
 }
 
@@ -212,6 +212,7 @@ fn departing<V: View, W: View<Error = V::Error>>(
 fn settle<V: View, W: View<Error = V::Error>>(
     view: &V,
     was: &W,
+    op: &Op,
     id: &HandoffId,
     how: Settlement,
     claims: &[GrantRef],
@@ -225,7 +226,12 @@ fn settle<V: View, W: View<Error = V::Error>>(
         // All that is its own there, under whatever name: what stayed behind nobody could let go of.
         let mut claims = view.claims_of(&holder)?;
         claims.retain(|claim| there.claims.contains(&claim.id));
-        let claims = claims.iter().map(Claim::grant_ref).collect();
+        let claims: Vec<GrantRef> = claims.iter().map(Claim::grant_ref).collect();
+        if how == Settlement::Done
+            && let Some(open) = apply::task::unfinished(view, &claims, &holder)?
+        {
+            return Ok(task::keeps_open(op, id, &open).map(Action::Note));
+        }
         return Ok(Some(Action::Settle { handoff: id.clone(), how, claims }));
     }
     if how != Settlement::Accept {

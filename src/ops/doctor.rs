@@ -151,7 +151,7 @@ impl Session {
         let instances = instances.into_iter().map(|instance| self.known(instance)).collect::<Result<_, _>>()?;
         let (lost, more) = all(snapshot.all_losses()?);
         damaged.extend(more);
-        let (tasks, more) = self.own_tasks(None, &snapshot)?;
+        let (tasks, more) = self.own_tasks(&snapshot)?;
         damaged.extend(more);
         Ok(Dump { instances, claims, lost, notes, handoffs, tasks, damaged })
     }

@@ -393,10 +393,9 @@ fn moving(handoff: &Handoff, snapshot: &Snapshot<'_>) -> Result<Vec<GrantRef>, E
 
 /// The files of the document: those that were named, else what is claimed.
 fn files(document: &Document, claims: &[Claim]) -> Vec<String> {
-    if document.files.is_empty() {
-        let on_paths = claims.iter().filter(|claim| !matches!(claim.scope, Scope::Task(_)));
-        on_paths.map(|claim| claim.scope.target()).collect()
-    } else {
-        document.files.clone()
+    if !document.files.is_empty() {
+        return document.files.clone();
     }
+    let on_paths = claims.iter().filter(|claim| !matches!(claim.scope, Scope::Task(_)));
+    on_paths.map(|claim| claim.scope.target()).collect()
 }

@@ -393,8 +393,7 @@ fn registered<'a>(
         let is_it = |seen: &Seen| seen.live.ended.is_none() && seen.live.process.as_ref() == Some(&ancestor.mark);
         // An agent tied to a process that is none is a worker, and the process drives it: what else that starts is not its.
         let is_tied = |seen: &Seen| is_it(seen) && (!seen.live.agent || ancestor.agent.is_some());
-        // An agent whose own process was not seen is tied to the shell that it ran in. It is known by its session; the
-        // shell stays that of who registered there without one.
+        // An agent whose process was not seen is tied to its shell, which stays that of who registered without a session.
         let by_hand = newest(census, |_, seen| is_tied(seen) && seen.live.session.is_none());
         by_hand.or_else(|| newest(census, |_, seen| is_tied(seen)))
     })

@@ -1,7 +1,7 @@
 //! Things a command has to tell besides its answer.
 
 use crate::{
-    base::id::{InstanceId, StepPath, TaskId, Tool},
+    base::id::{HandoffId, InstanceId, StepPath, TaskId, Tool},
     model::claim::Ended,
 };
 use std::path::PathBuf;
@@ -19,6 +19,12 @@ pub enum Notice {
     Clash(InstanceId),
     /// A task of another clone had the same id first, and the words of ours are in a note now.
     TaskTaken(TaskId),
+    /// The hub does not count the task as done here, and what was said of that is in a note now.
+    TaskNotDone(TaskId),
+    /// The hub does not count the handoff as done: it holds a task there that is open.
+    HandoffNotDone(HandoffId),
+    /// So many more tasks are not told: those that come last.
+    MoreTasks(usize),
     /// The tracker beside our own tasks could not be asked, and why.
     NoIssues(String),
     /// An attempt of this step came to no end, and these files that it may have changed are left as they are.

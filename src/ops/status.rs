@@ -1,12 +1,6 @@
 //! Who is here, what they hold, what waits: the state at one moment.
 
-use super::{
-    Error, Session,
-    check::Seen,
-    instance::Known,
-    sync::HubState,
-    task::{Queued, Stand},
-};
+use super::{Error, Session, check::Seen, instance::Known, sync::HubState, task::Overview};
 use crate::{
     base::id::{ClaimId, InstanceId},
     model::{
@@ -42,8 +36,8 @@ pub struct Status {
     pub damaged: Vec<Damage>,
     /// The hub, if one is named.
     pub hub: Option<HubState>,
-    /// Our own tasks that are not done, by their places.
-    pub tasks: Vec<Queued>,
+    /// Our own tasks that are not done.
+    pub tasks: Overview,
 }
 
 impl Session {
@@ -67,8 +61,7 @@ impl Session {
         let instances = instances.into_iter().map(|i| self.known(i)).collect::<Result<Vec<_>, _>>()?;
         let claims = self.seen_claims(claims, &instances, me.as_ref(), &snapshot);
         let lost = self.losses(me.as_ref(), &snapshot)?;
-        let (mut tasks, more) = self.own_tasks(me.as_ref(), &snapshot)?;
-        tasks.retain(|task| !matches!(task.stand, Stand::Done(_)));
+        let (tasks, more) = self.overview(me.as_ref(), &snapshot)?;
         damaged.extend(more);
         if let Some(me) = &me {
             damaged.extend(snapshot.losses(me)?.1.into_iter().map(|illegible| illegible.damage));

@@ -5,11 +5,12 @@
 
 mod draw;
 mod finish;
+mod queue;
 
 pub use draw::{Drawn, Nothing};
 pub use finish::Finish;
 
-use super::{Error, Notice, Session, check::Seen, sync::Confirmed};
+use super::{Error, Notice, Session, check::Seen};
 use crate::{
     base::{
         id::{InstanceId, RunId, TaskId},
@@ -19,15 +20,16 @@ use crate::{
     },
     host::beads::{Beads, Issue},
     model::{
-        claim::Claim,
         op::Action,
-        scope::Scope,
         task::{Finished, MAX_LISTED, MAX_TEXT, MAX_TITLE, Priority, Task},
         view::View,
     },
-    store::{Damage, Extent, Snapshot},
+    store::{Damage, Extent, Snapshot, layout},
 };
-use std::collections::HashSet;
+use queue::Queue;
+
+/// How many issues of Beads are asked for beside those that somebody may be at.
+const MOST_ISSUES: usize = 200;
 
 /// Who keeps a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,24 +117,34 @@ impl Stand {
     pub fn as_str(&self) -> &'static str {
         match self {
             Stand::Ready => "ready",
-            Stand::Waits(_) => "open",
+            Stand::Waits(_) => "waiting",
             Stand::Held(_) => "held",
             Stand::Done(_) => "done",
         }
     }
 }
 
-/// The tasks of a state, with the claims on them.
-struct Queue {
-    /// Our own, by their places.
-    tasks: Vec<Task>,
-    /// Their ids, in order.
-    ids: Vec<TaskId>,
-    /// Those that are done.
-    done: HashSet<TaskId>,
-    claims: Vec<Claim>,
-    confirmed: Option<Confirmed>,
-    damaged: Vec<Damage>,
+/// Which tasks are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Listed {
+    /// All that are not done.
+    #[default]
+    Open,
+    /// Those that can be taken.
+    Ready,
+    /// Those that are done too.
+    All,
+}
+
+/// The tasks of our own that are not done, for a glance at the whole.
+#[derive(Debug, Clone, Default)]
+pub struct Overview {
+    /// How many wait for others.
+    pub waiting: usize,
+    /// How many anybody may take.
+    pub ready: usize,
+    /// Those that somebody is at, by their places.
+    pub held: Vec<Queued>,
 }
 
 impl Session {
@@ -157,7 +169,7 @@ impl Session {
         let made = made.ok_or_else(|| Error::not_found("the task was not made", "try again"))?;
         let snapshot = self.snapshot()?;
         let queue = self.queue_of(&snapshot)?;
-        self.queued(made, &queue, &by, &snapshot)
+        self.queued(made, &queue, Some(&by), &snapshot)
     }
 
     fn needed(&self, id: &TaskId, needs: &[String], snapshot: &Snapshot<'_>) -> Result<Vec<TaskId>, Error> {
@@ -182,52 +194,82 @@ impl Session {
         self.env.run.as_ref()?.innermost().cloned()
     }
 
-    /// All tasks that are not done, by their places, and those of Beads behind them in its order; where `all`, those that
-    /// are done too, at the end.
+    /// Tasks, by their places, and those of Beads behind them in its order; those that are done at the end. Of more than
+    /// 20 MiB those that come last are left out, and told of.
     ///
     /// # Errors
     /// When the store can't be read, or the program that was named is not there or fails.
-    pub fn tasks(&self, all: bool, keeper: Option<Keeper>) -> Result<(Vec<Queued>, Vec<Damage>), Error> {
+    pub fn tasks(&self, listed: Listed, keeper: Option<Keeper>) -> Result<(Vec<Queued>, Vec<Damage>), Error> {
         let snapshot = self.snapshot()?;
         let who = self.asking(&snapshot)?;
         let queue = self.queue_of(&snapshot)?;
-        let mut listed = Vec::new();
-        if keeper.is_none_or(|keeper| keeper == Keeper::Own) {
-            let (done, open): (Vec<&Task>, Vec<&Task>) = queue.tasks.iter().partition(|task| task.done.is_some());
-            let done = done.into_iter().filter(|_| all);
-            for task in open.into_iter().chain(done) {
-                listed.push(self.queued(task.clone(), &queue, who.instance(), &snapshot)?);
-            }
-        }
-        match self.issues(keeper) {
-            Ok(issues) => {
-                let beside = issues.into_iter().filter(|(_, issue)| queue.find(&issue.id).is_none());
-                for (keeper, issue) in beside {
-                    listed.push(self.queued_issue(keeper, issue, &queue, who.instance(), &snapshot)?);
-                }
-            }
+        let issues = match self.issues(keeper, &queue) {
+            Ok(issues) => issues,
             // Our own are told all the same, where nobody asked for others.
-            Err(error) if keeper.is_none() => self.notice(Notice::NoIssues(error.to_string())),
+            Err(error) if keeper.is_none() => {
+                self.notice(Notice::NoIssues(error.to_string()));
+                Vec::new()
+            }
             Err(error) => return Err(error),
+        };
+        let mut open = self.candidates(keeper, &issues, &queue, who.instance(), &snapshot)?;
+        open.retain(|task| listed == Listed::Open || listed == Listed::All || matches!(task.stand, Stand::Ready));
+        let (mut tasks, mut size, mut unread) = (Vec::new(), 0, 0);
+        for candidate in open {
+            if size > layout::MAX_LISTING {
+                unread += 1;
+                continue;
+            }
+            let task = self.read_task(candidate, &queue, &snapshot)?;
+            size += task.size();
+            tasks.push(task);
         }
-        Ok((listed, queue.damaged))
+        if unread > 0 {
+            self.notice(Notice::MoreTasks(unread));
+        }
+        if listed == Listed::All && keeper.is_none_or(|keeper| keeper == Keeper::Own) {
+            let (mut done, _) = self.listed("tasks", snapshot.tasks(Extent::Newest, |task| task.done.is_some())?);
+            done.sort_by_cached_key(Task::place);
+            for task in done {
+                tasks.push(self.queued(task, &queue, who.instance(), &snapshot)?);
+            }
+        }
+        Ok((tasks, queue.damaged))
     }
 
-    /// Our own tasks, by their places.
-    pub(super) fn own_tasks(
-        &self,
-        me: Option<&InstanceId>,
-        snapshot: &Snapshot<'_>,
-    ) -> Result<(Vec<Queued>, Vec<Damage>), Error> {
+    /// All tasks of our own, by their places.
+    pub(super) fn own_tasks(&self, snapshot: &Snapshot<'_>) -> Result<(Vec<Queued>, Vec<Damage>), Error> {
         let queue = self.queue_of(snapshot)?;
-        let own = queue.tasks.iter().map(|task| self.queued(task.clone(), &queue, me, snapshot));
+        let mut tasks = snapshot.tasks(Extent::All, |_| true)?.records;
+        tasks.sort_by_cached_key(Task::place);
+        let own = tasks.into_iter().map(|task| self.queued(task, &queue, None, snapshot));
         Ok((own.collect::<Result<_, _>>()?, queue.damaged))
     }
 
+    /// How those of our own stand that are not done.
+    pub(super) fn overview(
+        &self,
+        me: Option<&InstanceId>,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<(Overview, Vec<Damage>), Error> {
+        let queue = self.queue_of(snapshot)?;
+        let mut overview = Overview::default();
+        for candidate in self.candidates(Some(Keeper::Own), &[], &queue, me, snapshot)? {
+            match candidate.stand {
+                Stand::Waits(_) => overview.waiting += 1,
+                Stand::Ready => overview.ready += 1,
+                Stand::Held(_) => overview.held.push(self.read_task(candidate, &queue, snapshot)?),
+                Stand::Done(_) => {}
+            }
+        }
+        Ok((overview, queue.damaged))
+    }
+
     /// The issues that Beads calls ready, unless only our own tasks are wanted.
-    fn issues(&self, keeper: Option<Keeper>) -> Result<Vec<(Keeper, Issue)>, Error> {
+    fn issues(&self, keeper: Option<Keeper>, queue: &Queue) -> Result<Vec<(Keeper, Issue)>, Error> {
         let Some((keeper, beads)) = self.beads(keeper)? else { return Ok(Vec::new()) };
-        let issues = beads.ready()?;
+        // However many of them are held, there are some behind these.
+        let issues = beads.ready(MOST_ISSUES + queue.claims.len())?;
         Ok(issues.into_iter().map(|issue| (keeper, issue)).collect())
     }
 
@@ -250,32 +292,21 @@ impl Session {
         }
     }
 
-    fn queue_of(&self, snapshot: &Snapshot<'_>) -> Result<Queue, Error> {
-        let (mut tasks, damaged) = self.listed("tasks", snapshot.tasks(Extent::Newest, |_| true)?);
-        tasks.sort_by_cached_key(Task::place);
-        let (claims, confirmed) = (snapshot.claims_on_tasks()?, self.confirmed(snapshot));
-        let mut ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
-        ids.sort();
-        let done = tasks.iter().filter(|task| task.done.is_some()).map(|task| task.id.clone()).collect();
-        Ok(Queue { tasks, ids, done, claims, confirmed, damaged })
-    }
-
-    /// The task whose id is, or begins with, `prefix`.
-    fn find_task(&self, prefix: &str, snapshot: &Snapshot<'_>) -> Result<Task, Error> {
-        let shown = text::one_line(prefix, 60);
+    /// The task whose id is `named`, or, if it is a random one, begins with that.
+    fn find_task(&self, named: &str, snapshot: &Snapshot<'_>) -> Result<Task, Error> {
+        let shown = text::one_line(named, 60);
         let hint = "`git aio tasks list` shows those there are";
-        let none = || match snapshot.tasks_by_prefix("") {
-            Ok(known) => match text::nearest(prefix, known.iter().map(TaskId::as_str)) {
-                Some(near) => Error::not_found(format!("no task {shown}; did you mean {near}?"), hint),
-                None => Error::not_found(format!("no task {shown}"), hint),
-            },
-            Err(error) => error.into(),
+        let known = snapshot.task_ids()?;
+        let exactly = known.iter().filter(|id| id.as_str() == named);
+        let begins = known.iter().filter(|id| id.as_str() != named && id.is_meant_by(named));
+        let none = || match text::nearest(named, known.iter().map(TaskId::as_str)) {
+            Some(near) => Error::not_found(format!("no task {shown}; did you mean {near}?"), hint),
+            None => Error::not_found(format!("no task {shown}"), hint),
         };
-        let exactly = prefix.parse().ok().map(|id: TaskId| snapshot.task(&id)).transpose()?.flatten();
-        if let Some(task) = exactly {
-            return Ok(task);
+        let mut found: Vec<&TaskId> = exactly.collect();
+        if found.is_empty() {
+            found.extend(begins);
         }
-        let found = if prefix.is_empty() { Vec::new() } else { snapshot.tasks_by_prefix(prefix)? };
         match found.as_slice() {
             [] => Err(none()),
             [id] => snapshot.task(id)?.ok_or_else(none),
@@ -285,77 +316,16 @@ impl Session {
             )),
         }
     }
-
-    fn queued<'m>(
-        &self,
-        task: Task,
-        queue: &Queue,
-        me: impl Into<Option<&'m InstanceId>>,
-        snapshot: &Snapshot<'_>,
-    ) -> Result<Queued, Error> {
-        let stand = match task.done.clone() {
-            Some(done) => Stand::Done(done),
-            None => self.stand(&task.id, &queue.waits_for(&task), queue, me.into(), snapshot)?,
-        };
-        let short_id = queue.short(&task.id).to_owned();
-        let Task { id, title, text, by, at, priority, paths, needs, run, .. } = task;
-        let (by, at, keeper) = (Some(by), Some(at), Keeper::Own);
-        Ok(Queued { id, short_id, keeper, title, text, priority, by, at, paths, needs, run, stand })
-    }
-
-    fn queued_issue(
-        &self,
-        keeper: Keeper,
-        issue: Issue,
-        queue: &Queue,
-        me: Option<&InstanceId>,
-        snapshot: &Snapshot<'_>,
-    ) -> Result<Queued, Error> {
-        let stand = self.stand(&issue.id, &[], queue, me, snapshot)?;
-        let Issue { id, title, text, priority, at } = issue;
-        let priority = Priority::new(priority).unwrap_or_default();
-        let (short_id, paths, needs) = (id.to_string(), Vec::new(), Vec::new());
-        Ok(Queued { id, short_id, keeper, title, text, priority, by: None, at, paths, needs, run: None, stand })
-    }
-
-    /// How one that is not done stands.
-    fn stand(
-        &self,
-        id: &TaskId,
-        waits: &[TaskId],
-        queue: &Queue,
-        me: Option<&InstanceId>,
-        snapshot: &Snapshot<'_>,
-    ) -> Result<Stand, Error> {
-        for claim in queue.claims_on(id) {
-            let mine = me.is_some_and(|me| claim.is_held_by(me));
-            if mine || self.binds(claim, snapshot)? {
-                let standing = self.standing(claim, queue.confirmed.as_ref(), snapshot);
-                return Ok(Stand::Held(Box::new(Seen { mine, standing, ..self.seen_claim(claim.clone(), snapshot) })));
-            }
-        }
-        Ok(if waits.is_empty() { Stand::Ready } else { Stand::Waits(waits.to_vec()) })
-    }
 }
 
-impl Queue {
-    fn find(&self, id: &TaskId) -> Option<&Task> {
-        self.tasks.iter().find(|task| task.id == *id)
-    }
-
-    fn claims_on(&self, id: &TaskId) -> impl Iterator<Item = &Claim> {
-        self.claims.iter().filter(move |claim| matches!(&claim.scope, Scope::Task(on) if on == id))
-    }
-
-    /// What a task needs that is not done, or that nothing is known of.
-    fn waits_for(&self, task: &Task) -> Vec<TaskId> {
-        task.needs.iter().filter(|need| !self.done.contains(*need)).cloned().collect()
-    }
-
-    /// An id as short as it is unique: of all in order, those beside it have most in common with one.
-    fn short<'t>(&self, id: &'t TaskId) -> &'t str {
-        let at = self.ids.partition_point(|other| other < id);
-        id.short_among(&self.ids[at.saturating_sub(1)..self.ids.len().min(at + 2)])
+impl Queued {
+    /// About how many bytes it takes.
+    fn size(&self) -> usize {
+        let listed = self.paths.len() + self.needs.len();
+        self.title.len()
+            + self.text.len()
+            + self.paths.iter().map(|path| path.as_bytes().len()).sum::<usize>()
+            + 32 * listed
     }
 }
 

@@ -110,14 +110,13 @@ impl Snapshot<'_> {
         Ok(ids.filter(|id| id.digits().starts_with(digits)).collect())
     }
 
-    /// Ids of tasks that begin with `prefix`.
+    /// The ids of all tasks.
     ///
     /// # Errors
     /// When a tree can't be read.
-    pub fn tasks_by_prefix(&self, prefix: &str) -> Result<Vec<TaskId>, StoreError> {
+    pub fn task_ids(&self) -> Result<Vec<TaskId>, StoreError> {
         let Some(tree) = self.tree_at(&[b"tasks".to_vec()])? else { return Ok(Vec::new()) };
-        let ids = self.entries(tree)?.into_iter().filter_map(|entry| layout::id_of::<TaskId>(&entry.name));
-        Ok(ids.filter(|id| id.as_str().starts_with(prefix)).collect())
+        Ok(self.entries(tree)?.into_iter().filter_map(|entry| layout::id_of::<TaskId>(&entry.name)).collect())
     }
 
     fn list<M, W: Wire<M>>(

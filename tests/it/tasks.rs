@@ -165,7 +165,50 @@ fn ids_are_random_and_shortened_or_chosen_and_never_given_twice() {
     assert_refused(&again, 2, "there is a task two already");
     put(&repo, &me, "two-more", &[]);
     assert_eq!(next(&repo, &me), "two", "what is named in full is meant");
-    assert_refused(&repo.aio_as(&me, &["tasks", "done", "tw"]), 2, "the beginning of 2 tasks");
+}
+
+#[test]
+fn a_chosen_id_is_named_in_full_and_never_meant_by_another() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let me = repo.register("claude");
+    put(&repo, &me, "T-12", &[]);
+    assert_eq!(next(&repo, &me), "T-12");
+    let before = repo.operations();
+    assert_refused(&repo.aio_as(&me, &["tasks", "done", "T-1"]), 8, "no task T-1; did you mean T-12?");
+    let needs = ["tasks", "new", "b", "--id", "b", "--needs", "T-1"];
+    assert_refused(&repo.aio_as(&me, &needs), 8, "no task T-1; did you mean T-12?");
+    assert_refused(&repo.aio_as(&me, &["tasks", "done", "t-"]), 8, "no task t-");
+    assert_eq!(repo.operations(), before);
+}
+
+/// More than a listing has room for: 16 KiB and more each.
+#[test]
+fn however_much_has_been_done_the_oldest_open_task_is_drawn_and_knows_what_is_done() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let me = repo.register("claude");
+    let words = "x".repeat(8 * 1024);
+    for (at, args) in [("00", &["first", "--id", "first"][..]), ("01", &["low", "--id", "low", "--needs", "first"])] {
+        let made = repo.aio_at(&format!("2026-01-01T00:00:{at}Z"), &me, &[&["tasks", "new"], args].concat());
+        assert_eq!(made.code, 0, "{made:?}");
+    }
+    let done = |at: usize| {
+        let record = format!(
+            r#"{{"v":1,"id":"d-{at}","title":"x","text":"{words}","by":"{me}","at":"2026-02-01T00:00:00Z","priority":2,"paths":[],
+            "needs":[],"run":null,"state":"done","done":{{"by":"{me}","at":"2026-02-02T00:00:00Z","result":"{words}","token":1}}}}"#
+        );
+        (format!("tasks/d-{at}.json"), record)
+    };
+    let records: Vec<(String, String)> = (0..1300).map(done).collect();
+    let records: Vec<(&str, String)> = records.iter().map(|(path, record)| (&path[..], record.clone())).collect();
+    hostile::slip_in(&repo, &records);
+    assert_eq!(next(&repo, &me), "first");
+    repo.ok_as(&me, &["tasks", "done", "first"]);
+    assert_eq!(repo.ok_as(&me, &["tasks", "list"]), "low  ready: \"low\"\n");
+    assert_eq!(next(&repo, &me), "low");
+    let status = repo.json_as(&me, &["status"]);
+    assert_eq!((&status["tasks"]["waiting"], &status["tasks"]["ready"]), (&0.into(), &0.into()));
 }
 
 #[test]

@@ -202,6 +202,17 @@ impl Context {
                     "another clone made the task {id} first: what was meant here is not in the queue, and its words are in a \
                      note now, see `git aio context get warning`"
                 )),
+                Notice::TaskNotDone(id) => self.ui.warn(format!(
+                    "the hub does not take it that the task {id} was done here: what came of it is in a note now, see \
+                     `git aio context get warning`"
+                )),
+                Notice::HandoffNotDone(id) => self.ui.warn(format!(
+                    "the hub does not take it that {id} is done: it holds a task that is open there; see `git aio context \
+                     get warning`"
+                )),
+                Notice::MoreTasks(count) => {
+                    self.ui.warn(format!("{count} more tasks not told: they come last, and there are too many"));
+                }
                 Notice::NoIssues(why) => self.ui.warn(format!("only our own tasks are told: {why}")),
                 Notice::LeftChanged(step, files) => {
                     self.ui.warn(format!("changed since {step} began, and left as it is: {files}"));

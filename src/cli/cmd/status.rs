@@ -8,13 +8,7 @@ use crate::{
         ui::{BOLD, DIM, ODD},
     },
     model::claim::Holder,
-    ops::{
-        Session,
-        check::Seen,
-        status::Status,
-        sync::HubState,
-        task::{Queued, Stand},
-    },
+    ops::{Session, check::Seen, status::Status, sync::HubState, task::Overview},
 };
 use std::io::{self, Write};
 
@@ -106,13 +100,14 @@ fn claims<'a>(out: &mut dyn Write, mut claims: impl Iterator<Item = &'a Seen>, n
 }
 
 /// How many tasks there are, and who is at which.
-fn tasks(out: &mut dyn Write, tasks: &[Queued], now: Time) -> io::Result<()> {
-    if tasks.is_empty() {
+fn tasks(out: &mut dyn Write, tasks: &Overview, now: Time) -> io::Result<()> {
+    let Overview { waiting, ready, held } = tasks;
+    let all = waiting + ready + held.len();
+    if all == 0 {
         return Ok(());
     }
-    let ready = tasks.iter().filter(|task| matches!(task.stand, Stand::Ready)).count();
-    writeln!(out, "\n{} to be done, {ready} ready", format::count(tasks.len(), "task"))?;
-    super::tasks::at_work(tasks).try_for_each(|task| writeln!(out, "  {}", format::task(task, now)))
+    writeln!(out, "\n{} to be done, {ready} ready", format::count(all, "task"))?;
+    held.iter().try_for_each(|task| writeln!(out, "  {}", format::task(task, now)))
 }
 
 /// Whether nobody who is listed holds the claim.

@@ -10,7 +10,7 @@ use crate::{
     model::task::Priority,
     ops::{
         self, Session,
-        task::{Draft, Drawn, Finish, Keeper, Nothing, Queued, Stand},
+        task::{Draft, Drawn, Finish, Keeper, Listed, Nothing, Queued, Stand},
     },
 };
 use clap::{Subcommand, ValueEnum};
@@ -83,12 +83,15 @@ pub(crate) struct Next {
     /// Only one of this keeper
     #[arg(long, value_name = "KEEPER")]
     pub(crate) from: Option<From>,
+    /// Print a line of JSON with its id, title, text, paths and holder, and nothing else: for workflows
+    #[arg(long)]
+    pub(crate) brief: bool,
 }
 
 /// Say that a task is done; the claim on it ends with that
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Done {
-    /// The task, or the beginning of its id
+    /// The task; of a random id the beginning is enough
     pub(crate) id: String,
     /// What came of it; - reads standard input
     #[arg(long, value_name = "TEXT")]
@@ -159,8 +162,12 @@ impl New {
 
 impl List {
     pub(crate) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
-        let (mut tasks, damaged) = session.tasks(self.all, self.from.map(Keeper::from))?;
-        tasks.retain(|task| !self.ready || matches!(task.stand, Stand::Ready));
+        let listed = match (self.all, self.ready) {
+            (true, _) => Listed::All,
+            (false, true) => Listed::Ready,
+            (false, false) => Listed::Open,
+        };
+        let (tasks, damaged) = session.tasks(listed, self.from.map(Keeper::from))?;
         cx.tell_notices(session);
         cx.ui.answer(
             || {
@@ -189,8 +196,12 @@ impl Next {
             Drawn::Task { task, held_before } => (task, held_before),
             Drawn::Nothing(nothing) => return Err(none_ready(nothing).into()),
         };
-        let answered = cx.ui.answer(|| TaskAnswer::new(QueuedTask::new(&task)), |out| writeln!(out, "{}", task.id));
+        let line = if self.brief { brief(&task)? } else { task.id.to_string() };
+        let answered = cx.ui.answer(|| TaskAnswer::new(QueuedTask::new(&task)), |out| writeln!(out, "{line}"));
         done("the task was taken", answered)?;
+        if self.brief {
+            return Ok(Exit::Done);
+        }
         let before = if held_before { " (you hold it already)" } else { "" };
         cx.ui.say(format!("{}{before}", format::quoted(&task.title)));
         if !task.text.is_empty() {
@@ -198,6 +209,25 @@ impl Next {
         }
         Ok(Exit::Done)
     }
+}
+
+/// What a workflow has to know of a task. It holds what it is given to a shape, so that nothing may be added here.
+fn brief(task: &Queued) -> anyhow::Result<String> {
+    #[derive(serde::Serialize)]
+    struct Brief<'t> {
+        id: &'t str,
+        title: &'t str,
+        text: &'t str,
+        paths: Vec<String>,
+        holder: String,
+    }
+    let holder = match &task.stand {
+        Stand::Held(seen) => seen.claim.holder.to_string(),
+        _ => String::new(),
+    };
+    let paths = task.paths.iter().map(ToString::to_string).collect();
+    let brief = Brief { id: task.id.as_str(), title: &task.title, text: &task.text, paths, holder };
+    Ok(serde_json::to_string(&brief)?)
 }
 
 fn none_ready(nothing: Nothing) -> ops::Error {
@@ -244,9 +274,4 @@ fn words(given: Option<String>) -> anyhow::Result<Option<String>> {
         Some("-") => Ok(Some(message(&["-".to_owned()])?).filter(|words| !words.is_empty())),
         _ => Ok(given),
     }
-}
-
-/// The tasks that are at work, for a glance at the whole.
-pub(super) fn at_work(tasks: &[Queued]) -> impl Iterator<Item = &Queued> {
-    tasks.iter().filter(|task| matches!(task.stand, Stand::Held(_)))
 }

@@ -1,7 +1,7 @@
 //! Tasks of the queue.
 
 use super::{Claim, rfc3339};
-use crate::ops::task::{Queued, Stand};
+use crate::ops::task::{Overview, Queued, Stand};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub struct QueuedTask {
     needs: Vec<String>,
     /// Those of them that are not done
     waits_for: Vec<String>,
-    /// `open` (it waits for others), `ready`, `held` or `done`
+    /// `waiting` (for others to be done), `ready`, `held` or `done`
     state: String,
     by: Option<String>,
     at: Option<String>,
@@ -46,8 +46,9 @@ pub struct TaskDone {
 /// How many tasks there are that are not done.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TaskCounts {
-    open: usize,
-    /// Of these, how many anybody may take
+    /// How many wait for others to be done
+    waiting: usize,
+    /// How many anybody may take
     ready: usize,
     /// Those that somebody is at
     held: Vec<QueuedTask>,
@@ -82,12 +83,8 @@ impl QueuedTask {
 }
 
 impl TaskCounts {
-    pub(in crate::cli) fn new(tasks: &[Queued]) -> Self {
-        let held = tasks.iter().filter(|task| matches!(task.stand, Stand::Held(_)));
-        TaskCounts {
-            open: tasks.len(),
-            ready: tasks.iter().filter(|task| matches!(task.stand, Stand::Ready)).count(),
-            held: held.map(QueuedTask::new).collect(),
-        }
+    pub(in crate::cli) fn new(tasks: &Overview) -> Self {
+        let Overview { waiting, ready, held } = tasks;
+        TaskCounts { waiting: *waiting, ready: *ready, held: held.iter().map(QueuedTask::new).collect() }
     }
 }

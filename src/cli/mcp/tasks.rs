@@ -98,7 +98,7 @@ impl Tool for Next {
     }
 
     fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        tasks::Next { another: self.another, from: None }.run(cx, &cx.session()?)
+        tasks::Next { another: self.another, ..tasks::Next::default() }.run(cx, &cx.session()?)
     }
 }
 
@@ -106,7 +106,7 @@ impl Tool for Next {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Done {
-    /// The task, or the beginning of its id.
+    /// The task; of a random id the beginning is enough.
     id: String,
     /// What came of it.
     result: Option<String>,

@@ -125,7 +125,11 @@ pub(super) fn first_done<V: View>(view: &V, wants: &[Want]) -> Result<Option<Tas
 
 /// Whether a handoff may not be called done: it holds a task of the queue that is open, which would be free for anybody
 /// to do once more.
-pub(super) fn unfinished<V: View>(view: &V, claims: &[GrantRef], holder: &Holder) -> Result<Option<TaskId>, V::Error> {
+pub(in crate::model) fn unfinished<V: View>(
+    view: &V,
+    claims: &[GrantRef],
+    holder: &Holder,
+) -> Result<Option<TaskId>, V::Error> {
     for grant in claims {
         if let Some(Claim { scope: Scope::Task(id), .. }) =
             granted(view, grant)?.filter(|claim| claim.holder == *holder)

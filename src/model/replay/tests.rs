@@ -610,7 +610,18 @@ fn a_task_that_somebody_else_has_done_is_lost_to_whoever_claimed_it() {
     let wants = claim_one(1, &Scope::Task("T-1".parse().expect("a name")));
     let Some(Action::Claim { wants, lost, .. }) = again(&there, &was, wants) else { panic!("told") };
     assert!(wants.is_empty() && lost[0].rival.holder == Holder::Instance(id(0)), "{lost:?}");
-    assert_eq!(again(&there, &was, finish(mine)), None, "nobody does it twice");
+    // Nobody does it twice, and what came of it is kept; unless it is what the hub has.
+    let told = |there: &Memory, result: Option<&str>| {
+        let Action::FinishTask { task, right, .. } = finish(mine.clone()) else { panic!("a finish") };
+        again(there, &was, Action::FinishTask { task, right, result: result.map(str::to_owned) })
+    };
+    let Some(Action::Note(note)) = told(&there, Some("It never worked.")) else { panic!("a note") };
+    assert!(note.text.contains(id(0).as_str()) && note.text.ends_with("It never worked."), "{note:?}");
+    let mut by_me = there.clone();
+    by_me.tasks.values_mut().for_each(|task| {
+        task.done.iter_mut().for_each(|done| (done.by, done.result) = (id(2), Some("It works.".into())));
+    });
+    assert_eq!(told(&by_me, Some("It works.")), None);
     // One that was forgotten since is not there to be done either.
     there.tasks.clear();
     let wants = claim_one(1, &Scope::Task("T-1".parse().expect("a name")));

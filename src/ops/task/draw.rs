@@ -78,7 +78,7 @@ impl Session {
                 return Ok(drawn);
             }
         }
-        let issues = self.issues(keeper)?;
+        let issues = self.issues(keeper, &self.queue_of(&self.snapshot()?)?)?;
         self.draw(&Draw { me: &me, keeper, another, issues: Some(&issues) })
     }
 
@@ -121,7 +121,7 @@ impl Session {
     ) -> Result<Option<Choice>, Error> {
         *nothing = Nothing { held: 0, waiting: 0 };
         let (mut ready, mut held) = (None, None);
-        for task in self.candidates(draw, queue, snapshot)? {
+        for task in self.candidates(draw.keeper, draw.issues.unwrap_or_default(), queue, Some(draw.me), snapshot)? {
             match &task.stand {
                 Stand::Ready => ready = ready.or(Some(task.id)),
                 Stand::Held(seen) if self.is_own(&seen.claim, draw.me) && !draw.another => {
@@ -132,22 +132,8 @@ impl Session {
                 Stand::Done(_) => {}
             }
         }
-        let held = held.map(|id| Choice { id, held_before: true });
-        Ok(held.or_else(|| ready.map(|id| Choice { id, held_before: false })))
-    }
-
-    fn candidates(&self, draw: &Draw<'_>, queue: &Queue, snapshot: &Snapshot<'_>) -> Result<Vec<Queued>, Error> {
-        let mut candidates = Vec::new();
-        if draw.keeper.is_none_or(|keeper| keeper == Keeper::Own) {
-            for task in queue.tasks.iter().filter(|task| task.done.is_none()) {
-                candidates.push(self.queued(task.clone(), queue, draw.me, snapshot)?);
-            }
-        }
-        let issues = draw.issues.unwrap_or_default().iter().filter(|(_, issue)| queue.find(&issue.id).is_none());
-        for (keeper, issue) in issues {
-            candidates.push(self.queued_issue(*keeper, issue.clone(), queue, Some(draw.me), snapshot)?);
-        }
-        Ok(candidates)
+        let choice = |id: &TaskId, held_before| Choice { id: id.clone(), held_before };
+        Ok(held.map(|id| choice(id, true)).or_else(|| ready.map(|id| choice(id, false))))
     }
 
     /// Whether a claim is held by whoever asks, for the run that asks: one person may have several at work.
@@ -186,8 +172,11 @@ impl Session {
     fn drawn(&self, id: &TaskId, draw: &Draw<'_>) -> Result<Queued, Error> {
         let snapshot = self.snapshot()?;
         let queue = self.queue_of(&snapshot)?;
-        let found = self.candidates(draw, &queue, &snapshot)?.into_iter().find(|task| task.id == *id);
-        found.ok_or_else(|| Error::not_found(format!("the task {id} is gone"), "ask for the next one"))
+        let issues = draw.issues.unwrap_or_default();
+        let candidates = self.candidates(draw.keeper, issues, &queue, Some(draw.me), &snapshot)?;
+        let found = candidates.into_iter().find(|task| task.id == id);
+        let found = found.ok_or_else(|| Error::not_found(format!("the task {id} is gone"), "ask for the next one"))?;
+        self.read_task(found, &queue, &snapshot)
     }
 
     /// Says that the instance is doing this task.

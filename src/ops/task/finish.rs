@@ -7,11 +7,11 @@ use crate::{
         text,
     },
     model::{
-        claim::{Claim, Holder, MAX_WHY, Mode},
+        apply::Refusal,
+        claim::{Claim, GrantRef, Holder, MAX_WHY, Mode},
         handoff::Handoff,
         op::{Action, Right},
         scope::Scope,
-        task::Task,
         view::View,
     },
     ops::{Error, Session},
@@ -44,30 +44,42 @@ impl Session {
             self.check_force(why)?;
         }
         let snapshot = self.snapshot()?;
-        let own = match self.find_task(prefix, &snapshot) {
-            Ok(task) if finish.keeper.is_none_or(|keeper| keeper == Keeper::Own) => Ok(task),
-            Ok(task) => Err(Error::not_found(format!("the task {} is our own", task.id), "leave --from out")),
-            Err(error) => Err(error),
-        };
+        let own = self.find_task(prefix, &snapshot);
         let me = self.acting()?;
-        match own {
-            Ok(task) => {
+        match (own, finish.keeper) {
+            (Ok(task), None | Some(Keeper::Own)) => {
                 self.finish_own(&me, &task.id, finish).map(|(task, again)| (task.id.clone(), Some(task), again))
             }
-            Err(error @ Error::NotFound { .. }) => match (self.beads(finish.keeper)?, prefix.parse::<TaskId>()) {
-                (Some((_, beads)), Ok(id)) if !prefix.starts_with('-') => {
-                    let holds = |snapshot: &Snapshot<'_>| self.own_claim_on(&id, &me, snapshot).map(|_| None);
-                    self.perform_confirmed(Some(&me), holds)
-                        .map_err(|error| error.undone("nothing was closed", AGAIN))?;
-                    let reason = finish.result.clone().unwrap_or_else(|| format!("done by {me}"));
-                    beads.close(&id, &reason)?;
-                    self.let_go_of(&me, &id)?;
-                    Ok((id, None, false))
-                }
-                _ => Err(error),
-            },
-            Err(error) => Err(error),
+            // A claim of ours can't say which of the two it means.
+            (Ok(task), Some(_)) if task.id.as_str() == prefix => {
+                Err(Error::usage(format!("the task {} is our own", task.id), "leave --from out"))
+            }
+            (Ok(_), _) => self.finish_issue(&me, prefix, finish, None),
+            (Err(error @ Error::NotFound { .. }), _) => self.finish_issue(&me, prefix, finish, Some(error)),
+            (Err(error), _) => Err(error),
         }
+    }
+
+    /// Closes an issue of Beads, and then gives the claim on it back.
+    fn finish_issue(
+        &self,
+        me: &InstanceId,
+        named: &str,
+        finish: &Finish,
+        unknown: Option<Error>,
+    ) -> Result<(TaskId, Option<Queued>, bool), Error> {
+        let (Some((_, beads)), Ok(id), false) = (self.beads(finish.keeper)?, named.parse(), named.starts_with('-'))
+        else {
+            return Err(
+                unknown.unwrap_or_else(|| Error::not_found("no such issue", "name one of `git aio tasks list`"))
+            );
+        };
+        let holds = |snapshot: &Snapshot<'_>| self.own_claim_on(&id, me, snapshot).map(|_| None);
+        self.perform_confirmed(Some(me), holds).map_err(|error| error.undone("nothing was closed", AGAIN))?;
+        let reason = finish.result.clone().unwrap_or_else(|| format!("done by {me}"));
+        beads.close(&id, &reason)?;
+        self.let_go_of(me, &id)?;
+        Ok((id, None, false))
     }
 
     fn check_force(&self, why: &str) -> Result<(), Error> {
@@ -105,15 +117,14 @@ impl Session {
         let snapshot = self.snapshot()?;
         let queue = self.queue_of(&snapshot)?;
         let task = self.find_task(id.as_str(), &snapshot)?;
-        Ok((self.queued(task, &queue, me, &snapshot)?, again))
+        Ok((self.queued(task, &queue, Some(me), &snapshot)?, again))
     }
 
     /// The open handoff by which `me` has handed the task on that `prefix` means.
     pub(in crate::ops) fn handed_on(&self, prefix: &str, me: &InstanceId) -> Result<Option<Handoff>, Error> {
         let snapshot = self.snapshot()?;
         let Ok(id) = self.meant_task(prefix, &snapshot) else { return Ok(None) };
-        let scope = Scope::Task(id);
-        for claim in snapshot.claims_near(&scope)?.into_iter().filter(|claim| claim.scope == scope) {
+        for claim in claims_at(&id, &snapshot)? {
             if let Holder::Handoff(handoff) = &claim.holder
                 && let Some(open) = snapshot.handoff(handoff)?.filter(|handoff| handoff.from == *me)
             {
@@ -143,15 +154,10 @@ impl Session {
 
     /// The claim by which `me` does the task, alone.
     fn own_claim_on(&self, id: &TaskId, me: &InstanceId, snapshot: &Snapshot<'_>) -> Result<Claim, Error> {
-        if let Some(Task { done: Some(done), .. }) = snapshot.task(id)? {
-            return Err(Error::not_allowed(
-                format!("the task {id} is done already, by {}", done.by),
-                "take another: `git aio tasks next`",
-            ));
+        if let Some(task) = snapshot.task(id)?.filter(|task| task.done.is_some()) {
+            return Err(Error::from_refusal(Refusal::TaskDone(Box::new(task))));
         }
-        let scope = Scope::Task(id.clone());
-        let mut claims = snapshot.claims_near(&scope)?;
-        claims.retain(|claim| claim.scope == scope);
+        let mut claims = claims_at(id, snapshot)?;
         let mine = claims.iter().position(|claim| claim.is_held_by(me) && claim.mode == Mode::Exclusive);
         if let Some(at) = mine {
             return Ok(claims.swap_remove(at));
@@ -168,11 +174,12 @@ impl Session {
         })
     }
 
-    /// Gives the claim on an issue back, which is closed.
+    /// Gives what is held of an issue back, which is closed: of whatever is left of it meanwhile.
     fn let_go_of(&self, me: &InstanceId, id: &TaskId) -> Result<(), Error> {
         let release = |snapshot: &Snapshot<'_>| {
-            let claim = self.own_claim_on(id, me, snapshot)?;
-            Ok(Some(Action::Release { claims: vec![claim.grant_ref()], ended: Vec::new(), forced: None }))
+            let mine = claims_at(id, snapshot)?.into_iter().filter(|claim| claim.is_held_by(me));
+            let claims: Vec<GrantRef> = mine.map(|claim| claim.grant_ref()).collect();
+            Ok((!claims.is_empty()).then_some(Action::Release { claims, ended: Vec::new(), forced: None }))
         };
         self.perform(Some(me), release)?;
         self.perform(Some(me), |snapshot| {
@@ -181,4 +188,12 @@ impl Session {
         })?;
         Ok(())
     }
+}
+
+/// The claims on a task.
+fn claims_at(id: &TaskId, snapshot: &Snapshot<'_>) -> Result<Vec<Claim>, Error> {
+    let scope = Scope::Task(id.clone());
+    let mut claims = snapshot.claims_near(&scope)?;
+    claims.retain(|claim| claim.scope == scope);
+    Ok(claims)
 }

@@ -2,7 +2,7 @@
 //! change itself, and they end with it.
 
 use crate::{
-    base::id::{InstanceId, RunId},
+    base::id::InstanceId,
     model::instance::Instance,
     ops::{Error, Session},
     store::{Extent, Snapshot},
@@ -28,11 +28,11 @@ impl Session {
 
     /// The worker inside of whose work this command runs, as `AIO_RUN` tells, whoever it says that it is.
     pub(in crate::ops) fn worker_around(&self) -> Option<InstanceId> {
-        let mark = self.env.run.as_deref()?.rsplit('/').next()?;
-        let run: RunId = mark.split_once('.')?.0.parse().ok()?;
-        let steps = self.shown_run(&run).ok()?.steps;
+        let around = self.env.run.as_ref()?;
+        let (mark, run) = (around.mark(), around.innermost()?);
+        let steps = self.shown_run(run).ok()?.steps;
         let attempts = steps.iter().flat_map(|step| step.attempts.iter().map(|attempt| (&step.path, attempt)));
-        let mut its = attempts.filter(|(step, attempt)| self.mark_of_attempt(&run, step, attempt.number) == mark);
+        let mut its = attempts.filter(|(step, attempt)| self.mark_of_attempt(run, step, attempt.number) == mark);
         its.next()?.1.instance.clone()
     }
 }

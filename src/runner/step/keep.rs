@@ -35,7 +35,26 @@ impl Site {
     }
 }
 
+/// Most bytes of a diff that a result carries.
+const MAX_DIFF: usize = 256 * 1024;
+
 impl Doer<'_> {
+    /// What the usable attempts have changed, as a diff.
+    pub(super) fn diff(&self) -> String {
+        let usable = self.step.attempts.iter().filter(|attempt| attempt.failure.is_none());
+        let diffs = usable.filter_map(|attempt| -> Option<String> {
+            let (before, after) = (attempt.before.as_ref()?, attempt.after.as_ref()?);
+            if attempt.files.is_empty() {
+                return None;
+            }
+            let before = self.session.capture_from_tree(before).ok()?;
+            let after = self.session.capture_from_tree(after).ok()?;
+            Some(self.session.diff_of(&before, &after, Some(&attempt.files)).ok()?.text)
+        });
+        let diff = diffs.collect::<Vec<String>>().concat();
+        text::head(&diff, MAX_DIFF).to_owned()
+    }
+
     /// Records that it is usable, where more is to come of it than being told: that is not to be done twice.
     pub(super) fn judged(&mut self, judged: &Judged) -> Result<(), Unrecorded> {
         let comes_to_more =

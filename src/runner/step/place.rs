@@ -25,9 +25,6 @@ pub(super) const AGAIN: Duration = Duration::from_millis(250);
 /// The folder for what workflows tell each other by files.
 const SCRATCH: &str = ".context/";
 
-/// Most bytes of a diff that a result carries.
-const MAX_DIFF: usize = 256 * 1024;
-
 /// What whoever works at a place may do there. The result itself is written by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leave {
@@ -330,22 +327,6 @@ impl Doer<'_> {
         if let Ok(mut keepers) = self.site.keepers.lock() {
             keepers.push(place.worker.id);
         }
-    }
-
-    /// What the usable attempts have changed, as a diff.
-    pub(super) fn diff(&self) -> String {
-        let usable = self.step.attempts.iter().filter(|attempt| attempt.failure.is_none());
-        let diffs = usable.filter_map(|attempt| -> Option<String> {
-            let (before, after) = (attempt.before.as_ref()?, attempt.after.as_ref()?);
-            if attempt.files.is_empty() {
-                return None;
-            }
-            let before = self.session.capture_from_tree(before).ok()?;
-            let after = self.session.capture_from_tree(after).ok()?;
-            Some(self.session.diff_of(&before, &after, Some(&attempt.files)).ok()?.text)
-        });
-        let diff = diffs.collect::<Vec<String>>().concat();
-        text::head(&diff, MAX_DIFF).to_owned()
     }
 }
 

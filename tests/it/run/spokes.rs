@@ -50,6 +50,15 @@ fn a_driver_does_all_that_is_ready_and_ends() {
     assert_eq!(agents.calls("claude").len(), 6, "each done once, and looked at once");
     assert_eq!(repo.git(&["log", "--format=%s", "-3"]).lines().next().unwrap(), "write the file of three.");
     assert_eq!(repo.git(&["status", "--short"]), "");
+    let (handed, _) = answer(&repo.aio(&["handoff", "list", "--json"]));
+    for handoff in handed["handoffs"].as_array().unwrap() {
+        let by = handoff["settled_by"].as_str().unwrap_or_else(|| panic!("{handoff:#}"));
+        assert_eq!((&handoff["state"], &handoff["to"]), (&"done".into(), &"hub".into()), "{handoff:#}");
+        assert!(by.starts_with("hub-") && handoff["from"] != by, "{handoff:#}");
+    }
+    let (who, _) = answer(&repo.aio(&["status", "--json"]));
+    let gone = who["instances"].as_array().unwrap().iter().all(|one| one["tool"] != "hub");
+    assert!(gone, "{who:#}");
     let (status, _) = answer(&repo.aio(&["status", "--json"]));
     assert_eq!(status["claims"].as_array().unwrap().len(), 0, "{status:#}");
 }

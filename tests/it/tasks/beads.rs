@@ -9,8 +9,8 @@ const PROGRAM: &str = r#"#!/bin/sh
 echo "$*" >>"$HOME/calls"
 [ -e "$HOME/broken" ] && { echo "database is locked" >&2; exit 1; }
 case $1 in
-  ready) cat "$HOME/ready" ;;
-  close) echo "$2" >>"$HOME/closed"; echo '[]' >"$HOME/ready" ;;
+  ready) if [ -e "$HOME/many" ]; then sh "$HOME/many" "$4"; else cat "$HOME/ready"; fi ;;
+  close) [ -e "$HOME/on-close" ] && sh "$HOME/on-close"; echo "$2" >>"$HOME/closed"; echo '[]' >"$HOME/ready" ;;
   show) if grep -qx "$2" "$HOME/closed"; then s=closed; else s=open; fi; echo "[{\"id\":\"$2\",\"status\":\"$s\"}]" ;;
 esac
 "#;
@@ -106,4 +106,45 @@ fn without_the_folder_or_the_program_nobody_is_asked() {
     let me = tracker.repo.register("claude");
     assert_refused(&tracker.repo.aio_as(&me, &["tasks", "next"]), 8, "none is left");
     assert_eq!(tracker.calls(), [""; 0]);
+}
+
+/// As many as it is asked for of 300 issues, each with a long description.
+const MANY: &str = r#"
+long=$(head -c 20000 /dev/zero | tr '\\0' x)
+n=1; printf '['
+while [ "$n" -le "$1" ] && [ "$n" -le 300 ]; do
+  [ "$n" -gt 1 ] && printf ,
+  printf '{"id":"M-%s","title":"t","description":"%s"}' "$n" "$long"
+  n=$((n + 1))
+done
+printf ']'"#;
+
+#[test]
+fn a_long_list_is_read_and_what_is_held_hides_nothing_behind_it() {
+    let env = TestEnvironment::new();
+    let tracker = Tracker::new(&env, "bd");
+    let repo = &tracker.repo;
+    fs::write(tracker.home.join("many"), MANY).unwrap();
+    let (me, other) = (repo.register("claude"), repo.register("codex"));
+    let held: Vec<String> = (1..=210).map(|n| format!("M-{n}")).collect();
+    repo.ok_as(&other, &[&["claim", "task"][..], &held.iter().map(String::as_str).collect::<Vec<_>>()].concat());
+    assert_eq!(next(repo, &me), "M-211");
+}
+
+#[test]
+fn an_issue_is_done_though_its_claim_went_meanwhile_and_never_in_place_of_our_own() {
+    let env = TestEnvironment::new();
+    let tracker = Tracker::new(&env, "bd");
+    let repo = &tracker.repo;
+    let me = repo.register("claude");
+    assert_eq!(next(repo, &me), "AI-1");
+    fs::write(tracker.home.join("on-close"), format!("git aio --as {me} release all >/dev/null")).unwrap();
+    assert_eq!(repo.ok_as(&me, &["tasks", "done", "AI-1"]), "done AI-1\n");
+    fs::remove_file(tracker.home.join("on-close")).unwrap();
+    put(repo, &me, "AI-2", &[]);
+    assert_eq!(next(repo, &me), "AI-2");
+    let calls = tracker.calls().len();
+    assert_refused(&repo.aio_as(&me, &["tasks", "done", "AI-2", "--from", "bd"]), 2, "the task AI-2 is our own");
+    assert_eq!(tracker.calls().len(), calls);
+    assert_eq!(repo.json_as(&me, &["status"])["claims"][0]["target"], "AI-2");
 }

@@ -2,10 +2,10 @@
 
 use super::{assert_refused, next, put};
 use crate::env::{Repo, TestEnvironment, run};
-use std::{io::Write as _, process::Stdio};
+use std::{fs, io::Write as _, process::Stdio};
 
 /// Puts records into the store, as whoever may write to the repository can.
-fn slip_in(repo: &Repo<'_>, records: &[(&str, String)]) {
+pub(super) fn slip_in(repo: &Repo<'_>, records: &[(&str, String)]) {
     let index = repo.dir.join(".git/intruder-index");
     let git = |args: &[&str], input: &str| {
         let mut git = repo.env.command("git", &repo.dir);
@@ -17,10 +17,14 @@ fn slip_in(repo: &Repo<'_>, records: &[(&str, String)]) {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     git(&["read-tree", "refs/aio/state"], "");
-    for (path, content) in records {
-        let blob = git(&["hash-object", "-w", "--stdin"], content);
-        git(&["update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")], "");
-    }
+    let content = |number: usize| repo.dir.join(format!(".git/intruder-{number}"));
+    let files = records.iter().enumerate().map(|(number, (_, record))| {
+        fs::write(content(number), record).unwrap();
+        format!("{}\n", content(number).display())
+    });
+    let blobs = git(&["hash-object", "-w", "--no-filters", "--stdin-paths"], &files.collect::<String>());
+    let entries = blobs.lines().zip(records).map(|(blob, (path, _))| format!("100644 {blob}\t{path}\n"));
+    git(&["update-index", "--add", "--index-info"], &entries.collect::<String>());
     let tree = git(&["write-tree"], "");
     let seq: u64 = repo
         .git(&["log", "-1", "--format=%(trailers:key=Aio-Seq,valueonly,separator=)", "refs/aio/state"])

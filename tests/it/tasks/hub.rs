@@ -126,13 +126,37 @@ fn who_has_done_a_task_without_the_hub_is_told_where_somebody_else_has_it() {
     let [one, two] = two_with(&hub, &["a"]);
     one.repo.git(&["config", "--unset", "aio.remote"]);
     assert_eq!(one.ok(&["tasks", "next"]), "a\n");
-    one.ok(&["tasks", "done", "a"]);
+    one.ok(&["tasks", "done", "a", "--result", "The cookie was never set."]);
     assert_eq!(two.ok(&["tasks", "next"]), "a\n");
     one.repo.git(&["config", "aio.remote", "origin"]);
-    one.sync();
+    assert_refused(&one.aio(&["sync"]), 0, "the hub does not take it that the task a was done here");
     assert_eq!(list(&one), ["a held"], "the hub gave it to the other");
+    let kept = one.ok(&["context", "get", "warning"]);
+    assert!(kept.contains("The cookie was never set.") && kept.contains("somebody else has it"), "{kept}");
     two.ok(&["tasks", "done", "a"]);
     assert_eq!(times_done(&hub.repo(), "a"), 1);
+}
+
+#[test]
+fn who_has_called_a_handoff_done_is_told_that_its_task_is_open_on_the_hub() {
+    let env = TestEnvironment::new();
+    let hub = Hub::new(&env, Way::File);
+    let [one, two] = hub.two_in_step();
+    one.ok(&["claim", "task", "AI-1"]);
+    one.ok(&["handoff", "new", "go on", "--task", "AI-1"]);
+    one.sync();
+    let listed = one.repo.json_as(&one.me, &["handoff", "list"]);
+    let handoff = listed["handoffs"][0]["id"].as_str().unwrap_or_else(|| panic!("{listed:#}")).to_owned();
+    one.repo.git(&["config", "--unset", "aio.remote"]);
+    two.sync();
+    put(&two.repo, &two.me, "AI-1", &[]);
+    two.sync();
+    one.ok(&["handoff", "done", &handoff]);
+    one.repo.git(&["config", "aio.remote", "origin"]);
+    assert_refused(&one.aio(&["sync"]), 0, &format!("the hub does not take it that {handoff} is done"));
+    assert_eq!(one.repo.json_as(&one.me, &["handoff", "list"])["handoffs"][0]["state"], "open");
+    let kept = one.ok(&["context", "get", "warning"]);
+    assert!(kept.contains("holds the task AI-1, which is to be done"), "{kept}");
 }
 
 #[test]

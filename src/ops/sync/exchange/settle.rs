@@ -140,10 +140,11 @@ impl Exchange<'_> {
             return Ok(());
         }
         let left = replay(&repository.snapshot_at(again.tip.clone())?, &op, &was)?;
-        if let (Action::NewTask(task), Replayed::Op { op: told, .. }) = (&op.action, &left)
+        if let Replayed::Op { op: told, .. } = &left
             && matches!(told.action, Action::Note(_))
+            && let Some(notice) = instead_of(&op.action)
         {
-            self.session.notice(Notice::TaskTaken(task.id.clone()));
+            self.session.notice(notice);
         }
         match left {
             Replayed::Nothing => {}
@@ -197,6 +198,16 @@ impl Exchange<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// What to tell where nothing but a note came of it.
+fn instead_of(action: &Action) -> Option<Notice> {
+    match action {
+        Action::NewTask(task) => Some(Notice::TaskTaken(task.id.clone())),
+        Action::FinishTask { task, .. } => Some(Notice::TaskNotDone(task.clone())),
+        Action::Settle { handoff, .. } => Some(Notice::HandoffNotDone(handoff.clone())),
+        _ => None,
     }
 }
 
