@@ -252,6 +252,7 @@ fn drive(
     let watched = Interrupts::watch();
     let interrupts = Arc::new(watched.map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?);
     let root = session.root()?;
+    let file = session.ledger_file()?;
     let is_new = matches!(book, Book::New(_));
     let (recorder, recording, run, steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
     let id = run.id.clone();
@@ -283,6 +284,7 @@ fn drive(
         patience: driving.patience,
         interrupts: Arc::clone(&interrupts),
         keepers: Arc::default(),
+        ledger: file.clone(),
         whole,
     };
     let mut journal = RunJournal::new(recorder, &steps);
@@ -300,7 +302,6 @@ fn drive(
         is_cancelled: how.resumption.cancel,
     };
     let stop = Stop::default();
-    let file = session.ledger_file()?;
     let looks = AtomicU8::new(0);
     let mut follow = |event: &Event| {
         tell(event);

@@ -1,12 +1,6 @@
 //! What becomes of a result that is usable: it is saved, taken back, and committed.
 
-use super::{
-    Doer, internal,
-    judge::Judged,
-    place::{Place, Traces},
-    send::Edited,
-    text_of, with_hint,
-};
+use super::{Doer, internal, judge::Judged, place::Place, send::Edited, text_of, trace::Traces, with_hint};
 use crate::{
     base::{id::InstanceId, oid::Oid, path::RepoPath, text},
     model::{
@@ -38,7 +32,7 @@ impl Doer<'_> {
     }
 
     /// What is to become of a usable result beside being told: saved, taken back, committed.
-    pub(super) fn put_to_use(&mut self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
+    pub(super) fn put_to_use(&mut self, value: &Value, place: &Place, traces: &mut Traces) -> Result<(), Failure> {
         if self.work.save.is_none() {
             self.take_back(place, traces)?;
             return self.commit_if_wanted(value, &traces.inside, &place.worker.id);
@@ -46,9 +40,9 @@ impl Doer<'_> {
         let failed = |error: Error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) };
         self.save(self.session_in(place), value)?;
         // The result is a change like those of whoever worked for it.
-        let traces = self.traces(place, &Edited::new()).map_err(failed)?;
-        self.take_back(place, &traces)?;
-        self.note_changes(traces.kept, &traces.inside).map_err(internal)?;
+        *traces = self.traces(place, &Edited::new()).map_err(failed)?;
+        self.take_back(place, traces)?;
+        self.note_changes(traces.kept.clone(), &traces.inside).map_err(internal)?;
         self.commit_if_wanted(value, &traces.inside, &place.worker.id)
     }
 
