@@ -79,10 +79,8 @@ impl Session {
             return Err(Error::usage("the handoff has no title", "say in a few words what is handed on"));
         }
         if document.title.contains(['\n', '\r']) {
-            return Err(Error::usage(
-                "the title of the handoff has several lines",
-                "say in one what is handed on, and the rest as its context",
-            ));
+            let hint = "say in one what is handed on, and the rest as its context";
+            return Err(Error::usage("the title of the handoff has several lines", hint));
         }
         if document.len() > MAX_DOCUMENT {
             let message = format!("the document has {} bytes; {MAX_DOCUMENT} is the most", document.len());

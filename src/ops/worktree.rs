@@ -5,7 +5,7 @@
 
 use super::{Error, Session, Target};
 use crate::{
-    base::{oid::Oid, path::RepoPath},
+    base::{oid::Oid, path::RepoPath, text},
     host::git::{Git, GitError},
     store::{Durability, Plan},
 };
@@ -42,7 +42,35 @@ pub struct Diff {
     pub summary: String,
 }
 
+/// What is checked out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedOut {
+    /// The branch, by the whole name of its ref; `None` where HEAD is detached.
+    pub branch: Option<String>,
+    /// The commit; `None` before the first one.
+    pub commit: Option<Oid>,
+}
+
+impl CheckedOut {
+    /// The branch, for people.
+    pub fn name(&self) -> String {
+        let name = |name: &String| text::one_line(name.strip_prefix("refs/heads/").unwrap_or(name), 100);
+        self.branch.as_ref().map_or_else(|| "a detached HEAD".to_owned(), name)
+    }
+}
+
 impl Session {
+    /// What is checked out in the work tree of this session.
+    ///
+    /// # Errors
+    /// When git can't be asked.
+    pub fn checked_out(&self) -> Result<CheckedOut, Error> {
+        let git = self.git_here()?;
+        let branch = git.run_unless(1, ["symbolic-ref", "--quiet", "HEAD"])?;
+        let branch = branch.map(|name| String::from_utf8_lossy(&name).trim_end().to_owned());
+        Ok(CheckedOut { branch, commit: git.head()? })
+    }
+
     /// What the work tree holds now: what is staged, what is not, and what git doesn't know yet, without what is ignored.
     ///
     /// # Errors
@@ -101,16 +129,33 @@ impl Session {
     fn capture_with(&self, known: &[RepoPath]) -> Result<Capture, Error> {
         let mut tries = TRIES;
         loop {
-            match self.try_capture(known) {
+            match self.try_capture(&self.git_here()?, known, None) {
                 Err(Error::Git(GitError::Failed { .. })) if tries > 1 => tries -= 1,
                 done => return done,
             }
         }
     }
 
-    fn try_capture(&self, known: &[RepoPath]) -> Result<Capture, Error> {
-        let git = self.git_here()?;
-        let read = self.repository.read_work_tree(git.look()?, known.iter())?;
+    /// As [`capture_after`](Self::capture_after), where git can't read the index: what is there is held against HEAD, and
+    /// the index stays as it is.
+    ///
+    /// # Errors
+    /// As for [`capture`](Self::capture).
+    pub fn capture_past_index(&self, before: &Capture) -> Result<Capture, Error> {
+        self.past_index(&before.read_paths().cloned().collect::<Vec<_>>())
+    }
+
+    fn past_index(&self, known: &[RepoPath]) -> Result<Capture, Error> {
+        let folder = tempfile::Builder::new().prefix("aio-index-").tempdir_in(self.repository.git_dir());
+        let folder = folder.map_err(Error::file("can't make a folder in the git directory"))?;
+        let index = folder.path().join("index");
+        let git = self.git_here()?.with("GIT_INDEX_FILE", &index);
+        git.run(["read-tree", if git.head()?.is_some() { "HEAD" } else { "--empty" }])?;
+        self.try_capture(&git, known, Some(&index))
+    }
+
+    fn try_capture(&self, git: &Git, known: &[RepoPath], index: Option<&Path>) -> Result<Capture, Error> {
+        let read = self.repository.read_work_tree(git.look()?, known.iter(), index)?;
         let files: Vec<&[u8]> = read.files().map(RepoPath::as_bytes).collect();
         let says = git.as_committed(&files, false)?;
         // Their bytes are kept already, and most are just those that git would store.
@@ -134,7 +179,7 @@ impl Session {
     /// When the work tree can't be looked at, or git can't check out what has no bytes in `before`. What has failed for
     /// one path is told in the answer.
     pub fn restore(&self, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<PutBack, Error> {
-        let now = self.capture_with(paths)?;
+        let now = self.capture_with(paths).or_else(|error| self.past_index(paths).map_err(|_| error))?;
         let plan = self.repository.plan_put_back(before, after, &now, paths)?;
         self.put_back(plan, before)
     }

@@ -152,7 +152,6 @@ pub fn delegate(
     tell: &dyn Fn(Moment),
 ) -> Result<Finished, Error> {
     let by = session.who_is_it()?;
-    let work = delegation.work(session)?;
     let spec = serde_json::to_vec_pretty(delegation).map_err(|error| Error::Failed(error.to_string()))?;
     let beginning = Beginning {
         workflow: DELEGATION.into(),
@@ -161,7 +160,7 @@ pub fn delegate(
         parent: None,
         spec: vec![(SPEC.into(), spec)],
     };
-    drive(session, delegation, &work, Book::New(beginning), driving, began, tell)
+    drive(session, delegation, Book::New(beginning), false, driving, (began, tell))
 }
 
 /// Goes on with a delegation whose driver is gone or has stopped.
@@ -176,8 +175,31 @@ pub fn resume(
     tell: &dyn Fn(Moment),
 ) -> Result<Finished, Error> {
     let delegation = spec_of(session, id)?;
-    let work = delegation.work(session)?;
-    drive(session, &delegation, &work, Book::Known(id.clone()), driving, began, tell)
+    drive(session, &delegation, Book::Known(id.clone()), false, driving, (began, tell))
+}
+
+/// Has a delegation that has failed tried once more, with what it was asked for. Its attempts stay, and the next is told why
+/// the last was of no use.
+///
+/// # Errors
+/// As for [`delegate`], and when it has not failed.
+pub fn retry(
+    session: &Session,
+    id: &RunId,
+    driving: &Driving,
+    began: &dyn Fn(&Run),
+    tell: &dyn Fn(Moment),
+) -> Result<Finished, Error> {
+    let delegation = spec_of(session, id)?;
+    let status = session.shown_run(id)?.run.status;
+    if status != RunStatus::Failed {
+        let hint = match status.is_final() {
+            true => "what is done is not done again: delegate another task".to_owned(),
+            false => format!("it has not ended: `git aio run show {id}` tells how it stands"),
+        };
+        return Err(Error::Usage { message: format!("{id} has not failed, it is {status}"), hint: Some(hint) });
+    }
+    drive(session, &delegation, Book::Known(id.clone()), true, driving, (began, tell))
 }
 
 /// Answers for a delegation that waits for it: the work that was asked of the caller is done, or can't be.
@@ -211,22 +233,23 @@ pub fn spec_of(session: &Session, id: &RunId) -> Result<Delegation, Error> {
     let kept = session.kept_of_run(id, &format!("spec/{SPEC}"))?;
     kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| Error::NotFound {
         message: format!("what {id} was asked for is not in this clone"),
-        hint: Some("resume it in the clone where it began".into()),
+        hint: Some("go on with it in the clone where it began".into()),
     })
 }
 
 fn drive(
     session: &Session,
     delegation: &Delegation,
-    work: &Work,
     book: Book,
+    is_retry: bool,
     driving: &Driving,
-    began: &dyn Fn(&Run),
-    tell: &dyn Fn(Moment),
+    (began, tell): (&dyn Fn(&Run), &dyn Fn(Moment)),
 ) -> Result<Finished, Error> {
+    let work = &delegation.work(session)?;
     let interrupts =
         Interrupts::watch().map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?;
     let root = session.root()?;
+    let ledger = session.ledger_file()?;
     let (recorder, recording, run, mut steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
     began(&run);
     let site = Site {
@@ -237,9 +260,9 @@ fn drive(
         patience: driving.patience,
         interrupts: Arc::new(interrupts),
         keepers: Arc::default(),
+        ledger: ledger.clone(),
         whole: None,
     };
-    let ledger = session.ledger_file()?;
     let now = Mutex::new(Step::new(work.path.clone(), "prompt"));
     let show = |moment: Moment| {
         if let Some(file) = &ledger
@@ -250,7 +273,7 @@ fn drive(
         }
         tell(moment);
     };
-    let known = steps.pop();
+    let known = steps.pop().map(|known| if is_retry { anew(known) } else { known });
     let ended = known.as_ref().and_then(|known| as_it_ended(&site, work, known));
     let done = ended.unwrap_or_else(|| carry_out(&site, work, known, &show));
     let dismissed = site.dismiss_keepers(session);
@@ -267,6 +290,11 @@ fn drive(
     let verdict = done.attempts.last().filter(|_| !work.scope.is_empty() || work.contract.verify.is_some());
     let accepted = accepted(&delegation.accept, done.attempts.last());
     Ok(Finished { run: shown, verdict: verdict.map(verdict_of), accepted, done })
+}
+
+/// A step that is to be done anew. What was tried before is no less true.
+fn anew(step: Step) -> Step {
+    Step { attempts: step.attempts, ..Step::new(step.path, &step.kind) }
 }
 
 /// How each criterion was checked: by a command that it names, or by the reviewer. Nobody else has looked at it.

@@ -11,22 +11,23 @@ mod keep;
 mod place;
 mod recover;
 mod send;
+mod site;
+mod trace;
 mod whole;
 
 use super::{
-    recorder::{Recorder, Unrecorded, When},
+    recorder::{Unrecorded, When},
     work::{Action, CALLER, Done, Isolation, Moment, Retry, Task, Who, Work},
 };
 use crate::{
-    base::id::InstanceId,
     model::run::{Attempt, Failure, FailureKind, Step, StepStatus, Usage},
-    ops::{Error, Session, tool::Hand, verify::Interrupts, worker::Halves},
+    ops::{Error, Session, tool::Hand, worker::Halves},
 };
 use attempt::Tried;
+use judge::Settled;
 use serde_json::Value;
+pub use site::Site;
 use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -35,41 +36,23 @@ pub use whole::Whole;
 /// How often somebody who waits looks whether it is over.
 const ASK: Duration = Duration::from_millis(20);
 
-/// What all steps of a run have in common.
-#[derive(Clone)]
-pub struct Site {
-    /// The root of the work tree.
-    pub root: PathBuf,
-    /// `--as`.
-    pub acting_as: Option<String>,
-    /// Who writes the run down.
-    pub recorder: Recorder,
-    /// Whether a person has said yes to checks that were guessed.
-    pub consents: bool,
-    /// How long a scope is waited for that somebody else holds.
-    pub patience: Duration,
-    /// Ctrl-C.
-    pub interrupts: Arc<Interrupts>,
-    /// Workers whose work is done and who keep what they changed until the run ends.
-    pub keepers: Arc<Mutex<Vec<InstanceId>>>,
-    /// What the run holds as a whole, where its workflow says so.
-    pub whole: Option<Arc<Whole>>,
-}
-
-impl Site {
-    /// Whether somebody wants to stop.
-    pub fn is_stopped(&self) -> bool {
-        self.interrupts.count() > 0
-    }
-}
-
 /// A step that is being carried out.
 struct Doer<'a> {
     site: &'a Site,
     work: &'a Work,
     session: Session,
     step: Step,
+    /// By what its work is judged, once that is settled.
+    settled: Option<Settled>,
+    /// Whether an attempt has left the branch that was checked out: nobody goes on from there.
+    has_left_branch: bool,
     tell: &'a dyn Fn(Moment),
+}
+
+impl<'a> Doer<'a> {
+    fn new(site: &'a Site, work: &'a Work, session: Session, step: Step, tell: &'a dyn Fn(Moment)) -> Doer<'a> {
+        Doer { site, work, session, step, settled: None, has_left_branch: false, tell }
+    }
 }
 
 /// How a step came to its end.
@@ -87,7 +70,7 @@ enum End {
 /// How a step came to its end by its record, of which only the end of its run is missing; or `None` for one that goes on.
 pub fn as_it_ended(site: &Site, work: &Work, known: &Step) -> Option<Done> {
     let session = Session::open_other(&site.root, site.acting_as.clone()).ok()?;
-    let doer = Doer { site, work, session, step: known.clone(), tell: &|_| {} };
+    let doer = Doer::new(site, work, session, known.clone(), &|_| {});
     let end = doer.known_end()?;
     Some(doer.finish(end))
 }
@@ -103,7 +86,7 @@ pub fn carry_out(site: &Site, work: &Work, known: Option<Step>, tell: &dyn Fn(Mo
         Action::Run { .. } => "run",
     };
     let step = known.unwrap_or_else(|| Step::new(work.path.clone(), kind));
-    let mut doer = Doer { site, work, session, step, tell };
+    let mut doer = Doer::new(site, work, session, step, tell);
     let end = doer.carry_out().unwrap_or_else(|error| End::Failed(internal(error)));
     doer.finish(end)
 }
@@ -190,7 +173,8 @@ impl Doer<'_> {
                         (self.tell)(Moment::Split);
                         return self.by_halves(hand, task, halves);
                     }
-                    let gives_up = is_final || matches!(why.kind, FailureKind::Wrong | FailureKind::Held);
+                    let is_no_use = matches!(why.kind, FailureKind::Wrong | FailureKind::Held);
+                    let gives_up = is_final || is_no_use || self.has_left_branch;
                     failure = Some(why);
                     if gives_up {
                         break;
@@ -226,7 +210,7 @@ impl Doer<'_> {
     /// The two halves of a scope, where that was too much for one attempt.
     fn halves(&self, failure: &Failure, scope: &[String]) -> Option<Halves> {
         let is_too_much = matches!(failure.kind, FailureKind::Stalled | FailureKind::TimedOut | FailureKind::Scope);
-        let splits = self.work.retry.split && is_too_much;
+        let splits = self.work.retry.split && is_too_much && !self.has_left_branch;
         splits.then(|| self.session.halves(scope).ok().flatten()).flatten()
     }
 
@@ -257,7 +241,7 @@ impl Doer<'_> {
 
     /// What somebody else would meet again, nobody else is asked to try.
     fn may_others_try(&self, failure: &Failure) -> bool {
-        !matches!(failure.kind, FailureKind::Held | FailureKind::Internal)
+        !self.has_left_branch && !matches!(failure.kind, FailureKind::Held | FailureKind::Internal)
     }
 
     /// A failure that came before any process was started.

@@ -11,6 +11,7 @@ mod kill;
 mod process;
 mod record;
 mod scope;
+mod settled;
 mod stop;
 
 use crate::{

@@ -15,10 +15,10 @@ use super::{
 use crate::{
     base::id::RunId,
     cli::{error::usage, exit::Exit, format, json::RunsAnswer, live::Live},
-    model::run::{Step, StepStatus},
+    model::run::{RunStatus, Step, StepStatus},
     ops::Session,
     runner::{
-        delegation::{self, Driving, STEP, resume},
+        delegation::{self, Driving, STEP},
         dispatch::{Answer as Meant, Event},
         work::Moment,
         workflow::{Resumption, answer},
@@ -77,6 +77,8 @@ struct Resume {
 }
 
 /// Do a step again, with all that came after it
+///
+/// A delegation that has failed is tried once more, with what it was asked for: its one step is `task`.
 #[derive(Debug, clap::Args)]
 struct Retry {
     /// The step, perhaps with its run: step, or run/step
@@ -150,10 +152,16 @@ impl Resume {
         let shown = session.shown_run(&id)?;
         let again = self.updated || self.rerun.is_some();
         if shown.run.status.is_final() && !again {
-            return Err(usage(
-                format!("{id} has ended: {}", shown.run.status),
-                "`git aio run show` tells how; `git aio run retry <step>` does a step again",
-            ));
+            let hint = match (is_delegation(&shown.run.workflow), shown.run.status) {
+                (false, _) => {
+                    format!("`git aio run show {id}` tells how; `git aio run retry {id}/<step>` does a step again")
+                }
+                (true, RunStatus::Failed) => {
+                    format!("`git aio run show {id}` tells how; `git aio run retry {id}/{STEP}` tries once more")
+                }
+                (true, _) => format!("`git aio run show {id}` tells how"),
+            };
+            return Err(usage(format!("{id} has ended: {}", shown.run.status), hint));
         }
         if shown.is_elsewhere && !takeover::take_over(cx, session, &shown, self.run.is_some(), self.yes)? {
             return Ok(Exit::Conflict);
@@ -165,15 +173,23 @@ impl Resume {
             return go_on(cx, session, &id, &how, self.jsonl);
         }
         if again {
-            return Err(usage(format!("{id} is a delegation of one step"), "delegate the task again"));
+            let hint = format!("`git aio run retry {id}/{STEP}` tries once more, where it has failed");
+            return Err(usage(format!("{id} is a delegation of one step"), hint));
         }
-        let live = Live::new(&cx.ui, self.jsonl);
-        let driving = Driving { acting_as: cx.acting_as.clone(), patience: Duration::ZERO };
-        let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
-        let finished = resume(session, &id, &driving, &|_| {}, tell)?;
-        cx.tell_notices(session);
-        tell_delegation(cx, &live, &finished, self.jsonl)
+        go_on_with_delegation(cx, session, &id, false, self.jsonl)
     }
+}
+
+fn go_on_with_delegation(cx: &Context, session: &Session, id: &RunId, anew: bool, lines: bool) -> anyhow::Result<Exit> {
+    let live = Live::new(&cx.ui, lines);
+    let driving = Driving { acting_as: cx.acting_as.clone(), patience: Duration::ZERO };
+    let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
+    let finished = match anew {
+        true => delegation::retry(session, id, &driving, &|_| {}, tell)?,
+        false => delegation::resume(session, id, &driving, &|_| {}, tell)?,
+    };
+    cx.tell_notices(session);
+    tell_delegation(cx, &live, &finished, lines)
 }
 
 impl Retry {
@@ -182,7 +198,11 @@ impl Retry {
         let Some(step) = step else {
             return Err(usage("no step is named", "name one as run/step; `git aio run show` lists them"));
         };
-        known_step(&session.shown_run(&id)?, &step)?;
+        let shown = session.shown_run(&id)?;
+        known_step(&shown, &step)?;
+        if is_delegation(&shown.run.workflow) {
+            return go_on_with_delegation(cx, session, &id, true, self.jsonl);
+        }
         let how = Resumption { rerun: Some(step), ..Resumption::default() };
         go_on(cx, session, &id, &how, self.jsonl)
     }

@@ -1,9 +1,11 @@
 //! One attempt: somebody is started, watched over, and what they leave is judged and settled.
 
 use super::{
-    Doer, internal,
+    Doer,
     judge::Judged,
-    place::{Leave, Place, Traces},
+    place::{Leave, Place, paths_named},
+    send::Edited,
+    trace::Traces,
     with_hint,
 };
 use crate::{
@@ -92,7 +94,7 @@ impl Doer<'_> {
     ) -> Result<Tried, Unrecorded> {
         let began = Instant::now();
         // What is checked is settled before anybody could change what the repository says of it.
-        let plan = match self.plan(scope) {
+        let plan = match self.plan() {
             Ok(plan) => plan,
             Err(failure) => return self.not_begun(label, failure),
         };
@@ -155,27 +157,36 @@ impl Doer<'_> {
         self.site.recorder.keep(kept, format!("{path}: attempt {number}"), When::WithNext)?;
         self.record(&format!("{agent} begins attempt {number}"))?;
         (self.tell)(Moment::Tries { attempt: number, agent, instance });
-        let (ended, edited) = match self.send(means, place, number, plan) {
-            Ok(sent) => sent,
-            Err(error) => {
-                let failure = Failure { kind: FailureKind::Absent, text: error.to_string() };
-                return self.settle(began, None, Judged::not(failure, true), place, None);
-            }
+        let (sent, edited) = match self.send(means, place, number, plan) {
+            Ok((ended, edited)) => (Ok(ended), edited),
+            Err(error) => (Err(Failure { kind: FailureKind::Absent, text: error.to_string() }), Edited::new()),
         };
-        self.heard(&ended);
+        let ended = sent.as_ref().ok();
+        ended.into_iter().for_each(|ended| self.heard(ended));
         let traces = match place.map(|place| self.traces(place, &edited)).transpose() {
             Ok(traces) => traces,
-            Err(error) => return self.settle(began, Some(&ended), Judged::not(internal(error), true), place, None),
+            Err(error) => return self.settle(began, ended, self.not_seen(&error), place, None),
         };
+        self.has_left_branch |= traces.as_ref().is_some_and(|traces| traces.switched.is_some());
         // Where nothing is left to be looked at, the end of the step is a moment away.
         let is_judged_at_once = place.is_none() && plan.checks.is_empty() && self.work.contract.review.is_none();
         let when = if is_judged_at_once { When::WithNext } else { When::Now };
-        self.answered(&ended, number, place.zip(traces.as_ref()), when)?;
-        if ended.end == End::Interrupted {
-            return self.stopped(began, place, traces.as_ref());
-        }
-        let judged = self.judge(&ended, plan, place, traces.as_ref());
-        self.settle(began, Some(&ended), judged, place, traces.as_ref())
+        let said = ended.map_or("", |ended| &ended.told.result);
+        self.answered(said, number, place.zip(traces.as_ref()), when)?;
+        let judged = match &sent {
+            Err(failure) => Judged::not(failure.clone(), true),
+            Ok(ended) if ended.end == End::Interrupted => return self.stopped(began, place, traces.as_ref()),
+            Ok(ended) => self.judge(ended, plan, place, traces.as_ref()),
+        };
+        self.settle(began, ended, judged, place, traces)
+    }
+
+    /// What it did could not even be looked at.
+    fn not_seen(&self, error: &Error) -> Judged {
+        let scope = paths_named(&self.with_result(&self.work.scope));
+        let text =
+            format!("what it did could not be seen, and nothing of it was put back, in {scope}: {}", with_hint(error));
+        Judged::not(Failure { kind: FailureKind::Internal, text }, true)
     }
 
     /// Takes into the record what the process itself told.
@@ -196,14 +207,13 @@ impl Doer<'_> {
     /// Records that it has answered, and what it left.
     fn answered(
         &mut self,
-        ended: &Ended,
+        said: &str,
         number: u32,
         left: Option<(&Place, &Traces)>,
         when: When,
     ) -> Result<(), Unrecorded> {
         let path = self.step.path.clone();
-        let mut kept =
-            vec![(format!("out/{path}.{number}.txt"), Private::Bytes(ended.told.result.as_bytes().to_vec()))];
+        let mut kept = vec![(format!("out/{path}.{number}.txt"), Private::Bytes(said.as_bytes().to_vec()))];
         kept.extend(
             left.map(|(_, traces)| (format!("snap/{path}.{number}/after"), Private::Tree(traces.kept.clone()))),
         );
@@ -224,6 +234,8 @@ impl Doer<'_> {
         {
             (self.tell)(Moment::Said(left));
         }
+        let switched = traces.and_then(|traces| traces.switched.clone());
+        switched.into_iter().for_each(|words| (self.tell)(Moment::Said(words)));
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.took = Some(began.elapsed());
             attempt.stage = Stage::Settled;
@@ -242,23 +254,24 @@ impl Doer<'_> {
         ended: Option<&Ended>,
         mut judged: Judged,
         place: Option<&Place>,
-        traces: Option<&Traces>,
+        mut traces: Option<Traces>,
     ) -> Result<Tried, Unrecorded> {
         if judged.is_stopped {
-            return self.stopped(began, place, traces);
+            return self.stopped(began, place, traces.as_ref());
         }
-        if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces) {
+        if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces.as_mut()) {
             self.judged(&judged)?;
             if let Err(failure) = self.put_to_use(value, place, traces) {
                 judged.result = Err(failure);
             }
         }
+        let traces = traces.as_ref();
         if let Err(failure) = &mut judged.result
             && failure.kind != FailureKind::Scope
             && let (Some(place), Some(traces)) = (place, traces)
-            && !traces.strays.is_empty()
+            && let Some(strayed) = traces.strayed(place)
         {
-            failure.text.push_str(&format!("\nBesides, {}", traces.strayed(place)));
+            failure.text.push_str(&format!("\nBesides, {strayed}"));
         }
         if let Err(failure) = &mut judged.result
             && failure.kind != FailureKind::Missed

@@ -6,7 +6,8 @@
 use super::{
     Doer,
     attempt::unusable,
-    place::{Place, Traces, named, restored},
+    place::{Place, named, restored},
+    trace::Traces,
     with_hint,
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     ops::{
         Error, Session,
         errand::{Ended, Errand},
+        tool::Hand,
         verify::{Checked, Plan, What},
     },
     runner::{
@@ -30,6 +32,14 @@ use serde_json::{Value, json};
 /// Most bytes that are told of what a failed check printed, and of a diff that is reviewed.
 const MAX_OUTPUT: usize = 4000;
 const MAX_REVIEWED: usize = 200 * 1024;
+
+/// By what the work of a step is judged: settled before anybody was at work who could change what the repository says of it.
+#[derive(Clone)]
+pub(super) struct Settled {
+    plan: Plan,
+    /// Who reviews it, or why nobody does.
+    reviewer: Option<Result<Hand, String>>,
+}
 
 /// What an attempt comes to.
 pub(super) struct Judged {
@@ -49,11 +59,22 @@ impl Judged {
 }
 
 impl Doer<'_> {
-    /// By what the work is checked: by what the step says; without that, where it writes, by what the repository says.
-    pub(super) fn plan(&self, scope: &[String]) -> Result<Plan, Failure> {
+    /// By what the work is checked, whichever attempt it is.
+    pub(super) fn plan(&mut self) -> Result<Plan, Failure> {
+        if let Some(settled) = &self.settled {
+            return Ok(settled.plan.clone());
+        }
+        let plan = self.plan_by_contract()?;
+        let reviewer = self.work.contract.review.as_ref().map(|who| self.reviewer(who));
+        self.settled = Some(Settled { plan: plan.clone(), reviewer });
+        Ok(plan)
+    }
+
+    /// By what the step says; without that, where it writes, by what the repository says.
+    fn plan_by_contract(&self) -> Result<Plan, Failure> {
         let bad = |error| Failure { kind: FailureKind::Internal, text: with_hint(&error) };
         let mut plan = match &self.work.contract.verify {
-            None if scope.is_empty() => return Ok(Plan::default()),
+            None if self.work.scope.is_empty() => return Ok(Plan::default()),
             Some(checks) if checks.is_empty() => return Ok(Plan::default()),
             None => self.session.plan_work(&[]).map_err(bad)?,
             Some(checks) => self.session.plan_work(checks).map_err(bad)?,
@@ -64,6 +85,14 @@ impl Doer<'_> {
         // The scope is always looked at, and first.
         plan.checks.retain(|check| !matches!(check.what, What::Scope));
         Ok(plan)
+    }
+
+    fn reviewer(&self, who: &Who) -> Result<Hand, String> {
+        let Who::Agent { tool, persona } = who else { return Err("the caller reviews by reading the diff".into()) };
+        let persona = persona.as_deref().or(Some("reviewer"));
+        let hands = self.session.hands(tool.as_deref(), persona).map_err(|error| with_hint(&error))?;
+        let hand = hands.into_iter().find(Hand::is_installed);
+        hand.ok_or_else(|| "its program is not on this machine".to_owned())
     }
 
     pub(super) fn judge(
@@ -114,8 +143,12 @@ impl Doer<'_> {
     /// Whether its claims held, and it wrote nothing beside them.
     fn holds(&self, place: Option<&Place>, traces: Option<&Traces>) -> Result<(), Failure> {
         let (Some(place), Some(traces)) = (place, traces) else { return Ok(()) };
-        if !traces.strays.is_empty() {
-            return Err(Failure { kind: FailureKind::Scope, text: traces.strayed(place) });
+        if let Some(text) = traces.strayed(place) {
+            return Err(Failure { kind: FailureKind::Scope, text });
+        }
+        if let Some(why) = &traces.unseen {
+            let text = format!("not all of what it did could be seen: {why}");
+            return Err(Failure { kind: FailureKind::Internal, text });
         }
         match self.session.has_lost(&place.worker) {
             Ok(false) => Ok(()),
@@ -172,7 +205,7 @@ impl Doer<'_> {
             why: Some(why),
             digest: None,
         };
-        match self.asked_reviewer(who, place, traces) {
+        match self.asked_reviewer(place, traces) {
             Err(why) => judged.checks.push(not_made(why)),
             Ok((verdict, notes)) => {
                 (self.tell)(Moment::Reviewed(verdict, notes.clone()));
@@ -191,14 +224,11 @@ impl Doer<'_> {
 
     fn asked_reviewer(
         &self,
-        who: &Who,
         place: Option<&Place>,
         traces: Option<&Traces>,
     ) -> Result<(ReviewVerdict, String), String> {
-        let Who::Agent { tool, persona } = who else { return Err("the caller reviews by reading the diff".into()) };
-        let persona = persona.as_deref().or(Some("reviewer"));
-        let hands = self.session.hands(tool.as_deref(), persona).map_err(|error| with_hint(&error))?;
-        let hand = hands.iter().find(|hand| hand.is_installed()).ok_or("its program is not on this machine")?;
+        let reviewer = self.settled.as_ref().and_then(|settled| settled.reviewer.as_ref());
+        let hand = reviewer.ok_or("nobody was to review it")?.as_ref().map_err(String::clone)?;
         let prompt = self.review_task(hand.brief.as_str(), place, traces)?;
         let number = self.number();
         let name = self.step.path.as_str().replace('/', ".");

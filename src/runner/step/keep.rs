@@ -1,12 +1,6 @@
 //! What becomes of a result that is usable: it is saved, taken back, and committed; and of who keeps it from others.
 
-use super::{
-    Doer, Site, internal,
-    judge::Judged,
-    place::{Place, Traces},
-    send::Edited,
-    text_of, with_hint,
-};
+use super::{Doer, internal, judge::Judged, place::Place, send::Edited, text_of, trace::Traces, with_hint};
 use crate::{
     base::{id::InstanceId, oid::Oid, path::RepoPath, text},
     model::{
@@ -20,20 +14,6 @@ use crate::{
     },
 };
 use serde_json::Value;
-
-impl Site {
-    /// Ends the workers of steps that are done, with what they kept from others.
-    ///
-    /// # Errors
-    /// When the store can't be written. Whoever could not be let go of is kept in mind, and all others are gone.
-    pub fn dismiss_keepers(&self, session: &Session) -> Result<(), Error> {
-        let Ok(mut keepers) = self.keepers.lock() else { return Ok(()) };
-        let fails = |keeper: InstanceId| session.dismiss(&keeper).err().map(|error| (keeper, error));
-        let (left, errors): (Vec<_>, Vec<_>) = keepers.drain(..).filter_map(fails).unzip();
-        *keepers = left;
-        errors.into_iter().next().map_or(Ok(()), Err)
-    }
-}
 
 /// Most bytes of a diff that a result carries.
 const MAX_DIFF: usize = 256 * 1024;
@@ -71,7 +51,7 @@ impl Doer<'_> {
     }
 
     /// What is to become of a usable result beside being told: saved, taken back, committed.
-    pub(super) fn put_to_use(&mut self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
+    pub(super) fn put_to_use(&mut self, value: &Value, place: &Place, traces: &mut Traces) -> Result<(), Failure> {
         if self.work.save.is_none() {
             self.take_back(place, traces)?;
             return self.commit_if_wanted(value, &traces.inside, &place.worker.id);
@@ -79,9 +59,9 @@ impl Doer<'_> {
         let failed = |error: Error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) };
         self.save(self.session_in(place), value)?;
         // The result is a change like those of whoever worked for it.
-        let traces = self.traces(place, &Edited::new()).map_err(failed)?;
-        self.take_back(place, &traces)?;
-        self.note_changes(traces.kept, &traces.inside).map_err(internal)?;
+        *traces = self.traces(place, &Edited::new()).map_err(failed)?;
+        self.take_back(place, traces)?;
+        self.note_changes(traces.kept.clone(), &traces.inside).map_err(internal)?;
         self.commit_if_wanted(value, &traces.inside, &place.worker.id)
     }
 

@@ -1,13 +1,13 @@
 //! Where an attempt works: what it may write there, what the files were like before, and what becomes of its changes.
 
-use super::{Doer, send::Edited, with_hint};
+use super::{Doer, trace::Traces, with_hint};
 use crate::{
     base::{id::InstanceId, oid::Oid, path::RepoPath, text},
     model::run::{Attempt, Failure, FailureKind},
     ops::{
         Error, Session,
         worker::Worker,
-        worktree::{Capture, Change, Isolated, LeftAlone, PutBack, Removed, TakenBack},
+        worktree::{Capture, Change, CheckedOut, Isolated, LeftAlone, PutBack, Removed, TakenBack},
     },
     runner::work::{Isolation, Moment},
 };
@@ -45,20 +45,10 @@ pub(super) struct Place {
     /// The work tree of its own, where it has one.
     isolated: Option<(Isolated, Session)>,
     /// In which case the work tree of everybody is looked at, too.
-    main: Option<Capture>,
-    leave: Leave,
-}
-
-/// What an attempt has changed.
-pub(super) struct Traces {
-    pub(super) after: Capture,
-    pub(super) kept: Oid,
-    /// In its scope.
-    pub(super) inside: Vec<RepoPath>,
-    /// Beside it, where nobody else works.
-    pub(super) strays: Vec<RepoPath>,
-    /// Those of the strays that are certainly its, of one that was to change nothing.
-    own_strays: Vec<RepoPath>,
+    pub(super) main: Option<Capture>,
+    /// What was checked out in that one.
+    pub(super) checked_out: CheckedOut,
+    pub(super) leave: Leave,
 }
 
 impl Leave {
@@ -83,33 +73,18 @@ impl Place {
     }
 }
 
-impl Traces {
-    /// The files that it has changed, for the record: of one that was to change nothing, all of them.
-    pub(super) fn files(&self, place: &Place) -> Vec<RepoPath> {
-        let beside = if place.leave == Leave::OnItsWord { &self.strays[..] } else { &[] };
-        self.inside.iter().chain(beside).cloned().collect()
-    }
-
-    /// That it has changed what it may not.
-    pub(super) fn strayed(&self, place: &Place) -> String {
-        if place.may_write() {
-            return format!("it changed what is not in its scope: {}", named(&self.strays));
-        }
-        let left: Vec<RepoPath> = self.strays.iter().filter(|path| !self.own_strays.contains(path)).cloned().collect();
-        let left = match left.is_empty() {
-            true => String::new(),
-            false => format!("; left as it is, since nobody can tell for certain whose it is: {}", named(&left)),
-        };
-        format!("it was to change nothing, and changed {}{left}", named(&self.strays))
-    }
-}
-
 impl Doer<'_> {
     /// Claims the scope for a worker of its own, and sees what is there.
     pub(super) fn enter(&mut self, tool: &str, task: &str, scope: &[String], leave: Leave) -> Result<Place, Failure> {
         let worker = self.hire(tool, task, scope)?;
-        match self.hide_scratch(scope).and_then(|()| self.look_around(&worker, scope)) {
-            Ok((before, kept, isolated, main)) => Ok(Place { worker, before, kept, isolated, main, leave }),
+        let looked = self.hide_scratch(scope).and_then(|()| {
+            let checked_out = self.session.checked_out()?;
+            Ok((checked_out, self.look_around(&worker, scope)?))
+        });
+        match looked {
+            Ok((checked_out, (before, kept, isolated, main))) => {
+                Ok(Place { worker, before, kept, isolated, main, checked_out, leave })
+            }
             Err(error) => {
                 self.let_go(&worker.id);
                 Err(Failure { kind: FailureKind::Internal, text: with_hint(&error) })
@@ -195,44 +170,6 @@ impl Doer<'_> {
         let keepers = self.site.keepers.lock().map(|keepers| keepers.clone()).unwrap_or_default();
         let targets = self.session.scopes(scope)?;
         keepers.iter().try_for_each(|keeper| self.session.release_overlapping(keeper, &targets))
-    }
-
-    /// What has changed since it was entered.
-    pub(super) fn traces(&self, place: &Place, edited: &Edited) -> Result<Traces, Error> {
-        let session = self.session_in(place);
-        let after = session.capture_after(&place.before)?;
-        let kept = session.capture_to_tree(&after)?;
-        let changes = session.changed_between(&place.before, &after)?;
-        let (inside, beside): (Vec<_>, Vec<_>) = paths(changes).partition(|path| place.worker.may_write(path));
-        let mut strays = match &place.main {
-            // Who can write nothing is not the one who did.
-            _ if place.leave == Leave::Read => Vec::new(),
-            // In a work tree of its own nobody else has changed anything.
-            Some(_) => beside,
-            None => session.strays(&place.worker, &beside)?,
-        };
-        if let Some(main) = &place.main {
-            // An agent may find its way into the other one. There others work, too, so only what nobody holds is its.
-            let now = self.session.capture_after(main)?;
-            // Nor is it what another step of the run may write.
-            let changed = paths(self.session.changed_between(main, &now)?);
-            let changed: Vec<RepoPath> = changed.filter(|path| !place.worker.shares(path)).collect();
-            strays.extend(self.session.strays(&place.worker, &changed)?);
-        }
-        if let Some(whole) = self.site.whole.as_ref().filter(|_| !strays.is_empty()) {
-            strays = whole.of_no_other(&self.session, &self.step.path, strays)?;
-        }
-        if !strays.is_empty()
-            && let Some(ledger) = self.session.ledger_file()?
-        {
-            // That one is written by us.
-            strays.retain(|path| path.as_bytes() != ledger.as_bytes());
-        }
-        let own_strays = match place.leave {
-            Leave::OnItsWord => certainly_its(&strays, edited, &place.before),
-            Leave::Write | Leave::Read => Vec::new(),
-        };
-        Ok(Traces { after, kept, inside, strays, own_strays })
     }
 
     /// Puts back what the attempts of this driver have left in the scope although the step came to nothing: work that a
@@ -354,14 +291,7 @@ pub(super) fn held_words(held: &Error, session: &Session) -> String {
     }
 }
 
-/// Of what was changed beside a scope that which can be put back: an agent says itself that it has edited it, nobody else
-/// held it, and nobody had begun to change it before.
-fn certainly_its(strays: &[RepoPath], edited: &Edited, before: &Capture) -> Vec<RepoPath> {
-    let was_changed = |path: &RepoPath| before.read_paths().any(|read| read == path);
-    strays.iter().filter(|path| edited.contains(path) && !was_changed(path)).cloned().collect()
-}
-
-fn paths(changes: Vec<Change>) -> impl Iterator<Item = RepoPath> {
+pub(super) fn paths(changes: Vec<Change>) -> impl Iterator<Item = RepoPath> {
     changes.into_iter().map(|change| change.path)
 }
 

@@ -66,6 +66,7 @@ pub(super) fn prepare(
     if how.resumption.rerun.is_some() {
         journal::forget(&recorder, &steps, &recorded).map_err(Error::from)?;
     }
+    let file = session.ledger_file()?;
     let site = Site {
         root,
         acting_as: driving.acting_as.clone(),
@@ -74,6 +75,7 @@ pub(super) fn prepare(
         patience: driving.patience,
         interrupts,
         keepers: Arc::default(),
+        ledger: file.clone(),
         whole,
     };
     let journal = RunJournal::new(recorder, &steps);
@@ -90,7 +92,7 @@ pub(super) fn prepare(
         is_updated: how.is_updated,
         is_cancelled: how.resumption.cancel,
     };
-    Ok(Prepared { crew, journal, given, file: session.ledger_file()? })
+    Ok(Prepared { crew, journal, given, file })
 }
 
 /// Has the run hold what its workflow may write, where that says so, and writes down by whom.

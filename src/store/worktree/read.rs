@@ -64,9 +64,10 @@ impl Repository {
         &self,
         look: Look,
         known: impl Iterator<Item = &'p RepoPath>,
+        index: Option<&Path>,
     ) -> Result<ReadTree, StoreError> {
         let root = self.work_tree().ok_or_else(|| StoreError::Read("there is no work tree".into()))?;
-        let index = self.index_at(None)?;
+        let index = self.index_at(index)?;
         let mut reader = Reader { repository: self, root, index: &index, batch: Batch::new(self) };
         let mut read =
             ReadTree { head: look.head, edits: BTreeMap::new(), raw: BTreeMap::new(), repositories: BTreeMap::new() };

@@ -251,6 +251,9 @@ impl Diff {
         if steps.is_empty() {
             return Err(usage(format!("{id} has no such step"), "`git aio run show` lists its steps"));
         }
+        let is_unseen =
+            |attempt: &Attempt| attempt.before.is_some() && attempt.after.is_none() && attempt.took.is_some();
+        let unseen = steps.iter().any(|step| step.attempts.last().is_some_and(is_unseen));
         let mut any = false;
         for step in steps {
             let meant = match number {
@@ -267,7 +270,7 @@ impl Diff {
             }
         }
         if !any {
-            cx.ui.say("nothing was changed");
+            cx.ui.say(if unseen { "what was changed could not be seen" } else { "nothing was changed" });
         }
         Ok(Exit::Done)
     }

@@ -1,0 +1,55 @@
+//! What all steps of a run have in common.
+
+use super::Whole;
+use crate::{
+    base::id::InstanceId,
+    ops::{Error, Session, verify::Interrupts},
+    runner::recorder::Recorder,
+};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// What all steps of a run have in common.
+#[derive(Clone)]
+pub struct Site {
+    /// The root of the work tree.
+    pub root: PathBuf,
+    /// `--as`.
+    pub acting_as: Option<String>,
+    /// Who writes the run down.
+    pub recorder: Recorder,
+    /// Whether a person has said yes to checks that were guessed.
+    pub consents: bool,
+    /// How long a scope is waited for that somebody else holds.
+    pub patience: Duration,
+    /// Ctrl-C.
+    pub interrupts: Arc<Interrupts>,
+    /// Workers whose work is done and who keep what they changed until the run ends.
+    pub keepers: Arc<Mutex<Vec<InstanceId>>>,
+    /// The file that the ledger is kept in, from the root, as it was settled when the run was begun.
+    pub ledger: Option<String>,
+    /// What the run holds as a whole, where its workflow says so.
+    pub whole: Option<Arc<Whole>>,
+}
+
+impl Site {
+    /// Whether somebody wants to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.interrupts.count() > 0
+    }
+
+    /// Ends the workers of steps that are done, with what they kept from others.
+    ///
+    /// # Errors
+    /// When the store can't be written. Whoever could not be let go of is kept in mind, and all others are gone.
+    pub fn dismiss_keepers(&self, session: &Session) -> Result<(), Error> {
+        let Ok(mut keepers) = self.keepers.lock() else { return Ok(()) };
+        let fails = |keeper: InstanceId| session.dismiss(&keeper).err().map(|error| (keeper, error));
+        let (left, errors): (Vec<_>, Vec<_>) = keepers.drain(..).filter_map(fails).unzip();
+        *keepers = left;
+        errors.into_iter().next().map_or(Ok(()), Err)
+    }
+}
