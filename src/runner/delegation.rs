@@ -237,13 +237,16 @@ pub fn spec_of(session: &Session, id: &RunId) -> Result<Delegation, Error> {
     })
 }
 
+/// Who hears that a run has begun, and what happens in it.
+type Heard<'h> = (&'h dyn Fn(&Run), &'h dyn Fn(Moment));
+
 fn drive(
     session: &Session,
     delegation: &Delegation,
     book: Book,
     is_retry: bool,
     driving: &Driving,
-    (began, tell): (&dyn Fn(&Run), &dyn Fn(Moment)),
+    (began, tell): Heard<'_>,
 ) -> Result<Finished, Error> {
     let work = &delegation.work(session)?;
     let interrupts =

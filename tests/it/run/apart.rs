@@ -103,8 +103,10 @@ fn a_copy_goes_with_its_driver_and_the_block_begins_anew() {
         let (_, repo) = scene(&env, &[CLEAN]);
         let write = 4 + 3 * kills;
         let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", format!("run-after-{write}")));
-        if killed.code != 128 + 9 {
-            assert!(killed.code == 0 && kills > 2, "{kills}: {killed:?}");
+        assert!([0, 128 + 9].contains(&killed.code), "{killed:?}");
+        // What happens between the return of the copy and the record of that is told in docs/workflows.md.
+        if lines(&repo.dir.join("src/main.rs")).contains(&"more".to_owned()) {
+            assert!(kills > 1, "{kills}: {killed:?}");
             break;
         }
         let resumed = repo.aio(&["run", "resume"]);
