@@ -268,7 +268,7 @@ fn a_lock_that_a_killed_driver_left_stops_nobody() {
     repo.ok(&["run", "answer", "/go", "yes"]);
     let killed = run(repo.command(&["run", "resume"]).env("AIO_TEST_KILL_AT", "ref-locked"));
     assert_eq!(killed.code, 128 + 9, "{killed:?}");
-    let id = repo.ok(&["run", "list"]).split_whitespace().next().unwrap().to_owned();
+    let id = tip_of_runs(&repo);
     assert!(repo.dir.join(format!(".git/refs/aio/runs/{id}.lock")).exists());
     let ended = repo.aio(&["run", "resume"]);
     assert_eq!((ended.code, &ended.stdout[..]), (0, "gone\n"), "{ended:?}");
