@@ -7,7 +7,7 @@ use super::{Error, Session, Target};
 use crate::{
     base::{oid::Oid, path::RepoPath, text},
     host::git::{Git, GitError},
-    store::{Durability, Plan},
+    store::{Durability, Plan, RefBackend},
 };
 use std::{
     fs,
@@ -63,8 +63,11 @@ impl Session {
     /// What is checked out in the work tree of this session.
     ///
     /// # Errors
-    /// When git can't be asked.
+    /// When HEAD can't be read, or git can't be asked where only git can read it.
     pub fn checked_out(&self) -> Result<CheckedOut, Error> {
+        if self.repository.ref_backend() == RefBackend::Files {
+            return Ok(CheckedOut { branch: self.repository.branch()?, commit: self.repository.head()? });
+        }
         let git = self.git_here()?;
         let branch = git.run_unless(1, ["symbolic-ref", "--quiet", "HEAD"])?;
         let branch = branch.map(|name| String::from_utf8_lossy(&name).trim_end().to_owned());

@@ -159,6 +159,16 @@ impl Repository {
         }
     }
 
+    /// The branch that is checked out, by the whole name of its ref, in a repository with the files backend; `None` where HEAD
+    /// is detached. There need be no commit on it yet.
+    ///
+    /// # Errors
+    /// As for [`head`](Self::head).
+    pub fn branch(&self) -> Result<Option<String>, StoreError> {
+        let name = self.gix.head_name().map_err(StoreError::read)?;
+        Ok(name.map(|name| name.as_bstr().to_string()))
+    }
+
     /// The other parents of the merge that is under way: what `MERGE_HEAD` of this worktree lists.
     pub fn merge_heads(&self) -> Vec<Oid> {
         let text = std::fs::read_to_string(self.gix.git_dir().join("MERGE_HEAD")).unwrap_or_default();
