@@ -172,6 +172,11 @@ impl StepPath {
     pub fn join(&self, part: impl fmt::Display) -> Result<StepPath, InvalidName> {
         format!("{self}/{part}").parse()
     }
+
+    /// Whether this is a part of `outer`, at any depth.
+    pub fn is_inside(&self, outer: &StepPath) -> bool {
+        self.as_str().strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
 }
 
 impl Tool {

@@ -7,7 +7,7 @@ use super::{
     language::Engine,
     recorder::When,
     step::{Site, as_it_ended, carry_out},
-    work::{Done, Moment, Work},
+    work::{Done, MAX_DIFF, Moment, Work},
 };
 use crate::{
     base::{
@@ -28,9 +28,6 @@ use std::{
 
 /// What the files were like when the run began, among what is kept of it.
 const BASE: &str = "snap/base";
-
-/// Most bytes of a diff that goes into a task.
-const MAX_DIFF: usize = 256 * 1024;
 
 /// Asks whoever is there; `None` where nobody is.
 pub type Ask = dyn Fn(&StepPath, &str) -> Option<Answer> + Send + Sync;

@@ -14,6 +14,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 /// The person or session that began the run, as one who can be given work.
 pub const CALLER: &str = "caller";
 
+/// Most bytes of a diff that a result carries, so that it can go into the next task.
+pub const MAX_DIFF: usize = 256 * 1024;
+
 /// What a step is to do.
 #[derive(Debug, Clone)]
 pub struct Work {

@@ -9,7 +9,7 @@ use crate::{
         verify::Interrupts,
         worktree::{Isolated, TakenBack},
     },
-    runner::{language::Engine, library::Seen},
+    runner::{language::Engine, library::Seen, work::MAX_DIFF},
 };
 use std::{
     path::PathBuf,
@@ -75,9 +75,8 @@ impl Crew {
 
     /// Where a step works: in the copy of the block that it is inside of, if that has one.
     pub(super) fn root_of(&self, step: &StepPath) -> PathBuf {
-        let is_around =
-            |part: &&Part| step.as_str().strip_prefix(part.block.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        let found = self.parts().iter().find(is_around).map(|part| part.isolated.dir().to_owned());
+        let found =
+            self.parts().iter().find(|part| step.is_inside(&part.block)).map(|part| part.isolated.dir().to_owned());
         found.unwrap_or_else(|| self.site.root.clone())
     }
 
@@ -96,7 +95,7 @@ fn take_back(session: &Session, isolated: &Isolated, work: &crate::ops::worktree
         TakenBack::Conflict(left) => left,
     };
     match left.first() {
-        None => Ok((files, text::head(&diff.text, super::MAX_DIFF).to_owned())),
+        None => Ok((files, text::head(&diff.text, MAX_DIFF).to_owned())),
         Some((path, why)) => Err(conflict(format!(
             "what was done on the copy can't come back, for {} of {} files: {path}: {why}",
             left.len(),

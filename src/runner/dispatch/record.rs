@@ -180,20 +180,16 @@ impl Recorded {
 
     /// Forgets all that is inside of a step, so that it begins anew.
     pub fn forget_inside(&mut self, outer: &StepPath) {
-        let is_inside =
-            |path: &StepPath| path.as_str().strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        self.ended.retain(|path, _| !is_inside(path));
-        self.begun.retain(|path| !is_inside(path));
-        self.items.retain(|path, _| !is_inside(path));
-        self.undone.retain(|path, _| !is_inside(path));
-        self.answers.retain(|path, _| !is_inside(path));
+        self.ended.retain(|path, _| !path.is_inside(outer));
+        self.begun.retain(|path| !path.is_inside(outer));
+        self.items.retain(|path, _| !path.is_inside(outer));
+        self.undone.retain(|path, _| !path.is_inside(outer));
+        self.answers.retain(|path, _| !path.is_inside(outer));
     }
 
     /// Forgets a step with all that is inside of it, what it is inside of, and whatever ended after it: they are done anew.
     pub fn forget(&mut self, path: &StepPath) {
-        let is_within = |inner: &StepPath, outer: &StepPath| {
-            inner == outer || inner.as_str().strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        };
+        let is_within = |inner: &StepPath, outer: &StepPath| inner == outer || inner.is_inside(outer);
         let since =
             self.ended.iter().filter(|(known, _)| is_within(known, path)).map(|(_, outcome)| outcome.order).min();
         let since = since.unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! What becomes of a result that is usable: it is saved, taken back, and committed; and of who keeps it from others.
+//! What becomes of a result that is usable: it is saved, taken back, and committed.
 
 use super::{Doer, internal, judge::Judged, place::Place, send::Edited, text_of, trace::Traces, with_hint};
 use crate::{
@@ -10,13 +10,10 @@ use crate::{
     ops::{Error, Private, Session},
     runner::{
         recorder::{Unrecorded, When},
-        work::{Action, Isolation, Moment},
+        work::{Action, Isolation, MAX_DIFF, Moment},
     },
 };
 use serde_json::Value;
-
-/// Most bytes of a diff that a result carries.
-const MAX_DIFF: usize = 256 * 1024;
 
 impl Doer<'_> {
     /// What the usable attempts have changed, as a diff.

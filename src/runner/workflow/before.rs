@@ -131,10 +131,8 @@ fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
     let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_apart(path)).cloned().collect();
     for block in blocks {
         recorded.forget_inside(&block);
-        let inside = |step: &&mut Step| {
-            step.path.as_str().strip_prefix(block.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        };
-        for last in steps.iter_mut().filter(inside).filter_map(|step| step.attempts.last_mut()) {
+        let inside = steps.iter_mut().filter(|step| step.path.is_inside(&block));
+        for last in inside.filter_map(|step| step.attempts.last_mut()) {
             last.stage = Stage::Settled;
             let text = "its copy was gone before it came back".to_owned();
             last.failure.get_or_insert(Failure { kind: FailureKind::Lost, text });
