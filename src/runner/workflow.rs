@@ -4,6 +4,7 @@
 //! file changes nothing about a run that goes on.
 
 mod before;
+mod landing;
 mod takeover;
 mod texts;
 
@@ -279,7 +280,7 @@ fn drive(
     let ended = stopping(&interrupts, &stop, &watch, || {
         dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, &mut follow)
     });
-    crew.end_parts();
+    crew.end_all_isolated();
     let mut dismissed = crew.site().dismiss_keepers(session);
     if ended.status.is_final() && crew.site().whole.is_some() {
         dismissed = dismissed.and(session.release_run(&id));

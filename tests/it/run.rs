@@ -1,12 +1,12 @@
 //! Workflows, carried out by stand-ins that really edit files in a real repository: what is shipped, and what is written in
 //! a repository of one's own.
 
-mod apart;
 mod attempts;
 mod calls;
 mod edges;
 mod events;
 mod examples;
+mod isolated;
 mod patterns;
 mod shipped;
 mod spokes;

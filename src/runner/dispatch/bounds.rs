@@ -132,12 +132,17 @@ impl<'w> Run<'w, '_> {
         self.around(id).any(|bounds| bounds.outer.is_some() && bounds.is_over)
     }
 
+    /// How a unit ended before this driver, where that counts.
+    pub(super) fn known(&self, id: UnitId) -> Option<&Outcome> {
+        self.given.recorded.ended.get(self.units[id].path.as_ref()?).filter(|_| !self.given.is_updated)
+    }
+
     /// How a unit ended before this driver, where nothing can come of it any more but that.
     pub(super) fn known_end(&self, id: UnitId) -> Option<Outcome> {
         let unit = &self.units[id];
         let is_call = unit.kind() == "workflow" && !unit.is_many();
-        let known = self.given.recorded.ended.get(unit.path.as_ref()?).filter(|_| !self.given.is_updated)?;
-        (is_call || self.is_over(id)).then(|| known.clone())
+        let known = self.known(id)?;
+        (is_call || self.is_isolated(id) || self.is_over(id)).then(|| known.clone())
     }
 
     /// What the workflows that a unit is inside of let it write at most.
@@ -269,7 +274,7 @@ impl<'w> Run<'w, '_> {
     /// Writes down how a unit ended, unless that is known.
     pub(super) fn ended_with(&mut self, id: UnitId, outcome: Outcome) -> Outcome {
         let outcome = self.known_end(id).unwrap_or(outcome);
-        let outcome = self.without_copy(id, outcome);
+        let outcome = self.let_go_of_isolated(id, outcome);
         self.written(id, outcome)
     }
 

@@ -39,7 +39,7 @@ impl<'w> Run<'w, '_> {
             cap: Some(cap),
             working: 0,
             phase: tree::Phase::Waiting,
-            copy: None,
+            isolated: None,
             told: None,
             record: minijinja::Value::default(),
         });
@@ -84,7 +84,7 @@ impl<'w> Run<'w, '_> {
             }
             self.start_undoing(scope, tx);
             self.start_ready(scope, tx);
-            self.start_rejoining(scope, tx);
+            self.start_landing(scope, tx);
             if self.end_over() || self.can_undo() {
                 continue;
             }
@@ -106,13 +106,13 @@ impl<'w> Run<'w, '_> {
                 self.leave(id);
                 self.done(id, *done);
             }
-            Told::Parted(id, parted) => {
+            Told::Isolated(id, isolated) => {
                 self.leave(id);
-                self.parted(id, parted);
+                self.isolated(id, isolated);
             }
-            Told::Rejoined(id, outcome, landed) => {
+            Told::Landed(id, outcome, landed) => {
                 self.leave(id);
-                self.rejoined(id, *outcome, landed);
+                self.landed(id, *outcome, landed);
             }
             Told::Answered(id, answer) => {
                 self.leave(id);

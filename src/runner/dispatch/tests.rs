@@ -7,9 +7,9 @@ use crate::runner::{
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-mod apart;
 mod calls;
 mod generated;
+mod isolated;
 mod saga;
 
 /// One that does what it is told to by the path of a step, and remembers what was asked of it.

@@ -173,7 +173,7 @@ impl Resolver<'_, '_> {
                 self.fits(&workflow, &called, &with)?;
                 Action::Call { workflow: called, with }
             }
-            WrittenAction::Block { steps, repeat, result, is_apart } => {
+            WrittenAction::Block { steps, repeat, result, is_isolated } => {
                 let repeats = repeat.is_some();
                 let round = written_round(&steps, repeats, &inner);
                 let level = Level { ids, around: Around { round, repeats: inner.repeats || repeats, ..inner.clone() } };
@@ -189,7 +189,7 @@ impl Resolver<'_, '_> {
                     self.check(result, &inside, &mut ends)?;
                 }
                 reads.steps.extend(ends.steps.into_iter().filter(|name| steps.iter().all(|step| step.id != *name)));
-                Action::Block { steps, repeat, result, is_apart }
+                Action::Block { steps, repeat, result, is_isolated }
             }
         };
         if let Some(Compensate::Job { job, .. }) = &flow.compensate {

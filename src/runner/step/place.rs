@@ -7,9 +7,12 @@ use crate::{
     ops::{
         Error, Session,
         worker::Worker,
-        worktree::{Capture, Change, CheckedOut, Isolated, LeftAlone, PutBack, Removed, TakenBack},
+        worktree::{Capture, Change, CheckedOut, Isolated, LeftAlone, Removed},
     },
-    runner::work::{Isolation, Moment},
+    runner::{
+        landing::Landing,
+        work::{Isolation, Moment},
+    },
 };
 use std::{
     thread,
@@ -63,6 +66,12 @@ impl Leave {
 }
 
 impl Place {
+    /// What comes back from a work tree of its own.
+    pub(super) fn landing(&self, traces: &Traces) -> Option<Landing> {
+        let (isolated, _) = self.isolated.as_ref()?;
+        Some(Landing { before: isolated.main().clone(), after: traces.after.clone(), files: traces.inside.clone() })
+    }
+
     pub(super) fn may_write(&self) -> bool {
         self.leave == Leave::Write
     }
@@ -227,19 +236,6 @@ impl Doer<'_> {
 
     pub(super) fn restore(&self, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<(), String> {
         restored(&self.session, before, after, paths)
-    }
-
-    /// Takes the changes of a work tree of its own back into the one of everybody.
-    pub(super) fn take_back(&self, place: &Place, traces: &Traces) -> Result<(), Failure> {
-        let Some((isolated, _)) = &place.isolated else { return Ok(()) };
-        let conflict = |text| Err(Failure { kind: FailureKind::Conflict, text });
-        match self.session.take_back(isolated, &traces.after, &traces.inside) {
-            Ok(TakenBack::Done(put_back)) if put_back.left.is_empty() => Ok(()),
-            Ok(TakenBack::Done(PutBack { left, .. }) | TakenBack::Conflict(left)) => {
-                conflict(format!("its changes can't be taken back: {}", told(&left)))
-            }
-            Err(error) => conflict(with_hint(&error)),
-        }
     }
 
     /// Leaves the place. What was changed is kept from others until the run ends, if it is to stay.

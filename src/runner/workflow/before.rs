@@ -1,6 +1,6 @@
 //! What is done before the first step of a run: its scope is claimed, and what is known of it is made ready to go on from.
 
-use super::{How, Ready, Resumption, WorkflowError, keep_updated, takeover};
+use super::{How, Ready, Resumption, WorkflowError, keep_updated, landing::land_begun, takeover};
 use crate::{
     base::id::{RunId, StepPath},
     model::run::{Failure, FailureKind, Run, RunStatus, Stage, Step},
@@ -56,8 +56,9 @@ pub(super) fn prepare(
     let whole = hold(session, &recorder, &run, &cap)?;
     began(&run);
     let mut recorded = known(session, &id, &steps, &how.resumption)?;
-    begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
     if !is_new {
+        land_begun(session, &recorder, &ready.plan, &mut recorded, &steps, whole.as_deref())?;
+        begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
         takeover::bring_over(session, &recorder, &recorded, &steps, whole.as_deref())?;
     }
     if how.resumption.updated {
@@ -128,7 +129,7 @@ pub(super) fn refused(session: &Session, recorder: &Recorder, is_new: bool, erro
 
 /// What was done on a copy that did not come back has gone with it, and is done anew.
 fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
-    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_apart(path)).cloned().collect();
+    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_isolated(path)).cloned().collect();
     for block in blocks {
         recorded.forget_inside(&block);
         let inside = steps.iter_mut().filter(|step| step.path.is_inside(&block));
