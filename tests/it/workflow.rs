@@ -36,6 +36,32 @@ fn those_of_the_repository_come_first_and_wait_for_approval() {
 }
 
 #[test]
+fn a_step_that_would_surely_write_beyond_the_scope_at_the_top_is_told_with_its_place() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let inner = "[[step]]\nid = \"in\"\nscope = [\"docs/in\"]\nrun = \"x\"\n";
+    repo.write(".aio/workflows/inner.toml", inner);
+    let flow = |rest: &str| {
+        repo.write(
+            ".aio/workflows/flow.toml",
+            &format!("scope = [\"src/**\", \"README.md\"]\n[[step]]\nid = \"a\"\n{rest}"),
+        );
+        let ended = repo.aio(&["workflow", "check", "flow"]);
+        (ended.code, ended.stdout)
+    };
+    let (code, said) = flow("scope = [\"src/a\", \"docs/a\"]\nrun = \"x\"\n");
+    let told = "wrong  .aio/workflows/flow.toml:4:20: docs/a is not within the scope at the top: src/**, README.md\n";
+    assert_eq!((code, &said[..]), (2, told));
+    let (code, said) = flow("workflow = \"inner\"\n");
+    assert!(code == 2 && said.contains("flow.toml:4:12: the step in of the workflow inner writes docs/in"), "{said}");
+    let (code, said) = flow("scope = [\"src/a\"]\nrun = \"x\"\ncompensate = { run = \"y\", scope = [\"docs/a\"] }\n");
+    assert!(code == 2 && said.contains("flow.toml:6:"), "{said}");
+    for fits in ["scope = [\"src/a\", \"./README.md\"]\nrun = \"x\"\n", "scope = [\"{{ run.id }}\"]\nrun = \"x\"\n"] {
+        assert_eq!(flow(fits).0, 0, "{fits}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place_and_an_exit_code() {
     let env = TestEnvironment::new();
     let repo = env.repo();

@@ -4,6 +4,7 @@
 //! with its place and the word that was meant, before anything runs. Nothing here reads a file: texts come from a
 //! [`Library`].
 
+mod cap;
 pub mod engine;
 mod file;
 mod include;

@@ -3,6 +3,7 @@
 
 use super::{
     Library, LoadError, MAX_FILE,
+    cap::{Beyond, Cap},
     file::{File, Reader, Written, WrittenAction},
     names::Kind,
     read::{Around, Reads, Visible},
@@ -56,8 +57,9 @@ impl Loader<'_> {
         let mistake = |mistake| LoadError::Mistake { file: file.clone(), mistake };
         let read = Reader { source: &source, include: &include }.read().map_err(mistake)?;
         within.push(name.to_owned());
-        let resolved =
-            Resolver { loader: self, source: &source, file: &file, within: RefCell::new(within) }.workflow(name, read);
+        let cap = Cap::of(&read.scope);
+        let resolver = Resolver { loader: self, source: &source, file: &file, within: RefCell::new(within), cap };
+        let resolved = resolver.workflow(name, read);
         let workflow = Arc::new(resolved?);
         self.loaded.borrow_mut().insert(name.to_owned(), Arc::clone(&workflow));
         Ok(workflow)
@@ -69,6 +71,8 @@ struct Resolver<'r, 'l> {
     source: &'r Source<'r>,
     file: &'r str,
     within: RefCell<&'r mut Vec<String>>,
+    /// What its steps may write at most.
+    cap: Cap,
 }
 
 /// Which names there are where something stands, and what was read so far.
@@ -171,6 +175,15 @@ impl Resolver<'_, '_> {
                     self.check(text, &inner, reads)?;
                 }
                 self.fits(&workflow, &called, &with)?;
+                if let Some(Beyond { step, text }) = self.cap.beyond_in(&called.steps) {
+                    let told = format!(
+                        "the step {step} of the workflow {} writes {}, which is not within the scope at the top: {}",
+                        called.name,
+                        text.source(),
+                        self.cap.told()
+                    );
+                    return Err(self.wrong(workflow.mistake(told)));
+                }
                 Action::Call { workflow: called, with }
             }
             WrittenAction::Block { steps, repeat, result, is_isolated } => {
@@ -221,6 +234,11 @@ impl Resolver<'_, '_> {
             Task::Prompt { text, .. } => Some(text),
             Task::Run(_) => None,
         };
+        if let Some(text) = self.cap.beyond(job) {
+            let told = format!("{} is not within the scope at the top: {}", text.source(), self.cap.told());
+            let place = super::value::place(self.source, &text.span, text.source(), 0);
+            return Err(self.wrong(place.mistake(told)));
+        }
         let in_prompt = Around { has_attempt: true, ..around.clone() };
         texts_of_job(job).into_iter().try_for_each(|text| {
             let is_prompt = prompt.is_some_and(|prompt| std::ptr::eq(prompt, text));

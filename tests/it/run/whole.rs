@@ -99,7 +99,7 @@ fn steps_that_write_the_same_wait_for_each_other_and_the_run_is_not_in_its_own_w
          scope = [\"src/log\"]\nverify = []\nrun = \"{line}\"\n\
          [[step]]\nid = \"b\"\nneeds = []\nisolate = \"claims\"\nscope = [\"src/b\"]\nverify = []\nrun = \"echo b >src/b\"\n\
          [[step]]\nid = \"c\"\nneeds = []\nscope = [\"src/c\"]\nverify = []\nrun = \"echo c >src/c\"\n\
-         [[step]]\nid = \"d\"\nscope = [\"docs/d\"]\nverify = []\nrun = \"echo d >docs/d\"\n"
+         [[step]]\nid = \"d\"\nscope = [\"{{{{ vars.d }}}}\"]\nverify = []\nrun = \"echo d >docs/d\"\n[vars]\nd = \"docs/d\"\n"
     );
     let env = TestEnvironment::new();
     let (_, repo) = place(&env, &[("flow", &flow)]);
