@@ -77,8 +77,8 @@ pub struct Delegation {
 pub struct Driving {
     /// `--as`.
     pub acting_as: Option<String>,
-    /// How long a scope is waited for that somebody else holds.
-    pub patience: Duration,
+    /// How long a scope is waited for that somebody else holds, where that is said.
+    pub wait: Option<Duration>,
 }
 
 /// A delegation that is over, or waits.
@@ -260,7 +260,7 @@ fn drive(
         acting_as: driving.acting_as.clone(),
         recorder,
         consents: delegation.consents,
-        patience: driving.patience,
+        patience: driving.wait.unwrap_or_default(),
         interrupts: Arc::new(interrupts),
         keepers: Arc::default(),
         ledger: ledger.clone(),

@@ -96,7 +96,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let session = cx.session()?;
-        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or_default() };
+        let driving = Driving { acting_as: cx.acting_as.clone(), wait: self.wait };
         let (lines, yes) = (self.jsonl, self.yes);
         let mut delegation = self.delegation(cx, &session)?;
         advise(cx, &delegation);

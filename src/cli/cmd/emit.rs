@@ -1,6 +1,6 @@
 use super::{
     Context, duration,
-    run::start::{PATIENCE, begin, one_of_many, told},
+    run::start::{begin, one_of_many, told},
 };
 use crate::{
     base::text,
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// Begin the runs, and go on with them in the background
     #[arg(long, conflicts_with = "jsonl")]
     detach: bool,
-    /// How long a step waits for what somebody else holds [default: 30m]
+    /// How long a run and its steps wait for what somebody else holds [default: 30m for a step]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
     /// Print what happens as lines of JSON
@@ -90,7 +90,7 @@ impl Args {
         }
         let details = self.details(&session)?;
         let handlers = handlers(&session, &self.event)?;
-        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
+        let driving = Driving { acting_as: cx.acting_as.clone(), wait: self.wait };
         let starting = Starting { driving, detach: self.detach, lines: self.jsonl };
         handle(cx, &session, &handlers, (&self.event, details), &starting)
     }
@@ -183,7 +183,7 @@ fn start(
 ) -> anyhow::Result<(Option<RunAnswer>, Exit)> {
     let inputs = ready.inputs(&[]).map_err(told)?;
     let event = Some(((*event).to_owned(), details.clone()));
-    let order = Order { name: name.clone(), inputs, event, max_parallel: None, consents: false };
+    let order = Order { name: name.clone(), inputs, event, ..Order::default() };
     if !starting.lines {
         cx.ui.say(text::block(ready.plan.to_string().trim_end(), 100_000));
     }

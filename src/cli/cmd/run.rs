@@ -151,7 +151,8 @@ impl Resume {
         let id = session.find_run(self.run.as_deref())?;
         let shown = session.shown_run(&id)?;
         let again = self.updated || self.rerun.is_some();
-        if shown.run.status.is_final() && !again {
+        // One that was refused is begun.
+        if shown.run.status.is_final() && !shown.run.status.is_unbegun() && !again {
             let hint = match (is_delegation(&shown.run.workflow), shown.run.status) {
                 (false, _) => {
                     format!("`git aio run show {id}` tells how; `git aio run retry {id}/<step>` does a step again")
@@ -182,7 +183,7 @@ impl Resume {
 
 fn go_on_with_delegation(cx: &Context, session: &Session, id: &RunId, anew: bool, lines: bool) -> anyhow::Result<Exit> {
     let live = Live::new(&cx.ui, lines);
-    let driving = Driving { acting_as: cx.acting_as.clone(), patience: Duration::ZERO };
+    let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
     let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
     let finished = match anew {
         true => delegation::retry(session, id, &driving, &|_| {}, tell)?,

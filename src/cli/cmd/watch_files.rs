@@ -1,7 +1,6 @@
 use super::{
     Context, duration,
     emit::{Starting, handle, handlers},
-    run::start::PATIENCE,
 };
 use crate::{
     base::{path::RepoPath, text, world::Time},
@@ -28,7 +27,7 @@ pub(crate) struct Args {
     /// How long nothing may change before it is told
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "500ms")]
     debounce: Duration,
-    /// How long a step waits for what somebody else holds [default: 30m]
+    /// How long a run and its steps wait for what somebody else holds [default: 30m for a step]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
     /// Print what happens as lines of JSON
@@ -55,7 +54,7 @@ impl Args {
         let interrupts = Interrupts::watch().context("can't watch for Ctrl-C")?;
         let watch = session.watch_files(&self.paths)?;
         cx.ui.say(format!("watching {}; Ctrl-C ends it", format::count(watch.folders(), "folder")));
-        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
+        let driving = Driving { acting_as: cx.acting_as.clone(), wait: self.wait };
         let starting = Starting { driving, detach: false, lines: self.jsonl };
         let (mut echo, mut handled, mut kept_back) = (Echo::default(), None, BTreeMap::new());
         while let Some(changes) = watch.next(self.debounce, &interrupts)? {

@@ -63,9 +63,12 @@ pub(super) struct Run {
     /// `delegation`, or the name of a workflow
     workflow: String,
     title: String,
-    /// `running`, `waiting`, `complete`, `all_transactions_complete`, `compensating`, `max_iterations_reached`, `failed`,
-    /// `undone`, `undo_failed`, `interrupted` or `lost`
+    /// `starting`, `running`, `waiting`, `complete`, `all_transactions_complete`, `compensating`, `max_iterations_reached`,
+    /// `failed`, `refused`, `undone`, `undo_failed`, `interrupted` or `lost`
     status: String,
+    /// Why it did not begin, can't go on, or waits before its first step
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     by: Option<String>,
     began: String,
     ended: Option<String>,
@@ -218,12 +221,13 @@ impl RunsAnswer {
 
 impl Run {
     fn new(shown: &ShownRun) -> Self {
-        let ModelRun { id, workflow, title, status, by, began, ended, driver, links, .. } = &shown.run;
+        let ModelRun { id, workflow, title, status, by, began, ended, driver, links, why, .. } = &shown.run;
         Run {
             id: id.to_string(),
             workflow: workflow.clone(),
             title: title.clone(),
             status: status.to_string(),
+            why: why.clone(),
             by: by.as_ref().map(ToString::to_string),
             began: rfc3339(*began),
             ended: ended.map(rfc3339),

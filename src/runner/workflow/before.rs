@@ -8,7 +8,7 @@ use crate::{
     runner::{
         crew::{Ask, Crew, folder_of},
         delegation::Driving,
-        dispatch::{Given, Recorded},
+        dispatch::{Event, Given, Recorded},
         journal::{self, RunJournal},
         language::engine::value_of,
         plan::Plan,
@@ -16,7 +16,15 @@ use crate::{
         step::{Site, Whole},
     },
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How often it is tried again to claim what somebody else holds.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// A run that is recorded as driven from here, and of which nothing is done yet.
 pub(super) struct Opened {
@@ -48,13 +56,14 @@ pub(super) fn prepare(
     driving: &Driving,
     ask: Box<Ask>,
     began: &dyn Fn(&Run),
+    tell: &mut dyn FnMut(&Event),
 ) -> Result<Prepared, WorkflowError> {
     let Opened { root, recorder, interrupts, run, mut steps, is_new } = opened;
     let id = run.id.clone();
     let names = value_of(&serde_json::json!({ "inputs": order.inputs, "vars": ready.workflow.vars }));
     let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
-    let whole = hold(session, &recorder, &run, &cap)?;
     began(&run);
+    let whole = hold(session, &recorder, &run, &cap, (order.wait.unwrap_or_default(), &interrupts), tell)?;
     let mut recorded = known(session, &id, &steps, &how.resumption)?;
     if !is_new {
         land_begun(session, &recorder, &ready.plan, &mut recorded, &steps, whole.as_deref())?;
@@ -73,7 +82,7 @@ pub(super) fn prepare(
         acting_as: driving.acting_as.clone(),
         recorder: recorder.clone(),
         consents: order.consents,
-        patience: driving.patience,
+        patience: order.wait.unwrap_or(super::PATIENCE),
         interrupts,
         keepers: Arc::default(),
         ledger: file.clone(),
@@ -96,15 +105,38 @@ pub(super) fn prepare(
     Ok(Prepared { crew, journal, given, file })
 }
 
-/// Has the run hold what its workflow may write, where that says so, and writes down by whom.
-fn hold(session: &Session, recorder: &Recorder, run: &Run, cap: &[String]) -> Result<Option<Arc<Whole>>, Error> {
+/// Has the run hold what its workflow may write, where that says so, and writes down by whom. What somebody else holds is
+/// waited for, as long as `patience` says.
+fn hold(
+    session: &Session,
+    recorder: &Recorder,
+    run: &Run,
+    cap: &[String],
+    (patience, interrupts): (Duration, &Interrupts),
+    tell: &mut dyn FnMut(&Event),
+) -> Result<Option<Arc<Whole>>, Error> {
     if cap.is_empty() {
         return Ok(None);
     }
-    let holder = session.hold_for_run(run, &session.scopes(cap)?)?;
-    if run.holder.as_ref() != Some(&holder.id) {
+    let (scope, asked, mut told) = (session.scopes(cap)?, Instant::now(), String::new());
+    let holder = loop {
+        match session.hold_for_run(run, &scope) {
+            Err(held @ Error::Held(_)) if asked.elapsed() < patience && interrupts.count() == 0 => {
+                let words = held.to_string();
+                if words != told {
+                    tell(&Event::Blocked { step: String::new(), holders: vec![words.clone()] });
+                    let why = format!("it waits for its scope: {words}");
+                    recorder.change(|run| run.why = Some(why), "it waits for its scope")?;
+                    told = words;
+                }
+                thread::sleep(AGAIN.min(patience.saturating_sub(asked.elapsed())));
+            }
+            held => break held?,
+        }
+    };
+    if run.holder.as_ref() != Some(&holder.id) || !told.is_empty() {
         let id = holder.id.clone();
-        let named = recorder.change(move |run| run.holder = Some(id), "its scope is claimed");
+        let named = recorder.change(move |run| (run.holder, run.why) = (Some(id), None), "its scope is claimed");
         if let Err(error) = named {
             // Nobody would find it again.
             let _ = session.dismiss(&holder.id);
@@ -114,14 +146,24 @@ fn hold(session: &Session, recorder: &Recorder, run: &Run, cap: &[String]) -> Re
     Ok(Some(Arc::new(Whole::of(holder))))
 }
 
-/// Writes down that a run can't begin, or not go on now. One that never began holds nothing any more; one that can be gone
-/// on with holds on.
-pub(super) fn refused(session: &Session, recorder: &Recorder, is_new: bool, error: WorkflowError) -> WorkflowError {
-    let ended = is_new.then(crate::ops::now);
-    let status = if is_new { RunStatus::Failed } else { RunStatus::Interrupted };
-    let change = move |run: &mut Run| (run.status, run.ended) = (status, ended);
-    let _ = recorder.change(change, format!("it can't go on: {error}"));
-    if is_new {
+/// Writes down that a run can't begin, or not go on now, and why. One that never began holds nothing any more; one that can
+/// be gone on with holds on.
+pub(super) fn refused(
+    session: &Session,
+    recorder: &Recorder,
+    is_unbegun: bool,
+    is_stopped: bool,
+    error: WorkflowError,
+) -> WorkflowError {
+    let status = match &error {
+        _ if is_stopped || !is_unbegun => RunStatus::Interrupted,
+        WorkflowError::Other(Error::Held(_)) => RunStatus::Refused,
+        _ => RunStatus::Failed,
+    };
+    let (ended, why) = (status.is_final().then(crate::ops::now), error.to_string());
+    let change = move |run: &mut Run| (run.status, run.ended, run.why) = (status, ended, Some(why));
+    let _ = recorder.change(change, format!("{status}: {error}"));
+    if is_unbegun {
         let _ = session.release_run(recorder.run());
     }
     error

@@ -289,7 +289,10 @@ fn all_that_handle_an_event_are_started_one_after_the_other() {
     let ended = emit(&repo, &["built", "--detach"]);
     assert_eq!((ended.code, ended.stdout.lines().count()), (0, 2), "{ended:?}");
     wait_for("what goes on by itself", || lines(&repo.dir.join("../kept")).len() == 7);
-    wait_for("their end", || !repo.ok(&["run", "list"]).contains("running"));
+    wait_for("their end", || {
+        let list = repo.ok(&["run", "list"]);
+        !list.contains("running") && !list.contains("starting")
+    });
 }
 
 #[test]

@@ -190,6 +190,7 @@ fn what_had_come_back_in_part_goes_again_where_the_rest_can_not_come() {
             repo.ok_as(&other, &["claim", "src/new.rs"]);
             let held = repo.aio(&["run", "resume"]);
             assert!(held.code == 3 && held.stderr.contains(&other), "{held:?}");
+            assert!(repo.ok(&["run", "show"]).contains(&other), "it says why it can't go on");
             repo.ok_as(&other, &["unregister"]);
         }
         repo.write("src/new.rs", "theirs\n");

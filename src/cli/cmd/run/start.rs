@@ -33,9 +33,6 @@ use std::{
     time::Duration,
 };
 
-/// How long a step waits for what somebody else holds, unless that is said.
-pub(in crate::cli::cmd) const PATIENCE: Duration = Duration::from_secs(30 * 60);
-
 /// What a run is begun with.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Start {
@@ -53,7 +50,7 @@ pub(crate) struct Start {
     /// The most steps at once
     #[arg(long, value_name = "N")]
     max_parallel: Option<usize>,
-    /// How long a step waits for what somebody else holds [default: 30m]
+    /// How long the run and its steps wait for what somebody else holds [default: 30m for a step]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
     /// Print the events as lines of JSON
@@ -78,9 +75,14 @@ impl Start {
             cx.ui.print(&plan)?;
             return Ok(Exit::Done);
         }
-        let order =
-            Order { name, inputs, event: None, max_parallel: self.max_parallel, consents: self.consents(cx, session)? };
-        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
+        let order = Order {
+            name,
+            inputs,
+            max_parallel: self.max_parallel,
+            consents: self.consents(cx, session)?,
+            ..Order::default()
+        };
+        let driving = Driving { acting_as: cx.acting_as.clone(), wait: self.wait };
         if !self.jsonl {
             cx.ui.say(plan.trim_end());
         }
@@ -177,7 +179,7 @@ pub(super) fn go_on(
     lines: bool,
 ) -> anyhow::Result<Exit> {
     let live = Live::new(&cx.ui, lines);
-    let driving = Driving { acting_as: cx.acting_as.clone(), patience: PATIENCE };
+    let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
     let library = Workflows::to_run(session.workflow_texts()?);
     let ask = asking(cx, session)?;
     let tell = &mut |event: &crate::runner::dispatch::Event| live.tell(event);
