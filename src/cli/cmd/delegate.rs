@@ -317,7 +317,7 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
         Exit::Waiting => {
             if let Some(failure) = last.and_then(|last| last.failure.as_ref()) {
                 hints.push(all_failed(finished));
-                hints.extend(outcome::cause(Some(failure.kind)));
+                hints.extend(outcome::cause(&finished.run.steps, STEP, failure.kind));
             }
             hints.push(format!(
                 "it is yours now: do it, then `git aio run answer {id} ok` (or failed); `git aio run show {id}` tells \
@@ -327,7 +327,8 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
         Exit::Interrupted => hints.push(outcome::interrupted(id)),
         _ if finished.done.status == StepStatus::Failed => {
             hints.push(all_failed(finished));
-            hints.extend(outcome::cause(finished.done.failure.as_ref().map(|failure| failure.kind)));
+            let failure = finished.done.failure.as_ref();
+            hints.extend(failure.and_then(|failure| outcome::cause(&finished.run.steps, STEP, failure.kind)));
             hints.push(format!("`git aio run log {id}` shows what it said, `git aio run diff {id}` what it did"));
         }
         Exit::Unverified => hints.push(

@@ -293,7 +293,8 @@ fn hints(finished: &Finished) -> Vec<String> {
         RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
         RunStatus::Interrupted => hints.push(outcome::interrupted(id)),
         RunStatus::Failed | RunStatus::Undone | RunStatus::UndoFailed => {
-            hints.extend(outcome::cause(finished.ended.failure.as_ref().map(|(_, failure)| failure.kind)));
+            let failure = finished.ended.failure.as_ref();
+            hints.extend(failure.and_then(|(step, failure)| outcome::cause(&finished.run.steps, step, failure.kind)));
             hints.push(format!("`git aio run log {id}` shows what was said, `git aio run show {id}` how it went"));
         }
         _ => {}
