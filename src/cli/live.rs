@@ -3,7 +3,7 @@
 
 use super::{
     format,
-    json::RunEvent,
+    json::{RunAnswer, RunEnd, RunEvent},
     ui::{BAD, BOLD, DIM, GOOD, ODD, Ui},
 };
 use crate::{
@@ -77,6 +77,15 @@ impl<'u> Live<'u> {
         {
             self.ends(step);
         }
+    }
+
+    /// The last line of those in JSON.
+    ///
+    /// # Errors
+    /// When it can't be printed.
+    pub(crate) fn answer(&self, answer: RunAnswer) -> anyhow::Result<()> {
+        let line = serde_json::to_string(&RunEnd::new(ops::now(), answer))?;
+        self.ui.print(&format!("{line}\n"))
     }
 
     /// Something that isn't of one step.

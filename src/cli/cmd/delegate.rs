@@ -262,8 +262,7 @@ pub(super) fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: 
         }
     }
     if lines {
-        let answer = RunAnswer::of_finished(finished, hints);
-        cx.ui.print(&format!("{}\n", serde_json::to_string(&answer)?))?;
+        live.answer(RunAnswer::of_finished(finished, hints))?;
         return Ok(exit);
     }
     cx.ui.answer(

@@ -165,6 +165,33 @@ pub(super) struct Review {
     notes: String,
 }
 
+/// A line of --jsonl: something that happened in a run, and last its answer
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RunLine {
+    /// Something that happened
+    Happened(RunEvent),
+    /// The last line
+    Answer(Box<RunEnd>),
+}
+
+/// The last line of --jsonl: the answer, as --json gives it
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RunEnd {
+    at: String,
+    event: AnswerWord,
+    #[serde(flatten)]
+    answer: RunAnswer,
+}
+
+/// How the last line is told from those before it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum AnswerWord {
+    /// Nothing comes after it
+    Answer,
+}
+
 /// A line of --jsonl: something that happened in a run
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RunEvent {
@@ -310,6 +337,12 @@ impl Check {
 impl RunEvent {
     pub(in crate::cli) fn new(at: Time, event: &Event) -> Self {
         RunEvent { schema: SCHEMA, at: rfc3339(at), event: event.clone() }
+    }
+}
+
+impl RunEnd {
+    pub(in crate::cli) fn new(at: Time, answer: RunAnswer) -> Self {
+        RunEnd { at: rfc3339(at), event: AnswerWord::Answer, answer }
     }
 }
 

@@ -61,7 +61,14 @@ fn events_are_lines_of_json_and_none_is_told_twice() {
     agents.plays("claude", &[Do::Edit("src/main.rs", "x\n"), Do::Say("Done.")]);
     let ended = repo.aio(&["run", "flow", "--jsonl"]);
     let (events, last) = events(&ended);
-    assert_eq!((ended.code, status(&last)), (0, "complete"), "{ended:?}");
+    assert_eq!((ended.code, status(&last), &last["event"]), (0, "complete", &"answer".into()), "{ended:?}");
+    let schemas: Value = serde_json::from_str(&repo.ok(&["schema"])).unwrap();
+    let schema = &schemas["answers"]["event"]["schema"];
+    for line in events.iter().chain([&last]) {
+        crate::json::conforms(line, schema, schema, "").unwrap_or_else(|wrong| panic!("{wrong}: {line}"));
+    }
+    let odd = serde_json::json!({ "schema": 1, "at": "x", "event": "odd" });
+    assert!(crate::json::conforms(&odd, schema, schema, "").is_err());
     let of = |step: &str| -> Vec<String> {
         let mine = events.iter().filter(|event| event["event"] == "step" && event["step"] == step);
         mine.map(|event| event["status"].as_str().unwrap().to_owned()).collect()

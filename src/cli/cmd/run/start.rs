@@ -236,7 +236,7 @@ fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: bool) -> an
     let result = text_of(&finished.ended.out);
     let answer = || RunAnswer::new(&finished.run, None, hints.clone()).with_result(finished.ended.out.clone());
     if lines {
-        cx.ui.print(&format!("{}\n", serde_json::to_string(&answer())?))?;
+        live.answer(answer())?;
         return Ok(exit);
     }
     live.say(&report(finished));
