@@ -2,7 +2,7 @@
 //! type. What is read is needed: it need not be said twice.
 
 use super::{
-    Library, LoadError, MAX_FILE,
+    Library, LoadError, MAX_FILE, Withheld,
     cap::{Beyond, Cap},
     file::{File, Reader, Written, WrittenAction},
     names::Kind,
@@ -43,8 +43,11 @@ impl Loader<'_> {
             return Ok(Arc::clone(known));
         }
         let unusable = |why: String| LoadError::Unusable { name: name.to_owned(), why };
-        let waits = |why: String| LoadError::NotApproved { name: name.to_owned(), why };
-        let Some((file, text)) = self.library.workflow(name).map_err(waits)? else {
+        let withheld = |withheld| match withheld {
+            Withheld::NotApproved(why) => LoadError::NotApproved { name: name.to_owned(), why },
+            Withheld::Unreadable(file, why) => LoadError::Unreadable { file, why },
+        };
+        let Some((file, text)) = self.library.workflow(name).map_err(withheld)? else {
             let names = self.library.names();
             let nearest = text::nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
             return Err(LoadError::Unknown { name: text::one_line(name, 60), nearest });
