@@ -84,7 +84,7 @@ impl Args {
         }
         let session = cx.session()?;
         session.may_emit()?;
-        if self.detach && session.is_inside_run() {
+        if self.detach && session.is_inside_run()? {
             let told = "this runs inside of a run, and all that it starts ends with its step";
             return Err(usage(told, "leave --detach out"));
         }
