@@ -215,8 +215,8 @@ pub fn heard(session: &Session, id: &RunId, steps: &[Step]) -> Result<Vec<Heard>
         heard.extend(told_of(&path, outcome));
         ended.insert(path);
     }
-    for (name, _, outcome) in landing::all(session, id)? {
-        let Some((path, outcome)) = name.parse().ok().zip(outcome) else { continue };
+    for noted in landing::all(session, id)? {
+        let Some((path, outcome)) = noted.name.parse().ok().zip(noted.outcome) else { continue };
         heard.extend(told_of(&path, outcome));
     }
     for (path, answer) in answers(session, id)? {

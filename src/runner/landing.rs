@@ -123,18 +123,27 @@ impl Landing {
 /// In the place of what came back before a copy was made anew.
 const NOTHING: &[u8] = b"null";
 
-/// What is kept of whatever was about to come back in a run, by name: the files, and how the block ends.
+/// What was about to come back, as far as somebody has to have seen it.
+#[derive(Debug)]
+pub struct Noted {
+    /// The name that it is kept under.
+    pub name: String,
+    /// The files.
+    pub files: Vec<RepoPath>,
+    /// How the block ends that worked on the copy.
+    pub outcome: Option<Outcome>,
+}
+
+/// All that was about to come back in a run.
 ///
 /// # Errors
 /// When it can't be read.
-pub fn all(session: &Session, run: &RunId) -> Result<Vec<(String, Vec<RepoPath>, Option<Outcome>)>, Error> {
-    let kept = session.files_of_run(run, FOLDER)?.into_iter();
-    Ok(kept
-        .filter_map(|(name, bytes)| {
-            let (files, outcome) = read(&bytes)?;
-            Some((name.strip_suffix(".json")?.to_owned(), files, outcome))
-        })
-        .collect())
+pub fn all(session: &Session, run: &RunId) -> Result<Vec<Noted>, Error> {
+    let noted = |(file, bytes): (String, Vec<u8>)| {
+        let (files, outcome) = read(&bytes)?;
+        Some(Noted { name: file.strip_suffix(".json")?.to_owned(), files, outcome })
+    };
+    Ok(session.files_of_run(run, FOLDER)?.into_iter().filter_map(noted).collect())
 }
 
 fn read(kept: &[u8]) -> Option<(Vec<RepoPath>, Option<Outcome>)> {

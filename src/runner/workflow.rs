@@ -297,7 +297,7 @@ fn drive(
     });
     crew.end_all_isolated();
     let mut dismissed = crew.site().dismiss_keepers(session);
-    if ended.status.is_final() && crew.site().whole.is_some() {
+    if ended.status.is_final() && crew.site().holding.is_some() {
         dismissed = dismissed.and(session.release_run(&id));
     }
     drop((crew, journal));

@@ -6,6 +6,7 @@ mod calls;
 mod edges;
 mod events;
 mod examples;
+mod held;
 mod isolated;
 mod patterns;
 mod shipped;
@@ -15,7 +16,6 @@ mod undo;
 mod uses;
 mod watch;
 mod way;
-mod whole;
 
 use crate::{
     env::{Ended, Refs, Repo, TestEnvironment, run},

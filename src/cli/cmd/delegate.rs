@@ -16,7 +16,7 @@ use crate::{
     },
     ops::{Session, verify::What},
     runner::{
-        delegation::{DELEGATION, Delegation, Driving, Finished, STEP, delegate, title_of},
+        delegation::{DELEGATION, Delegation, Driving, Finished, STEP, Which, delegate, title_of},
         dispatch::Event,
         step::text_of,
         work::Moment,
@@ -108,8 +108,9 @@ impl Args {
                 live.say(&format!("{}  {}", run.id, text::one_line(&run.title, 100)));
             }
         };
-        let finished =
-            delegate(&session, &delegation, &driving, &began, &|moment: Moment| live.tell(&Event::of(STEP, &moment)))?;
+        let finished = delegate(&session, Which::New(&delegation), &driving, &began, &|moment: Moment| {
+            live.tell(&Event::of(STEP, &moment))
+        })?;
         cx.tell_notices(&session);
         answer(cx, &live, &finished, lines)
     }

@@ -18,7 +18,7 @@ use crate::{
     model::run::{RunStatus, Step, StepStatus},
     ops::Session,
     runner::{
-        delegation::{self, Driving, STEP},
+        delegation::{self, Driving, STEP, Which, delegate},
         dispatch::{Answer as Meant, Event},
         work::Moment,
         workflow::{Resumption, answer},
@@ -185,10 +185,8 @@ fn go_on_with_delegation(cx: &Context, session: &Session, id: &RunId, anew: bool
     let live = Live::new(&cx.ui, lines);
     let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
     let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
-    let finished = match anew {
-        true => delegation::retry(session, id, &driving, &|_| {}, tell)?,
-        false => delegation::resume(session, id, &driving, &|_| {}, tell)?,
-    };
+    let which = if anew { Which::Retry(id) } else { Which::GoOn(id) };
+    let finished = delegate(session, which, &driving, &|_| {}, tell)?;
     cx.tell_notices(session);
     tell_delegation(cx, &live, &finished, lines)
 }

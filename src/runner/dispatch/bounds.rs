@@ -29,7 +29,7 @@ pub(super) type BoundsId = usize;
 const LONG: Duration = Duration::from_secs(3600);
 
 /// The bounds of the run itself.
-pub(super) const WHOLE: BoundsId = 0;
+pub(super) const OF_RUN: BoundsId = 0;
 
 /// How far the run may go, or a workflow that is called in it, and how far it has gone.
 pub(super) struct Bounds<'w> {
@@ -114,7 +114,7 @@ impl<'w> Run<'w, '_> {
     }
 
     fn bounds_of(&self, id: UnitId) -> BoundsId {
-        self.frames.get(self.units[id].frame).map_or(WHOLE, |frame| frame.scope.bounds)
+        self.frames.get(self.units[id].frame).map_or(OF_RUN, |frame| frame.scope.bounds)
     }
 
     /// Those that a unit is inside of, the innermost first.
@@ -210,7 +210,7 @@ impl<'w> Run<'w, '_> {
     /// Ends what is over, once nothing in it is at work any more: the innermost first, one at a time. Tells whether there was
     /// one.
     pub(super) fn end_over(&mut self) -> bool {
-        let due = (WHOLE..self.bounds.len()).rev().find(|at| self.is_due(&self.bounds[*at]));
+        let due = (OF_RUN..self.bounds.len()).rev().find(|at| self.is_due(&self.bounds[*at]));
         let Some(bounds) = due.map(|at| &self.bounds[at]) else { return false };
         let (id, what) = match bounds.outer {
             None => (ROOT, "run".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::{
     Ended, MAX_PARALLEL, Run, Told,
-    bounds::WHOLE,
+    bounds::OF_RUN,
     event::Event,
     record::Change,
     tree,
@@ -58,7 +58,7 @@ impl<'w> Run<'w, '_> {
             event: value(&event),
             item: None,
             round: None,
-            bounds: WHOLE,
+            bounds: OF_RUN,
         };
         self.open_frame(ROOT, &workflow.steps, scope, 1);
     }
@@ -206,7 +206,7 @@ impl<'w> Run<'w, '_> {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.bounds[WHOLE].is_stopped() || self.unrecorded.is_some() || self.given.is_cancelled
+        self.bounds[OF_RUN].is_stopped() || self.unrecorded.is_some() || self.given.is_cancelled
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -214,7 +214,7 @@ impl<'w> Run<'w, '_> {
             && let Err(why) = self.journal.record(&change)
         {
             self.unrecorded = Some(why);
-            self.bounds[WHOLE].stop();
+            self.bounds[OF_RUN].stop();
         }
     }
 

@@ -147,8 +147,8 @@ impl Doer<'_> {
 
     /// A worker with its claims. What somebody else holds is waited for, as long as this run has patience.
     pub(super) fn hire(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Worker, Failure> {
-        if let Some(whole) = self.site.whole.clone() {
-            return self.hire_within(&whole, scope);
+        if let Some(holding) = self.site.holding.clone() {
+            return self.hire_within(&holding, scope);
         }
         let bad = |error: &Error| Failure { kind: FailureKind::Internal, text: with_hint(error) };
         let targets = self.session.scopes(scope).map_err(|error| bad(&error))?;
@@ -202,7 +202,7 @@ impl Doer<'_> {
             let now = self.session.capture_after(&before)?;
             let changed = paths(self.session.changed_between(&before, &now)?);
             let inside = self.session.covered(&self.session.scopes(&self.work.scope)?, changed)?;
-            let own = self.site.whole.as_ref().map(|whole| whole.holder());
+            let own = self.site.holding.as_ref().map(|holding| holding.holder());
             Ok((before, now, self.session.not_held_by_others(&inside, own)?))
         };
         let (before, now, free) = look().map_err(|error: Error| with_hint(&error))?;
@@ -253,7 +253,7 @@ impl Doer<'_> {
             };
             note.into_iter().for_each(|note| (self.tell)(Moment::Said(note)));
         }
-        if changed.is_empty() || self.site.whole.is_some() {
+        if changed.is_empty() || self.site.holding.is_some() {
             return self.let_go(&place.worker.id);
         }
         let _ = self.session.release_beside(&place.worker, changed);

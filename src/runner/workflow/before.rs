@@ -13,7 +13,7 @@ use crate::{
         language::engine::value_of,
         plan::Plan,
         recorder::Recorder,
-        step::{Site, Whole},
+        step::{Holding, Site},
     },
 };
 use std::{
@@ -63,12 +63,12 @@ pub(super) fn prepare(
     let names = value_of(&serde_json::json!({ "inputs": order.inputs, "vars": ready.workflow.vars }));
     let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
     began(&run);
-    let whole = hold(session, &recorder, &run, &cap, (order.wait.unwrap_or_default(), &interrupts), tell)?;
+    let holding = hold(session, &recorder, &run, &cap, (order.wait.unwrap_or_default(), &interrupts), tell)?;
     let mut recorded = known(session, &id, &steps, &how.resumption)?;
     if !is_new {
-        land_begun(session, &recorder, &ready.plan, &mut recorded, &steps, whole.as_deref())?;
+        land_begun(session, &recorder, &ready.plan, &mut recorded, &steps, holding.as_deref())?;
         begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
-        takeover::bring_over(session, &recorder, &recorded, &steps, whole.as_deref())?;
+        takeover::bring_over(session, &recorder, &recorded, &steps, holding.as_deref())?;
     }
     if how.resumption.updated {
         keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
@@ -86,7 +86,7 @@ pub(super) fn prepare(
         interrupts,
         keepers: Arc::default(),
         ledger: file.clone(),
-        whole,
+        holding,
     };
     let journal = RunJournal::new(recorder, &steps);
     let crew = Crew::at(site, session, steps, &recorded, ready.plan.has_effects, ask)?.within(cap);
@@ -114,7 +114,7 @@ fn hold(
     cap: &[String],
     (patience, interrupts): (Duration, &Interrupts),
     tell: &mut dyn FnMut(&Event),
-) -> Result<Option<Arc<Whole>>, Error> {
+) -> Result<Option<Arc<Holding>>, Error> {
     if cap.is_empty() {
         return Ok(None);
     }
@@ -143,7 +143,7 @@ fn hold(
             return Err(error.into());
         }
     }
-    Ok(Some(Arc::new(Whole::of(holder))))
+    Ok(Some(Arc::new(Holding::of(holder))))
 }
 
 /// Writes down that a run can't begin, or not go on now, and why. One that never began holds nothing any more; one that can

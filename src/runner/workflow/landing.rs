@@ -14,7 +14,7 @@ use crate::{
         landing::Landing,
         plan::Plan,
         recorder::{Recorder, Unrecorded},
-        step::Whole,
+        step::Holding,
     },
 };
 
@@ -29,13 +29,13 @@ pub(super) fn land_begun(
     plan: &Plan,
     recorded: &mut Recorded,
     steps: &[Step],
-    whole: Option<&Whole>,
+    holding: Option<&Holding>,
 ) -> Result<(), Error> {
     let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_isolated(path)).cloned().collect();
     for path in blocks {
         let Some((landing, Some(outcome))) = Landing::known(session, recorder.run(), path.as_str())? else { continue };
         let land = || Ok(landing.land(session, true));
-        let landed = with_files_held(session, recorder.run(), whole, &landing.files, "brings a copy back", land)?;
+        let landed = with_files_held(session, recorder.run(), holding, &landing.files, "brings a copy back", land)?;
         let order = recorded.ended.values().map(|outcome| outcome.order).max().unwrap_or(0) + 1;
         let outcome = Outcome { order, ..outcome };
         let outcome = landed.map_or_else(|failure| outcome.clone().not_landed(failure), |_| outcome.clone());
@@ -48,7 +48,7 @@ pub(super) fn land_begun(
     Ok(())
 }
 
-/// Does something with files that nobody else may be writing meanwhile. `whole` holds what the steps of the run write, where
+/// Does something with files that nobody else may be writing meanwhile. `holding` holds what the steps of the run write, where
 /// the run says that.
 ///
 /// # Errors
@@ -56,17 +56,17 @@ pub(super) fn land_begun(
 pub(super) fn with_files_held<T>(
     session: &Session,
     run: &RunId,
-    whole: Option<&Whole>,
+    holding: Option<&Holding>,
     files: &[RepoPath],
     task: &str,
     work: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let target = |path: &RepoPath| Target { scope: Scope::File(path.clone()), any_depth: false };
     let targets: Vec<Target> = files.iter().map(target).collect();
-    match whole {
+    match holding {
         _ if targets.is_empty() => work(),
-        Some(whole) => {
-            session.work_as(whole.worker(), run, &targets)?;
+        Some(holding) => {
+            session.work_as(holding.worker(), run, &targets)?;
             work()
         }
         None => {

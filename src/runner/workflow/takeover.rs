@@ -15,7 +15,7 @@ use crate::{
         journal::{self, Heard},
         landing,
         recorder::{Recorder, When},
-        step::Whole,
+        step::Holding,
     },
 };
 use serde_json::Value;
@@ -56,7 +56,7 @@ pub fn shown_to_person(session: &Session, id: &RunId, library: &dyn Library) -> 
     let landing = landing::all(session, id)?;
     let attempts = shown.steps.iter().flat_map(|step| &step.attempts);
     let files: BTreeSet<&RepoPath> =
-        attempts.flat_map(|attempt| &attempt.files).chain(landing.iter().flat_map(|(_, files, _)| files)).collect();
+        attempts.flat_map(|attempt| &attempt.files).chain(landing.iter().flat_map(|noted| &noted.files)).collect();
     if !files.is_empty() {
         let files: Vec<String> = files.into_iter().map(ToString::to_string).collect();
         out += &format!("it brings these files here, see `git aio run diff {id}`:{}", told("  ", &files.into()));
@@ -112,7 +112,7 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// Brings here what the steps of a run have changed in the clone that it was taken over from, unless that was done. To
-/// do it again changes nothing. `whole` holds what its steps write, where the run says that.
+/// do it again changes nothing. `holding` holds what its steps write, where the run says that.
 ///
 /// # Errors
 /// [`Error::Held`] when somebody else holds one of them, and when one of them is another here.
@@ -121,7 +121,7 @@ pub(super) fn bring_over(
     recorder: &Recorder,
     recorded: &Recorded,
     steps: &[Step],
-    whole: Option<&Whole>,
+    holding: Option<&Holding>,
 ) -> Result<(), Error> {
     let id = recorder.run();
     let times = session.run_events(id)?.iter().filter(|event| event.subject.starts_with(TAKEN)).count();
@@ -131,7 +131,7 @@ pub(super) fn bring_over(
     }
     let changed = changed(recorded, steps);
     let files: Vec<RepoPath> = changed.values().flatten().cloned().collect();
-    with_files_held(session, id, whole, &files, "brings its files here", || write(session, changed))?;
+    with_files_held(session, id, holding, &files, "brings its files here", || write(session, changed))?;
     let brought = vec![(BROUGHT.to_owned(), Private::Bytes(times.to_string().into_bytes()))];
     Ok(recorder.keep(brought, "the files are here", When::Now)?)
 }

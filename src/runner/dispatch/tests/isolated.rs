@@ -91,7 +91,7 @@ isolate = 'worktree'
   prompt = 'x'
 ";
     let fake = Fake::default();
-    let (ended, _) = whole(text, &fake);
+    let (ended, _) = run_through(text, &fake);
     let (step, failure) = ended.failure.expect("a failure");
     assert_eq!((ended.status, step.as_str(), fake.begun()), (RunStatus::Failed, "fix/write", Vec::new()));
     assert!(failure.text.contains("it asks the caller"), "{}", failure.text);
