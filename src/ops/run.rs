@@ -101,7 +101,7 @@ impl Session {
         };
         let mut book = RunBook::new(self, run, None, None);
         let spec = beginning.spec.into_iter().map(|(path, bytes)| (format!("spec/{path}"), Private::Bytes(bytes)));
-        book.keep(spec.collect(), "begin")?;
+        book.keep(spec.collect(), "begin", false)?;
         book.record(&[], "begin")?;
         Ok(book)
     }

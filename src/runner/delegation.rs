@@ -212,7 +212,7 @@ pub fn answer(session: &Session, id: &RunId, is_done: bool, result: &str) -> Res
         step.ended = Some(now);
         step.bytes = result.len() as u64;
         let out = (format!("out/{}.txt", step.path), Private::Bytes(result.as_bytes().to_vec()));
-        book.keep(vec![out], "answered")?;
+        book.keep(vec![out], "answered", false)?;
     }
     let status = if is_done { RunStatus::Complete } else { RunStatus::Failed };
     let change = |run: &mut Run| {

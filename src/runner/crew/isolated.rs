@@ -100,7 +100,7 @@ impl Crew {
             let landing = Landing { before: copy.main().clone(), after: work.clone(), files };
             let ends = Outcome { files: landing.files.clone(), diff: diff.clone(), ..outcome.clone() };
             let entries = landing.entries(session, path.as_str(), Some(&ends))?;
-            self.site.recorder.keep(entries, format!("{path}: comes back"), When::Now)?;
+            self.site.recorder.keep(entries, format!("{path}: comes back"), When::Durably)?;
             Ok((landing, diff))
         };
         let (landing, diff) = note().map_err(|error| failure(&error))?;

@@ -53,7 +53,7 @@ impl Doer<'_> {
         let Some(landing) = place.landing(traces) else { return Ok(()) };
         let entries = landing.entries(&self.session, &self.name_of_attempt(self.number()), None);
         let entries = entries.map_err(|error| Unrecorded(error.to_string()))?;
-        self.site.recorder.keep(entries, format!("{}: comes back", self.step.path), When::WithNext)
+        self.site.recorder.keep(entries, format!("{}: comes back", self.step.path), When::Durably)
     }
 
     /// What is kept of an attempt of this step is called so.

@@ -1,8 +1,8 @@
 //! What is done before the first step of a run: its scope is claimed, and what is known of it is made ready to go on from.
 
-use super::{How, Ready, Resumption, WorkflowError, keep_updated, landing::land_begun, takeover};
+use super::{How, Ready, WorkflowError, keep_updated, landing::land_begun, takeover};
 use crate::{
-    base::id::{RunId, StepPath},
+    base::id::StepPath,
     model::run::{Failure, FailureKind, Run, RunStatus, Stage, Step},
     ops::{Error, Session, verify::Interrupts},
     runner::{
@@ -64,9 +64,14 @@ pub(super) fn prepare(
     let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
     began(&run);
     let holding = hold(session, &recorder, &run, &cap, (order.wait.unwrap_or_default(), &interrupts), tell)?;
-    let mut recorded = known(session, &id, &steps, &how.resumption)?;
+    let mut recorded = journal::recorded(session, &id, &steps)?;
     if !is_new {
         land_begun(session, &recorder, &ready.plan, &mut recorded, &steps, holding.as_deref())?;
+    }
+    if let Some(path) = &how.resumption.rerun {
+        recorded.forget(path);
+    }
+    if !is_new {
         begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
         takeover::bring_over(session, &recorder, &recorded, &steps, holding.as_deref())?;
     }
@@ -181,13 +186,4 @@ fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
             last.failure.get_or_insert(Failure { kind: FailureKind::Lost, text });
         }
     }
-}
-
-/// What is known of a run, but for what is to be done again.
-fn known(session: &Session, id: &RunId, steps: &[Step], how: &Resumption) -> Result<Recorded, Error> {
-    let mut recorded = journal::recorded(session, id, steps)?;
-    if let Some(path) = &how.rerun {
-        recorded.forget(path);
-    }
-    Ok(recorded)
 }

@@ -208,6 +208,19 @@ fn what_had_come_back_in_part_goes_again_where_the_rest_can_not_come() {
 }
 
 #[test]
+fn a_block_that_is_done_anew_begins_with_all_that_was_about_to_come_back() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = landing(&env);
+    let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", "put-back-2"));
+    assert_eq!(killed.code, KILLED, "{killed:?}");
+    assert!(!repo.dir.join("src/new.rs").exists(), "it is half here");
+    let again = repo.aio(&["run", "retry", "fix"]);
+    assert_eq!((again.code, agents.calls("claude").len()), (0, 3), "{again:?}");
+    assert_eq!(lines(&repo.dir.join("src/new.rs")), ["new"; 3]);
+    assert_free(&repo);
+}
+
+#[test]
 fn a_block_that_is_done_anew_does_not_come_back_with_what_it_came_to_before() {
     let env = TestEnvironment::new();
     let (agents, repo) = landing(&env);
