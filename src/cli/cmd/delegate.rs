@@ -1,4 +1,4 @@
-use super::{Context, duration, message};
+use super::{Context, duration, message, some_time};
 use crate::{
     base::text,
     cli::{
@@ -65,10 +65,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "task")]
     handoff: Option<PathBuf>,
     /// The most time that one attempt may take [default: none]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
     timeout: Option<Duration>,
     /// The most time that an agent may be silent [default: 5m]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
     stall: Option<Duration>,
     /// How often each agent may try again
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -153,8 +153,8 @@ impl Args {
             isolate: self.isolate,
             retry: self.retry,
             split: self.split,
-            timeout: self.timeout.map(|time| time.as_secs().max(1)),
-            stall: self.stall.map(|time| time.as_secs().max(1)),
+            timeout: self.timeout.map(|time| time.as_secs()),
+            stall: self.stall.map(|time| time.as_secs()),
             consents: false,
         })
     }

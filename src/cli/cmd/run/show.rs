@@ -1,6 +1,9 @@
 //! What runs were and are: shown, and nothing changed.
 
-use super::super::Context;
+use super::{
+    super::Context,
+    named::{known_step, run_and_step},
+};
 use crate::{
     base::text,
     cli::{
@@ -47,7 +50,7 @@ pub(super) struct Log {
 /// Show what an attempt changed, also one that was not usable and is taken back
 #[derive(Debug, clap::Args)]
 pub(super) struct Diff {
-    /// The run, and perhaps a step of it and an attempt: run, run/step, run/step@1
+    /// The run, and perhaps a step of it and an attempt: run, run/step, run/step@1; step@1 of the newest run
     run: Option<String>,
 }
 
@@ -242,19 +245,11 @@ impl Diff {
             Some((named, number)) => (named.to_owned(), Some(attempt_number(number)?)),
             None => (named, None),
         };
-        let (run, step) = match named.split_once('/') {
-            Some((run, step)) => (run.to_owned(), Some(step.to_owned())),
-            None => (named, None),
-        };
-        let id = session.find_run(Some(run.as_str()).filter(|run| !run.is_empty()))?;
+        let (id, step) = run_and_step(session, &named)?;
         let shown = session.shown_run(&id)?;
-        let steps: Vec<&Step> = match &step {
-            Some(step) => shown.steps.iter().filter(|shown| shown.path.as_str() == step).collect(),
-            None => shown.steps.iter().collect(),
-        };
-        if steps.is_empty() {
-            return Err(usage(format!("{id} has no such step"), "`git aio run show` lists its steps"));
-        }
+        step.as_ref().map_or(Ok(()), |step| known_step(&shown, step))?;
+        let is_meant = |shown: &&Step| step.as_ref().is_none_or(|step| shown.path == *step);
+        let steps: Vec<&Step> = shown.steps.iter().filter(is_meant).collect();
         let is_unseen =
             |attempt: &Attempt| attempt.before.is_some() && attempt.after.is_none() && attempt.took.is_some();
         let unseen = steps.iter().any(|step| step.attempts.last().is_some_and(is_unseen));
@@ -268,7 +263,8 @@ impl Diff {
                 continue;
             };
             any = true;
-            cx.ui.print(&format!("{}\n", text::block(&diff.text, usize::MAX).trim_end()))?;
+            // A line of a diff may be a single space, which has to stay for whoever applies it.
+            cx.ui.print(&format!("{}\n", text::block(&diff.text, usize::MAX).trim_end_matches('\n')))?;
             if diff.is_cut {
                 cx.ui.warn("there is more of it than is shown");
             }
