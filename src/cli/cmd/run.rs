@@ -30,8 +30,8 @@ use std::time::Duration;
 /// Run a workflow, see what runs did, and go on with them
 ///
 /// `git aio run <workflow>` prints the plan and carries it out. A run is named by its id, by the beginning of it, or by its
-/// last digits; without one the newest is meant. A workflow that is named like one of the commands is written with its
-/// file: ./list.toml
+/// last digits; without one the newest that has begun is meant. A workflow that is named like one of the commands is written
+/// with its file: ./list.toml
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
