@@ -15,7 +15,7 @@ use crate::{
         ui::{BAD, DIM, GOOD, ODD},
     },
     model::{
-        run::{Attempt, RunStatus, Step, StepStatus},
+        run::{Attempt, Run, RunStatus, Step, StepStatus},
         verify::{Outcome, Verdict},
     },
     ops::{Session, note::Found, run::ShownRun},
@@ -87,14 +87,14 @@ pub(super) fn list(cx: &Context, session: &Session) -> anyhow::Result<Exit> {
 fn style(status: RunStatus) -> Style {
     match status {
         RunStatus::Complete | RunStatus::AllTransactionsComplete => GOOD,
-        RunStatus::Failed | RunStatus::UndoFailed | RunStatus::Lost => BAD,
+        RunStatus::Failed | RunStatus::Refused | RunStatus::UndoFailed | RunStatus::Lost => BAD,
         _ => ODD,
     }
 }
 
 impl Show {
     pub(super) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
-        let id = session.find_run(self.run.as_deref())?;
+        let id = session.find_run_or_refused(self.run.as_deref())?;
         let shown = session.shown_run(&id)?;
         if self.ledger {
             cx.refuse_json("the ledger is Markdown")?;
@@ -119,6 +119,7 @@ fn write_run(out: &mut dyn Write, shown: &ShownRun, left: &Found) -> std::io::Re
     let run = &shown.run;
     let style = style(run.status);
     writeln!(out, "{}  {style}{}{style:#}  {}", run.id, run.status, text::one_line(&run.title, 200))?;
+    run.why.iter().try_for_each(|why| writeln!(out, "  {}", text::block(why, 4000).replace('\n', "\n  ")))?;
     for step in &shown.steps {
         writeln!(out, "{}", step_row(step))?;
         for attempt in &step.attempts {
@@ -210,7 +211,7 @@ fn usage_words(attempt: &Attempt) -> String {
 impl Log {
     pub(super) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
         cx.refuse_json("a log is text")?;
-        let id = session.find_run(self.run.as_deref())?;
+        let id = session.find_run_or_refused(self.run.as_deref())?;
         if self.events {
             for event in session.run_events(&id)? {
                 cx.ui.print(&format!(
@@ -222,7 +223,10 @@ impl Log {
             return Ok(Exit::Done);
         }
         let logs = session.logs_of_run(&id)?;
-        if logs.is_empty() {
+        let Run { status, why, .. } = session.shown_run(&id)?.run;
+        if let Some(why) = why {
+            cx.ui.print(&format!("{status}: {}\n", text::block(&why, 4000)))?;
+        } else if logs.is_empty() {
             cx.ui.say(format!("{id} has no log in this clone"));
         }
         for (path, bytes) in logs {
