@@ -249,7 +249,8 @@ pub(crate) fn task(task: &Queued, now: Time) -> String {
         Stand::Held(seen) => {
             let holder = if seen.mine { "you".to_owned() } else { seen.claim.holder.to_string() };
             let since = ago(seen.claim.since, now);
-            format!("held by {holder}, claimed {since}, token {}{}", seen.claim.token, tentative(seen))
+            let shared = if seen.claim.mode == Mode::Shared { ", shared" } else { "" };
+            format!("held by {holder}{shared}, claimed {since}, token {}{}", seen.claim.token, tentative(seen))
         }
         Stand::Done(done) => format!("done by {} {}", done.by, ago(done.at, now)),
     };

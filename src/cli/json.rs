@@ -314,6 +314,14 @@ answer!(
     TaskAnswer { task: QueuedTask }
 );
 answer!(
+    /// tasks show
+    TaskShownAnswer {
+        task: QueuedTask,
+        /// The open handoff that holds it
+        handoff: Option<Handoff>,
+    }
+);
+answer!(
     /// tasks list
     TasksAnswer { tasks: Vec<QueuedTask>, damaged: Vec<Damage> }
 );
@@ -720,6 +728,7 @@ pub fn schemas() -> serde_json::Value {
         ("handoff", schema::<HandoffAnswer>(), "handoff new, show, accept, decline, done; context handoff"),
         ("handoffs", schema::<HandoffsAnswer>(), "handoff list"),
         ("task", schema::<TaskAnswer>(), "tasks new, next"),
+        ("task_shown", schema::<TaskShownAnswer>(), "tasks show"),
         ("tasks", schema::<TasksAnswer>(), "tasks list"),
         ("task_done", schema::<TaskDoneAnswer>(), "tasks done"),
         ("log", schema::<LogAnswer>(), "log"),

@@ -175,8 +175,13 @@ impl Session {
             mode: if terms.shared { Mode::Shared } else { Mode::Exclusive },
             origin: Origin::Explicit,
             until: ttl.map(|ttl| self.now() + ttl),
-            why: terms.why.clone(),
+            why: terms.why.clone().or_else(|| self.done_for(&target.scope)),
         }
+    }
+
+    /// Why a task is claimed where nobody says why: within a run it is that, by which `tasks next` knows it again.
+    fn done_for(&self, scope: &Scope) -> Option<String> {
+        matches!(scope, Scope::Task(_)).then(|| self.current_run().map(|run| run.to_string())).flatten()
     }
 
     /// Whether a file is neither there nor known to git. Only of one that is not there git is asked: its index may be

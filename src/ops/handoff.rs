@@ -1,10 +1,13 @@
 //! Handoffs: made, shown, accepted, declined, done.
 
+mod missing;
+
+pub use missing::Missing;
+
 use super::{Error, Notice, Session, Who};
 use crate::{
     base::{
         id::{ClaimId, HandoffId, InstanceId, Tool},
-        oid::Oid,
         path::RepoPath,
         text,
     },
@@ -18,6 +21,7 @@ use crate::{
     },
     store::{Damage, Extent, Snapshot},
 };
+use missing::lacking;
 
 /// Most bytes of dirty paths that a handoff lists.
 const MAX_DIRTY: usize = 16 * 1024;
@@ -42,24 +46,6 @@ pub struct Shown {
     pub claims: Vec<Claim>,
     /// What of the work that it hands on is not in this clone.
     pub missing: Missing,
-}
-
-/// What of the work that a handoff hands on is not in this clone: whoever goes on here goes on without it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Missing {
-    /// The commit it was made at.
-    pub commit: Option<Oid>,
-    /// Paths with changes that were not committed in the clone where it was made.
-    pub dirty: Vec<RepoPath>,
-    /// How many more of them there were than are listed.
-    pub more_dirty: u64,
-}
-
-impl Missing {
-    /// Whether nothing is missing.
-    pub fn is_empty(&self) -> bool {
-        self.commit.is_none() && self.dirty.is_empty() && self.more_dirty == 0
-    }
 }
 
 impl Session {
@@ -98,7 +84,7 @@ impl Session {
         let id = HandoffId::random(self.random());
         let at = self.now();
         let mut made = None;
-        self.perform(Some(&me), |snapshot| {
+        let plan = |snapshot: &Snapshot<'_>| {
             // What somebody holds who works for a run is the scope of that, and goes only where it is named.
             let take = if run.is_some() && matches!(take, Take::All) { &Take::None } else { take };
             let mut claims = self.taken(take, &me, snapshot)?;
@@ -118,7 +104,14 @@ impl Session {
             let grants = claims.iter().map(Claim::grant_ref).collect();
             made = Some(Shown { handoff: handoff.clone(), claims, missing: Missing::default() });
             Ok(Some(Action::Handoff { handoff: Box::new(handoff), claims: grants }))
-        })?;
+        };
+        // A task may have been taken over: by whom it is handed on the hub decides, as it does who takes it.
+        match task {
+            Some(_) => self
+                .perform_confirmed(Some(&me), plan)
+                .map_err(|error| error.undone("nothing was handed on", "hand it on when the hub can be reached"))?,
+            None => self.perform(Some(&me), plan)?,
+        };
         made.ok_or_else(|| Error::not_found("the handoff was not made", "try again"))
     }
 
@@ -215,7 +208,7 @@ impl Session {
         self.shown(handoff, &snapshot)
     }
 
-    fn shown(&self, handoff: Handoff, snapshot: &Snapshot<'_>) -> Result<Shown, Error> {
+    pub(super) fn shown(&self, handoff: Handoff, snapshot: &Snapshot<'_>) -> Result<Shown, Error> {
         let mut claims = Vec::new();
         for id in &handoff.claims {
             claims.extend(snapshot.claim(id)?);
@@ -223,19 +216,6 @@ impl Session {
         claims.sort_by_cached_key(Claim::place);
         let missing = self.missing(&handoff, snapshot)?;
         Ok(Shown { handoff, claims, missing })
-    }
-
-    /// What this clone lacks of the work that is handed on. Of one that is finished nothing is needed any more.
-    fn missing(&self, handoff: &Handoff, snapshot: &Snapshot<'_>) -> Result<Missing, Error> {
-        if !matches!(handoff.state, HandoffState::Open | HandoffState::Accepted(_)) {
-            return Ok(Missing::default());
-        }
-        let WorkTreeMark { commit, dirty, more_dirty, .. } = &handoff.tree;
-        let commit = commit.clone().filter(|commit| !self.repository.has(commit));
-        Ok(match self.works_here(&handoff.from, snapshot)? {
-            true => Missing { commit, ..Missing::default() },
-            false => Missing { commit, dirty: dirty.clone(), more_dirty: *more_dirty },
-        })
     }
 
     fn find(&self, prefix: &str, snapshot: &Snapshot<'_>) -> Result<Handoff, Error> {
@@ -340,26 +320,6 @@ impl Session {
         let handoff = self.find(id.as_str(), &snapshot)?;
         self.shown(handoff, &snapshot)
     }
-}
-
-/// Most paths that are named where work is missing.
-const MAX_NAMED: usize = 5;
-
-/// That a handoff can't be accepted here, since work that it hands on is not here.
-fn lacking(handoff: &Handoff, missing: &Missing) -> Error {
-    let named = missing.dirty.iter().take(MAX_NAMED).map(|path| text::one_line(&path.to_string(), 200));
-    let named: Vec<String> = named.collect();
-    let more = missing.dirty.len() as u64 + missing.more_dirty - named.len() as u64;
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let dirty = (!named.is_empty())
-        .then(|| format!("changes that were not committed where it was made ({}{more})", named.join(", ")));
-    let commit = missing.commit.as_ref().map(|commit| format!("the commit {commit}"));
-    let lacks: Vec<String> = commit.into_iter().chain(dirty).collect();
-    let hint = match missing.dirty.is_empty() {
-        true => "fetch that commit first, or go on without it by --force",
-        false => "let its maker commit and push them and hand on anew, or go on without them by --force",
-    };
-    Error::not_allowed(format!("{} goes on from what this clone lacks: {}", handoff.id, lacks.join(" and ")), hint)
 }
 
 /// Makes sure that `me` keeps nothing that overlaps one of the claims `named`: two may not hold what one may.

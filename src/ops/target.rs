@@ -89,7 +89,7 @@ impl Session {
             Kind::File => Scope::File(self.repo_path(Path::new(typed))?),
             Kind::Directory => Scope::Directory(self.repo_path(Path::new(typed))?),
             Kind::Pattern => Scope::Pattern(self.pattern(typed)?),
-            Kind::Task => Scope::parse("task", &typed.to_string_lossy()).map_err(invalid)?,
+            Kind::Task => Scope::Task(self.task_id(&typed.to_string_lossy())?),
         })
     }
 

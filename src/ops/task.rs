@@ -4,10 +4,12 @@
 //! claims on tasks, ours as any others, so that whoever is stale loses them in the usual way.
 
 mod draw;
+mod find;
 mod finish;
 mod queue;
 
 pub use draw::{Drawn, Nothing};
+pub use find::Told;
 pub use finish::Finish;
 
 use super::{Error, Notice, Session, check::Seen};
@@ -15,14 +17,12 @@ use crate::{
     base::{
         id::{InstanceId, RunId, TaskId},
         path::RepoPath,
-        text,
         world::Time,
     },
     host::beads::{Beads, Issue},
     model::{
         op::Action,
         task::{Finished, MAX_LISTED, MAX_TEXT, MAX_TITLE, Priority, Task},
-        view::View,
     },
     store::{Damage, Extent, Snapshot, layout},
 };
@@ -189,8 +189,24 @@ impl Session {
         Ok(ids)
     }
 
+    /// The path of a task, in the words of a workflow: a name that reads like a pattern means the one file that is called so.
+    pub fn scope_word(&self, path: &RepoPath) -> String {
+        const SPECIAL: [char; 6] = ['*', '?', '[', ']', '{', '}'];
+        let plain = path.plain();
+        if !plain.contains(SPECIAL) || self.on_disk(path).is_some() {
+            return plain;
+        }
+        plain.chars().fold("./".to_owned(), |mut word, letter| {
+            if letter == '\\' || SPECIAL.contains(&letter) {
+                word.push('\\');
+            }
+            word.push(letter);
+            word
+        })
+    }
+
     /// The run that this command is a part of.
-    fn current_run(&self) -> Option<RunId> {
+    pub(super) fn current_run(&self) -> Option<RunId> {
         self.env.run.as_ref()?.innermost().cloned()
     }
 
@@ -291,31 +307,6 @@ impl Session {
             )),
         }
     }
-
-    /// The task whose id is `named`, or, if it is a random one, begins with that.
-    fn find_task(&self, named: &str, snapshot: &Snapshot<'_>) -> Result<Task, Error> {
-        let shown = text::one_line(named, 60);
-        let hint = "`git aio tasks list` shows those there are";
-        let known = snapshot.task_ids()?;
-        let exactly = known.iter().filter(|id| id.as_str() == named);
-        let begins = known.iter().filter(|id| id.as_str() != named && id.is_meant_by(named));
-        let none = || match text::nearest(named, known.iter().map(TaskId::as_str)) {
-            Some(near) => Error::not_found(format!("no task {shown}; did you mean {near}?"), hint),
-            None => Error::not_found(format!("no task {shown}"), hint),
-        };
-        let mut found: Vec<&TaskId> = exactly.collect();
-        if found.is_empty() {
-            found.extend(begins);
-        }
-        match found.as_slice() {
-            [] => Err(none()),
-            [id] => snapshot.task(id)?.ok_or_else(none),
-            several => Err(Error::usage(
-                format!("{shown} is the beginning of {} tasks", several.len()),
-                "give more of the one you mean",
-            )),
-        }
-    }
 }
 
 impl Queued {
@@ -330,6 +321,12 @@ impl Queued {
 }
 
 fn check(draft: &Draft) -> Result<(), Error> {
+    if let Some(id) = draft.id.as_ref().filter(|id| id.as_str().starts_with('-')) {
+        return Err(Error::usage(
+            format!("the id {id} begins like an option"),
+            "let it begin with anything but -, or leave --id out for a random one",
+        ));
+    }
     if draft.title.trim().is_empty() {
         return Err(Error::usage("the task has no title", "say in a few words what is to be done"));
     }

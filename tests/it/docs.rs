@@ -72,20 +72,21 @@ fn describe(out: &mut String, command: &Command, parent: &str, level: usize) {
     let name = format!("{parent} {}", command.get_name());
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let _ = write!(out, "\n{} `{name}`\n\n{}\n", "#".repeat(level), sentences(&about));
-    if command.has_subcommands() {
-        visible(command).for_each(|command| describe(out, command, &name, level + 1));
-        return;
-    }
-    let usage = command.clone().render_usage().to_string();
-    let _ = write!(out, "\n```text\n{}\n```\n", usage.trim_start_matches("Usage: ").trim());
     let own: Vec<&Arg> = command
         .get_arguments()
         .filter(|arg| !arg.is_global_set() && !arg.is_hide_set() && arg.get_id() != "help" && arg.get_id() != "version")
         .collect();
+    // What has commands below it may have a use of its own.
+    if !command.has_subcommands() || !own.is_empty() {
+        let usage = command.clone().render_usage().to_string();
+        let usage = usage.lines().filter(|line| !line.ends_with("<COMMAND>")).collect::<Vec<_>>().join("\n");
+        let _ = write!(out, "\n```text\n{}\n```\n", usage.trim_start_matches("Usage: ").trim());
+    }
     if !own.is_empty() {
         out.push('\n');
         options(out, own.into_iter());
     }
+    visible(command).for_each(|command| describe(out, command, &name, level + 1));
 }
 
 /// Paragraphs that end like sentences.

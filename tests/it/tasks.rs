@@ -5,7 +5,9 @@ mod beads;
 mod hostile;
 mod hub;
 mod kill;
+mod named;
 mod race;
+mod show;
 
 use crate::env::{Ended, Repo, TestEnvironment};
 use serde_json::Value;

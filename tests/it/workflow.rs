@@ -104,7 +104,18 @@ fn what_is_wrong_is_told_with_its_place_and_an_exit_code() {
     let ended = repo.aio(&["workflow", "check", "drafts/flow.toml"]);
     assert_eq!(ended.code, 2);
     assert!(ended.stdout.contains(":3:17: a value in a command is quoted already"), "{ended:?}");
-    assert_eq!(repo.aio(&["workflow", "show", "refin"]).code, 8);
+    for args in [
+        &["workflow", "show", "refin"][..],
+        &["workflow", "check", "refin"],
+        &["workflow", "new", "refin"],
+        &["workflow", "enable", "refin"],
+        &["workflow", "disable", "refin"],
+        &["run", "refin"],
+        &["run", "refin", "--dry-run"],
+    ] {
+        let ended = repo.aio(args);
+        assert!(ended.code == 8 && ended.stderr.contains("refin"), "{args:?} {ended:?}");
+    }
 }
 
 #[test]

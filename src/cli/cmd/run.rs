@@ -164,8 +164,8 @@ impl Resume {
             };
             return Err(usage(format!("{id} has ended: {}", shown.run.status), hint));
         }
-        if shown.is_elsewhere && !takeover::take_over(cx, session, &shown, self.run.is_some(), self.yes)? {
-            return Ok(Exit::Conflict);
+        if shown.is_elsewhere {
+            takeover::take_over(cx, session, &shown, self.run.is_some(), self.yes)?;
         }
         if !is_delegation(&shown.run.workflow) {
             let rerun = self.rerun.as_deref().map(step_path).transpose()?;

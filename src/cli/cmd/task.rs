@@ -1,6 +1,5 @@
 use super::Context;
 use crate::cli::{
-    error::usage,
     exit::Exit,
     format,
     json::{Instance, InstanceAnswer},
@@ -11,15 +10,14 @@ use crate::cli::{
 pub(crate) struct Args {
     /// In words; an empty text says that it does nothing in particular
     text: String,
-    /// The issue it belongs to
+    /// The task or issue it belongs to; of a random id the beginning is enough
     task_id: Option<String>,
 }
 
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
-        let id = self.task_id.map(|id| id.parse()).transpose();
-        let id = id.map_err(|error: crate::base::id::InvalidName| usage(error.to_string(), "give the id alone"))?;
         let session = cx.session()?;
+        let id = self.task_id.map(|id| session.task_id(&id)).transpose()?;
         let known = session.task(self.text, id)?;
         cx.tell_notices(&session);
         cx.ui.answer(

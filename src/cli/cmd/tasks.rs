@@ -1,3 +1,6 @@
+mod show;
+
+use self::show::Show;
 use super::{Context, done, message};
 use crate::{
     base::{id::InvalidName, text},
@@ -31,6 +34,7 @@ pub(crate) struct Args {
 enum Command {
     New(Box<New>),
     List(List),
+    Show(Show),
     Next(Next),
     Done(Done),
 }
@@ -134,6 +138,7 @@ impl Args {
         match self.command {
             Some(Command::New(new)) => New { text: words(new.text.clone())?, ..*new }.run(cx, &session),
             Some(Command::List(list)) => list.run(cx, &session),
+            Some(Command::Show(show)) => show.run(cx, &session),
             Some(Command::Next(next)) => next.run(cx, &session),
             Some(Command::Done(done)) => Done { result: words(done.result.clone())?, ..done }.run(cx, &session),
             None => List::default().run(cx, &session),
@@ -196,7 +201,7 @@ impl Next {
             Drawn::Task { task, held_before } => (task, held_before),
             Drawn::Nothing(nothing) => return Err(none_ready(nothing).into()),
         };
-        let line = if self.brief { brief(&task)? } else { task.id.to_string() };
+        let line = if self.brief { brief(&task, session)? } else { task.id.to_string() };
         let answered = cx.ui.answer(|| TaskAnswer::new(QueuedTask::new(&task)), |out| writeln!(out, "{line}"));
         done("the task was taken", answered)?;
         if self.brief {
@@ -212,7 +217,7 @@ impl Next {
 }
 
 /// What a workflow has to know of a task. It holds what it is given to a shape, so that nothing may be added here.
-fn brief(task: &Queued) -> anyhow::Result<String> {
+fn brief(task: &Queued, session: &Session) -> anyhow::Result<String> {
     #[derive(serde::Serialize)]
     struct Brief<'t> {
         id: &'t str,
@@ -225,7 +230,7 @@ fn brief(task: &Queued) -> anyhow::Result<String> {
         Stand::Held(seen) => seen.claim.holder.to_string(),
         _ => String::new(),
     };
-    let paths = task.paths.iter().map(ToString::to_string).collect();
+    let paths = task.paths.iter().map(|path| session.scope_word(path)).collect();
     let brief = Brief { id: task.id.as_str(), title: &task.title, text: &task.text, paths, holder };
     Ok(serde_json::to_string(&brief)?)
 }

@@ -1,4 +1,7 @@
-use super::{Context, done, run::start::told};
+use super::{
+    Context, done,
+    run::start::{told, unknown},
+};
 use crate::{
     base::text,
     cli::{
@@ -11,7 +14,7 @@ use crate::{
         },
         ui::{BAD, BOLD, DIM, GOOD, ODD},
     },
-    ops::{Error, Session},
+    ops::Session,
     runner::{
         builtin::{self, BY_NEED, BY_SCENARIO, Choice},
         handlers,
@@ -133,10 +136,6 @@ fn find(session: &Session, workflows: &Workflows, name: &str) -> anyhow::Result<
         (enabling.events, is_same)
     });
     Ok(Found { name: name.to_owned(), waits: workflows.waits(&origin), enabled, origin, loaded })
-}
-
-fn unknown(message: String) -> anyhow::Error {
-    Error::NotFound { message, hint: Some("`git aio workflow list` shows those there are".into()) }.into()
 }
 
 fn list(cx: &Context) -> anyhow::Result<Exit> {

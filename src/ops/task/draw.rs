@@ -5,7 +5,13 @@ use super::{Keeper, Queue, Queued, Stand};
 use crate::{
     base::id::{InstanceId, TaskId},
     host::beads::Issue,
-    model::{claim::Claim, instance::Doing, op::Action, scope::Scope, view::View},
+    model::{
+        claim::{Claim, Mode},
+        instance::Doing,
+        op::Action,
+        scope::Scope,
+        view::View,
+    },
     ops::{Confirm, Error, Session, Target, claim::Terms, sync::Standing},
     store::Snapshot,
 };
@@ -89,10 +95,13 @@ impl Session {
             chosen = self.pick(draw, &queue, snapshot, &mut nothing)?;
             let Some(Choice { id, held_before: false }) = &chosen else { return Ok(None) };
             let target = Target { scope: Scope::Task(id.clone()), any_depth: false };
-            let terms = Terms { why: self.current_run().map(|run| run.to_string()), ..Terms::default() };
             let claims: Vec<Claim> = queue.claims_on(id).cloned().collect();
             let evict = self.evictions(&claims, draw.me, snapshot)?;
-            Ok(Some(Action::Claim { wants: vec![self.want(draw.me, &target, &terms)], evict, lost: Vec::new() }))
+            Ok(Some(Action::Claim {
+                wants: vec![self.want(draw.me, &target, &Terms::default())],
+                evict,
+                lost: Vec::new(),
+            }))
         };
         match self.perform_confirmed(Some(draw.me), plan).map_err(|error| error.undone("no task was taken", AGAIN)) {
             Ok(_) => {}
@@ -124,8 +133,10 @@ impl Session {
         for task in self.candidates(draw.keeper, draw.issues.unwrap_or_default(), queue, Some(draw.me), snapshot)? {
             match &task.stand {
                 Stand::Ready => ready = ready.or(Some(task.id)),
-                Stand::Held(seen) if self.is_own(&seen.claim, draw.me) && !draw.another => {
-                    held = held.or(Some(task.id))
+                Stand::Held(seen) if self.does(&seen.claim, draw.me) && !draw.another => held = held.or(Some(task.id)),
+                // A claim that is shared is no work yet. Whoever shares it with nobody may have it alone.
+                Stand::Held(seen) if !task.waits && self.shares(&seen.claim, draw.me) => {
+                    ready = ready.or(Some(task.id))
                 }
                 Stand::Held(_) => nothing.held += 1,
                 Stand::Waits(_) => nothing.waiting += 1,
@@ -142,10 +153,20 @@ impl Session {
         claim.is_held_by(me) && run == self.current_run()
     }
 
-    /// Whether whoever asks holds what is no task of our own.
+    /// Whether whoever asks is at the task of this claim, alone.
+    fn does(&self, claim: &Claim, me: &InstanceId) -> bool {
+        claim.mode == Mode::Exclusive && self.is_own(claim, me)
+    }
+
+    /// Whether whoever asks lets others hold the task of this claim too.
+    fn shares(&self, claim: &Claim, me: &InstanceId) -> bool {
+        claim.mode == Mode::Shared && self.is_own(claim, me)
+    }
+
+    /// Whether whoever asks is at what is no task of our own.
     fn is_at_an_issue(&self, me: &InstanceId) -> Result<bool, Error> {
         let snapshot = self.snapshot()?;
-        for claim in snapshot.claims_on_tasks()?.into_iter().filter(|claim| self.is_own(claim, me)) {
+        for claim in snapshot.claims_on_tasks()?.into_iter().filter(|claim| self.does(claim, me)) {
             if let Scope::Task(id) = &claim.scope
                 && snapshot.task(id)?.is_none()
             {

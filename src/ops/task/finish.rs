@@ -1,6 +1,6 @@
 //! Saying that a task is done. The claim on it ends in the same operation, so that nobody finds it free and open.
 
-use super::{Keeper, Queued, check_words};
+use super::{Keeper, Queued, check_words, find::claims_at};
 use crate::{
     base::{
         id::{InstanceId, TaskId},
@@ -11,7 +11,6 @@ use crate::{
         claim::{Claim, GrantRef, Holder, MAX_WHY, Mode},
         handoff::Handoff,
         op::{Action, Right},
-        scope::Scope,
         view::View,
     },
     ops::{Error, Session},
@@ -134,14 +133,6 @@ impl Session {
         Ok(None)
     }
 
-    /// The id of one of our own tasks, or of another tracker's.
-    fn meant_task(&self, prefix: &str, snapshot: &Snapshot<'_>) -> Result<TaskId, Error> {
-        match self.find_task(prefix, snapshot) {
-            Ok(task) => Ok(task.id),
-            Err(error) => prefix.parse().map_err(|_| error),
-        }
-    }
-
     /// The claim of `me` on the task that `prefix` means.
     pub(in crate::ops) fn held_task(
         &self,
@@ -188,12 +179,4 @@ impl Session {
         })?;
         Ok(())
     }
-}
-
-/// The claims on a task.
-fn claims_at(id: &TaskId, snapshot: &Snapshot<'_>) -> Result<Vec<Claim>, Error> {
-    let scope = Scope::Task(id.clone());
-    let mut claims = snapshot.claims_near(&scope)?;
-    claims.retain(|claim| claim.scope == scope);
-    Ok(claims)
 }

@@ -42,6 +42,8 @@ struct Open {
 pub(super) struct Candidate<'q> {
     pub(super) id: &'q TaskId,
     pub(super) stand: Stand,
+    /// Whether something has to be done first, whoever holds it.
+    pub(super) waits: bool,
     pub(super) kept: Kept<'q>,
 }
 
@@ -86,7 +88,8 @@ impl Session {
         let beside = beside.map(|(keeper, issue)| (&issue.id, &[][..], Kept::Issue(*keeper, issue)));
         own.chain(beside)
             .map(|(id, needs, kept)| {
-                Ok(Candidate { id, stand: self.stand(id, &queue.left_of(needs), queue, me, snapshot)?, kept })
+                let left = queue.left_of(needs);
+                Ok(Candidate { id, stand: self.stand(id, &left, queue, me, snapshot)?, waits: !left.is_empty(), kept })
             })
             .collect()
     }
@@ -98,7 +101,7 @@ impl Session {
         queue: &Queue,
         snapshot: &Snapshot<'_>,
     ) -> Result<Queued, Error> {
-        let Candidate { id, stand, kept } = candidate;
+        let Candidate { id, stand, kept, .. } = candidate;
         match kept {
             Kept::Own => {
                 let gone = || Error::not_found(format!("the task {id} is gone"), "ask for it again");
@@ -137,12 +140,20 @@ impl Session {
         me: Option<&InstanceId>,
         snapshot: &Snapshot<'_>,
     ) -> Result<Stand, Error> {
+        let mut holds = None;
         for claim in queue.claims_on(id) {
             let mine = me.is_some_and(|me| claim.is_held_by(me));
             if mine || self.binds(claim, snapshot)? {
                 let standing = self.standing(claim, queue.confirmed.as_ref(), snapshot);
-                return Ok(Stand::Held(Box::new(Seen { mine, standing, ..self.seen_claim(claim.clone(), snapshot) })));
+                let seen = Seen { mine, standing, ..self.seen_claim(claim.clone(), snapshot) };
+                // Of several that share it, those of others keep whoever asks from doing it alone.
+                if !mine || holds.is_none() {
+                    holds = Some(Stand::Held(Box::new(seen)));
+                }
             }
+        }
+        if let Some(held) = holds {
+            return Ok(held);
         }
         Ok(if waits.is_empty() { Stand::Ready } else { Stand::Waits(waits.to_vec()) })
     }
@@ -166,7 +177,7 @@ impl Queue {
     }
 
     /// What is not done of `needs`, or nothing is known of.
-    fn left_of(&self, needs: &[TaskId]) -> Vec<TaskId> {
+    pub(super) fn left_of(&self, needs: &[TaskId]) -> Vec<TaskId> {
         needs.iter().filter(|need| !self.done.contains(*need)).cloned().collect()
     }
 

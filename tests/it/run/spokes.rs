@@ -159,3 +159,49 @@ fn a_driver_that_is_killed_and_resumed_goes_on_with_its_own_task() {
         assert_each_done_once(&agents, &hub, &members, &JOBS, 2);
     }
 }
+
+#[test]
+fn what_was_done_elsewhere_while_the_hub_was_away_is_not_handed_in_or_committed_again() {
+    let env = TestEnvironment::new();
+    let (agents, hub, [one, two]) = two(&env, &["a"]);
+    let killed = run(one.repo.command(&["run", "spokes"]).env("AIO_TEST_KILL_AT", "run-before-9"));
+    assert_eq!(killed.code, 128 + 9, "{killed:?}");
+    two.sync();
+    assert_eq!(tasks(&two.repo)["a"], "held");
+    two.repo.ok(&["tasks", "done", "a", "--force", "--why", "its driver is gone"]);
+    // What this clone knows is old, and nobody can tell it better.
+    let away = hub.dir.with_extension("away");
+    fs::rename(&hub.dir, &away).unwrap();
+    let (told, code) = answer(&one.repo.aio(&["run", "resume", "--json"]));
+    assert_eq!((code, status(&told)), (1, "failed"), "{told:#}");
+    assert_eq!(steps(&told).get("queue/1/handoff").map(String::as_str), Some("failed"), "{told:#}");
+    fs::rename(&away, &hub.dir).unwrap();
+    let again = one.repo.aio(&["run", "retry", "queue/1/handoff", "--json"]);
+    let (told, code) = answer(&again);
+    assert_eq!((code, status(&told)), (1, "failed"), "{told:#}");
+    [&one, &two].iter().for_each(|member| drop(member.sync()));
+    assert_eq!(count(&hub.repo(), "finish-task: a"), 1);
+    assert_eq!(tasks(&one.repo)["a"], "done");
+    assert!(!one.repo.git(&["log", "--format=%s"]).contains("write the file of a."));
+    let (handed, _) = answer(&one.repo.aio(&["handoff", "list", "--json"]));
+    assert_eq!(handed["handoffs"].as_array().unwrap().len(), 0, "{handed:#}");
+    assert!(agents.calls("claude").len() <= 2, "the work itself may have been begun");
+}
+
+#[test]
+fn a_path_of_a_task_is_the_file_that_is_called_so_whatever_is_in_its_name() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[]);
+    agents.plays_when("claude", REVIEW, ACCEPT);
+    let odd = ["work/[id]100%41.txt", "work/-a *.txt"];
+    for (id, file) in ["one", "two"].iter().zip(odd) {
+        repo.ok(&["tasks", "new", &format!("write the file of {id}."), "--id", id, &format!("--path={file}")]);
+        agents.plays_when("claude", &format!("the file of {id}."), &[Do::Edit(file, id), Do::Say("Written.")]);
+    }
+    // What a pattern of that name would take along.
+    repo.write("work/i100%41.txt", "not to be committed");
+    let (told, code) = told(&repo, &["spokes"]);
+    assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+    assert!(tasks(&repo).values().all(|state| state == "done"), "{:?}", tasks(&repo));
+    assert_eq!(repo.git(&["status", "--short", "-uall"]).trim(), "?? work/i100%41.txt");
+}

@@ -197,6 +197,9 @@ fn offered(flow: &str, words: &[&str], forge: impl Fn(&Member<'_>, &str)) -> (En
     two.sync();
     let told = two.repo.aio(&["run", "resume", &id]);
     assert_eq!(told.code, 3, "nobody has said yes: {told:?}");
+    let asked = two.repo.aio(&["run", "resume", &id, "--json"]);
+    let answer: Value = serde_json::from_str(&asked.stdout).unwrap_or_else(|error| panic!("{error}: {asked:?}"));
+    assert_eq!((asked.code, &answer["error"]["kind"]), (3, &"not-allowed".into()), "{answer:#}");
     let shown: Value = serde_json::from_str(&two.ok(&["--json", "run", "show", &id])).unwrap();
     assert_eq!(shown["run"]["elsewhere"], true);
     let lines = told.stderr.lines().map(str::to_owned).collect();

@@ -215,6 +215,11 @@ pub(super) fn meant(words: &str) -> Answer {
     }
 }
 
+/// That there is no workflow of a name.
+pub(in crate::cli::cmd) fn unknown(message: String) -> anyhow::Error {
+    Error::NotFound { message, hint: Some("`git aio workflow list` shows those there are".into()) }.into()
+}
+
 /// What is wrong with a workflow, as wrong use.
 pub(in crate::cli::cmd) fn told(error: WorkflowError) -> anyhow::Error {
     match error {
@@ -224,6 +229,7 @@ pub(in crate::cli::cmd) fn told(error: WorkflowError) -> anyhow::Error {
             hint: Some("a person looks at it, and approves it by `git aio trust`".into()),
         }
         .into(),
+        WorkflowError::Load(error @ LoadError::Unknown { .. }) => unknown(error.to_string()),
         error => {
             usage(error.to_string(), "`git aio workflow list` shows the workflows, docs/workflows.md the language")
         }

@@ -20,7 +20,7 @@ pub(super) fn take_over(
     shown: &ShownRun,
     is_named: bool,
     yes: bool,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<()> {
     let id = &shown.run.id;
     if !is_named {
         return Err(usage(format!("{id} is driven in another clone"), "name it, if this clone is to take it over"));
@@ -43,16 +43,23 @@ pub(super) fn take_over(
         }
         cx.ui.say(words);
         if let Some(why) = session.cannot_consent()? {
-            cx.ui.say(format!("only a person can say yes to that, and {why}; nothing was taken over"));
-            return Ok(false);
+            return Err(unapproved(format!("only a person can say yes to that, and {why}")));
         }
         if !yes && !cx.ui.ask(question)? {
-            cx.ui.say("nothing was taken over: a person says yes by `--yes`");
-            return Ok(false);
+            return Err(unapproved(format!("a person has not said yes to what {id} would do here")));
         }
     }
     session.take_over_run(id, &seen)?;
-    Ok(true)
+    Ok(())
+}
+
+/// That it goes on where it was, as nobody has approved what it would do.
+fn unapproved(why: String) -> anyhow::Error {
+    Error::NotAllowed {
+        message: format!("nothing was taken over: {why}"),
+        hint: Some("a person reads what is told before this, and says yes by `--yes`".into()),
+    }
+    .into()
 }
 
 /// The commands by which a delegation wants to be checked, if there are any.
