@@ -6,7 +6,7 @@ mod task;
 mod workflow;
 
 pub use dump::Dump;
-pub use run::{RunAnswer, RunEvent, RunsAnswer};
+pub use run::{RunAnswer, RunEnd, RunEvent, RunLine, RunsAnswer};
 pub use task::{QueuedTask, TaskCounts, TaskDone};
 pub use workflow::{
     EmitAnswer, HandlerError, PatternChoice, PatternsAnswer, PlannedStep, Workflow, WorkflowAnswer, WorkflowInput,
@@ -744,7 +744,7 @@ pub fn schemas() -> serde_json::Value {
         ("trust", schema::<TrustAnswer>(), "trust"),
         ("run", schema::<RunAnswer>(), "delegate, run show, run resume, run answer"),
         ("runs", schema::<RunsAnswer>(), "run list"),
-        ("event", schema::<RunEvent>(), "a line of --jsonl"),
+        ("event", schema::<RunLine>(), "a line of --jsonl"),
         ("workflows", schema::<WorkflowsAnswer>(), "workflow list, check, enable, disable"),
         ("emit", schema::<EmitAnswer>(), "emit"),
         ("workflow", schema::<WorkflowAnswer>(), "workflow show, new"),

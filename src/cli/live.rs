@@ -3,7 +3,7 @@
 
 use super::{
     format,
-    json::RunEvent,
+    json::{RunAnswer, RunEnd, RunEvent},
     ui::{BAD, BOLD, DIM, GOOD, ODD, Ui},
 };
 use crate::{
@@ -77,6 +77,15 @@ impl<'u> Live<'u> {
         {
             self.ends(step);
         }
+    }
+
+    /// The last line of those in JSON.
+    ///
+    /// # Errors
+    /// When it can't be printed.
+    pub(crate) fn answer(&self, answer: RunAnswer) -> anyhow::Result<()> {
+        let line = serde_json::to_string(&RunEnd::new(ops::now(), answer))?;
+        self.ui.print(&format!("{line}\n"))
     }
 
     /// Something that isn't of one step.
@@ -264,13 +273,15 @@ fn lines(all: &str) -> String {
     out
 }
 
-/// What is the likely cause of a failure, for whoever has to do something about it.
+/// What is the likely cause of the failure of an agent, for whoever has to do something about it.
 pub(crate) fn likely_cause(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Absent => "the tool is not installed, or not on the PATH of this shell",
         FailureKind::Exit | FailureKind::Reported => "the prompt, the account or the network of the agent: see its log",
         FailureKind::Empty => "file access: an agent that is asked for permission and gets none may end without a word",
-        FailureKind::TimedOut | FailureKind::Stalled => "the scope is too broad: give it less at once, or --split",
+        FailureKind::TimedOut | FailureKind::Stalled => {
+            "the scope is too broad: give it less at once, or have it split"
+        }
         FailureKind::Scope => "the scope is too narrow for the task, or the task too broad for the scope",
         FailureKind::Check | FailureKind::Missed => "the task does not say all that is required: name it by --accept",
         FailureKind::Wrong => "the approach: say how it is to be done, and what not to touch by --avoid",

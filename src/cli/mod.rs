@@ -13,6 +13,7 @@ mod markdown;
 mod mcp;
 mod outcome;
 mod ui;
+mod words;
 
 use args::Args;
 use clap::{CommandFactory, FromArgMatches, Parser};

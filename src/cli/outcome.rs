@@ -24,9 +24,17 @@ pub(crate) fn said(step: &Step) -> String {
     }
 }
 
-/// Why something probably failed, where that can be told.
-pub(crate) fn cause(failure: Option<FailureKind>) -> Option<String> {
-    failure.and_then(likely_cause).map(|cause| format!("likely cause: {cause}"))
+/// Why a step or what is inside of it probably failed, where that can be told: of the last attempt of an agent that came to
+/// nothing for just this. Of commands, answers, and what was ended since its time was up nothing is known.
+pub(crate) fn cause(steps: &[Step], name: &str, failure: FailureKind) -> Option<String> {
+    let is_meant = |step: &&Step| {
+        let path = step.path.as_str();
+        path == name || path.strip_prefix(name).is_some_and(|inner| inner.starts_with('/'))
+    };
+    let failed = steps.iter().filter(is_meant).filter(|step| step.kind == "prompt");
+    let mut attempts = failed.filter_map(|step| step.attempts.last()?.failure.as_ref());
+    let cause = attempts.find(|own| own.kind == failure).and_then(|_| likely_cause(failure))?;
+    Some(format!("likely cause: {cause}"))
 }
 
 /// How it is gone on with.

@@ -53,6 +53,8 @@ pub struct Declared {
     pub briefs: BTreeMap<String, (String, String)>,
     /// The workflows and what they include, by their paths below the folder of workflows.
     pub workflows: BTreeMap<String, String>,
+    /// Those of them that can't be read, with why. Nothing of these can be approved.
+    pub unreadable: BTreeMap<String, String>,
     /// Every file that was read.
     pub content: Content,
 }
@@ -73,10 +75,11 @@ pub enum ConfigError {
     Mistake(#[from] Mistake),
 }
 
-/// Reads what the repository with its root at `root` declares; `None` where that is nothing.
+/// Reads what the repository with its root at `root` declares; `None` where that is nothing, not even a workflow that can't be
+/// read.
 ///
 /// # Errors
-/// When a file can't be read or understood, is too large, or lies outside the work tree.
+/// When another file can't be read or understood, is too large, or lies outside the work tree.
 pub fn read(root: &Path) -> Result<Option<Declared>, ConfigError> {
     if !root.join(FOLDER).is_dir() {
         return Ok(None);
@@ -109,8 +112,9 @@ pub fn read(root: &Path) -> Result<Option<Declared>, ConfigError> {
         content.insert(&path, text.clone());
         briefs.insert(agent.name.value.clone(), (path, text));
     }
-    let workflows = workflows::read(root, &mut content)?;
-    Ok((!content.is_empty()).then_some(Declared { config, briefs, workflows, content }))
+    let (workflows, unreadable) = workflows::read(root, &mut content)?;
+    let is_nothing = content.is_empty() && unreadable.is_empty();
+    Ok((!is_nothing).then_some(Declared { config, briefs, workflows, unreadable, content }))
 }
 
 /// The briefs that are there, by the name of the agent.

@@ -73,6 +73,7 @@ mod tests {
             driver: Driver { clone: "0011223344556677".parse().expect("an id"), process: None },
             parent: None,
             holder: None,
+            why: None,
             links: Vec::new(),
         }
     }

@@ -38,6 +38,8 @@ pub struct Run {
     pub holder: Option<InstanceId>,
     /// What it is linked to: claims, a handoff, notes, by id.
     pub links: Vec<String>,
+    /// Why it did not begin, can't go on, or waits before its first step: somebody's words.
+    pub why: Option<String>,
 }
 
 /// The process that drives a run.
@@ -76,6 +78,8 @@ macro_rules! words {
 words! {
     /// Where a run stands.
     RunStatus {
+        /// It was handed over to a process in the background, which has not taken hold of it yet.
+        Starting = "starting",
         /// It goes on.
         Running = "running",
         /// It waits for somebody's answer.
@@ -90,6 +94,8 @@ words! {
         MaxIterationsReached = "max_iterations_reached",
         /// A step failed.
         Failed = "failed",
+        /// It never began, since somebody else holds what it is to write.
+        Refused = "refused",
         /// A step failed, and what had been done is undone.
         Undone = "undone",
         /// A step failed, and not all that had been done could be undone.
@@ -105,7 +111,15 @@ impl RunStatus {
     /// Whether nothing more happens by itself or by resuming.
     pub fn is_final(self) -> bool {
         use RunStatus::*;
-        matches!(self, Complete | AllTransactionsComplete | MaxIterationsReached | Failed | Undone | UndoFailed)
+        matches!(
+            self,
+            Complete | AllTransactionsComplete | MaxIterationsReached | Failed | Refused | Undone | UndoFailed
+        )
+    }
+
+    /// Whether nothing of it was begun: not by its driver, or not yet.
+    pub fn is_unbegun(self) -> bool {
+        matches!(self, RunStatus::Starting | RunStatus::Refused)
     }
 }
 

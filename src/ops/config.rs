@@ -47,6 +47,14 @@ impl Session {
 /// # Errors
 /// When it can't be read, or does not fit together.
 pub(super) fn declared(repository: &Repository) -> Result<Option<Declared>, Error> {
+    Ok(declared_or_unreadable(repository)?.filter(|declared| !declared.content.is_empty()))
+}
+
+/// The same, where there may be nothing but workflows that can't be read.
+///
+/// # Errors
+/// As for [`declared`].
+pub(super) fn declared_or_unreadable(repository: &Repository) -> Result<Option<Declared>, Error> {
     let Some(root) = repository.work_tree() else { return Ok(None) };
     let declared = config::read(&root).map_err(invalid)?;
     if let Some(declared) = &declared {

@@ -50,16 +50,25 @@ impl Session {
     }
 
     /// Whether this runs inside of a run, with which all ends that it starts.
-    pub fn is_inside_run(&self) -> bool {
-        self.env.run.is_some()
+    ///
+    /// # Errors
+    /// When it can't be told which runs go on.
+    pub fn is_inside_run(&self) -> Result<bool, Error> {
+        Ok(self.runs_around()? > 0)
+    }
+
+    /// Inside of how many runs this is: as its variables say, and since a step may have cleared these, as the processes above
+    /// it show.
+    fn runs_around(&self) -> Result<usize, Error> {
+        Ok(self.env.run.as_ref().map_or(0, RunsAround::depth).max(self.runs_above()?))
     }
 
     /// Whether an event may be emitted here.
     ///
     /// # Errors
-    /// When this runs inside of too many runs.
+    /// When this runs inside of too many runs, or it can't be told which go on.
     pub fn may_emit(&self) -> Result<(), Error> {
-        let depth = self.env.run.as_ref().map_or(0, RunsAround::depth);
+        let depth = self.runs_around()?;
         if depth < MAX_DEPTH {
             return Ok(());
         }

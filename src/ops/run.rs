@@ -17,6 +17,7 @@ use crate::{
     model::run::{Driver, Run, RunStatus, Step},
     store::{Private, RunEvent, StoreError, layout},
 };
+use chrono::TimeDelta;
 use std::{
     cell::Cell,
     collections::HashSet,
@@ -25,6 +26,9 @@ use std::{
 
 /// Most changes of one run that are listed.
 const MOST_EVENTS: usize = 10_000;
+
+/// After so long a run that was handed over to the background has nobody who takes hold of it any more.
+const TAKES_HOLD: TimeDelta = TimeDelta::minutes(1);
 
 /// What is known of a run when it begins.
 #[derive(Debug, Clone)]
@@ -92,11 +96,12 @@ impl Session {
             driver: self.driver()?,
             parent: beginning.parent,
             holder: None,
+            why: None,
             links: Vec::new(),
         };
         let mut book = RunBook::new(self, run, None, None);
         let spec = beginning.spec.into_iter().map(|(path, bytes)| (format!("spec/{path}"), Private::Bytes(bytes)));
-        book.keep(spec.collect(), "begin")?;
+        book.keep(spec.collect(), "begin", false)?;
         book.record(&[], "begin")?;
         Ok(book)
     }
@@ -133,6 +138,7 @@ impl Session {
         book.run.driver = self.driver()?;
         book.run.status = RunStatus::Running;
         book.run.ended = None;
+        book.run.why = None;
         book.record(&[], "resume")?;
         self.end_what_is_left(id, &steps);
         Ok((book, steps))
@@ -156,24 +162,37 @@ impl Session {
         Ok((runs, damaged))
     }
 
-    /// The run whose id begins with `named`, or ends with it. Where nothing is named the newest of this clone, or of all if
-    /// this clone has none.
+    /// The run whose id begins with `named`, or ends with it. Where nothing is named the newest of this clone that has begun,
+    /// or of all if this clone has none.
     ///
     /// # Errors
     /// When there is none, or several.
     pub fn find_run(&self, named: Option<&str>) -> Result<RunId, Error> {
+        self.find_run_that(named, |run| run.status != RunStatus::Refused)
+    }
+
+    /// The same, where one that never began is meant as well.
+    ///
+    /// # Errors
+    /// As for [`find_run`](Self::find_run).
+    pub fn find_run_or_refused(&self, named: Option<&str>) -> Result<RunId, Error> {
+        self.find_run_that(named, |_| true)
+    }
+
+    fn find_run_that(&self, named: Option<&str>, is_meant: impl Fn(&Run) -> bool) -> Result<RunId, Error> {
         let names = self.refs().listed(&[layout::RUNS]).map_err(StoreError::from)?;
         let ids = names.keys().filter_map(|name| name.strip_prefix(layout::RUNS)?.parse::<RunId>().ok());
         let Some(named) = named else {
             let mut runs = self.runs()?.0;
+            runs.retain(|shown| is_meant(&shown.run));
             let newest = runs.iter().position(|shown| !shown.is_elsewhere).unwrap_or(0);
             let newest = (newest < runs.len()).then(|| runs.swap_remove(newest).run.id);
             return newest.ok_or_else(|| {
                 Error::not_found("there is no run yet", "`git aio delegate` and `git aio run <workflow>` begin one")
             });
         };
-        let is_meant = |id: &RunId| id.as_str().starts_with(named) || id.as_str().ends_with(&format!("-{named}"));
-        let mut found: Vec<RunId> = ids.filter(|id| !named.is_empty() && is_meant(id)).collect();
+        let is_named = |id: &RunId| id.as_str().starts_with(named) || id.as_str().ends_with(&format!("-{named}"));
+        let mut found: Vec<RunId> = ids.filter(|id| !named.is_empty() && is_named(id)).collect();
         match (found.iter().find(|id| id.as_str() == named).cloned(), found.len()) {
             (Some(exactly), _) => Ok(exactly),
             (None, 0) => Err(no_run(named)),
@@ -195,6 +214,9 @@ impl Session {
         let is_elsewhere = self.clone_id().is_ok_and(|here| *here != run.driver.clone);
         if matches!(run.status, RunStatus::Running | RunStatus::Compensating) && !is_elsewhere && !self.is_driven(&run)
         {
+            run.status = RunStatus::Lost;
+        }
+        if run.status == RunStatus::Starting && !is_elsewhere && self.now() - run.began > TAKES_HOLD {
             run.status = RunStatus::Lost;
         }
         let is_here = self.run_tip(layout::PRIVATE_RUNS, id)?.is_some();

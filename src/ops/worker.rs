@@ -1,7 +1,7 @@
 //! Workers: instances that a run starts, for one attempt each, and whose claims are the scope of what they do.
 
 mod family;
-mod whole;
+mod holder;
 
 use super::{Error, Session, Target, claim::Terms, cleanup::departure};
 use crate::{

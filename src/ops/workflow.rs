@@ -3,7 +3,7 @@
 
 use super::{
     Error, Session,
-    config::{Configured, built_in_tools, declared},
+    config::{Configured, built_in_tools, declared_or_unreadable},
 };
 use crate::{
     base::text,
@@ -28,10 +28,14 @@ pub const FOLDER: &str = WORKFLOWS;
 pub struct Texts {
     /// Those of the repository.
     pub repository: BTreeMap<String, String>,
+    /// Why others of the repository can't be read.
+    pub unreadable: BTreeMap<String, String>,
     /// Whether this user has approved these.
     pub is_approved: bool,
     /// Those of the user.
     pub own: BTreeMap<String, String>,
+    /// Why others of the user's can't be read.
+    pub own_unreadable: BTreeMap<String, String>,
     /// Where these are.
     pub own_folder: Option<PathBuf>,
 }
@@ -69,14 +73,15 @@ impl Session {
     /// # Errors
     /// When they can't be read.
     pub fn workflow_texts(&self) -> Result<Texts, Error> {
-        let declared = declared(&self.repository)?;
+        let declared = declared_or_unreadable(&self.repository)?;
         let approvals = Approvals::of(self.repository.common_dir());
         let is_approved = declared.as_ref().is_some_and(|declared| approvals.has(&declared.content));
         let own_folder = Homes::read().map(|homes| homes.config.join("git-aio").join("workflows"));
         let own = own_folder.as_deref().map(config::read_own_workflows).transpose();
-        let own = own.map_err(Error::file("your own workflows can't be read"))?.unwrap_or_default();
-        let repository = declared.map(|declared| declared.workflows).unwrap_or_default();
-        Ok(Texts { repository, is_approved, own, own_folder })
+        let (own, own_unreadable) = own.map_err(Error::file("your own workflows can't be read"))?.unwrap_or_default();
+        let declared = declared.map(|declared| (declared.workflows, declared.unreadable));
+        let (repository, unreadable) = declared.unwrap_or_default();
+        Ok(Texts { repository, unreadable, is_approved, own, own_unreadable, own_folder })
     }
 
     /// Who may be given work.

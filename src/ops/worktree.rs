@@ -6,7 +6,10 @@
 use super::{Error, Session, Target};
 use crate::{
     base::{oid::Oid, path::RepoPath, text},
-    host::git::{Git, GitError},
+    host::{
+        fault,
+        git::{Git, GitError},
+    },
     store::{Durability, Plan, RefBackend},
 };
 use std::{
@@ -16,7 +19,7 @@ use std::{
 
 mod isolated;
 
-pub use isolated::{Cleared, Isolated, Removed, TakenBack};
+pub use isolated::{Cleared, Isolated, Landed, Removed};
 
 pub use crate::store::{Capture, Change, ChangeKind, LeftAlone, PutBack};
 
@@ -196,7 +199,8 @@ impl Session {
         if !files.is_empty() {
             self.check_out(&checked_out, folder.path(), want, &files)?;
         }
-        Ok(self.repository.put_back(plan, &checked_out, folder.path())?)
+        let observe = |done: usize| fault::at(&self.env, &format!("put-back-{done}"));
+        Ok(self.repository.put_back(plan, &checked_out, folder.path(), observe)?)
     }
 
     fn check_out(&self, into: &Path, beside: &Path, capture: &Capture, files: &[&[u8]]) -> Result<(), Error> {

@@ -1,9 +1,9 @@
 //! Who carries out the steps of a workflow, in the work tree of whoever began it.
 
-mod part;
+mod isolated;
 
 use super::{
-    dispatch::{Answer, Execute, Landed, Recorded, Stop},
+    dispatch::{Answer, Execute, Landed, Outcome, Recorded, Stop},
     language::Engine,
     recorder::When,
     step::{Site, as_it_ended, carry_out},
@@ -19,7 +19,7 @@ use crate::{
     model::run::{Attempt, Failure, FailureKind, Step},
     ops::{Error, Private, Session},
 };
-use part::Part;
+use isolated::IsolatedBlock;
 use std::{
     collections::{BTreeSet, HashMap},
     path::Path,
@@ -42,8 +42,8 @@ pub struct Crew {
     base: Option<Oid>,
     /// What the steps may write at most; anything where nothing is said.
     cap: Vec<String>,
-    /// The copies that blocks work on.
-    parts: Mutex<Vec<Part>>,
+    /// The blocks that work on a copy.
+    isolated: Mutex<Vec<IsolatedBlock>>,
     ask: Box<Ask>,
 }
 
@@ -68,7 +68,7 @@ impl Crew {
             site.recorder.keep(vec![entry], "the files as they are", When::Now)?;
             base = Some(tree);
         }
-        Ok(Crew { site, known, begun: recorded.begun.clone(), base, cap: Vec::new(), parts: Mutex::default(), ask })
+        Ok(Crew { site, known, begun: recorded.begun.clone(), base, cap: Vec::new(), isolated: Mutex::default(), ask })
     }
 
     /// One whose steps may write within `cap` only: who chooses a scope may be an agent.
@@ -160,9 +160,9 @@ impl Execute for Crew {
         self.put_back(path).map_err(|error| Failure { kind: FailureKind::Conflict, text: error.to_string() })
     }
 
-    fn part(&self, path: &StepPath, stop: &Stop) -> Result<Option<Arc<Engine>>, Failure> {
+    fn isolate(&self, path: &StepPath, stop: &Stop) -> Result<Option<Arc<Engine>>, Failure> {
         let word = stop.clone();
-        let made = self.make_part(path, &self.site.interrupts.or(move || word.is_set()));
+        let made = self.isolate_block(path, &self.site.interrupts.or(move || word.is_set()));
         if self.site.interrupts.count() > 0 {
             // Whoever watches for that may not have said it yet, and it is no failure.
             stop.stop();
@@ -170,8 +170,8 @@ impl Execute for Crew {
         made.map(Some)
     }
 
-    fn rejoin(&self, path: &StepPath, lands: bool) -> Result<Landed, Failure> {
-        self.end_part(path, lands).map(Some)
+    fn land(&self, path: &StepPath, outcome: &Outcome) -> Result<Landed, Failure> {
+        self.land_block(path, outcome).map(Some)
     }
 
     fn ask(&self, path: &StepPath, question: &str, _stop: &Stop) -> Option<Answer> {

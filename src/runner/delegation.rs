@@ -77,8 +77,8 @@ pub struct Delegation {
 pub struct Driving {
     /// `--as`.
     pub acting_as: Option<String>,
-    /// How long a scope is waited for that somebody else holds.
-    pub patience: Duration,
+    /// How long a scope is waited for that somebody else holds, where that is said.
+    pub wait: Option<Duration>,
 }
 
 /// A delegation that is over, or waits.
@@ -139,67 +139,64 @@ pub fn who(name: &str, session: &Session) -> Result<Who, Error> {
     Ok(Who::named(name, &session.roster()?))
 }
 
+/// Which delegation is driven.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'w> {
+    /// A new one.
+    New(&'w Delegation),
+    /// One whose driver is gone or has stopped.
+    GoOn(&'w RunId),
+    /// One that has failed is tried once more, with what it was asked for. Its attempts stay, and the next is told why the last
+    /// was of no use.
+    Retry(&'w RunId),
+}
+
 /// Hands a task to agents, and believes what they say only after the checklist. `began` is told the run before anything is
 /// done, and `tell` whatever happens.
 ///
 /// # Errors
-/// When it can't begin, or can't be recorded.
+/// When it can't begin, or can't be recorded; when there is nothing to go on with, or it has not failed.
 pub fn delegate(
     session: &Session,
-    delegation: &Delegation,
+    which: Which<'_>,
     driving: &Driving,
     began: &dyn Fn(&Run),
     tell: &dyn Fn(Moment),
 ) -> Result<Finished, Error> {
+    let (delegation, book) = match which {
+        Which::New(delegation) => (delegation.clone(), Book::New(beginning(session, delegation)?)),
+        Which::GoOn(id) => (spec_of(session, id)?, Book::Known(id.clone())),
+        Which::Retry(id) => {
+            let delegation = spec_of(session, id)?;
+            has_failed(session, id)?;
+            (delegation, Book::Known(id.clone()))
+        }
+    };
+    drive(session, &delegation, book, matches!(which, Which::Retry(_)), driving, (began, tell))
+}
+
+fn beginning(session: &Session, delegation: &Delegation) -> Result<Beginning, Error> {
     let by = session.who_is_it()?;
     let spec = serde_json::to_vec_pretty(delegation).map_err(|error| Error::Failed(error.to_string()))?;
-    let beginning = Beginning {
+    Ok(Beginning {
         workflow: DELEGATION.into(),
         title: delegation.title.clone(),
         by,
         parent: None,
         spec: vec![(SPEC.into(), spec)],
-    };
-    drive(session, delegation, Book::New(beginning), false, driving, (began, tell))
+    })
 }
 
-/// Goes on with a delegation whose driver is gone or has stopped.
-///
-/// # Errors
-/// As for [`delegate`], and when there is nothing to go on with.
-pub fn resume(
-    session: &Session,
-    id: &RunId,
-    driving: &Driving,
-    began: &dyn Fn(&Run),
-    tell: &dyn Fn(Moment),
-) -> Result<Finished, Error> {
-    let delegation = spec_of(session, id)?;
-    drive(session, &delegation, Book::Known(id.clone()), false, driving, (began, tell))
-}
-
-/// Has a delegation that has failed tried once more, with what it was asked for. Its attempts stay, and the next is told why
-/// the last was of no use.
-///
-/// # Errors
-/// As for [`delegate`], and when it has not failed.
-pub fn retry(
-    session: &Session,
-    id: &RunId,
-    driving: &Driving,
-    began: &dyn Fn(&Run),
-    tell: &dyn Fn(Moment),
-) -> Result<Finished, Error> {
-    let delegation = spec_of(session, id)?;
+fn has_failed(session: &Session, id: &RunId) -> Result<(), Error> {
     let status = session.shown_run(id)?.run.status;
-    if status != RunStatus::Failed {
-        let hint = match status.is_final() {
-            true => "what is done is not done again: delegate another task".to_owned(),
-            false => format!("it has not ended: `git aio run show {id}` tells how it stands"),
-        };
-        return Err(Error::Usage { message: format!("{id} has not failed, it is {status}"), hint: Some(hint) });
+    if status == RunStatus::Failed {
+        return Ok(());
     }
-    drive(session, &delegation, Book::Known(id.clone()), true, driving, (began, tell))
+    let hint = match status.is_final() {
+        true => "what is done is not done again: delegate another task".to_owned(),
+        false => format!("it has not ended: `git aio run show {id}` tells how it stands"),
+    };
+    Err(Error::Usage { message: format!("{id} has not failed, it is {status}"), hint: Some(hint) })
 }
 
 /// Answers for a delegation that waits for it: the work that was asked of the caller is done, or can't be.
@@ -215,7 +212,7 @@ pub fn answer(session: &Session, id: &RunId, is_done: bool, result: &str) -> Res
         step.ended = Some(now);
         step.bytes = result.len() as u64;
         let out = (format!("out/{}.txt", step.path), Private::Bytes(result.as_bytes().to_vec()));
-        book.keep(vec![out], "answered")?;
+        book.keep(vec![out], "answered", false)?;
     }
     let status = if is_done { RunStatus::Complete } else { RunStatus::Failed };
     let change = |run: &mut Run| {
@@ -260,11 +257,11 @@ fn drive(
         acting_as: driving.acting_as.clone(),
         recorder,
         consents: delegation.consents,
-        patience: driving.patience,
+        patience: driving.wait.unwrap_or_default(),
         interrupts: Arc::new(interrupts),
         keepers: Arc::default(),
         ledger: ledger.clone(),
-        whole: None,
+        holding: None,
     };
     let now = Mutex::new(Step::new(work.path.clone(), "prompt"));
     let show = |moment: Moment| {

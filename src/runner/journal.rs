@@ -5,6 +5,7 @@
 
 use super::{
     dispatch::{Answer, Change, Journal, Outcome, Recorded},
+    landing,
     language::UNDO,
     recorder::{Recorder, Unrecorded, When},
     step::text_of,
@@ -24,7 +25,7 @@ use std::collections::{HashMap, HashSet};
 
 /// What a step came to, as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+pub(super) struct KeptOutcome {
     status: String,
     out: Value,
     exit: Option<i32>,
@@ -87,7 +88,7 @@ impl RunJournal {
 
     fn ended(&mut self, path: &StepPath, outcome: &Outcome) -> Result<(), Unrecorded> {
         if outcome.status != StepStatus::Skipped {
-            let bytes = serde_json::to_vec(&Kept::of(outcome)).map_err(|error| Unrecorded(error.to_string()))?;
+            let bytes = serde_json::to_vec(&KeptOutcome::of(outcome)).map_err(|error| Unrecorded(error.to_string()))?;
             let entry = (format!("result/{path}.json"), Private::Bytes(bytes));
             self.recorder.keep(vec![entry], format!("{path}: result"), When::WithNext)?;
         }
@@ -209,18 +210,14 @@ pub fn heard(session: &Session, id: &RunId, steps: &[Step]) -> Result<Vec<Heard>
         heard.extend(items.map(|items| Heard { step: path, what: "is for each of", value: items.into() }));
     }
     for (path, bytes) in named(session, id, "result")? {
-        let outcome = serde_json::from_slice::<Kept>(&bytes).ok().and_then(Kept::into_outcome);
-        let Some(Outcome { out, agent, files, diff, failure, .. }) = outcome else { continue };
-        let files: Vec<String> = files.iter().map(ToString::to_string).collect();
-        let parts = [
-            ("was done by", agent.unwrap_or_default().into()),
-            ("failed with", failure.map(|failure| failure.text).unwrap_or_default().into()),
-            ("changed", files.into()),
-            ("changed it so", diff.into()),
-            ("came to", out),
-        ];
-        heard.extend(parts.map(|(what, value)| Heard { step: path.clone(), what, value }));
+        let outcome = serde_json::from_slice::<KeptOutcome>(&bytes).ok().and_then(KeptOutcome::into_outcome);
+        let Some(outcome) = outcome else { continue };
+        heard.extend(told_of(&path, outcome));
         ended.insert(path);
+    }
+    for noted in landing::all(session, id)? {
+        let Some((path, outcome)) = noted.name.parse().ok().zip(noted.outcome) else { continue };
+        heard.extend(told_of(&path, outcome));
     }
     for (path, answer) in answers(session, id)? {
         let words = match answer {
@@ -243,6 +240,20 @@ pub fn heard(session: &Session, id: &RunId, steps: &[Step]) -> Result<Vec<Heard>
     }
 }
 
+fn told_of(path: &StepPath, outcome: Outcome) -> impl Iterator<Item = Heard> {
+    let Outcome { out, agent, files, diff, failure, .. } = outcome;
+    let files: Vec<String> = files.iter().map(ToString::to_string).collect();
+    let parts = [
+        ("was done by", agent.unwrap_or_default().into()),
+        ("failed with", failure.map(|failure| failure.text).unwrap_or_default().into()),
+        ("changed", files.into()),
+        ("changed it so", diff.into()),
+        ("came to", out),
+    ];
+    let path = path.clone();
+    parts.into_iter().map(move |(what, value)| Heard { step: path.clone(), what, value })
+}
+
 /// What is known of a run that was begun before.
 ///
 /// # Errors
@@ -257,7 +268,7 @@ pub fn recorded(session: &Session, id: &RunId, steps: &[Step]) -> Result<Recorde
         if by_path.get(&path).is_none_or(|step| !step.status.is_final()) {
             continue;
         }
-        if let Some(outcome) = serde_json::from_slice::<Kept>(&bytes).ok().and_then(Kept::into_outcome) {
+        if let Some(outcome) = serde_json::from_slice::<KeptOutcome>(&bytes).ok().and_then(KeptOutcome::into_outcome) {
             known.ended.insert(path, outcome);
         }
     }
@@ -302,10 +313,11 @@ fn named(session: &Session, id: &RunId, folder: &str) -> Result<Vec<(StepPath, V
     Ok(files.into_iter().filter_map(of_step).collect())
 }
 
-impl Kept {
-    fn of(outcome: &Outcome) -> Kept {
+impl KeptOutcome {
+    /// What is kept of it.
+    pub(super) fn of(outcome: &Outcome) -> KeptOutcome {
         let Usage { input, cached, output, cost } = outcome.usage;
-        Kept {
+        KeptOutcome {
             status: outcome.status.to_string(),
             out: outcome.out.clone(),
             exit: outcome.exit,
@@ -323,7 +335,8 @@ impl Kept {
         }
     }
 
-    fn into_outcome(self) -> Option<Outcome> {
+    /// What it was; `None` where that can't be told.
+    pub(super) fn into_outcome(self) -> Option<Outcome> {
         let status = StepStatus::ALL.iter().copied().find(|status| status.as_str() == self.status)?;
         Some(Outcome {
             status,

@@ -2,7 +2,7 @@
 
 use super::{
     builtin,
-    language::{Library, Surroundings},
+    language::{Library, Surroundings, Withheld},
     work::Who,
 };
 use crate::{
@@ -53,7 +53,7 @@ impl Workflows {
         Workflows { named: Some((name.to_owned(), file.to_owned(), text)), ..self }
     }
 
-    /// Where the workflow of this name comes from, with its text.
+    /// Where the workflow of this name comes from, with its text; that is empty for one that can't be read.
     pub fn find(&self, name: &str) -> Option<(Origin, &str)> {
         if let Some((known, file, text)) = &self.named
             && known == name
@@ -61,10 +61,13 @@ impl Workflows {
             return Some((Origin::Named(file.clone()), text));
         }
         let file = format!("{name}.toml");
-        if let Some(text) = self.texts.repository.get(&file) {
+        let nothing = |unreadable: &BTreeMap<String, String>| unreadable.contains_key(&file).then_some("");
+        let of_repository = self.texts.repository.get(&file).map(String::as_str);
+        if let Some(text) = of_repository.or_else(|| nothing(&self.texts.unreadable)) {
             return Some((Origin::Repository(format!("{FOLDER}/{file}")), text));
         }
-        if let Some(text) = self.texts.own.get(&file) {
+        let own = self.texts.own.get(&file).map(String::as_str);
+        if let Some(text) = own.or_else(|| nothing(&self.texts.own_unreadable)) {
             let folder = self.texts.own_folder.as_deref();
             let path = folder.map_or_else(|| file.clone(), |folder| folder.join(&file).display().to_string());
             return Some((Origin::Own(path), text));
@@ -81,32 +84,56 @@ impl Workflows {
     pub fn waits(&self, origin: &Origin) -> bool {
         matches!(origin, Origin::Repository(_)) && !self.texts.is_approved
     }
+
+    /// The names of those of the repository.
+    pub fn of_repository(&self) -> impl Iterator<Item = &str> {
+        let all: BTreeSet<&str> =
+            self.texts.repository.keys().chain(self.texts.unreadable.keys()).filter_map(|path| name_of(path)).collect();
+        all.into_iter()
+    }
+
+    /// Why the one that comes from there can't be read, if that is so.
+    fn unreadable(&self, name: &str, origin: &Origin) -> Option<&String> {
+        let among = match origin {
+            Origin::Repository(_) => &self.texts.unreadable,
+            Origin::Own(_) => &self.texts.own_unreadable,
+            Origin::Builtin | Origin::Named(_) => return None,
+        };
+        among.get(&format!("{name}.toml"))
+    }
 }
 
 impl Library for Workflows {
-    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
+    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, Withheld> {
         let Some((origin, text)) = self.find(name) else { return Ok(None) };
-        if self.is_strict && self.waits(&origin) {
-            return Err(format!("{FOLDER}/{name}.toml is not approved"));
+        let why = self.unreadable(name, &origin).cloned();
+        if why.is_none() && self.is_strict && self.waits(&origin) {
+            return Err(Withheld::NotApproved(format!("{FOLDER}/{name}.toml is not approved")));
         }
         let file = match origin {
             Origin::Builtin => format!("{name}.toml"),
             Origin::Own(path) | Origin::Repository(path) | Origin::Named(path) => path,
         };
+        if let Some(why) = why {
+            return Err(Withheld::Unreadable(file, why));
+        }
         Ok(Some((file, text.to_owned())))
     }
 
     fn include(&self, workflow: &str, path: &str) -> Result<String, String> {
-        let texts: &BTreeMap<String, String> = match self.find(workflow) {
-            Some((Origin::Repository(_) | Origin::Named(_), _)) => &self.texts.repository,
-            Some((Origin::Own(_), _)) => &self.texts.own,
+        let (texts, unreadable) = match self.find(workflow) {
+            Some((Origin::Repository(_) | Origin::Named(_), _)) => (&self.texts.repository, &self.texts.unreadable),
+            Some((Origin::Own(_), _)) => (&self.texts.own, &self.texts.own_unreadable),
             _ => return Err("there is no such file".into()),
         };
-        texts.get(path).cloned().ok_or_else(|| "there is no such file".into())
+        let why = || unreadable.get(path).cloned().unwrap_or_else(|| "there is no such file".into());
+        texts.get(path).cloned().ok_or_else(why)
     }
 
     fn names(&self) -> Vec<String> {
-        let files = self.texts.repository.keys().chain(self.texts.own.keys()).filter_map(|path| name_of(path));
+        let Texts { repository, unreadable, own, own_unreadable, .. } = &self.texts;
+        let files = [repository, unreadable, own, own_unreadable].into_iter().flat_map(BTreeMap::keys);
+        let files = files.filter_map(|path| name_of(path));
         let all: BTreeSet<&str> = files.chain(builtin::ALL.iter().map(|builtin| builtin.name)).collect();
         all.into_iter().map(str::to_owned).collect()
     }

@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod document;
 pub mod handlers;
 pub mod journal;
+pub mod landing;
 pub mod language;
 pub mod ledger;
 pub mod library;

@@ -205,9 +205,9 @@ impl<'w> Planner<'w> {
                 self.list(&workflow.steps, &place, is_crowded)?;
                 self.workflow = outer;
             }
-            Action::Block { steps, repeat, is_apart, .. } => {
-                if *is_apart {
-                    self.check_apart(step, steps)?;
+            Action::Block { steps, repeat, is_isolated, .. } => {
+                if *is_isolated {
+                    self.check_isolated(step, steps)?;
                     self.isolation.insert(place.clone(), Isolation::Worktree);
                     planned.isolation = Some(Isolation::Worktree);
                 }
@@ -215,27 +215,27 @@ impl<'w> Planner<'w> {
                 planned.does = repeat.as_ref().map(|repeat| repeat.until.source().to_owned());
                 self.steps.push(planned);
                 // On a copy of their own nobody else is beside them.
-                self.list(steps, &place, is_crowded && !is_apart)?;
+                self.list(steps, &place, is_crowded && !is_isolated)?;
             }
         }
         Ok(())
     }
 
     /// What is done on a copy has to come to an end in one go: a copy doesn't wait for an answer.
-    fn check_apart(&self, block: &Step, steps: &[Step]) -> Result<(), PlanError> {
+    fn check_isolated(&self, block: &Step, steps: &[Step]) -> Result<(), PlanError> {
         for step in steps {
             let why = match &step.action {
                 Action::Ask { .. } => Some("asks"),
                 Action::Work(job) if agents(job).iter().any(|agent| agent.source() == CALLER) => {
                     Some("asks the caller")
                 }
-                Action::Block { is_apart: true, .. } => Some("works on a copy, too"),
+                Action::Block { is_isolated: true, .. } => Some("works on a copy, too"),
                 Action::Block { steps, .. } => {
-                    self.check_apart(block, steps)?;
+                    self.check_isolated(block, steps)?;
                     None
                 }
                 Action::Call { workflow, .. } => {
-                    self.check_apart(block, &workflow.steps)?;
+                    self.check_isolated(block, &workflow.steps)?;
                     None
                 }
                 Action::Work(_) => None,
@@ -342,7 +342,7 @@ impl Plan {
     }
 
     /// Whether the step at this place of a run is a block that works on a copy.
-    pub fn is_apart(&self, path: &StepPath) -> bool {
+    pub fn is_isolated(&self, path: &StepPath) -> bool {
         let is_name = |part: &&str| !part.bytes().all(|byte| byte.is_ascii_digit());
         let place = path.as_str().split('/').filter(is_name).collect::<Vec<_>>().join("/");
         let is_it = |step: &Planned| step.kind == "block" && step.place == place;

@@ -59,8 +59,8 @@ struct Request {
 }
 
 enum What {
-    /// Keep something in this clone alone.
-    Keep(Vec<(String, Private)>, String),
+    /// Keep something in this clone alone, and durably if that is said.
+    Keep(Vec<(String, Private)>, String, bool),
     /// The step stands otherwise; what its attempts were is somebody else's to tell.
     Outline(Box<Step>, String),
     /// A step has changed.
@@ -74,6 +74,8 @@ enum What {
 pub enum When {
     /// Before whoever tells it goes on.
     Now,
+    /// The same, and where the repository is to be safe from it, a failure of the power doesn't take it away either.
+    Durably,
     /// With what is told next, or a moment later. A driver that is killed before that has not done it.
     WithNext,
 }
@@ -140,7 +142,7 @@ impl Recorder {
         subject: impl Into<String>,
         when: When,
     ) -> Result<(), Unrecorded> {
-        self.tell(What::Keep(entries, subject.into()), when)
+        self.tell(What::Keep(entries, subject.into(), when == When::Durably), when)
     }
 
     /// Records what has changed of a step.
@@ -173,10 +175,10 @@ impl Recorder {
 
     fn tell(&self, what: What, when: When) -> Result<(), Unrecorded> {
         let (done, is_done) = mpsc::sync_channel(1);
-        let done = (when == When::Now).then_some(done);
+        let done = (when != When::WithNext).then_some(done);
         self.to.send(Message::Told(Request { what, done })).map_err(|_| has_ended())?;
         match when {
-            When::Now => is_done.recv().map_err(|_| has_ended())?,
+            When::Now | When::Durably => is_done.recv().map_err(|_| has_ended())?,
             When::WithNext => Ok(()),
         }
     }
@@ -237,7 +239,7 @@ mod tests {
                 });
                 all
             });
-            let one = || Message::Told(Request { what: What::Keep(Vec::new(), "x".into()), done: None });
+            let one = || Message::Told(Request { what: What::Keep(Vec::new(), "x".into(), false), done: None });
             tell(&|| to.send(one()).expect("heard"), &counts);
             to.send(Message::End).expect("heard");
             all = writer.join().expect("written");

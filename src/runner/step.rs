@@ -6,6 +6,7 @@
 
 mod attempt;
 mod brief;
+mod holding;
 mod judge;
 mod keep;
 mod place;
@@ -13,7 +14,6 @@ mod recover;
 mod send;
 mod site;
 mod trace;
-mod whole;
 
 use super::{
     recorder::{Unrecorded, When},
@@ -24,6 +24,7 @@ use crate::{
     ops::{Error, Session, tool::Hand, worker::Halves},
 };
 use attempt::Tried;
+pub use holding::Holding;
 use judge::Settled;
 use serde_json::Value;
 pub use site::Site;
@@ -31,7 +32,6 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-pub use whole::Whole;
 
 /// How often somebody who waits looks whether it is over.
 const ASK: Duration = Duration::from_millis(20);

@@ -4,6 +4,7 @@
 //! file changes nothing about a run that goes on.
 
 mod before;
+mod landing;
 mod takeover;
 mod texts;
 
@@ -44,6 +45,9 @@ use texts::{Kept, Remembering, SPEC, Texts, keep_updated, kept};
 /// How often it is looked whether somebody wants to stop.
 const ASK: Duration = Duration::from_millis(20);
 
+/// How long a step waits for what somebody else holds, unless that is said.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
 /// How often the ledger is written anew, where something has happened.
 const WATCH: Duration = Duration::from_millis(300);
 
@@ -63,6 +67,9 @@ pub struct Order {
     pub max_parallel: Option<usize>,
     /// Whether a person has said yes to guessed checks.
     pub consents: bool,
+    /// How long the run and its steps wait for what somebody else holds, where that is said.
+    #[serde(default)]
+    pub wait: Option<Duration>,
 }
 
 /// What is to be done otherwise than before, of a run that goes on.
@@ -166,6 +173,7 @@ pub fn start(
     began: &dyn Fn(&Run),
     tell: &mut dyn FnMut(&Event),
 ) -> Result<Finished, WorkflowError> {
+    let order = Order { wait: driving.wait, ..order };
     let beginning = beginning(session, ready, &order)?;
     drive(session, ready, order, Book::New(beginning), &How::default(), driving, ask, began, tell)
 }
@@ -180,13 +188,17 @@ pub fn begin_detached(
     order: Order,
     driving: &Driving,
 ) -> Result<RunId, WorkflowError> {
+    let order = Order { wait: driving.wait, ..order };
     let beginning = beginning(session, ready, &order)?;
     let (recorder, recording, run, _) =
         Recorder::start(&session.root()?, driving.acting_as.clone(), Book::New(beginning))?;
-    let waits = |run: &mut Run| run.status = RunStatus::Interrupted;
-    recorder.change(waits, "to be gone on with").map_err(Error::from)?;
+    let hands_over = |run: &mut Run| run.status = RunStatus::Starting;
+    recorder.change(hands_over, "handed over to the background").map_err(Error::from)?;
+    let started = session.resume_in_background(&run.id);
+    if let Err(error) = started {
+        return Err(before::refused(session, &recorder, true, false, error.into()));
+    }
     drop(recording);
-    session.resume_in_background(&run.id)?;
     Ok(run.id)
 }
 
@@ -253,14 +265,18 @@ fn drive(
     let watched = Interrupts::watch();
     let interrupts = Arc::new(watched.map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?);
     let root = session.root()?;
+    let is_unbegun = match &book {
+        Book::New(_) => true,
+        Book::Known(id) => session.shown_run(id)?.run.status.is_unbegun(),
+    };
     let is_new = matches!(book, Book::New(_));
     let (recorder, recording, run, steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
     let id = run.id.clone();
     let opened = Opened { root, recorder: recorder.clone(), interrupts: Arc::clone(&interrupts), run, steps, is_new };
-    let prepared = before::prepare(session, ready, order, opened, how, driving, ask, began);
+    let prepared = before::prepare(session, ready, order, opened, how, driving, ask, began, tell);
     // Whatever goes wrong before the first step ends the run here, and nowhere else.
     let Prepared { crew, mut journal, given, file } =
-        prepared.map_err(|error| before::refused(session, &recorder, is_new, error))?;
+        prepared.map_err(|error| before::refused(session, &recorder, is_unbegun, interrupts.count() > 0, error))?;
     let stop = Stop::default();
     let looks = AtomicU8::new(0);
     let mut follow = |event: &Event| {
@@ -279,9 +295,9 @@ fn drive(
     let ended = stopping(&interrupts, &stop, &watch, || {
         dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, &mut follow)
     });
-    crew.end_parts();
+    crew.end_all_isolated();
     let mut dismissed = crew.site().dismiss_keepers(session);
-    if ended.status.is_final() && crew.site().whole.is_some() {
+    if ended.status.is_final() && crew.site().holding.is_some() {
         dismissed = dismissed.and(session.release_run(&id));
     }
     drop((crew, journal));

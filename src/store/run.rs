@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! refs/aio/runs/<run-id>              run.json, steps/<step>.json
-//! refs/aio-local/runs/<run-id>        spec/…, prompt/<step>.<attempt>.md, out/…, snap/<step>/<attempt>/{before,after}
+//! refs/aio-local/runs/<run-id>        spec/…, prompt/<step>.<attempt>.md, out/…, snap/<step>.<attempt>/{before,after}, landing/…
 //! ```
 //! The first may be seen by others. The second stays in the clone, unless it is wanted elsewhere; it is written before the
 //! first, so that what the first tells of is there. A run has one driver at a time, and the ref moves only from the value
@@ -98,14 +98,15 @@ impl Repository {
             files.push((path, blob));
         }
         let entries = files.into_iter().map(|(path, blob)| (path, EntryKind::Blob, blob));
-        self.add_link(tip, entries.collect(), event, batch)
+        self.add_link(tip, entries.collect(), event, (batch, false))
     }
 
     fn record<M, W: Wire<M>>(&self, name: &str, model: &M, batch: &mut Batch<'_>) -> Result<ObjectId, StoreError> {
         batch.add(Kind::Blob, wire::render(name, &W::from_model(model), None)?)
     }
 
-    /// Writes what is to be kept of a run in the clone alone, on top of `tip`. No ref is moved to it.
+    /// Writes what is to be kept of a run in the clone alone, on top of `tip`; synced to the disk if that is wanted. No ref is
+    /// moved to it.
     ///
     /// # Errors
     /// As for [`write_run`](Self::write_run), and when a path is none.
@@ -114,6 +115,7 @@ impl Repository {
         tip: Option<&Oid>,
         entries: Vec<(String, Private)>,
         event: &RunEvent,
+        is_durable: bool,
     ) -> Result<Oid, StoreError> {
         let mut batch = Batch::new(self);
         let mut written = Vec::new();
@@ -124,7 +126,7 @@ impl Repository {
             };
             written.push((path.split('/').map(|part| part.as_bytes().to_owned()).collect(), entry.0, entry.1));
         }
-        self.add_link(tip, written, event, batch)
+        self.add_link(tip, written, event, (batch, is_durable))
     }
 
     /// A commit with these entries put into the tree of `tip`.
@@ -133,7 +135,7 @@ impl Repository {
         tip: Option<&Oid>,
         entries: Vec<(TreePath, EntryKind, ObjectId)>,
         event: &RunEvent,
-        mut batch: Batch<'_>,
+        (mut batch, is_durable): (Batch<'_>, bool),
     ) -> Result<Oid, StoreError> {
         let before = tip.map(|tip| self.run_link(object_id(tip)?)).transpose()?;
         let hash = self.gix.object_hash();
@@ -162,8 +164,9 @@ impl Repository {
             extra_headers: Vec::new(),
         };
         let commit = batch.add_object(&commit)?;
-        // The driver may be killed at any time and nothing is lost; the power may fail, and then a step is done again.
-        batch.write(false)?;
+        // The driver may be killed at any time and nothing is lost; the power may fail, and then a step is done again, unless
+        // that must not be.
+        batch.write(is_durable)?;
         commit.to_string().parse().map_err(StoreError::tip)
     }
 

@@ -8,6 +8,7 @@ use std::{
     fmt::Write as _,
     fs,
     process::{Command, Stdio},
+    sync::Barrier,
     thread,
     time::{Duration, Instant},
 };
@@ -18,6 +19,9 @@ const AGENTS: usize = 10;
 
 /// Files of the repository in which steps have a scope.
 const FILES: usize = 3000;
+
+/// Delegations at once.
+const AT_THE_SAME_TIME: usize = 64;
 
 /// Items that are slept for, and how many at once.
 const ITEMS: usize = 1000;
@@ -39,6 +43,7 @@ pub fn run(report: &mut Report) {
     plan(report, &machine);
     map(report, &machine);
     staggered(report, &machine);
+    many_delegations(report, &machine);
 }
 
 /// Writes a workflow of the user's own, which needs nobody's approval.
@@ -93,7 +98,7 @@ fn repo_of_files(machine: &Machine, name: &str) -> Repo {
 
 fn delegations(report: &mut Report, machine: &Machine) {
     let repo = repo_of_files(machine, "delegations");
-    let scoped = &["--scope", "src/part-1/", "--no-verify"][..];
+    let scoped = &["--scope", "src/part-1/", "--verify", "true"][..];
     for (name, more, most) in [("without a scope", &[][..], 15.0), ("with one, 3,000 files", scoped, 80.0)] {
         let args = [&["delegate", "Do it.", "--agent", "claude", "--quiet"], more].concat();
         let delegation = || with_agents(&repo, repo.aio_command(None, &args));
@@ -103,6 +108,37 @@ fn delegations(report: &mut Report, machine: &Machine) {
             &mut Subject { name: "sh", make: &mut |_| with_agents(&repo, shell(&repo, "claude")), after: &mut |_| {} },
         );
         report.difference(&format!("a delegation {name} / its agent, which does nothing"), &pairs, Some(most));
+    }
+}
+
+/// All at once, each with a file of its own. It comes last: on ext4 without a journal whoever makes a file within a minute of
+/// so many that were removed looks at each of those first.
+fn many_delegations(report: &mut Report, machine: &Machine) {
+    let repo = &repo_of_files(machine, "many");
+    let start = Barrier::new(AT_THE_SAME_TIME);
+    let delegate = |nth: usize| {
+        let scope = format!("src/part-{}/file-{nth}.rs", nth % 50);
+        let args = ["delegate", "Do it.", "--agent", "claude", "--quiet", "--verify", "true", "--scope", &scope];
+        let mut command = with_agents(repo, repo.aio_command(None, &args));
+        start.wait();
+        watched(&mut command)
+    };
+    let complete = || repo.aio(None, &["run", "list"]).matches("complete").count();
+    let before = complete();
+    let (times, peaks): (Vec<_>, Vec<_>) = thread::scope(|scope| {
+        let started: Vec<_> = (0..AT_THE_SAME_TIME).map(|nth| scope.spawn(move || delegate(nth))).collect();
+        started.into_iter().map(|one| one.join().unwrap()).unzip()
+    });
+    report.slowest("64 delegations with a scope at once", &times, None);
+    report.fact("none of them was lost", complete() == before + AT_THE_SAME_TIME);
+    peak(report, peaks, 64.0);
+}
+
+/// The most memory that one of some processes needed.
+fn peak(report: &mut Report, peaks: Vec<Option<f64>>, most: f64) {
+    match peaks.into_iter().flatten().reduce(f64::max) {
+        Some(peak) => report.fact(&format!("{peak:.0} MiB of memory at most, of {most}"), peak <= most),
+        None => report.note("how much memory it needs is told by Linux alone"),
     }
 }
 
@@ -178,16 +214,13 @@ fn map(report: &mut Report, machine: &Machine) {
         }
         let (time, peak) = watched(&mut ours());
         pairs.ours(time);
-        peaks.extend(peak);
+        peaks.push(peak);
         if turn % 2 == 0 {
             theirs(&mut pairs);
         }
     }
     report.ratio("1,000 items of `sleep 0.1`, 8 at once / xargs -P8", &pairs, Some(1.25));
-    match peaks.into_iter().reduce(f64::max) {
-        Some(peak) => report.fact(&format!("it needs {peak:.0} MiB of memory at most, of 100"), peak <= 100.0),
-        None => report.note("how much memory it needs is told by Linux alone"),
-    }
+    peak(report, peaks, 100.0);
 }
 
 fn staggered(report: &mut Report, machine: &Machine) {

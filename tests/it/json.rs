@@ -11,7 +11,31 @@ pub fn conforms(value: &Value, schema: &Value, root: &Value, at: &str) -> Result
         let target = root.pointer(name.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("{name} is not there"));
         return conforms(value, target, root, at);
     }
-    if let Some(any) = schema["anyOf"].as_array() {
+    if let Some(one_of) = schema["oneOf"].as_array().filter(|_| schema["properties"].is_object()) {
+        // Whatever stands beside it holds for each of them.
+        let merged = one_of.iter().map(|one| {
+            let mut merged = schema.clone();
+            merged.as_object_mut().unwrap().remove("oneOf");
+            for (key, value) in one["properties"].as_object().into_iter().flatten() {
+                merged["properties"][key] = value.clone();
+            }
+            let required = one["required"].as_array().into_iter().flatten().cloned();
+            merged["required"].as_array_mut().unwrap().extend(required);
+            merged
+        });
+        let wrong: Vec<String> = merged.filter_map(|one| conforms(value, &one, root, at).err()).collect();
+        return if wrong.len() < one_of.len() { Ok(()) } else { Err(wrong.join(" and ")) };
+    }
+    if schema.as_bool() == Some(true)
+        || schema.as_object().is_some_and(|says| says.keys().all(|key| key == "description"))
+    {
+        return Ok(());
+    }
+    if let Some(only) = schema.get("const").or_else(|| schema["enum"].as_array().filter(|all| all.len() == 1)?.first())
+    {
+        return if value == only { Ok(()) } else { Err(format!("{at}: {value} is not {only}")) };
+    }
+    if let Some(any) = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
         let wrong: Vec<String> = any.iter().filter_map(|one| conforms(value, one, root, at).err()).collect();
         return if wrong.len() < any.len() { Ok(()) } else { Err(wrong.join(" and ")) };
     }

@@ -1,12 +1,13 @@
 //! Workflows, carried out by stand-ins that really edit files in a real repository: what is shipped, and what is written in
 //! a repository of one's own.
 
-mod apart;
 mod attempts;
 mod calls;
 mod edges;
 mod events;
 mod examples;
+mod held;
+mod isolated;
 mod patterns;
 mod shipped;
 mod spokes;
@@ -15,7 +16,6 @@ mod undo;
 mod uses;
 mod watch;
 mod way;
-mod whole;
 
 use crate::{
     env::{Ended, Refs, Repo, TestEnvironment, run},

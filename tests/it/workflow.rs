@@ -36,6 +36,60 @@ fn those_of_the_repository_come_first_and_wait_for_approval() {
 }
 
 #[test]
+fn one_that_can_not_be_read_stops_none_of_the_others() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.write(".aio/workflows/good.toml", "[[step]]\nid = \"a\"\nrun = \"echo good\"\n");
+    repo.ok(&["trust", "--yes"]);
+    fs::write(repo.dir.join(".aio/workflows/tdd.toml"), b"about = \"\xff\"\n").unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", repo.dir.join(".aio/workflows/out.toml")).unwrap();
+    // What is approved is what can be read.
+    assert_eq!(repo.ok(&["run", "good"]), "good\n");
+    let all = repo.json_as("", &["workflow", "list"])["workflows"].as_array().unwrap().clone();
+    let error =
+        |name: &str| all.iter().find(|one| one["name"] == name).unwrap()["error"].as_str().unwrap_or("").to_owned();
+    assert_eq!(error("tdd"), ".aio/workflows/tdd.toml can't be read: it is no text in UTF-8");
+    assert!(
+        error("out").contains("leads out of the work tree") && error("good").is_empty() && error("refine").is_empty()
+    );
+    let refused = repo.aio(&["run", "tdd"]);
+    assert!(refused.code == 2 && refused.stderr.contains("tdd.toml can't be read: it is no text"), "{refused:?}");
+    let checked = repo.aio(&["workflow", "check"]);
+    assert!(
+        checked.code == 2
+            && checked.stdout.contains("ok     good")
+            && checked.stdout.contains("wrong  .aio/workflows/out.toml")
+    );
+    assert!(repo.aio(&["doctor"]).stdout.contains(".aio/workflows/out.toml can't be read"));
+}
+
+#[test]
+fn a_step_that_would_surely_write_beyond_the_scope_at_the_top_is_told_with_its_place() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let inner = "[[step]]\nid = \"in\"\nscope = [\"docs/in\"]\nrun = \"x\"\n";
+    repo.write(".aio/workflows/inner.toml", inner);
+    let flow = |rest: &str| {
+        repo.write(
+            ".aio/workflows/flow.toml",
+            &format!("scope = [\"src/**\", \"README.md\"]\n[[step]]\nid = \"a\"\n{rest}"),
+        );
+        let ended = repo.aio(&["workflow", "check", "flow"]);
+        (ended.code, ended.stdout)
+    };
+    let (code, said) = flow("scope = [\"src/a\", \"docs/a\"]\nrun = \"x\"\n");
+    let told = "wrong  .aio/workflows/flow.toml:4:20: docs/a is not within the scope at the top: src/**, README.md\n";
+    assert_eq!((code, &said[..]), (2, told));
+    let (code, said) = flow("workflow = \"inner\"\n");
+    assert!(code == 2 && said.contains("flow.toml:4:12: the step in of the workflow inner writes docs/in"), "{said}");
+    let (code, said) = flow("scope = [\"src/a\"]\nrun = \"x\"\ncompensate = { run = \"y\", scope = [\"docs/a\"] }\n");
+    assert!(code == 2 && said.contains("flow.toml:6:"), "{said}");
+    for fits in ["scope = [\"src/a\", \"./README.md\"]\nrun = \"x\"\n", "scope = [\"{{ run.id }}\"]\nrun = \"x\"\n"] {
+        assert_eq!(flow(fits).0, 0, "{fits}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place_and_an_exit_code() {
     let env = TestEnvironment::new();
     let repo = env.repo();

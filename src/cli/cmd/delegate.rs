@@ -1,4 +1,4 @@
-use super::{Context, duration, message};
+use super::{Context, duration, message, some_time};
 use crate::{
     base::text,
     cli::{
@@ -16,7 +16,7 @@ use crate::{
     },
     ops::{Session, verify::What},
     runner::{
-        delegation::{DELEGATION, Delegation, Driving, Finished, STEP, delegate, title_of},
+        delegation::{DELEGATION, Delegation, Driving, Finished, STEP, Which, delegate, title_of},
         dispatch::Event,
         step::text_of,
         work::Moment,
@@ -65,10 +65,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "task")]
     handoff: Option<PathBuf>,
     /// The most time that one attempt may take [default: none]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
     timeout: Option<Duration>,
     /// The most time that an agent may be silent [default: 5m]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
     stall: Option<Duration>,
     /// How often each agent may try again
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -96,7 +96,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, cx: &Context) -> anyhow::Result<Exit> {
         let session = cx.session()?;
-        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or_default() };
+        let driving = Driving { acting_as: cx.acting_as.clone(), wait: self.wait };
         let (lines, yes) = (self.jsonl, self.yes);
         let mut delegation = self.delegation(cx, &session)?;
         advise(cx, &delegation);
@@ -108,8 +108,9 @@ impl Args {
                 live.say(&format!("{}  {}", run.id, text::one_line(&run.title, 100)));
             }
         };
-        let finished =
-            delegate(&session, &delegation, &driving, &began, &|moment: Moment| live.tell(&Event::of(STEP, &moment)))?;
+        let finished = delegate(&session, Which::New(&delegation), &driving, &began, &|moment: Moment| {
+            live.tell(&Event::of(STEP, &moment))
+        })?;
         cx.tell_notices(&session);
         answer(cx, &live, &finished, lines)
     }
@@ -152,8 +153,8 @@ impl Args {
             isolate: self.isolate,
             retry: self.retry,
             split: self.split,
-            timeout: self.timeout.map(|time| time.as_secs().max(1)),
-            stall: self.stall.map(|time| time.as_secs().max(1)),
+            timeout: self.timeout.map(|time| time.as_secs()),
+            stall: self.stall.map(|time| time.as_secs()),
             consents: false,
         })
     }
@@ -262,8 +263,7 @@ pub(super) fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: 
         }
     }
     if lines {
-        let answer = RunAnswer::of_finished(finished, hints);
-        cx.ui.print(&format!("{}\n", serde_json::to_string(&answer)?))?;
+        live.answer(RunAnswer::of_finished(finished, hints))?;
         return Ok(exit);
     }
     cx.ui.answer(
@@ -317,7 +317,7 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
         Exit::Waiting => {
             if let Some(failure) = last.and_then(|last| last.failure.as_ref()) {
                 hints.push(all_failed(finished));
-                hints.extend(outcome::cause(Some(failure.kind)));
+                hints.extend(outcome::cause(&finished.run.steps, STEP, failure.kind));
             }
             hints.push(format!(
                 "it is yours now: do it, then `git aio run answer {id} ok` (or failed); `git aio run show {id}` tells \
@@ -327,7 +327,8 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
         Exit::Interrupted => hints.push(outcome::interrupted(id)),
         _ if finished.done.status == StepStatus::Failed => {
             hints.push(all_failed(finished));
-            hints.extend(outcome::cause(finished.done.failure.as_ref().map(|failure| failure.kind)));
+            let failure = finished.done.failure.as_ref();
+            hints.extend(failure.and_then(|failure| outcome::cause(&finished.run.steps, STEP, failure.kind)));
             hints.push(format!("`git aio run log {id}` shows what it said, `git aio run diff {id}` what it did"));
         }
         Exit::Unverified => hints.push(

@@ -1,6 +1,6 @@
 use super::{
     Context, duration,
-    run::start::{PATIENCE, begin, one_of_many, told},
+    run::start::{begin, one_of_many, told},
 };
 use crate::{
     base::text,
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// Begin the runs, and go on with them in the background
     #[arg(long, conflicts_with = "jsonl")]
     detach: bool,
-    /// How long a step waits for what somebody else holds [default: 30m]
+    /// How long a run and its steps wait for what somebody else holds [default: 30m for a step]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
     /// Print what happens as lines of JSON
@@ -84,15 +84,16 @@ impl Args {
         }
         let session = cx.session()?;
         session.may_emit()?;
-        if self.detach && session.is_inside_run() {
+        if self.detach && session.is_inside_run()? {
             let told = "this runs inside of a run, and all that it starts ends with its step";
             return Err(usage(told, "leave --detach out"));
         }
         let details = self.details(&session)?;
         let handlers = handlers(&session, &self.event)?;
-        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
+        let driving = Driving { acting_as: cx.acting_as.clone(), wait: self.wait };
         let starting = Starting { driving, detach: self.detach, lines: self.jsonl };
-        handle(cx, &session, &handlers, (&self.event, details), &starting)
+        withheld(&handlers).for_each(|withheld| cx.ui.warn(withheld));
+        handle(cx, &session, &handlers.enabled, (&self.event, details), &starting)
     }
 
     fn details(&self, session: &Session) -> anyhow::Result<Option<Value>> {
@@ -115,22 +116,43 @@ impl Args {
 ///
 /// # Errors
 /// When nobody does.
-pub(super) fn handlers(session: &Session, event: &str) -> anyhow::Result<Vec<Handler>> {
+pub(super) fn handlers(session: &Session, event: &str) -> anyhow::Result<Handlers> {
+    let handlers = handlers_or_withheld(session, event)?;
+    match handlers.enabled.is_empty() {
+        true => Err(nobody(&handlers, event)),
+        false => Ok(handlers),
+    }
+}
+
+/// The same, where there may be none but those that are to be enabled again.
+///
+/// # Errors
+/// When there is not even one of these.
+pub(super) fn handlers_or_withheld(session: &Session, event: &str) -> anyhow::Result<Handlers> {
     let library = Workflows::to_run(session.workflow_texts()?);
     let handlers = handlers::of_event(session, &library, event)?;
-    if handlers.enabled.is_empty() {
-        let message = format!("No handler for event: {event}");
-        return Err(Error::NotFound { message, hint: Some(way_on(&handlers, event)) }.into());
+    match handlers.enabled.is_empty() && handlers.withheld.is_empty() {
+        true => Err(nobody(&handlers, event)),
+        false => Ok(handlers),
     }
-    Ok(handlers.enabled)
+}
+
+fn nobody(handlers: &Handlers, event: &str) -> anyhow::Error {
+    let message = format!("No handler for event: {event}");
+    Error::NotFound { message, hint: Some(way_on(handlers, event)) }.into()
+}
+
+/// Why workflows are not started that would be, each in a line.
+pub(super) fn withheld(handlers: &Handlers) -> impl Iterator<Item = String> {
+    handlers.withheld.iter().map(|(name, why)| {
+        let why = text::one_line(why, 500);
+        format!("{name} is not started: {why}; a person enables it as it is now by `git aio workflow enable {name}`")
+    })
 }
 
 fn way_on(handlers: &Handlers, event: &str) -> String {
-    if let Some((name, why)) = handlers.withheld.first() {
-        let why = text::one_line(why, 500);
-        return format!(
-            "{name} is not started: {why}; a person enables it as it is now by `git aio workflow enable {name}`"
-        );
+    if let Some(withheld) = withheld(handlers).next() {
+        return withheld;
     }
     match handlers.idle.as_slice() {
         [] => format!(
@@ -183,7 +205,7 @@ fn start(
 ) -> anyhow::Result<(Option<RunAnswer>, Exit)> {
     let inputs = ready.inputs(&[]).map_err(told)?;
     let event = Some(((*event).to_owned(), details.clone()));
-    let order = Order { name: name.clone(), inputs, event, max_parallel: None, consents: false };
+    let order = Order { name: name.clone(), inputs, event, ..Order::default() };
     if !starting.lines {
         cx.ui.say(text::block(ready.plan.to_string().trim_end(), 100_000));
     }

@@ -18,7 +18,7 @@ use crate::{
     model::run::{RunStatus, Step, StepStatus},
     ops::Session,
     runner::{
-        delegation::{self, Driving, STEP},
+        delegation::{self, Driving, STEP, Which, delegate},
         dispatch::{Answer as Meant, Event},
         work::Moment,
         workflow::{Resumption, answer},
@@ -30,8 +30,8 @@ use std::time::Duration;
 /// Run a workflow, see what runs did, and go on with them
 ///
 /// `git aio run <workflow>` prints the plan and carries it out. A run is named by its id, by the beginning of it, or by its
-/// last digits; without one the newest is meant. A workflow that is named like one of the commands is written with its
-/// file: ./list.toml
+/// last digits; without one the newest that has begun is meant. A workflow that is named like one of the commands is written
+/// with its file: ./list.toml
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
@@ -151,7 +151,8 @@ impl Resume {
         let id = session.find_run(self.run.as_deref())?;
         let shown = session.shown_run(&id)?;
         let again = self.updated || self.rerun.is_some();
-        if shown.run.status.is_final() && !again {
+        // One that was refused is begun.
+        if shown.run.status.is_final() && !shown.run.status.is_unbegun() && !again {
             let hint = match (is_delegation(&shown.run.workflow), shown.run.status) {
                 (false, _) => {
                     format!("`git aio run show {id}` tells how; `git aio run retry {id}/<step>` does a step again")
@@ -182,12 +183,10 @@ impl Resume {
 
 fn go_on_with_delegation(cx: &Context, session: &Session, id: &RunId, anew: bool, lines: bool) -> anyhow::Result<Exit> {
     let live = Live::new(&cx.ui, lines);
-    let driving = Driving { acting_as: cx.acting_as.clone(), patience: Duration::ZERO };
+    let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
     let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
-    let finished = match anew {
-        true => delegation::retry(session, id, &driving, &|_| {}, tell)?,
-        false => delegation::resume(session, id, &driving, &|_| {}, tell)?,
-    };
+    let which = if anew { Which::Retry(id) } else { Which::GoOn(id) };
+    let finished = delegate(session, which, &driving, &|_| {}, tell)?;
     cx.tell_notices(session);
     tell_delegation(cx, &live, &finished, lines)
 }

@@ -1,7 +1,6 @@
 use super::{
     Context, duration,
-    emit::{Starting, handle, handlers},
-    run::start::PATIENCE,
+    emit::{Starting, handle, handlers, handlers_or_withheld, withheld},
 };
 use crate::{
     base::{path::RepoPath, text, world::Time},
@@ -19,7 +18,8 @@ use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 /// As long as it runs, what changes in this work tree is told as the event file_changed, as `git aio emit` would: once
 /// nothing has changed any more for a moment, and all of it together. The details are `count`, the `paths` (1000 at most),
 /// and `incomplete` where the system could not keep up. What changes while that is handled is told after it. What git
-/// ignores is no change, nor is what runs have changed themselves. Ctrl-C ends it.
+/// ignores is no change, nor is what runs have changed themselves. Where no workflow handles that any more, since one has
+/// changed and is to be enabled again, that is told, and it goes on. Ctrl-C ends it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A file, a folder or a pattern to tell of; may be repeated [default: all]
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// How long nothing may change before it is told
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "500ms")]
     debounce: Duration,
-    /// How long a step waits for what somebody else holds [default: 30m]
+    /// How long a run and its steps wait for what somebody else holds [default: 30m for a step]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
     /// Print what happens as lines of JSON
@@ -55,9 +55,10 @@ impl Args {
         let interrupts = Interrupts::watch().context("can't watch for Ctrl-C")?;
         let watch = session.watch_files(&self.paths)?;
         cx.ui.say(format!("watching {}; Ctrl-C ends it", format::count(watch.folders(), "folder")));
-        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
+        let driving = Driving { acting_as: cx.acting_as.clone(), wait: self.wait };
         let starting = Starting { driving, detach: false, lines: self.jsonl };
         let (mut echo, mut handled, mut kept_back) = (Echo::default(), None, BTreeMap::new());
+        let mut lost = Lost::default();
         while let Some(changes) = watch.next(self.debounce, &interrupts)? {
             // What the repository and its user say may be another thing by now.
             let session = cx.session()?;
@@ -81,11 +82,16 @@ impl Args {
                 let why = text::one_line(why, 500);
                 cx.ui.warn(format!("git can't tell what it ignores, and so that is told as well: {why}"));
             }
-            let handlers = handlers(&session, EVENT)?;
+            let handlers = handlers_or_withheld(&session, EVENT)?;
+            lost.tell(cx, withheld(&handlers));
+            if handlers.enabled.is_empty() {
+                // One of them may be enabled again.
+                continue;
+            }
             cx.ui.say(format!("{EVENT}: {}", named(&changes)));
             let began = session.now();
             let details = Some(details(&changes));
-            match handle(cx, &session, &handlers, (EVENT, details), &starting) {
+            match handle(cx, &session, &handlers.enabled, (EVENT, details), &starting) {
                 Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
                 Ok(_) => {}
                 // The next change may fare better.
@@ -94,6 +100,19 @@ impl Args {
             handled = Some((began, session.now()));
         }
         Ok(Exit::Interrupted)
+    }
+}
+
+/// What was told last of workflows that nothing starts any more.
+#[derive(Default)]
+struct Lost(Vec<String>);
+
+impl Lost {
+    /// Tells of those of which that was not told already.
+    fn tell(&mut self, cx: &Context, now: impl Iterator<Item = String>) {
+        let now: Vec<String> = now.collect();
+        now.iter().filter(|words| !self.0.contains(words)).for_each(|words| cx.ui.warn(text::block(words, 2000)));
+        self.0 = now;
     }
 }
 

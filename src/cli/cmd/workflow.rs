@@ -179,14 +179,11 @@ fn show(cx: &Context, name: &str) -> anyhow::Result<Exit> {
 
 fn check(cx: &Context, names: &[String]) -> anyhow::Result<Exit> {
     let session = cx.session()?;
-    let texts = session.workflow_texts()?;
+    let workflows = Workflows::to_look_at(session.workflow_texts()?);
     let all: Vec<String> = match names {
-        [] => {
-            texts.repository.keys().filter_map(|path| crate::ops::workflow::name_of(path)).map(str::to_owned).collect()
-        }
+        [] => workflows.of_repository().map(str::to_owned).collect(),
         names => names.to_vec(),
     };
-    let workflows = Workflows::to_look_at(texts);
     let mut found = Vec::new();
     for word in &all {
         let is_file = word.contains('/') || word.ends_with(".toml");

@@ -63,9 +63,12 @@ pub(super) struct Run {
     /// `delegation`, or the name of a workflow
     workflow: String,
     title: String,
-    /// `running`, `waiting`, `complete`, `all_transactions_complete`, `compensating`, `max_iterations_reached`, `failed`,
-    /// `undone`, `undo_failed`, `interrupted` or `lost`
+    /// `starting`, `running`, `waiting`, `complete`, `all_transactions_complete`, `compensating`, `max_iterations_reached`,
+    /// `failed`, `refused`, `undone`, `undo_failed`, `interrupted` or `lost`
     status: String,
+    /// Why it did not begin, can't go on, or waits before its first step
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     by: Option<String>,
     began: String,
     ended: Option<String>,
@@ -162,6 +165,33 @@ pub(super) struct Review {
     notes: String,
 }
 
+/// A line of --jsonl: something that happened in a run, and last its answer
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RunLine {
+    /// Something that happened
+    Happened(RunEvent),
+    /// The last line
+    Answer(Box<RunEnd>),
+}
+
+/// The last line of --jsonl: the answer, as --json gives it
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RunEnd {
+    at: String,
+    event: AnswerWord,
+    #[serde(flatten)]
+    answer: RunAnswer,
+}
+
+/// How the last line is told from those before it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum AnswerWord {
+    /// Nothing comes after it
+    Answer,
+}
+
 /// A line of --jsonl: something that happened in a run
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RunEvent {
@@ -218,12 +248,13 @@ impl RunsAnswer {
 
 impl Run {
     fn new(shown: &ShownRun) -> Self {
-        let ModelRun { id, workflow, title, status, by, began, ended, driver, links, .. } = &shown.run;
+        let ModelRun { id, workflow, title, status, by, began, ended, driver, links, why, .. } = &shown.run;
         Run {
             id: id.to_string(),
             workflow: workflow.clone(),
             title: title.clone(),
             status: status.to_string(),
+            why: why.clone(),
             by: by.as_ref().map(ToString::to_string),
             began: rfc3339(*began),
             ended: ended.map(rfc3339),
@@ -306,6 +337,12 @@ impl Check {
 impl RunEvent {
     pub(in crate::cli) fn new(at: Time, event: &Event) -> Self {
         RunEvent { schema: SCHEMA, at: rfc3339(at), event: event.clone() }
+    }
+}
+
+impl RunEnd {
+    pub(in crate::cli) fn new(at: Time, answer: RunAnswer) -> Self {
+        RunEnd { at: rfc3339(at), event: AnswerWord::Answer, answer }
     }
 }
 

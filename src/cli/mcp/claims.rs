@@ -7,6 +7,7 @@ use crate::{
         error::usage,
         exit::Exit,
         json::{CheckAnswer, ClaimAnswer, ReleaseAnswer},
+        words::duration,
     },
     ops::{self, claim::Terms},
 };
@@ -67,7 +68,7 @@ impl Tool for Claim {
                 "call again to go on waiting, or work on something else meanwhile",
             ));
         }
-        let ttl = self.ttl.as_deref().map(cmd::duration).transpose();
+        let ttl = self.ttl.as_deref().map(duration).transpose();
         let ttl = ttl.map_err(|error| usage(format!("the ttl can't be understood: {error}"), "leave it out"))?;
         let terms = Terms {
             shared: self.shared,

@@ -1,7 +1,7 @@
 //! The workflows of a repository, and what they include: all texts below `.aio/workflows`. They are to be approved with the
 //! rest of what it declares, since a workflow runs commands.
 
-use super::{ConfigError, MAX_WORKFLOW, WORKFLOWS, read_text, unreadable};
+use super::{ConfigError, MAX_WORKFLOW, WORKFLOWS, read_text};
 use crate::host::trust::Content;
 use std::{
     collections::BTreeMap,
@@ -14,40 +14,55 @@ const MAX_FILES: usize = 200;
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 const MAX_DEPTH: usize = 4;
 
-/// The texts, by their paths below the folder. `content` gets them as well.
-pub(super) fn read(root: &Path, content: &mut Content) -> Result<BTreeMap<String, String>, ConfigError> {
+/// Texts by their paths below a folder, and why others there can't be read.
+pub(super) type Texts = (BTreeMap<String, String>, BTreeMap<String, String>);
+
+/// The texts, by their paths below the folder. `content` gets them as well. One that can't be read keeps none of the others
+/// from being used.
+pub(super) fn read(root: &Path, content: &mut Content) -> Result<Texts, ConfigError> {
     let mut paths = Vec::new();
-    find(&root.join(WORKFLOWS), "", 0, &mut paths).map_err(unreadable(WORKFLOWS))?;
+    find(&root.join(WORKFLOWS), "", 0, &mut paths).map_err(super::unreadable(WORKFLOWS))?;
     paths.sort();
-    let (mut texts, mut bytes) = (BTreeMap::new(), 0);
+    let (mut texts, mut unreadable, mut bytes) = (BTreeMap::new(), BTreeMap::new(), 0);
     for path in paths {
         let whole = format!("{WORKFLOWS}/{path}");
-        let text = read_text(root, &whole, MAX_WORKFLOW).map_err(unreadable(&whole))?;
+        let text = match read_text(root, &whole, MAX_WORKFLOW) {
+            Ok(text) => text,
+            Err(error) => {
+                unreadable.insert(path, error.to_string());
+                continue;
+            }
+        };
         bytes += text.len();
         if bytes > MAX_BYTES {
             let source = io::Error::other(format!("its files have more than {MAX_BYTES} bytes"));
-            return Err(unreadable(WORKFLOWS)(source));
+            return Err(super::unreadable(WORKFLOWS)(source));
         }
         content.insert(&whole, text.clone());
         texts.insert(path, text);
     }
-    Ok(texts)
+    Ok((texts, unreadable))
 }
 
 /// The texts of a folder that is the user's own, of which nothing has to be approved.
 ///
 /// # Errors
-/// When they can't be read.
-pub fn read_own(folder: &Path) -> io::Result<BTreeMap<String, String>> {
+/// When it can't be told which there are.
+pub fn read_own(folder: &Path) -> io::Result<Texts> {
     let mut paths = Vec::new();
     find(folder, "", 0, &mut paths)?;
-    let text = |path: String| {
-        let bytes = crate::disk::read(&folder.join(&path), MAX_WORKFLOW)?;
-        let text =
-            String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is no text in UTF-8"))?;
-        Ok((path, text))
+    let text = |path: &str| -> io::Result<String> {
+        let bytes = crate::disk::read(&folder.join(path), MAX_WORKFLOW)?;
+        String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is no text in UTF-8"))
     };
-    paths.into_iter().map(text).collect()
+    let (mut texts, mut unreadable) = Texts::default();
+    for path in paths {
+        match text(&path) {
+            Ok(text) => drop(texts.insert(path, text)),
+            Err(error) => drop(unreadable.insert(path, error.to_string())),
+        }
+    }
+    Ok((texts, unreadable))
 }
 
 /// What is in a file of at most `limit` bytes.

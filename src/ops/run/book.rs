@@ -20,14 +20,17 @@ impl<'s> RunBook<'s> {
         &self.run
     }
 
-    /// Keeps something in this clone alone. It is written before anything tells of it.
+    /// Keeps something in this clone alone. It is written before anything tells of it, and with `durably` before a failure of
+    /// the power can take it away, where the repository is to be safe from that.
     ///
     /// # Errors
     /// When it can't be written, or somebody else drives the run.
-    pub fn keep(&mut self, entries: Vec<(String, Private)>, subject: &str) -> Result<(), Error> {
+    pub fn keep(&mut self, entries: Vec<(String, Private)>, subject: &str, durably: bool) -> Result<(), Error> {
         let event = self.event(subject);
-        let new = self.session.repository.write_private(self.private.as_ref(), entries, &event)?;
-        self.move_ref(layout::PRIVATE_RUNS, self.private.as_ref(), &new, &event)?;
+        let durability = if durably { self.session.settings.durability } else { Durability::Unsynced };
+        let is_durable = durability == Durability::Synced;
+        let new = self.session.repository.write_private(self.private.as_ref(), entries, &event, is_durable)?;
+        self.move_ref(layout::PRIVATE_RUNS, self.private.as_ref(), &new, &event, durability)?;
         self.private = Some(new);
         Ok(())
     }
@@ -52,7 +55,8 @@ impl<'s> RunBook<'s> {
         let event = self.event(subject);
         let changed = (self.recorded.as_ref() != Some(&self.run)).then_some(&self.run);
         let new = self.session.repository.write_run(self.tip.as_ref(), changed, steps, &event)?;
-        self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event)?;
+        // As with the objects: a power failure may take the last of it away, and then that is done again.
+        self.move_ref(layout::RUNS, self.tip.as_ref(), &new, &event, Durability::Unsynced)?;
         self.recorded = changed.cloned().or_else(|| self.recorded.take());
         self.tip = Some(new);
         Ok(())
@@ -62,7 +66,14 @@ impl<'s> RunBook<'s> {
         RunEvent { at: self.session.now(), subject: subject.to_owned() }
     }
 
-    fn move_ref(&self, folder: &str, old: Option<&Oid>, new: &Oid, event: &RunEvent) -> Result<(), Error> {
+    fn move_ref(
+        &self,
+        folder: &str,
+        old: Option<&Oid>,
+        new: &Oid,
+        event: &RunEvent,
+        durability: Durability,
+    ) -> Result<(), Error> {
         let line = RefLogLine {
             who: self.session.repository.committer(),
             seconds: event.at.timestamp(),
@@ -71,8 +82,7 @@ impl<'s> RunBook<'s> {
         let number = self.writes.get() + 1;
         self.writes.set(number);
         fault::at(&self.session.env, &format!("run-before-{number}"));
-        // As with the objects: a power failure may take the last of it away, and then that is done again.
-        let refs = self.session.refs_kept(Durability::Unsynced);
+        let refs = self.session.refs_kept(durability);
         let moved = refs.compare_and_swap(&format!("{folder}{}", self.run.id), old, new, &line);
         fault::at(&self.session.env, &format!("run-after-{number}"));
         match moved {

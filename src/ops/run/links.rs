@@ -5,13 +5,20 @@ use super::RunBook;
 use crate::{
     base::{around::RunsAround, id::RunId},
     host::process,
-    model::{claim::Holder, run::Step, view::View as _},
+    model::{
+        claim::Holder,
+        run::{Run, RunStatus, Step},
+        view::View as _,
+    },
     ops::{Error, Session},
-    store::layout,
+    store::{StoreError, layout},
 };
 
 /// Most claims that a run is linked to: its record has room for them.
 const MOST_LINKS: usize = 500;
+
+/// Most runs that are looked through for those that go on.
+const MOST_RUNS: usize = 100;
 
 impl RunBook<'_> {
     /// Links the run to the claims of those who have just begun to work for it. That they can't be read is no reason not to
@@ -49,6 +56,23 @@ impl Session {
             }
         }
         Ok(None)
+    }
+
+    /// The runs of this clone that go on and are driven by a process above this one, whatever the environment says: of the
+    /// newest ones, as many as are looked through.
+    ///
+    /// # Errors
+    /// When the refs can't be read.
+    pub(in crate::ops) fn runs_above(&self) -> Result<usize, Error> {
+        let above: Vec<_> = process::ancestors(self.env.top).into_iter().map(|ancestor| ancestor.mark).collect();
+        let names = self.refs().listed(&[layout::RUNS]).map_err(StoreError::from)?;
+        let mut ids: Vec<RunId> =
+            names.keys().filter_map(|name| name.strip_prefix(layout::RUNS)?.parse().ok()).collect();
+        ids.sort_by_key(|id| std::cmp::Reverse(id.began()));
+        let runs = ids.iter().take(MOST_RUNS).filter_map(|id| self.shown_run(id).ok()).map(|shown| shown.run);
+        let is_at_work = |run: &Run| matches!(run.status, RunStatus::Running | RunStatus::Compensating);
+        let drivers = runs.filter(is_at_work).filter_map(|run| run.driver.process);
+        Ok(drivers.filter(|driver| above.contains(driver)).count())
     }
 
     /// The runs that this is surely a command of, and none of their workers: their drivers have started it, and no agent

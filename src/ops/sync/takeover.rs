@@ -145,7 +145,7 @@ impl Exchange<'_> {
             };
             return in_the_way(message, "look at it again, and try again");
         }
-        let goes_on = matches!(run.status, RunStatus::Running | RunStatus::Compensating);
+        let goes_on = matches!(run.status, RunStatus::Starting | RunStatus::Running | RunStatus::Compensating);
         if run.driver.clone == *session.clone_id()? {
             return in_the_way(format!("{id} is driven in this clone already"), "resume it");
         }
@@ -205,7 +205,7 @@ fn handed_over(run: Run, mut steps: Vec<Step>, driver: Driver) -> (Run, Vec<Step
         attempt.failure = Some(Failure { kind: FailureKind::Lost, text });
     }
     let status = match run.status {
-        RunStatus::Running | RunStatus::Compensating => RunStatus::Interrupted,
+        RunStatus::Starting | RunStatus::Running | RunStatus::Compensating => RunStatus::Interrupted,
         status => status,
     };
     (Run { driver, status, ..run }, steps)

@@ -3,7 +3,7 @@
 //!
 //! Nothing of the user's is touched on the way there: no branch is made, no configuration written, and no hook runs. On the
 //! way back a path is written only where the main tree is still as it was when the work began, and if one is not, none
-//! is. Git removes the work tree, and only once what is in it is known; what git won't remove stays, and where it is, is
+//! is; nor is any where not all can be, or where a driver before this one came to write some of them only. Git removes the work tree, and only once what is in it is known; what git won't remove stays, and where it is, is
 //! told.
 
 use super::{Capture, LeftAlone, PutBack};
@@ -27,12 +27,12 @@ pub struct Isolated {
     given: Vec<RepoPath>,
 }
 
-/// What came of taking work back.
+/// What came of having work land.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TakenBack {
-    /// It is in the main tree, but for what the system refused.
+pub enum Landed {
+    /// All of it is in the main tree.
     Done(PutBack),
-    /// Nothing was written: at these paths the main tree is no longer as it was, or can't be written.
+    /// Nothing of it is there: at these paths the main tree is no longer as it was, or can't be written.
     Conflict(Vec<(RepoPath, LeftAlone)>),
 }
 
@@ -149,18 +149,43 @@ impl Session {
         self.within(isolated.dir())?.capture_after(&isolated.base)
     }
 
-    /// Takes `paths` back from `isolated`, of which `work` is a capture, to this work tree. Either all of them can be taken
-    /// back, or nothing is written.
+    /// Has `paths` land in this work tree: from what it held when the work began, `main`, they come to what `work` has. Either
+    /// all of them do, or none. With `is_begun` a driver that is gone may have had some of them land already.
     ///
     /// # Errors
-    /// When the work tree can't be looked at, or git can't check out what was committed in the isolated one.
-    pub fn take_back(&self, isolated: &Isolated, work: &Capture, paths: &[RepoPath]) -> Result<TakenBack, Error> {
+    /// When the work tree can't be looked at, or git can't check out what was committed where the work was done.
+    pub fn land(&self, main: &Capture, work: &Capture, paths: &[RepoPath], is_begun: bool) -> Result<Landed, Error> {
         let now = self.capture_with(paths)?;
-        let plan = self.repository.plan_put_back(work, &isolated.main, &now, paths)?;
+        let plan = self.repository.plan_put_back(work, main, &now, paths)?;
         if !plan.leaves_none() {
-            return Ok(TakenBack::Conflict(plan.into_left()));
+            let mut left = plan.into_left();
+            if is_begun {
+                left.extend(self.unland(main, work, paths)?);
+            }
+            return Ok(Landed::Conflict(left));
         }
-        self.put_back(plan, work).map(TakenBack::Done)
+        let mut done = self.put_back(plan, work)?;
+        if done.left.is_empty() {
+            return Ok(Landed::Done(done));
+        }
+        let written: Vec<RepoPath> = done.written.into_iter().chain(done.removed).collect();
+        done.left.extend(self.unland(main, work, if is_begun { paths } else { &written })?);
+        Ok(Landed::Conflict(done.left))
+    }
+
+    /// Has what has landed of `paths` go again, as far as nobody has changed it since. What could not be put back is told.
+    ///
+    /// # Errors
+    /// When the work tree can't be looked at.
+    pub fn unland(
+        &self,
+        main: &Capture,
+        work: &Capture,
+        paths: &[RepoPath],
+    ) -> Result<Vec<(RepoPath, LeftAlone)>, Error> {
+        let left = self.restore(main, work, paths)?.left;
+        // What somebody has changed is theirs.
+        Ok(left.into_iter().filter(|(_, why)| *why != LeftAlone::ChangedSince).collect())
     }
 
     /// Removes `isolated`, if all it holds is in `work`, its capture. What differs from that would be lost, and stays.

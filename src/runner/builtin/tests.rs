@@ -18,7 +18,7 @@ use std::{
 struct Shipped;
 
 impl Library for Shipped {
-    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
+    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, crate::runner::language::Withheld> {
         Ok(find(name).map(|builtin| (format!("{name}.toml"), builtin.text.to_owned())))
     }
 

@@ -144,7 +144,7 @@ impl<'w> Run<'w, '_> {
                 self.ready.push_back(id);
             }
             // There has to be room for making its copy, as for all other work.
-            Action::Block { .. } if self.needs_copy(id) => {
+            Action::Block { .. } if self.needs_isolating(id) => {
                 self.units[id].phase = Phase::Ready;
                 self.ready.push_back(id);
             }
@@ -208,7 +208,7 @@ impl<'w> Run<'w, '_> {
                 Ok(work) => self.start_work(id, step, work, scope, tx),
                 Err(why) => self.fail(id, FailureKind::Internal, &why),
             },
-            Action::Block { .. } => self.start_parting(id, path, scope, tx),
+            Action::Block { .. } => self.start_isolating(id, path, scope, tx),
             Action::Call { .. } => {}
         }
     }
@@ -309,7 +309,7 @@ fn unit(step: &Step, path: Option<StepPath>, place: String, frame: usize, index:
         cap: None,
         working: 0,
         phase: Phase::Waiting,
-        copy: None,
+        isolated: None,
         told: None,
         record: minijinja::Value::default(),
     }

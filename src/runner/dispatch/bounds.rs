@@ -29,7 +29,7 @@ pub(super) type BoundsId = usize;
 const LONG: Duration = Duration::from_secs(3600);
 
 /// The bounds of the run itself.
-pub(super) const WHOLE: BoundsId = 0;
+pub(super) const OF_RUN: BoundsId = 0;
 
 /// How far the run may go, or a workflow that is called in it, and how far it has gone.
 pub(super) struct Bounds<'w> {
@@ -114,7 +114,7 @@ impl<'w> Run<'w, '_> {
     }
 
     fn bounds_of(&self, id: UnitId) -> BoundsId {
-        self.frames.get(self.units[id].frame).map_or(WHOLE, |frame| frame.scope.bounds)
+        self.frames.get(self.units[id].frame).map_or(OF_RUN, |frame| frame.scope.bounds)
     }
 
     /// Those that a unit is inside of, the innermost first.
@@ -132,12 +132,17 @@ impl<'w> Run<'w, '_> {
         self.around(id).any(|bounds| bounds.outer.is_some() && bounds.is_over)
     }
 
+    /// How a unit ended before this driver, where that counts.
+    pub(super) fn known(&self, id: UnitId) -> Option<&Outcome> {
+        self.given.recorded.ended.get(self.units[id].path.as_ref()?).filter(|_| !self.given.is_updated)
+    }
+
     /// How a unit ended before this driver, where nothing can come of it any more but that.
     pub(super) fn known_end(&self, id: UnitId) -> Option<Outcome> {
         let unit = &self.units[id];
         let is_call = unit.kind() == "workflow" && !unit.is_many();
-        let known = self.given.recorded.ended.get(unit.path.as_ref()?).filter(|_| !self.given.is_updated)?;
-        (is_call || self.is_over(id)).then(|| known.clone())
+        let known = self.known(id)?;
+        (is_call || self.is_isolated(id) || self.is_over(id)).then(|| known.clone())
     }
 
     /// What the workflows that a unit is inside of let it write at most.
@@ -205,7 +210,7 @@ impl<'w> Run<'w, '_> {
     /// Ends what is over, once nothing in it is at work any more: the innermost first, one at a time. Tells whether there was
     /// one.
     pub(super) fn end_over(&mut self) -> bool {
-        let due = (WHOLE..self.bounds.len()).rev().find(|at| self.is_due(&self.bounds[*at]));
+        let due = (OF_RUN..self.bounds.len()).rev().find(|at| self.is_due(&self.bounds[*at]));
         let Some(bounds) = due.map(|at| &self.bounds[at]) else { return false };
         let (id, what) = match bounds.outer {
             None => (ROOT, "run".to_owned()),
@@ -269,7 +274,7 @@ impl<'w> Run<'w, '_> {
     /// Writes down how a unit ended, unless that is known.
     pub(super) fn ended_with(&mut self, id: UnitId, outcome: Outcome) -> Outcome {
         let outcome = self.known_end(id).unwrap_or(outcome);
-        let outcome = self.without_copy(id, outcome);
+        let outcome = self.let_go_of_isolated(id, outcome);
         self.written(id, outcome)
     }
 

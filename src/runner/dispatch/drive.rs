@@ -2,7 +2,7 @@
 
 use super::{
     Ended, MAX_PARALLEL, Run, Told,
-    bounds::WHOLE,
+    bounds::OF_RUN,
     event::Event,
     record::Change,
     tree,
@@ -39,7 +39,7 @@ impl<'w> Run<'w, '_> {
             cap: Some(cap),
             working: 0,
             phase: tree::Phase::Waiting,
-            copy: None,
+            isolated: None,
             told: None,
             record: minijinja::Value::default(),
         });
@@ -58,7 +58,7 @@ impl<'w> Run<'w, '_> {
             event: value(&event),
             item: None,
             round: None,
-            bounds: WHOLE,
+            bounds: OF_RUN,
         };
         self.open_frame(ROOT, &workflow.steps, scope, 1);
     }
@@ -84,7 +84,7 @@ impl<'w> Run<'w, '_> {
             }
             self.start_undoing(scope, tx);
             self.start_ready(scope, tx);
-            self.start_rejoining(scope, tx);
+            self.start_landing(scope, tx);
             if self.end_over() || self.can_undo() {
                 continue;
             }
@@ -106,13 +106,13 @@ impl<'w> Run<'w, '_> {
                 self.leave(id);
                 self.done(id, *done);
             }
-            Told::Parted(id, parted) => {
+            Told::Isolated(id, isolated) => {
                 self.leave(id);
-                self.parted(id, parted);
+                self.isolated(id, isolated);
             }
-            Told::Rejoined(id, outcome, landed) => {
+            Told::Landed(id, outcome, landed) => {
                 self.leave(id);
-                self.rejoined(id, *outcome, landed);
+                self.landed(id, *outcome, landed);
             }
             Told::Answered(id, answer) => {
                 self.leave(id);
@@ -206,7 +206,7 @@ impl<'w> Run<'w, '_> {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.bounds[WHOLE].is_stopped() || self.unrecorded.is_some() || self.given.is_cancelled
+        self.bounds[OF_RUN].is_stopped() || self.unrecorded.is_some() || self.given.is_cancelled
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -214,7 +214,7 @@ impl<'w> Run<'w, '_> {
             && let Err(why) = self.journal.record(&change)
         {
             self.unrecorded = Some(why);
-            self.bounds[WHOLE].stop();
+            self.bounds[OF_RUN].stop();
         }
     }
 

@@ -98,9 +98,9 @@ pub enum Event {
         /// Why not.
         failure: Option<String>,
     },
-    /// The holders of what a step wants to write.
+    /// The holders of what a step wants to write, or the run as a whole.
     Blocked {
-        /// Which.
+        /// Which step; empty for the run.
         step: String,
         /// They.
         holders: Vec<String>,

@@ -97,7 +97,7 @@ impl Run<'_, '_> {
             Task::Prompt { agents, text, avoid, accept } => {
                 let words = agents.fill(engine, names).map_err(at("agent"))?;
                 let agents = words.iter().map(|word| engine.surroundings.who(word)).collect::<Result<Vec<_>, _>>()?;
-                if agents.contains(&Who::Caller) && self.is_on_copy(id) {
+                if agents.contains(&Who::Caller) && self.is_in_isolated(id) {
                     return Err("it asks the caller, and a copy of the files doesn't wait for an answer".into());
                 }
                 let anybody = agents.is_empty().then_some(Who::Agent { tool: None, persona: None });

@@ -4,12 +4,12 @@
 //! so that a run whose driver died is gone on with from there: results that are written down are taken as they are, and
 //! the rest is done. That a driver dies undoes nothing; that a step fails does.
 
-mod apart;
 mod begin;
 mod bounds;
 mod drive;
 pub mod event;
 mod fill;
+mod isolated;
 pub mod record;
 mod steps;
 #[cfg(test)]
@@ -68,15 +68,16 @@ pub trait Execute: Send + Sync {
     ///
     /// # Errors
     /// When there can be none.
-    fn part(&self, _path: &StepPath, _stop: &Stop) -> Result<Option<Arc<Engine>>, Failure> {
+    fn isolate(&self, _path: &StepPath, _stop: &Stop) -> Result<Option<Arc<Engine>>, Failure> {
         Ok(None)
     }
 
-    /// Lets go of that copy; where it `lands` what was done there comes back before.
+    /// Lets go of that copy. Where all is well by its `outcome`, what was done there comes back before: a driver that dies
+    /// meanwhile has not to do it again, since both are written down first.
     ///
     /// # Errors
     /// When it can't come back. Then nothing of it does.
-    fn rejoin(&self, _path: &StepPath, _lands: bool) -> Result<Landed, Failure> {
+    fn land(&self, _path: &StepPath, _outcome: &Outcome) -> Result<Landed, Failure> {
         Ok(None)
     }
 
@@ -162,9 +163,9 @@ enum Told {
     Moment(UnitId, Moment),
     Done(UnitId, Box<Done>),
     /// The copy of a block is made, or can't be.
-    Parted(UnitId, Result<Option<Arc<Engine>>, Failure>),
+    Isolated(UnitId, Result<Option<Arc<Engine>>, Failure>),
     /// The copy of a block that ends so is gone.
-    Rejoined(UnitId, Box<Outcome>, Result<Landed, Failure>),
+    Landed(UnitId, Box<Outcome>, Result<Landed, Failure>),
     Answered(UnitId, Option<Answer>),
     Undone(UnitId, Result<(), Failure>),
     /// A step that undoes tells something.
@@ -182,7 +183,7 @@ struct Run<'w, 'r> {
     todo: VecDeque<UnitId>,
     ready: VecDeque<UnitId>,
     /// The blocks whose copies are to be let go of, with how they end.
-    rejoining: Vec<(UnitId, Outcome)>,
+    landing: Vec<(UnitId, Outcome)>,
     at_work: usize,
     is_asking: bool,
     /// How far the run may go, and what is called in it. What works hears the word to stop of where it is inside of: the run's
@@ -222,7 +223,7 @@ pub fn run(
         frames: Vec::new(),
         todo: VecDeque::new(),
         ready: VecDeque::new(),
-        rejoining: Vec::new(),
+        landing: Vec::new(),
         at_work: 0,
         is_asking: false,
         bounds: vec![Bounds::of_run(workflow, limits, stop)],

@@ -58,6 +58,13 @@ impl Outcome {
         Outcome { failure: Some(failure), ..Outcome::of(StepStatus::Failed) }
     }
 
+    /// The same, where what was done on a copy can't come back.
+    #[must_use]
+    pub fn not_landed(self, failure: Failure) -> Outcome {
+        let (status, failure) = (StepStatus::Failed, Some(failure));
+        Outcome { status, failure, files: Vec::new(), diff: String::new(), ..self }
+    }
+
     /// Whether it is done, and all is well.
     pub fn is_ok(&self) -> bool {
         self.status == StepStatus::Ok

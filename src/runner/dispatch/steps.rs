@@ -81,7 +81,7 @@ impl<'w> Run<'w, '_> {
 
     /// A unit has come to its end, and that is written down: of a block that works on a copy, once that is gone.
     pub(super) fn finish(&mut self, id: UnitId, outcome: Outcome) {
-        if self.begin_rejoining(id, &outcome) {
+        if self.begin_landing(id, &outcome) {
             return;
         }
         let outcome = self.ended_with(id, outcome);
@@ -115,8 +115,8 @@ impl<'w> Run<'w, '_> {
     /// It has ended: what follows from that.
     pub(super) fn settle(&mut self, id: UnitId, outcome: Outcome) {
         self.tell_end(id, &outcome);
-        let is_on_copy = self.is_on_copy(id);
-        for file in outcome.files.iter().filter(|_| !is_on_copy) {
+        let is_in_isolated = self.is_in_isolated(id);
+        for file in outcome.files.iter().filter(|_| !is_in_isolated) {
             if !self.files.contains(file) {
                 self.files.push(file.clone());
             }
@@ -245,6 +245,12 @@ impl<'w> Run<'w, '_> {
         }
         let action = self.units[owner].step.map(|step| &step.action);
         if let Some(Action::Block { steps, repeat: Some(repeat), .. }) = action {
+            // What it was repeated till may read files, and these have changed since.
+            match self.known(owner).cloned() {
+                Some(known) if round < known.attempts => return self.next_round(owner, frame, steps, round + 1),
+                Some(known) => return self.finish(owner, known),
+                None => {}
+            }
             let names = self.names_inside(frame, &[&repeat.until]);
             match repeat.until.value(self.engine(owner), &names) {
                 Err(why) => return self.fail(owner, FailureKind::Internal, &format!("until can't be told: {why}")),

@@ -7,9 +7,9 @@ use crate::runner::{
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-mod apart;
 mod calls;
 mod generated;
+mod isolated;
 mod saga;
 
 /// One that does what it is told to by the path of a step, and remembers what was asked of it.
@@ -158,7 +158,7 @@ pub(super) fn drive(workflow: &Workflow, fake: &Fake, recorded: Recorded, dies_a
     (ended, memory.recorded)
 }
 
-pub(super) fn whole(text: &str, fake: &Fake) -> (Ended, Recorded) {
+pub(super) fn run_through(text: &str, fake: &Fake) -> (Ended, Recorded) {
     drive(&loaded(text), fake, Recorded::default(), usize::MAX)
 }
 
@@ -188,7 +188,7 @@ fn a_loop_ends_at_its_goal_and_no_score_counts_as_none() {
     let scores = [json!({ "score": 7 }), json!({}), json!({ "score": 8 })];
     let out = scores.into_iter().enumerate().map(|(at, score)| (format!("refine/{}/review", at + 1), score));
     let fake = Fake { out: out.collect(), ..Fake::default() };
-    let (ended, recorded) = whole(REFINE, &fake);
+    let (ended, recorded) = run_through(REFINE, &fake);
     assert_eq!((ended.status, ended.failure), (RunStatus::Complete, None));
     assert_eq!(recorded.ended[&"refine".parse().expect("a path")].attempts, 3);
     assert_eq!(fake.text("refine/2/write"), "2 after 7");
@@ -198,7 +198,7 @@ fn a_loop_ends_at_its_goal_and_no_score_counts_as_none() {
 #[test]
 fn a_loop_at_its_limit_is_a_status_and_no_failure() {
     let fake = Fake { out: [("review".into(), json!({}))].into(), ..Fake::default() };
-    let (ended, recorded) = whole(REFINE, &fake);
+    let (ended, recorded) = run_through(REFINE, &fake);
     assert_eq!(ended.status, RunStatus::MaxIterationsReached);
     assert_eq!(fake.begun().iter().filter(|path| path.ends_with("write")).count(), 5);
     assert_eq!(fake.text("after"), "echo max_iterations_reached");
@@ -223,14 +223,14 @@ for_each = []
 run = 'true'
 ";
     let fake = Fake { fails: vec!["map/2".into()], ..Fake::default() };
-    let (ended, recorded) = whole(text, &fake);
+    let (ended, recorded) = run_through(text, &fake);
     assert_eq!(ended.status, RunStatus::Complete);
     assert_eq!(fake.text("map/3"), "look c 3");
     assert_eq!(fake.text("reduce"), "echo b true false true 'out of map/1' 'out of map/3'");
     assert!(fake.log.lock().expect("not poisoned").most <= 2);
     assert_eq!((status(&recorded, "map"), status(&recorded, "none")), ("failed".into(), "ok".into()));
     let strict = Fake { fails: vec!["map/2".into()], ..Fake::default() };
-    let (ended, _) = whole(&text.replace("allow_failure = true", ""), &strict);
+    let (ended, _) = run_through(&text.replace("allow_failure = true", ""), &strict);
     assert_eq!(ended.status, RunStatus::Failed);
     assert!(!strict.begun().contains(&"reduce".to_owned()), "what needs it is not done");
     assert!(strict.begun().contains(&"map/3".to_owned()), "its siblings are");
@@ -251,7 +251,7 @@ if = 'not steps.a.ran'
 run = 'echo {{ steps.a.status }} {{ steps.a.files | length }}'
 ";
     let fake = Fake::default();
-    assert_eq!(whole(text, &fake).0.status, RunStatus::Complete);
+    assert_eq!(run_through(text, &fake).0.status, RunStatus::Complete);
     assert_eq!((fake.begun(), fake.text("b")), (vec!["b".to_owned()], "echo skipped 0".to_owned()));
 }
 
@@ -302,11 +302,11 @@ fn work_for_the_caller_waits_for_it_and_takes_its_shape() {
 fn a_run_goes_no_further_than_its_limits() {
     let many = "[limits]\nmax_steps = 3\n[[step]]\nid = 'a'\nfor_each = [1, 2, 3, 4, 5]\nrun = 'true'\n";
     let fake = Fake::default();
-    let (ended, _) = whole(many, &fake);
+    let (ended, _) = run_through(many, &fake);
     assert_eq!((ended.status, fake.begun().len()), (RunStatus::Failed, 3));
     let slow = "[limits]\ntimeout = '500ms'\n[[step]]\nid = 'first'\nrun = 'x'\ncompensate = { run = 'undo' }\n[[step]]\nid = 'slow'\nrun = 'x'\n";
     let fake = Fake::default();
-    let (ended, _) = whole(slow, &fake);
+    let (ended, _) = run_through(slow, &fake);
     assert_eq!(ended.status, RunStatus::Undone);
     assert_eq!(ended.failure.expect("a failure").1.kind, FailureKind::TimedOut);
     assert_eq!(fake.begun(), ["first", "slow", "first/undo"]);
@@ -315,7 +315,7 @@ fn a_run_goes_no_further_than_its_limits() {
 #[test]
 fn results_are_kept_where_the_step_is_still_the_same() {
     let text = "[[step]]\nid = 'a'\nrun = 'one'\n[[step]]\nid = 'b'\nrun = 'two'\n[[step]]\nid = 'c'\nneeds = ['a']\nrun = 'three'\n";
-    let (_, recorded) = whole(text, &Fake::default());
+    let (_, recorded) = run_through(text, &Fake::default());
     let updated = |text: &str| {
         let (workflow, fake) = (loaded(text), Fake::default());
         let mut memory = Memory { recorded: recorded.clone(), dies_after: usize::MAX };

@@ -1,6 +1,6 @@
 //! The steps of a run as they are at a moment: units that are done once each, and frames in which they stand together.
 
-use super::{apart::Copy, bounds::BoundsId, record::Outcome};
+use super::{bounds::BoundsId, isolated::Isolated, record::Outcome};
 use crate::{base::id::StepPath, model::run::StepStatus, runner::language::workflow::Step};
 use minijinja::Value;
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ pub(super) struct Unit<'w> {
     pub(super) working: usize,
     pub(super) phase: Phase,
     /// What its steps work on, where that is a copy.
-    pub(super) copy: Option<Copy>,
+    pub(super) isolated: Option<Isolated>,
     /// How it was last told to stand.
     pub(super) told: Option<StepStatus>,
     /// What others may read of it, once it has ended.

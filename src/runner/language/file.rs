@@ -6,7 +6,7 @@ use super::{
     is_id,
     shape::Form,
     template::{Data, Text, Texts, Use},
-    value::{apart, events, inputs, isolation, json, json_of, limits, needs, place, positive, retry, small},
+    value::{events, inputs, isolates, isolation, json, json_of, limits, needs, place, positive, retry, small},
     workflow::{Compensate, Flow, Input, Job, Limits, Repeat, Task},
 };
 use crate::{
@@ -60,7 +60,7 @@ pub(super) enum WrittenAction {
     Work(Box<Job>),
     Ask { question: Text, shape: Option<Arc<Form>> },
     Call { workflow: At<String>, with: Vec<(String, Data)> },
-    Block { steps: Vec<Written>, repeat: Option<Repeat>, result: Option<Text>, is_apart: bool },
+    Block { steps: Vec<Written>, repeat: Option<Repeat>, result: Option<Text>, is_isolated: bool },
 }
 
 /// What can stand in a step with this action.
@@ -156,7 +156,7 @@ impl<'r> Reader<'r> {
                 steps: self.steps(*action)?,
                 repeat: find("repeat").map(|entry| self.repeat(entry)).transpose()?,
                 result: find("result").map(|entry| self.text(entry, Use::Expression)).transpose()?,
-                is_apart: find("isolate").map(apart).transpose()?.unwrap_or(false),
+                is_isolated: find("isolate").map(isolates).transpose()?.unwrap_or(false),
             },
             _ => WrittenAction::Work(Box::new(self.job(*action, &entries, shape)?)),
         };

@@ -4,6 +4,7 @@
 //! with its place and the word that was meant, before anything runs. Nothing here reads a file: texts come from a
 //! [`Library`].
 
+mod cap;
 pub mod engine;
 mod file;
 mod include;
@@ -49,8 +50,8 @@ pub trait Library {
     /// The text of a workflow, and what it is called when something in it is wrong: a path.
     ///
     /// # Errors
-    /// When it may not be used, since nobody has approved it: what is to be done about that.
-    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String>;
+    /// When there is one, and it can't be used.
+    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, Withheld>;
 
     /// A text that the workflow includes, from its folder.
     ///
@@ -60,6 +61,15 @@ pub trait Library {
 
     /// All names, for telling of a slip.
     fn names(&self) -> Vec<String>;
+}
+
+/// Why the text of a workflow is not to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Withheld {
+    /// Nobody has approved it: what is to be approved.
+    NotApproved(String),
+    /// It can't be read: the file, and why not.
+    Unreadable(String, String),
 }
 
 /// Why a workflow can't be run.
@@ -86,6 +96,14 @@ pub enum LoadError {
     Unusable {
         /// The name.
         name: String,
+        /// Why not.
+        why: String,
+    },
+    /// Its file can't be read.
+    #[error("{file} can't be read: {why}")]
+    Unreadable {
+        /// The file.
+        file: String,
         /// Why not.
         why: String,
     },

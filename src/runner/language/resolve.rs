@@ -2,7 +2,8 @@
 //! type. What is read is needed: it need not be said twice.
 
 use super::{
-    Library, LoadError, MAX_FILE,
+    Library, LoadError, MAX_FILE, Withheld,
+    cap::{Beyond, Cap},
     file::{File, Reader, Written, WrittenAction},
     names::Kind,
     read::{Around, Reads, Visible},
@@ -42,8 +43,11 @@ impl Loader<'_> {
             return Ok(Arc::clone(known));
         }
         let unusable = |why: String| LoadError::Unusable { name: name.to_owned(), why };
-        let waits = |why: String| LoadError::NotApproved { name: name.to_owned(), why };
-        let Some((file, text)) = self.library.workflow(name).map_err(waits)? else {
+        let withheld = |withheld| match withheld {
+            Withheld::NotApproved(why) => LoadError::NotApproved { name: name.to_owned(), why },
+            Withheld::Unreadable(file, why) => LoadError::Unreadable { file, why },
+        };
+        let Some((file, text)) = self.library.workflow(name).map_err(withheld)? else {
             let names = self.library.names();
             let nearest = text::nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
             return Err(LoadError::Unknown { name: text::one_line(name, 60), nearest });
@@ -56,8 +60,9 @@ impl Loader<'_> {
         let mistake = |mistake| LoadError::Mistake { file: file.clone(), mistake };
         let read = Reader { source: &source, include: &include }.read().map_err(mistake)?;
         within.push(name.to_owned());
-        let resolved =
-            Resolver { loader: self, source: &source, file: &file, within: RefCell::new(within) }.workflow(name, read);
+        let cap = Cap::of(&read.scope);
+        let resolver = Resolver { loader: self, source: &source, file: &file, within: RefCell::new(within), cap };
+        let resolved = resolver.workflow(name, read);
         let workflow = Arc::new(resolved?);
         self.loaded.borrow_mut().insert(name.to_owned(), Arc::clone(&workflow));
         Ok(workflow)
@@ -69,6 +74,8 @@ struct Resolver<'r, 'l> {
     source: &'r Source<'r>,
     file: &'r str,
     within: RefCell<&'r mut Vec<String>>,
+    /// What its steps may write at most.
+    cap: Cap,
 }
 
 /// Which names there are where something stands, and what was read so far.
@@ -171,9 +178,18 @@ impl Resolver<'_, '_> {
                     self.check(text, &inner, reads)?;
                 }
                 self.fits(&workflow, &called, &with)?;
+                if let Some(Beyond { step, text }) = self.cap.beyond_in(&called.steps) {
+                    let told = format!(
+                        "the step {step} of the workflow {} writes {}, which is not within the scope at the top: {}",
+                        called.name,
+                        text.source(),
+                        self.cap.told()
+                    );
+                    return Err(self.wrong(workflow.mistake(told)));
+                }
                 Action::Call { workflow: called, with }
             }
-            WrittenAction::Block { steps, repeat, result, is_apart } => {
+            WrittenAction::Block { steps, repeat, result, is_isolated } => {
                 let repeats = repeat.is_some();
                 let round = written_round(&steps, repeats, &inner);
                 let level = Level { ids, around: Around { round, repeats: inner.repeats || repeats, ..inner.clone() } };
@@ -189,7 +205,7 @@ impl Resolver<'_, '_> {
                     self.check(result, &inside, &mut ends)?;
                 }
                 reads.steps.extend(ends.steps.into_iter().filter(|name| steps.iter().all(|step| step.id != *name)));
-                Action::Block { steps, repeat, result, is_apart }
+                Action::Block { steps, repeat, result, is_isolated }
             }
         };
         if let Some(Compensate::Job { job, .. }) = &flow.compensate {
@@ -221,6 +237,11 @@ impl Resolver<'_, '_> {
             Task::Prompt { text, .. } => Some(text),
             Task::Run(_) => None,
         };
+        if let Some(text) = self.cap.beyond(job) {
+            let told = format!("{} is not within the scope at the top: {}", text.source(), self.cap.told());
+            let place = super::value::place(self.source, &text.span, text.source(), 0);
+            return Err(self.wrong(place.mistake(told)));
+        }
         let in_prompt = Around { has_attempt: true, ..around.clone() };
         texts_of_job(job).into_iter().try_for_each(|text| {
             let is_prompt = prompt.is_some_and(|prompt| std::ptr::eq(prompt, text));

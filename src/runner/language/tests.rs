@@ -12,7 +12,7 @@ impl Given {
 }
 
 impl Library for Given {
-    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
+    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, Withheld> {
         let found = self.0.iter().find(|(known, _)| known == name);
         Ok(found.map(|(name, text)| (format!("{name}.toml"), text.clone())))
     }

@@ -121,7 +121,7 @@ pub(super) fn isolation(entry: Entry<'_>) -> Result<Isolation, Mistake> {
 }
 
 /// Whether the steps of a block work on a copy.
-pub(super) fn apart(entry: Entry<'_>) -> Result<bool, Mistake> {
+pub(super) fn isolates(entry: Entry<'_>) -> Result<bool, Mistake> {
     match isolation(entry)? {
         Isolation::Worktree => Ok(true),
         Isolation::Claims => {

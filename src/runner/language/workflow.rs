@@ -111,7 +111,7 @@ pub enum Action {
         /// What it comes to; the result of its last step where that is not said.
         result: Option<Text>,
         /// Whether they are done on a copy of the work tree, which comes back when all has ended well.
-        is_apart: bool,
+        is_isolated: bool,
     },
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Page {
     known: HashMap<StepPath, Step>,
     kept: Vec<(String, Private)>,
     kept_for: Vec<String>,
+    /// Whether that is to outlast a failure of the power.
+    is_durable: bool,
     of_run: Vec<OfRun>,
     /// The steps that have changed, as they are now.
     steps: BTreeMap<StepPath, Step>,
@@ -39,6 +41,7 @@ impl Page {
             known,
             kept: Vec::new(),
             kept_for: Vec::new(),
+            is_durable: false,
             of_run: Vec::new(),
             steps: BTreeMap::new(),
             told: Vec::new(),
@@ -68,8 +71,9 @@ impl Page {
     /// Takes something in. Where whoever told it waits, the page is written before the next one waits for anything.
     pub(super) fn add(&mut self, Request { what, done }: Request) {
         match what {
-            What::Keep(entries, subject) => {
+            What::Keep(entries, subject, durably) => {
                 self.kept.extend(entries);
+                self.is_durable |= durably;
                 self.kept_for.push(subject);
             }
             What::Outline(mut step, subject) => {
@@ -113,7 +117,8 @@ impl Page {
     /// What is kept is written first, so that what the other chain tells of is there.
     fn put(&mut self, book: &mut RunBook<'_>) -> Result<(), Error> {
         if !self.kept_for.is_empty() {
-            book.keep(std::mem::take(&mut self.kept), &self.kept_for.join("\n"))?;
+            let kept = std::mem::take(&mut self.kept);
+            book.keep(kept, &self.kept_for.join("\n"), self.is_durable)?;
         }
         if self.told.is_empty() {
             return Ok(());
@@ -126,6 +131,7 @@ impl Page {
     pub(super) fn clear(&mut self) {
         self.kept.clear();
         self.kept_for.clear();
+        self.is_durable = false;
         self.of_run.clear();
         self.steps.clear();
         self.told.clear();

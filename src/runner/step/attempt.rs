@@ -260,7 +260,7 @@ impl Doer<'_> {
             return self.stopped(began, place, traces.as_ref());
         }
         if let (Ok(value), Some(place), Some(traces)) = (&judged.result, place, traces.as_mut()) {
-            self.judged(&judged)?;
+            self.judged(&judged, place, traces)?;
             if let Err(failure) = self.put_to_use(value, place, traces) {
                 judged.result = Err(failure);
             }

@@ -1,4 +1,4 @@
-//! What becomes of a result that is usable: it is saved, taken back, and committed.
+//! What becomes of a result that is usable: it is saved, comes back from its own work tree, and is committed.
 
 use super::{Doer, internal, judge::Judged, place::Place, send::Edited, text_of, trace::Traces, with_hint};
 use crate::{
@@ -33,12 +33,13 @@ impl Doer<'_> {
     }
 
     /// Records that it is usable, where more is to come of it than being told: that is not to be done twice.
-    pub(super) fn judged(&mut self, judged: &Judged) -> Result<(), Unrecorded> {
+    pub(super) fn judged(&mut self, judged: &Judged, place: &Place, traces: &Traces) -> Result<(), Unrecorded> {
         let comes_to_more =
             self.work.contract.commit || self.work.save.is_some() || self.work.isolation == Isolation::Worktree;
         if !comes_to_more {
             return Ok(());
         }
+        self.note_landing(place, traces)?;
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.stage = Stage::Judged;
             attempt.checks.clone_from(&judged.checks);
@@ -47,19 +48,42 @@ impl Doer<'_> {
         self.record(&format!("attempt {} is usable", self.number()))
     }
 
-    /// What is to become of a usable result beside being told: saved, taken back, committed.
+    /// What is about to come back from a work tree of its own.
+    fn note_landing(&self, place: &Place, traces: &Traces) -> Result<(), Unrecorded> {
+        let Some(landing) = place.landing(traces) else { return Ok(()) };
+        let entries = landing.entries(&self.session, &self.name_of_attempt(self.number()), None);
+        let entries = entries.map_err(|error| Unrecorded(error.to_string()))?;
+        self.site.recorder.keep(entries, format!("{}: comes back", self.step.path), When::Durably)
+    }
+
+    /// What is kept of an attempt of this step is called so.
+    pub(super) fn name_of_attempt(&self, number: u32) -> String {
+        format!("{}.{number}", self.step.path)
+    }
+
+    /// What is to become of a usable result beside being told: saved, brought back, committed.
     pub(super) fn put_to_use(&mut self, value: &Value, place: &Place, traces: &mut Traces) -> Result<(), Failure> {
         if self.work.save.is_none() {
-            self.take_back(place, traces)?;
-            return self.commit_if_wanted(value, &traces.inside, &place.worker.id);
+            return self.land_and_commit(value, place, traces);
         }
         let failed = |error: Error| Failure { kind: FailureKind::Conflict, text: with_hint(&error) };
         self.save(self.session_in(place), value)?;
         // The result is a change like those of whoever worked for it.
         *traces = self.traces(place, &Edited::new()).map_err(failed)?;
-        self.take_back(place, traces)?;
+        self.note_landing(place, traces).map_err(internal)?;
         self.note_changes(traces.kept.clone(), &traces.inside).map_err(internal)?;
-        self.commit_if_wanted(value, &traces.inside, &place.worker.id)
+        self.land_and_commit(value, place, traces)
+    }
+
+    /// What comes back from a work tree of its own and can't be committed goes again.
+    fn land_and_commit(&self, value: &Value, place: &Place, traces: &Traces) -> Result<(), Failure> {
+        let commit = || self.commit_if_wanted(value, &traces.inside, &place.worker.id);
+        let Some(landing) = place.landing(traces) else { return commit() };
+        let landed = landing.land(&self.session, false)?;
+        commit().map_err(|failure| match landing.unland(&self.session, &landed) {
+            Ok(()) => failure,
+            Err(error) => Failure { text: format!("{}\nIt could not be put back: {error}", failure.text), ..failure },
+        })
     }
 
     /// Takes into the record what has changed since it answered.

@@ -7,9 +7,12 @@ use crate::{
     ops::{
         Error, Session,
         worker::Worker,
-        worktree::{Capture, Change, CheckedOut, Isolated, LeftAlone, PutBack, Removed, TakenBack},
+        worktree::{Capture, Change, CheckedOut, Isolated, LeftAlone, Removed},
     },
-    runner::work::{Isolation, Moment},
+    runner::{
+        landing::Landing,
+        work::{Isolation, Moment},
+    },
 };
 use std::{
     thread,
@@ -63,6 +66,12 @@ impl Leave {
 }
 
 impl Place {
+    /// What comes back from a work tree of its own.
+    pub(super) fn landing(&self, traces: &Traces) -> Option<Landing> {
+        let (isolated, _) = self.isolated.as_ref()?;
+        Some(Landing { before: isolated.main().clone(), after: traces.after.clone(), files: traces.inside.clone() })
+    }
+
     pub(super) fn may_write(&self) -> bool {
         self.leave == Leave::Write
     }
@@ -138,8 +147,8 @@ impl Doer<'_> {
 
     /// A worker with its claims. What somebody else holds is waited for, as long as this run has patience.
     pub(super) fn hire(&mut self, tool: &str, task: &str, scope: &[String]) -> Result<Worker, Failure> {
-        if let Some(whole) = self.site.whole.clone() {
-            return self.hire_within(&whole, scope);
+        if let Some(holding) = self.site.holding.clone() {
+            return self.hire_within(&holding, scope);
         }
         let bad = |error: &Error| Failure { kind: FailureKind::Internal, text: with_hint(error) };
         let targets = self.session.scopes(scope).map_err(|error| bad(&error))?;
@@ -193,7 +202,7 @@ impl Doer<'_> {
             let now = self.session.capture_after(&before)?;
             let changed = paths(self.session.changed_between(&before, &now)?);
             let inside = self.session.covered(&self.session.scopes(&self.work.scope)?, changed)?;
-            let own = self.site.whole.as_ref().map(|whole| whole.holder());
+            let own = self.site.holding.as_ref().map(|holding| holding.holder());
             Ok((before, now, self.session.not_held_by_others(&inside, own)?))
         };
         let (before, now, free) = look().map_err(|error: Error| with_hint(&error))?;
@@ -229,19 +238,6 @@ impl Doer<'_> {
         restored(&self.session, before, after, paths)
     }
 
-    /// Takes the changes of a work tree of its own back into the one of everybody.
-    pub(super) fn take_back(&self, place: &Place, traces: &Traces) -> Result<(), Failure> {
-        let Some((isolated, _)) = &place.isolated else { return Ok(()) };
-        let conflict = |text| Err(Failure { kind: FailureKind::Conflict, text });
-        match self.session.take_back(isolated, &traces.after, &traces.inside) {
-            Ok(TakenBack::Done(put_back)) if put_back.left.is_empty() => Ok(()),
-            Ok(TakenBack::Done(PutBack { left, .. }) | TakenBack::Conflict(left)) => {
-                conflict(format!("its changes can't be taken back: {}", told(&left)))
-            }
-            Err(error) => conflict(with_hint(&error)),
-        }
-    }
-
     /// Leaves the place. What was changed is kept from others until the run ends, if it is to stay.
     pub(super) fn leave(&self, place: Place, changed: &[RepoPath]) {
         if let Some((isolated, there)) = place.isolated {
@@ -257,7 +253,7 @@ impl Doer<'_> {
             };
             note.into_iter().for_each(|note| (self.tell)(Moment::Said(note)));
         }
-        if changed.is_empty() || self.site.whole.is_some() {
+        if changed.is_empty() || self.site.holding.is_some() {
             return self.let_go(&place.worker.id);
         }
         let _ = self.session.release_beside(&place.worker, changed);

@@ -9,11 +9,9 @@ use super::{Doer, End, internal, joined, place::named};
 use crate::{
     base::path::RepoPath,
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
-    ops::{
-        Error, Private,
-        worktree::{Capture, Removed},
-    },
+    ops::{Error, Private, worktree::Removed},
     runner::{
+        landing::Landing,
         recorder::{Unrecorded, When},
         work::{Isolation, Moment},
     },
@@ -25,13 +23,18 @@ impl Doer<'_> {
     pub(super) fn recover(&mut self) -> Result<Option<End>, Unrecorded> {
         self.clear_places();
         let Some(last) = self.step.attempts.last().cloned() else { return Ok(None) };
-        if last.stage == Stage::Judged
-            && let Some(value) = self.put_to_use_again(&last)
-        {
-            if let Some(attempt) = self.step.attempts.last_mut() {
-                attempt.stage = Stage::Settled;
+        let text = "its driver was gone before it ended".to_owned();
+        let mut failure = Failure { kind: FailureKind::Lost, text };
+        if last.stage == Stage::Judged {
+            match self.put_to_use_again(&last) {
+                Ok(value) => {
+                    if let Some(attempt) = self.step.attempts.last_mut() {
+                        attempt.stage = Stage::Settled;
+                    }
+                    return Ok(Some(End::Usable(value)));
+                }
+                Err(why) => failure = why.unwrap_or(failure),
             }
-            return Ok(Some(End::Usable(value)));
         }
         let recovered = match last.stage {
             Stage::Settled => Ok(()),
@@ -45,8 +48,7 @@ impl Doer<'_> {
         }
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.stage = Stage::Settled;
-            let text = "its driver was gone before it ended".to_owned();
-            attempt.failure = Some(Failure { kind: FailureKind::Lost, text });
+            attempt.failure = Some(failure);
         }
         self.record("lost")?;
         Ok(None)
@@ -74,37 +76,59 @@ impl Doer<'_> {
         self.shaped(None, &String::from_utf8_lossy(&kept)).ok()
     }
 
-    /// Does with the work of an attempt that is usable what its driver was about to do, and what may have been done in part:
-    /// `None` where that can't be.
-    fn put_to_use_again(&mut self, attempt: &Attempt) -> Option<Value> {
-        let value = self.answer_of(attempt)?;
+    /// Does with the work of an attempt that is usable what its driver was about to do, and what may have been done in part.
+    /// Where that can't be, perhaps why.
+    fn put_to_use_again(&mut self, attempt: &Attempt) -> Result<Value, Option<Failure>> {
+        let value = self.answer_of(attempt).ok_or(None)?;
+        let scope = self.with_result(&self.work.scope);
+        let tool = attempt.instance.as_ref().map_or(super::attempt::SHELL, |instance| instance.tool()).to_owned();
+        let worker = self.hire(&tool, "", &scope).map_err(Some)?;
+        let done = match self.landing_of(attempt) {
+            Some(landing) => landing.land(&self.session, true).map(|_| landing).map_err(Some),
+            None => self.left_by(attempt).ok_or(None),
+        };
+        let done = done.and_then(|landing| self.save_again(&landing, &value).ok_or(None));
+        let done = done.and_then(|files| {
+            self.commit_if_wanted(&value, &files, &worker.id).map_err(Some)?;
+            if let Some(attempt) = self.step.attempts.last_mut() {
+                attempt.files = files;
+            }
+            Ok(value)
+        });
+        self.let_go(&worker.id);
+        done
+    }
+
+    /// What was about to come back from the work tree of an attempt, as far as the step may write it.
+    fn landing_of(&self, attempt: &Attempt) -> Option<Landing> {
+        let name = self.name_of_attempt(attempt.number);
+        let (landing, _) = Landing::known(&self.session, self.site.recorder.run(), &name).ok()??;
+        let scope = self.session.scopes(&self.with_result(&self.work.scope)).ok()?;
+        let files = self.session.covered(&scope, landing.files.iter().cloned()).ok()?;
+        Some(Landing { files, ..landing })
+    }
+
+    /// What an attempt has done here, where all of that is still so, or can be so again.
+    fn left_by(&self, attempt: &Attempt) -> Option<Landing> {
         let (before, after) = (attempt.before.as_ref()?, attempt.after.as_ref()?);
         let before = self.session.capture_from_tree(before).ok()?;
         let after = self.session.capture_from_tree(after).ok()?;
-        let scope = self.with_result(&self.work.scope);
-        let tool = attempt.instance.as_ref().map_or(super::attempt::SHELL, |instance| instance.tool()).to_owned();
-        let worker = self.hire(&tool, "", &scope).ok()?;
-        let files = self.put_to_use_as(attempt, &value, &before, &after);
-        let done = files.is_some_and(|files| self.commit_if_wanted(&value, &files, &worker.id).is_ok());
-        self.let_go(&worker.id);
-        done.then_some(value)
+        // Of many files its record names some.
+        let scope = self.session.scopes(&self.with_result(&self.work.scope)).ok()?;
+        let changed = self.session.changed_between(&before, &after).ok()?;
+        let files = self.session.covered(&scope, changed.into_iter().map(|change| change.path)).ok()?;
+        self.restore(&after, &before, &files).ok()?;
+        Some(Landing { before, after, files })
     }
 
-    /// The files that an attempt has changed, when all of them and its result are where they are to be.
-    fn put_to_use_as(
-        &mut self,
-        attempt: &Attempt,
-        value: &Value,
-        before: &Capture,
-        after: &Capture,
-    ) -> Option<Vec<RepoPath>> {
-        self.restore(after, before, &attempt.files).ok()?;
-        let Some(save) = self.work.save.clone() else { return Some(attempt.files.clone()) };
+    /// The files that an attempt has changed, when its result is where that is to be.
+    fn save_again(&mut self, landing: &Landing, value: &Value) -> Option<Vec<RepoPath>> {
+        let mut files = landing.files.clone();
+        let Some(save) = self.work.save.clone() else { return Some(files) };
         self.save(&self.session, value).ok()?;
-        let now = self.session.capture_after(before).ok()?;
-        let mut files = attempt.files.clone();
-        let is_seen = self.session.changed_between(before, &now).ok()?.iter().any(|change| change.path == save);
-        if is_seen && !files.contains(&save) {
+        let now = self.session.capture_after(&landing.before).ok()?;
+        let changed = self.session.changed_between(&landing.before, &now).ok()?;
+        if changed.iter().any(|change| change.path == save) && !files.contains(&save) {
             files.push(save);
         }
         let kept = self.session.capture_to_tree(&now).ok()?;
@@ -126,7 +150,11 @@ impl Doer<'_> {
 
     /// Puts back what an attempt did before its driver was gone, and keeps it.
     fn undo_begun(&mut self, attempt: &Attempt) -> Result<(), Error> {
-        // What was done in a work tree of its own has gone with that, and what it took back is named by its files.
+        // What was done in a work tree of its own has gone with that, but for what had come back.
+        if let Some(landing) = self.landing_of(attempt) {
+            let free = self.session.not_held_by_others(&landing.files, attempt.instance.as_ref())?;
+            landing.unland(&self.session, &free)?;
+        }
         let Some(before) = attempt.before.as_ref().filter(|_| self.work.isolation == Isolation::Claims) else {
             return Ok(());
         };

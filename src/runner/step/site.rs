@@ -1,6 +1,6 @@
 //! What all steps of a run have in common.
 
-use super::Whole;
+use super::Holding;
 use crate::{
     base::id::InstanceId,
     ops::{Error, Session, verify::Interrupts},
@@ -31,8 +31,8 @@ pub struct Site {
     pub keepers: Arc<Mutex<Vec<InstanceId>>>,
     /// The file that the ledger is kept in, from the root, as it was settled when the run was begun.
     pub ledger: Option<String>,
-    /// What the run holds as a whole, where its workflow says so.
-    pub whole: Option<Arc<Whole>>,
+    /// What the run holds for all of its steps, where its workflow says so.
+    pub holding: Option<Arc<Holding>>,
 }
 
 impl Site {

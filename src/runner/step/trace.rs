@@ -107,8 +107,8 @@ impl Doer<'_> {
             let changed: Vec<RepoPath> = changed.filter(|path| !place.worker.shares(path)).collect();
             strays.extend(self.session.strays(&place.worker, &changed)?);
         }
-        if let Some(whole) = self.site.whole.as_ref().filter(|_| !strays.is_empty()) {
-            strays = whole.of_no_other(&self.session, &self.step.path, strays)?;
+        if let Some(holding) = self.site.holding.as_ref().filter(|_| !strays.is_empty()) {
+            strays = holding.of_no_other(&self.session, &self.step.path, strays)?;
         }
         if let Some(ledger) = &self.site.ledger {
             // That one is written by us.

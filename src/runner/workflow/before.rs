@@ -1,22 +1,30 @@
 //! What is done before the first step of a run: its scope is claimed, and what is known of it is made ready to go on from.
 
-use super::{How, Ready, Resumption, WorkflowError, keep_updated, takeover};
+use super::{How, Ready, WorkflowError, keep_updated, landing::land_begun, takeover};
 use crate::{
-    base::id::{RunId, StepPath},
+    base::id::StepPath,
     model::run::{Failure, FailureKind, Run, RunStatus, Stage, Step},
     ops::{Error, Session, verify::Interrupts},
     runner::{
         crew::{Ask, Crew, folder_of},
         delegation::Driving,
-        dispatch::{Given, Recorded},
+        dispatch::{Event, Given, Recorded},
         journal::{self, RunJournal},
         language::engine::value_of,
         plan::Plan,
         recorder::Recorder,
-        step::{Site, Whole},
+        step::{Holding, Site},
     },
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How often it is tried again to claim what somebody else holds.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// A run that is recorded as driven from here, and of which nothing is done yet.
 pub(super) struct Opened {
@@ -48,17 +56,24 @@ pub(super) fn prepare(
     driving: &Driving,
     ask: Box<Ask>,
     began: &dyn Fn(&Run),
+    tell: &mut dyn FnMut(&Event),
 ) -> Result<Prepared, WorkflowError> {
     let Opened { root, recorder, interrupts, run, mut steps, is_new } = opened;
     let id = run.id.clone();
     let names = value_of(&serde_json::json!({ "inputs": order.inputs, "vars": ready.workflow.vars }));
     let cap = ready.workflow.scope.fill(&ready.engine, &names).map_err(WorkflowError::Inputs)?;
-    let whole = hold(session, &recorder, &run, &cap)?;
     began(&run);
-    let mut recorded = known(session, &id, &steps, &how.resumption)?;
-    begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
+    let holding = hold(session, &recorder, &run, &cap, (order.wait.unwrap_or_default(), &interrupts), tell)?;
+    let mut recorded = journal::recorded(session, &id, &steps)?;
     if !is_new {
-        takeover::bring_over(session, &recorder, &recorded, &steps, whole.as_deref())?;
+        land_begun(session, &recorder, &ready.plan, &mut recorded, &steps, holding.as_deref())?;
+    }
+    if let Some(path) = &how.resumption.rerun {
+        recorded.forget(path);
+    }
+    if !is_new {
+        begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
+        takeover::bring_over(session, &recorder, &recorded, &steps, holding.as_deref())?;
     }
     if how.resumption.updated {
         keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
@@ -72,11 +87,11 @@ pub(super) fn prepare(
         acting_as: driving.acting_as.clone(),
         recorder: recorder.clone(),
         consents: order.consents,
-        patience: driving.patience,
+        patience: order.wait.unwrap_or(super::PATIENCE),
         interrupts,
         keepers: Arc::default(),
         ledger: file.clone(),
-        whole,
+        holding,
     };
     let journal = RunJournal::new(recorder, &steps);
     let crew = Crew::at(site, session, steps, &recorded, ready.plan.has_effects, ask)?.within(cap);
@@ -95,32 +110,65 @@ pub(super) fn prepare(
     Ok(Prepared { crew, journal, given, file })
 }
 
-/// Has the run hold what its workflow may write, where that says so, and writes down by whom.
-fn hold(session: &Session, recorder: &Recorder, run: &Run, cap: &[String]) -> Result<Option<Arc<Whole>>, Error> {
+/// Has the run hold what its workflow may write, where that says so, and writes down by whom. What somebody else holds is
+/// waited for, as long as `patience` says.
+fn hold(
+    session: &Session,
+    recorder: &Recorder,
+    run: &Run,
+    cap: &[String],
+    (patience, interrupts): (Duration, &Interrupts),
+    tell: &mut dyn FnMut(&Event),
+) -> Result<Option<Arc<Holding>>, Error> {
     if cap.is_empty() {
         return Ok(None);
     }
-    let holder = session.hold_for_run(run, &session.scopes(cap)?)?;
-    if run.holder.as_ref() != Some(&holder.id) {
+    let (scope, asked, mut told) = (session.scopes(cap)?, Instant::now(), String::new());
+    let holder = loop {
+        match session.hold_for_run(run, &scope) {
+            Err(held @ Error::Held(_)) if asked.elapsed() < patience && interrupts.count() == 0 => {
+                let words = held.to_string();
+                if words != told {
+                    tell(&Event::Blocked { step: String::new(), holders: vec![words.clone()] });
+                    let why = format!("it waits for its scope: {words}");
+                    recorder.change(|run| run.why = Some(why), "it waits for its scope")?;
+                    told = words;
+                }
+                thread::sleep(AGAIN.min(patience.saturating_sub(asked.elapsed())));
+            }
+            held => break held?,
+        }
+    };
+    if run.holder.as_ref() != Some(&holder.id) || !told.is_empty() {
         let id = holder.id.clone();
-        let named = recorder.change(move |run| run.holder = Some(id), "its scope is claimed");
+        let named = recorder.change(move |run| (run.holder, run.why) = (Some(id), None), "its scope is claimed");
         if let Err(error) = named {
             // Nobody would find it again.
             let _ = session.dismiss(&holder.id);
             return Err(error.into());
         }
     }
-    Ok(Some(Arc::new(Whole::of(holder))))
+    Ok(Some(Arc::new(Holding::of(holder))))
 }
 
-/// Writes down that a run can't begin, or not go on now. One that never began holds nothing any more; one that can be gone
-/// on with holds on.
-pub(super) fn refused(session: &Session, recorder: &Recorder, is_new: bool, error: WorkflowError) -> WorkflowError {
-    let ended = is_new.then(crate::ops::now);
-    let status = if is_new { RunStatus::Failed } else { RunStatus::Interrupted };
-    let change = move |run: &mut Run| (run.status, run.ended) = (status, ended);
-    let _ = recorder.change(change, format!("it can't go on: {error}"));
-    if is_new {
+/// Writes down that a run can't begin, or not go on now, and why. One that never began holds nothing any more; one that can
+/// be gone on with holds on.
+pub(super) fn refused(
+    session: &Session,
+    recorder: &Recorder,
+    is_unbegun: bool,
+    is_stopped: bool,
+    error: WorkflowError,
+) -> WorkflowError {
+    let status = match &error {
+        _ if is_stopped || !is_unbegun => RunStatus::Interrupted,
+        WorkflowError::Other(Error::Held(_)) => RunStatus::Refused,
+        _ => RunStatus::Failed,
+    };
+    let (ended, why) = (status.is_final().then(crate::ops::now), error.to_string());
+    let change = move |run: &mut Run| (run.status, run.ended, run.why) = (status, ended, Some(why));
+    let _ = recorder.change(change, format!("{status}: {error}"));
+    if is_unbegun {
         let _ = session.release_run(recorder.run());
     }
     error
@@ -128,7 +176,7 @@ pub(super) fn refused(session: &Session, recorder: &Recorder, is_new: bool, erro
 
 /// What was done on a copy that did not come back has gone with it, and is done anew.
 fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
-    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_apart(path)).cloned().collect();
+    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_isolated(path)).cloned().collect();
     for block in blocks {
         recorded.forget_inside(&block);
         let inside = steps.iter_mut().filter(|step| step.path.is_inside(&block));
@@ -138,13 +186,4 @@ fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
             last.failure.get_or_insert(Failure { kind: FailureKind::Lost, text });
         }
     }
-}
-
-/// What is known of a run, but for what is to be done again.
-fn known(session: &Session, id: &RunId, steps: &[Step], how: &Resumption) -> Result<Recorded, Error> {
-    let mut recorded = journal::recorded(session, id, steps)?;
-    if let Some(path) = &how.rerun {
-        recorded.forget(path);
-    }
-    Ok(recorded)
 }

@@ -3,22 +3,19 @@
 
 use super::{
     Library,
+    landing::with_files_held,
     texts::{Kept, Texts, kept},
 };
 use crate::{
-    base::{
-        id::{RunId, Tool},
-        oid::Oid,
-        path::RepoPath,
-        text,
-    },
-    model::{run::Step, scope::Scope},
-    ops::{Error, Private, Session, Target},
+    base::{id::RunId, oid::Oid, path::RepoPath, text},
+    model::run::Step,
+    ops::{Error, Private, Session},
     runner::{
         dispatch::Recorded,
         journal::{self, Heard},
+        landing,
         recorder::{Recorder, When},
-        step::Whole,
+        step::Holding,
     },
 };
 use serde_json::Value;
@@ -56,8 +53,10 @@ pub fn shown_to_person(session: &Session, id: &RunId, library: &dyn Library) -> 
             out += &format!("  {step} {what}{}", told("    ", &value));
         }
     }
+    let landing = landing::all(session, id)?;
+    let attempts = shown.steps.iter().flat_map(|step| &step.attempts);
     let files: BTreeSet<&RepoPath> =
-        shown.steps.iter().flat_map(|step| &step.attempts).flat_map(|attempt| &attempt.files).collect();
+        attempts.flat_map(|attempt| &attempt.files).chain(landing.iter().flat_map(|noted| &noted.files)).collect();
     if !files.is_empty() {
         let files: Vec<String> = files.into_iter().map(ToString::to_string).collect();
         out += &format!("it brings these files here, see `git aio run diff {id}`:{}", told("  ", &files.into()));
@@ -113,7 +112,7 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// Brings here what the steps of a run have changed in the clone that it was taken over from, unless that was done. To
-/// do it again changes nothing. `whole` holds what its steps write, where the run says that.
+/// do it again changes nothing. `holding` holds what its steps write, where the run says that.
 ///
 /// # Errors
 /// [`Error::Held`] when somebody else holds one of them, and when one of them is another here.
@@ -122,7 +121,7 @@ pub(super) fn bring_over(
     recorder: &Recorder,
     recorded: &Recorded,
     steps: &[Step],
-    whole: Option<&Whole>,
+    holding: Option<&Holding>,
 ) -> Result<(), Error> {
     let id = recorder.run();
     let times = session.run_events(id)?.iter().filter(|event| event.subject.starts_with(TAKEN)).count();
@@ -131,21 +130,8 @@ pub(super) fn bring_over(
         return Ok(());
     }
     let changed = changed(recorded, steps);
-    let file = |path: &RepoPath| Target { scope: Scope::File(path.clone()), any_depth: false };
-    let files: Vec<Target> = changed.values().flatten().map(file).collect();
-    match whole {
-        _ if files.is_empty() => {}
-        Some(whole) => {
-            session.work_as(whole.worker(), id, &files)?;
-            write(session, changed)?;
-        }
-        None => {
-            let worker = session.hire(Tool::of_run().as_str(), id, "brings its files here", &files)?;
-            let written = write(session, changed);
-            session.dismiss(&worker.id)?;
-            written?;
-        }
-    }
+    let files: Vec<RepoPath> = changed.values().flatten().cloned().collect();
+    with_files_held(session, id, holding, &files, "brings its files here", || write(session, changed))?;
     let brought = vec![(BROUGHT.to_owned(), Private::Bytes(times.to_string().into_bytes()))];
     Ok(recorder.keep(brought, "the files are here", When::Now)?)
 }

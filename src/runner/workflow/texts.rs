@@ -6,7 +6,7 @@ use crate::{
     ops::{Error, Private, Session},
     runner::{
         dispatch::Recorded,
-        language::Library,
+        language::{Library, Withheld},
         recorder::{Recorder, When},
     },
 };
@@ -62,7 +62,7 @@ impl<'l> Remembering<'l> {
 }
 
 impl Library for Remembering<'_> {
-    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
+    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, Withheld> {
         let found = self.library.workflow(name)?;
         if let Some(found) = &found {
             self.texts().workflows.insert(name.to_owned(), found.clone());
@@ -82,7 +82,7 @@ impl Library for Remembering<'_> {
 }
 
 impl Library for Texts {
-    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, String> {
+    fn workflow(&self, name: &str) -> Result<Option<(String, String)>, Withheld> {
         Ok(self.workflows.get(name).cloned())
     }
 

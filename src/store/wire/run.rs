@@ -39,6 +39,8 @@ pub(in crate::store) struct WireRun {
     holder: Option<String>,
     #[serde(default)]
     links: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +81,7 @@ impl Wire<Run> for WireRun {
             parent: run.parent.as_ref().map(ToString::to_string),
             holder: run.holder.as_ref().map(ToString::to_string),
             links: run.links.clone(),
+            why: run.why.as_deref().map(short),
         }
     }
 
@@ -102,6 +105,7 @@ impl Wire<Run> for WireRun {
             parent: parse_opt(self.parent)?,
             holder: parse_opt(self.holder)?,
             links: self.links,
+            why: self.why,
         })
     }
 }

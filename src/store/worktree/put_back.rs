@@ -142,15 +142,22 @@ impl Repository {
     }
 
     /// Does what was planned. What git had to check out is in the folder `checked_out`, and `scratch` is a folder for
-    /// what is made here.
+    /// what is made here. `observe` is told how many paths have been come to, after each of them.
     ///
     /// # Errors
     /// When there is no work tree.
-    pub fn put_back(&self, plan: Plan, checked_out: &Path, scratch: &Path) -> Result<PutBack, StoreError> {
+    pub fn put_back(
+        &self,
+        plan: Plan,
+        checked_out: &Path,
+        scratch: &Path,
+        observe: impl Fn(usize),
+    ) -> Result<PutBack, StoreError> {
         let root = self.work_tree().ok_or_else(|| StoreError::Read("there is no work tree".into()))?;
         let mut done = PutBack { left: plan.left, ..PutBack::default() };
+        let paths = plan.remove.len();
         // What is deepest first, and before anything is written: a folder may have to make room for a file.
-        for path in plan.remove.iter().rev() {
+        for (at, path) in plan.remove.iter().rev().enumerate() {
             match remove(&root, path) {
                 Ok(()) => {
                     self.remove_emptied(&root, path, plan.want);
@@ -158,14 +165,16 @@ impl Repository {
                 }
                 Err(why) => done.left.push((path.clone(), why)),
             }
+            observe(at + 1);
         }
         done.removed.reverse();
-        for (path, wanted) in plan.write {
+        for (at, (path, wanted)) in plan.write.into_iter().enumerate() {
             let made = self.make(&path, wanted.source, checked_out, &scratch.join("file"));
             match made.and_then(|made| place(&root, &path, &made, &wanted)) {
                 Ok(()) => done.written.push(path),
                 Err(why) => done.left.push((path, why)),
             }
+            observe(paths + at + 1);
         }
         done.left.sort_by(|one, other| one.0.cmp(&other.0));
         Ok(done)

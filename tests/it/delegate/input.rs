@@ -25,6 +25,8 @@ fn what_cannot_be_meant_is_refused_and_nothing_begins() {
         (&["Fix it.", "--agent", "claude", "--isolate"], 2, "--scope"),
         (&["Fix it.", "--agent", "claude", "--no-verify", "--verify", "true"], 2, "cannot be used with"),
         (&["Fix it.", "--agent", "claude", "--timeout", "soon"], 2, "--timeout"),
+        (&["Fix it.", "--agent", "claude", "--timeout", "0s"], 2, "a second or more"),
+        (&["Fix it.", "--agent", "claude", "--stall", "500ms"], 2, "a second or more"),
         (&["Fix it.", "--agent", "claude", "--json", "--jsonl"], 2, "cannot be used with"),
     ];
     for (args, code, words) in cases {

@@ -56,6 +56,10 @@ impl Story {
             assert_eq!(resumed.code, self.exit, "{step}: {resumed:?}");
         }
         let calls = agents.calls("claude");
+        assert!(
+            !step.starts_with("put-back") || !self.args.contains(&"--isolate") || calls.len() == asked,
+            "{step}: {calls:?}"
+        );
         assert!(calls.len() <= asked.max(1) + self.plays.len(), "{step}: asked {} times", calls.len());
         assert!(calls.iter().all(|call| !is_alive(&call.pid.to_string())), "{step}");
         let read = |name: &str| fs::read_to_string(repo.dir.join(name)).unwrap_or_default();
@@ -110,8 +114,27 @@ fn a_driver_may_be_killed_at_any_state_of_what_comes_to_nothing() {
 
 #[test]
 fn a_driver_may_be_killed_at_any_state_of_what_is_done_apart() {
-    Story { args: &["--isolate", "--commit"], plays: &[DONE], exit: 0, login: "done\n", commits: "2" }
-        .told_with_every_kill();
+    let story = Story { args: &["--isolate", "--commit"], plays: &[DONE], exit: 0, login: "done\n", commits: "2" };
+    story.told_with_every_kill();
+    assert!(story.told_with_a_kill("put-back-1") && story.told_with_a_kill("put-back-2"));
+}
+
+#[test]
+fn what_had_come_back_in_part_goes_again_where_the_rest_can_not_come() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("claude", DONE);
+    agents.plays("claude", &[Do::Run("ls src/auth >../seen 2>&1; ls src/auth >\"$HOME/seen\""), Do::Say("Looked.")]);
+    let args = ["delegate", "Fix it.", "--agent", "claude", "--scope", "src/auth/", "--isolate"];
+    let killed = run(repo.command(&args).env("AIO_TEST_KILL_AT", "put-back-1"));
+    assert_eq!(killed.code, KILLED, "{killed:?}");
+    let read = |name: &str| fs::read_to_string(repo.dir.join("src/auth").join(name)).unwrap_or_default();
+    assert_eq!((&read("login.rs")[..], &read("new.rs")[..]), ("done\n", ""));
+    repo.write("src/auth/new.rs", "theirs\n");
+    let (told, code) = answer(&repo.aio(&["run", "resume", "--json"]));
+    assert_eq!((code, tries(&told)), (0, vec!["claude conflict".to_owned(), "claude ok".to_owned()]), "{told:#}");
+    assert_eq!((&read("login.rs")[..], &read("new.rs")[..]), ("fn login() {}\n", "theirs\n"));
+    assert_free(&repo);
 }
 
 #[test]
@@ -139,7 +162,9 @@ fn an_agent_whose_driver_is_killed_is_ended_with_all_it_has_started() {
     // It began with the scope as it was before the first.
     assert_eq!(fs::read_to_string(repo.dir.join("src/auth/seen.rs")).unwrap(), "fn login() {}\n");
     assert!(!exists(&repo.dir, "src/auth/new.rs"));
-    assert!(repo.ok(&["run", "diff", "/task@1"]).contains("+half"));
+    for newest in ["/task@1", "task@1"] {
+        assert!(repo.ok(&["run", "diff", newest]).contains("+half"));
+    }
     assert_free(&repo);
 }
 

@@ -81,7 +81,7 @@ fn the_steps_of_a_call_write_within_the_scope_of_its_workflow_and_of_its_caller(
     let env = TestEnvironment::new();
     let flow = FLOW.replace(
         "[[step]]\nid = \"call\"\n",
-        "scope = [\"src/**\"]\n\n[[step]]\nid = \"call\"\nwith = { where = \"**\" }\n",
+        "scope = [\"{{ vars.top }}\"]\n[vars]\ntop = \"src/**\"\n[[step]]\nid = \"call\"\nwith = { where = \"**\" }\n",
     );
     let (_, repo) = place(&env, &[("flow", &flow), ("inner", inner)]);
     let (told, _) = told(&repo, &["flow"]);

@@ -61,7 +61,14 @@ fn events_are_lines_of_json_and_none_is_told_twice() {
     agents.plays("claude", &[Do::Edit("src/main.rs", "x\n"), Do::Say("Done.")]);
     let ended = repo.aio(&["run", "flow", "--jsonl"]);
     let (events, last) = events(&ended);
-    assert_eq!((ended.code, status(&last)), (0, "complete"), "{ended:?}");
+    assert_eq!((ended.code, status(&last), &last["event"]), (0, "complete", &"answer".into()), "{ended:?}");
+    let schemas: Value = serde_json::from_str(&repo.ok(&["schema"])).unwrap();
+    let schema = &schemas["answers"]["event"]["schema"];
+    for line in events.iter().chain([&last]) {
+        crate::json::conforms(line, schema, schema, "").unwrap_or_else(|wrong| panic!("{wrong}: {line}"));
+    }
+    let odd = serde_json::json!({ "schema": 1, "at": "x", "event": "odd" });
+    assert!(crate::json::conforms(&odd, schema, schema, "").is_err());
     let of = |step: &str| -> Vec<String> {
         let mine = events.iter().filter(|event| event["event"] == "step" && event["step"] == step);
         mine.map(|event| event["status"].as_str().unwrap().to_owned()).collect()
@@ -105,4 +112,40 @@ fn without_a_terminal_an_ask_waits_for_an_answer_and_shows_how_to_give_it() {
     repo.ok(&["run", "answer", "/go", "no"]);
     let ended = repo.aio(&["run", "resume"]);
     assert!(ended.code == 1 && ended.stderr.contains("Pipeline failed: go"), "{ended:?}");
+}
+
+#[test]
+fn a_likely_cause_is_named_of_what_an_agent_failed_for_alone() {
+    let prompt = "agent = \"claude\"\nprompt = \"Look\"\n";
+    for (step, answer, cause) in [
+        ("run = \"exit 3\"\n", None, None),
+        ("run = \"sleep 9\"\ntimeout = \"100ms\"\n", None, None),
+        ("run = \"x\"\nscope = [\"src/a\"]\nverify = [\"false\"]\n", None, None),
+        ("ask = \"Go on?\"\n", Some("no"), None),
+        ("[[step.step]]\nid = \"b\"\nrun = \"exit 3\"\n", None, None),
+        (prompt, None, Some("likely cause: the prompt, the account or the network of the agent")),
+        (&format!("for_each = [1]\n{prompt}"), None, Some("likely cause: the prompt, the account")),
+        (&format!("{prompt}timeout = \"9s\"\nstall = \"200ms\"\n"), None, Some("likely cause: ")),
+    ] {
+        let env = TestEnvironment::new();
+        let flow = format!("about = \"x\"\n[[step]]\nid = \"a\"\n{step}");
+        let (agents, repo) = place(&env, &[("flow", &flow)]);
+        agents.plays("claude", &[Do::Exit(9)]);
+        let mut ended = repo.aio(&["run", "flow"]);
+        if let Some(word) = answer {
+            repo.ok(&["run", "answer", "/a", word]);
+            ended = repo.aio(&["run", "resume"]);
+        }
+        assert!(matches!(ended.code, 1 | 4), "{step}: {ended:?}");
+        assert_eq!(ended.stderr.contains("likely cause"), cause.is_some(), "{step}: {ended:?}");
+        assert!(ended.stderr.contains(cause.unwrap_or_default()), "{step}: {ended:?}");
+    }
+    // What is ended with the workflow that calls it has not failed by itself.
+    let inner = format!("about = \"x\"\n[limits]\ntimeout = \"2s\"\n[[step]]\nid = \"a\"\n{prompt}");
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"call\"\nworkflow = \"inner\"\n";
+    let (agents, repo) = place(&env, &[("flow", flow), ("inner", &inner)]);
+    agents.plays("claude", &[Do::Stall]);
+    let ended = repo.aio(&["run", "flow"]);
+    assert!(ended.code == 1 && !ended.stderr.contains("likely cause"), "{ended:?}");
 }

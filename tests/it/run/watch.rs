@@ -226,6 +226,26 @@ fn a_handler_that_fails_ends_nothing_and_one_that_is_disabled_ends_the_watch() {
 }
 
 #[test]
+fn a_handler_that_has_changed_is_named_and_the_watch_goes_on_till_it_is_enabled_again() {
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("tells", TELLS)]);
+    repo.ok(&["workflow", "enable", "tells"]);
+    let watching = Watching::begin(&repo, &["--path", "src"]);
+    let says = |words: &str| watching.said().matches(words).count();
+    repo.write(".aio/workflows/tells.toml", &format!("{TELLS}[[step]]\nid = \"b\"\nrun = \"true\"\n"));
+    repo.write("src/one", "x");
+    wait_for("the word", || says("tells is not started: ") == 1);
+    assert!(says("is not approved; a person enables it as it is now by `git aio workflow enable tells`") == 1);
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    repo.write("src/two", "x");
+    wait_for("the other word", || says("it has changed since it was enabled") == 1);
+    repo.ok(&["workflow", "enable", "tells"]);
+    repo.write("src/three", "x");
+    wait_for("the change", || paths(&repo).contains("src/three"));
+    assert_eq!((watching.interrupted().0, paths(&repo).contains("src/one")), (130, false));
+}
+
+#[test]
 fn a_linked_work_tree_is_watched_by_itself() {
     let env = TestEnvironment::new();
     let (_, repo) = place(&env, &[("tells", TELLS)]);

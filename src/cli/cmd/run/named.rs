@@ -22,7 +22,7 @@ pub(super) fn known_step(shown: &ShownRun, path: &StepPath) -> anyhow::Result<()
 /// A run and a step of it, as `run/step`, or as a step of the newest run.
 pub(super) fn run_and_step(session: &Session, word: &str) -> anyhow::Result<(RunId, Option<StepPath>)> {
     let (first, rest) = word.split_once('/').map_or((word, None), |(first, rest)| (first, Some(rest)));
-    // As in `run diff`, /step is a step of the newest.
+    // As /step too, one is of the newest.
     match session.find_run(Some(first).filter(|first| !first.is_empty())) {
         Ok(id) => Ok((id, rest.map(step_path).transpose()?)),
         Err(error) => {

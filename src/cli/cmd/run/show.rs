@@ -1,6 +1,9 @@
 //! What runs were and are: shown, and nothing changed.
 
-use super::super::Context;
+use super::{
+    super::Context,
+    named::{known_step, run_and_step},
+};
 use crate::{
     base::text,
     cli::{
@@ -12,7 +15,7 @@ use crate::{
         ui::{BAD, DIM, GOOD, ODD},
     },
     model::{
-        run::{Attempt, RunStatus, Step, StepStatus},
+        run::{Attempt, Run, RunStatus, Step, StepStatus},
         verify::{Outcome, Verdict},
     },
     ops::{Session, note::Found, run::ShownRun},
@@ -47,7 +50,7 @@ pub(super) struct Log {
 /// Show what an attempt changed, also one that was not usable and is taken back
 #[derive(Debug, clap::Args)]
 pub(super) struct Diff {
-    /// The run, and perhaps a step of it and an attempt: run, run/step, run/step@1
+    /// The run, and perhaps a step of it and an attempt: run, run/step, run/step@1; step@1 of the newest run
     run: Option<String>,
 }
 
@@ -84,14 +87,14 @@ pub(super) fn list(cx: &Context, session: &Session) -> anyhow::Result<Exit> {
 fn style(status: RunStatus) -> Style {
     match status {
         RunStatus::Complete | RunStatus::AllTransactionsComplete => GOOD,
-        RunStatus::Failed | RunStatus::UndoFailed | RunStatus::Lost => BAD,
+        RunStatus::Failed | RunStatus::Refused | RunStatus::UndoFailed | RunStatus::Lost => BAD,
         _ => ODD,
     }
 }
 
 impl Show {
     pub(super) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
-        let id = session.find_run(self.run.as_deref())?;
+        let id = session.find_run_or_refused(self.run.as_deref())?;
         let shown = session.shown_run(&id)?;
         if self.ledger {
             cx.refuse_json("the ledger is Markdown")?;
@@ -116,6 +119,7 @@ fn write_run(out: &mut dyn Write, shown: &ShownRun, left: &Found) -> std::io::Re
     let run = &shown.run;
     let style = style(run.status);
     writeln!(out, "{}  {style}{}{style:#}  {}", run.id, run.status, text::one_line(&run.title, 200))?;
+    run.why.iter().try_for_each(|why| writeln!(out, "  {}", text::block(why, 4000).replace('\n', "\n  ")))?;
     for step in &shown.steps {
         writeln!(out, "{}", step_row(step))?;
         for attempt in &step.attempts {
@@ -207,7 +211,7 @@ fn usage_words(attempt: &Attempt) -> String {
 impl Log {
     pub(super) fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
         cx.refuse_json("a log is text")?;
-        let id = session.find_run(self.run.as_deref())?;
+        let id = session.find_run_or_refused(self.run.as_deref())?;
         if self.events {
             for event in session.run_events(&id)? {
                 cx.ui.print(&format!(
@@ -219,7 +223,10 @@ impl Log {
             return Ok(Exit::Done);
         }
         let logs = session.logs_of_run(&id)?;
-        if logs.is_empty() {
+        let Run { status, why, .. } = session.shown_run(&id)?.run;
+        if let Some(why) = why {
+            cx.ui.print(&format!("{status}: {}\n", text::block(&why, 4000)))?;
+        } else if logs.is_empty() {
             cx.ui.say(format!("{id} has no log in this clone"));
         }
         for (path, bytes) in logs {
@@ -238,19 +245,11 @@ impl Diff {
             Some((named, number)) => (named.to_owned(), Some(attempt_number(number)?)),
             None => (named, None),
         };
-        let (run, step) = match named.split_once('/') {
-            Some((run, step)) => (run.to_owned(), Some(step.to_owned())),
-            None => (named, None),
-        };
-        let id = session.find_run(Some(run.as_str()).filter(|run| !run.is_empty()))?;
+        let (id, step) = run_and_step(session, &named)?;
         let shown = session.shown_run(&id)?;
-        let steps: Vec<&Step> = match &step {
-            Some(step) => shown.steps.iter().filter(|shown| shown.path.as_str() == step).collect(),
-            None => shown.steps.iter().collect(),
-        };
-        if steps.is_empty() {
-            return Err(usage(format!("{id} has no such step"), "`git aio run show` lists its steps"));
-        }
+        step.as_ref().map_or(Ok(()), |step| known_step(&shown, step))?;
+        let is_meant = |shown: &&Step| step.as_ref().is_none_or(|step| shown.path == *step);
+        let steps: Vec<&Step> = shown.steps.iter().filter(is_meant).collect();
         let is_unseen =
             |attempt: &Attempt| attempt.before.is_some() && attempt.after.is_none() && attempt.took.is_some();
         let unseen = steps.iter().any(|step| step.attempts.last().is_some_and(is_unseen));
@@ -264,7 +263,8 @@ impl Diff {
                 continue;
             };
             any = true;
-            cx.ui.print(&format!("{}\n", text::block(&diff.text, usize::MAX).trim_end()))?;
+            // A line of a diff may be a single space, which has to stay for whoever applies it.
+            cx.ui.print(&format!("{}\n", text::block(&diff.text, usize::MAX).trim_end_matches('\n')))?;
             if diff.is_cut {
                 cx.ui.warn("there is more of it than is shown");
             }

@@ -33,9 +33,6 @@ use std::{
     time::Duration,
 };
 
-/// How long a step waits for what somebody else holds, unless that is said.
-pub(in crate::cli::cmd) const PATIENCE: Duration = Duration::from_secs(30 * 60);
-
 /// What a run is begun with.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Start {
@@ -53,7 +50,7 @@ pub(crate) struct Start {
     /// The most steps at once
     #[arg(long, value_name = "N")]
     max_parallel: Option<usize>,
-    /// How long a step waits for what somebody else holds [default: 30m]
+    /// How long the run and its steps wait for what somebody else holds [default: 30m for a step]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
     /// Print the events as lines of JSON
@@ -78,9 +75,14 @@ impl Start {
             cx.ui.print(&plan)?;
             return Ok(Exit::Done);
         }
-        let order =
-            Order { name, inputs, event: None, max_parallel: self.max_parallel, consents: self.consents(cx, session)? };
-        let driving = Driving { acting_as: cx.acting_as.clone(), patience: self.wait.unwrap_or(PATIENCE) };
+        let order = Order {
+            name,
+            inputs,
+            max_parallel: self.max_parallel,
+            consents: self.consents(cx, session)?,
+            ..Order::default()
+        };
+        let driving = Driving { acting_as: cx.acting_as.clone(), wait: self.wait };
         if !self.jsonl {
             cx.ui.say(plan.trim_end());
         }
@@ -177,7 +179,7 @@ pub(super) fn go_on(
     lines: bool,
 ) -> anyhow::Result<Exit> {
     let live = Live::new(&cx.ui, lines);
-    let driving = Driving { acting_as: cx.acting_as.clone(), patience: PATIENCE };
+    let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
     let library = Workflows::to_run(session.workflow_texts()?);
     let ask = asking(cx, session)?;
     let tell = &mut |event: &crate::runner::dispatch::Event| live.tell(event);
@@ -240,7 +242,7 @@ fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: bool) -> an
     let result = text_of(&finished.ended.out);
     let answer = || RunAnswer::new(&finished.run, None, hints.clone()).with_result(finished.ended.out.clone());
     if lines {
-        cx.ui.print(&format!("{}\n", serde_json::to_string(&answer())?))?;
+        live.answer(answer())?;
         return Ok(exit);
     }
     live.say(&report(finished));
@@ -297,7 +299,8 @@ fn hints(finished: &Finished) -> Vec<String> {
         RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
         RunStatus::Interrupted => hints.push(outcome::interrupted(id)),
         RunStatus::Failed | RunStatus::Undone | RunStatus::UndoFailed => {
-            hints.extend(outcome::cause(finished.ended.failure.as_ref().map(|(_, failure)| failure.kind)));
+            let failure = finished.ended.failure.as_ref();
+            hints.extend(failure.and_then(|(step, failure)| outcome::cause(&finished.run.steps, step, failure.kind)));
             hints.push(format!("`git aio run log {id}` shows what was said, `git aio run show {id}` how it went"));
         }
         _ => {}

@@ -5,7 +5,7 @@ use super::furnish;
 use super::{Capture, LeftAlone, PutBack, Session, all, of_each_kind, path, paths, told};
 use crate::{
     host::{git::Git, scratch::Scratch, worktree::Owner},
-    ops::worktree::{Isolated, Removed, TakenBack},
+    ops::worktree::{Isolated, Landed, Removed},
 };
 use std::{
     collections::BTreeSet,
@@ -37,10 +37,10 @@ fn git_in(repo: &Scratch, isolated: &Isolated) -> Git {
     repo.git.clone().in_dir(isolated.dir())
 }
 
-fn done(taken: TakenBack) -> PutBack {
+fn done(taken: Landed) -> PutBack {
     match taken {
-        TakenBack::Done(done) => done,
-        TakenBack::Conflict(left) => panic!("{left:?}"),
+        Landed::Done(done) => done,
+        Landed::Conflict(left) => panic!("{left:?}"),
     }
 }
 
@@ -70,7 +70,7 @@ fn it_begins_with_what_is_there_and_what_comes_of_it_is_taken_back() {
         let changes = session.changed_between(isolated.base(), &work).expect("compared");
         assert_eq!(told(&changes), ["deleted clean", "added src/new one", "modified src/staged"], "{kind}");
         let mut was = all(dir);
-        let done = done(session.take_back(&isolated, &work, &paths(&changes)).expect("taken"));
+        let done = done(session.land(isolated.main(), &work, &paths(&changes), false).expect("taken"));
         assert_eq!((done.written.len(), done.removed.len(), done.left.len()), (2, 1, 0), "{kind}");
         was.remove(Path::new("clean"));
         was.insert("src/new one".into(), format!("{} {:?}", 0o755, b"new\n"));
@@ -102,14 +102,14 @@ fn where_the_main_tree_has_changed_meanwhile_nothing_is_taken_back() {
     repo.write("three", "by somebody else\n");
     let work = session.capture_isolated(&isolated).expect("captured");
     let meant = [path("new"), path("one"), path("two")];
-    let taken = session.take_back(&isolated, &work, &meant).expect("tried");
-    assert_eq!(taken, TakenBack::Conflict(vec![(path("two"), LeftAlone::ChangedSince)]));
+    let taken = session.land(&main, &work, &meant, false).expect("tried");
+    assert_eq!(taken, Landed::Conflict(vec![(path("two"), LeftAlone::ChangedSince)]));
     assert_eq!(fs::read_to_string(repo.path("one")).expect("there"), "as it was\n");
     assert!(!repo.path("new").exists());
     // What others do elsewhere is no conflict, and committing what is there is none either.
     repo.write("two", "as it was\n");
     repo.git.run(["commit", "-q", "-a", "-m", "three"]).expect("commit");
-    let taken = done(session.take_back(&isolated, &work, &meant).expect("tried"));
+    let taken = done(session.land(&main, &work, &meant, false).expect("tried"));
     assert_eq!(taken.written, meant);
     // Who reaches the main tree from there is seen: it is compared as well.
     let after = session.capture_after(&main).expect("captured");
@@ -273,7 +273,7 @@ fn before_the_first_commit_it_can_be_done_too() {
     let (_, isolated) = isolate(&session);
     fs::write(isolated.dir().join("file"), "two\n").expect("written");
     let work = session.capture_isolated(&isolated).expect("captured");
-    let taken = done(session.take_back(&isolated, &work, &[path("file")]).expect("taken"));
+    let taken = done(session.land(isolated.main(), &work, &[path("file")], false).expect("taken"));
     assert_eq!(taken.written, [path("file")]);
     assert_eq!(fs::read_to_string(repo.path("file")).expect("there"), "two\n");
     assert!(matches!(session.remove_isolated(isolated, &work), Ok(Removed::Gone { .. })));

@@ -27,8 +27,9 @@ enum What {
     Run { is_retried: bool },
     Items(u8, Option<u8>),
     Block(Vec<Seed>),
+    Isolated(Vec<Seed>),
     Repeat(Vec<Seed>, u8),
-    Call(Vec<Seed>),
+    Call { steps: Vec<Seed>, has_scope: bool },
 }
 
 fn seeds(depth: u32) -> BoxedStrategy<Vec<Seed>> {
@@ -41,7 +42,8 @@ fn seeds(depth: u32) -> BoxedStrategy<Vec<Seed>> {
         _ => prop_oneof![
             5 => leaf,
             1 => seeds(depth - 1).prop_map(What::Block),
-            1 => seeds(depth - 1).prop_map(What::Call),
+            1 => seeds(depth - 1).prop_map(What::Isolated),
+            1 => (seeds(depth - 1), any::<bool>()).prop_map(|(steps, has_scope)| What::Call { steps, has_scope }),
             1 => (seeds(depth - 1), 1u8..4).prop_map(|(steps, max)| What::Repeat(steps, max)),
         ]
         .boxed(),
@@ -59,12 +61,16 @@ fn seeds(depth: u32) -> BoxedStrategy<Vec<Seed>> {
     prop::collection::vec(seed, 1..5).boxed()
 }
 
-/// What is written so far: how many steps, which of them fail, and the workflows that are called.
+/// What is written so far: how many steps, which of them fail, which blocks work on a copy, and the workflows that are called,
+/// with those of them that have a scope.
 #[derive(Default)]
 struct Written {
     names: usize,
     fails: Vec<String>,
+    isolated: Vec<String>,
+    is_inside_isolated: bool,
     called: Vec<(String, String)>,
+    with_scope: Vec<String>,
 }
 
 /// The text of these steps.
@@ -107,9 +113,21 @@ fn written(seeds: &[Seed], depth: usize, so_far: &mut Written) -> String {
                 format!("run = 'true {{{{ item }}}}'\nfor_each = [{}]\n{most}", items.join(", "))
             }
             What::Block(steps) => written(steps, depth + 1, so_far),
-            What::Call(steps) => {
+            // A copy has no copy.
+            What::Isolated(steps) if so_far.is_inside_isolated => written(steps, depth + 1, so_far),
+            What::Isolated(steps) => {
+                so_far.isolated.push(id.clone());
+                so_far.is_inside_isolated = true;
+                let text = written(steps, depth + 1, so_far);
+                so_far.is_inside_isolated = false;
+                format!("isolate = 'worktree'\n{text}")
+            }
+            What::Call { steps, has_scope } => {
                 let text = written(steps, 1, so_far);
-                so_far.called.push((id.clone(), format!("[limits]\ntimeout = '1h'\nmax_parallel = 2\n{text}")));
+                let scope = if *has_scope { "scope = ['src/**']\n" } else { "" };
+                so_far.with_scope.extend(has_scope.then(|| id.clone()));
+                let text = format!("{scope}[limits]\ntimeout = '1h'\nmax_parallel = 2\n{text}");
+                so_far.called.push((id.clone(), text));
                 format!("workflow = '{id}'\n")
             }
             What::Repeat(steps, max) => {
@@ -185,8 +203,8 @@ proptest! {
         seeds in seeds(2), most in 1usize..5, deaths in prop::collection::vec(0usize..40, 0..3),
     ) {
         let mut so_far = Written::default();
-        let text = format!("[limits]\nmax_parallel = {most}\n{}", written(&seeds, 1, &mut so_far));
-        let Written { fails, called, .. } = so_far;
+        let text = format!("scope = ['**']\n[limits]\nmax_parallel = {most}\n{}", written(&seeds, 1, &mut so_far));
+        let Written { fails, called, isolated, with_scope, .. } = so_far;
         let text = [called, vec![("flow".to_owned(), text)]].concat();
         let workflow = load("flow", &Files(text.clone())).unwrap_or_else(|error| panic!("{error}: {text:#?}"));
         let fake = || Fake { fails: fails.clone(), ..Fake::default() };
@@ -195,6 +213,12 @@ proptest! {
         prop_assert!(ended.status.is_final(), "{}: {text:#?}", ended.status);
         prop_assert!(first.log.lock().expect("not poisoned").most <= most, "{text:#?}");
         in_reverse(&first, &recorded, &format!("{text:#?}"))?;
+        for (path, caps) in &first.log.lock().expect("not poisoned").within {
+            // What undoes a call stands beside it.
+            let (around, _) = path.strip_suffix("/undo").unwrap_or(path).rsplit_once('/').unwrap_or_default();
+            let calls = around.split('/').filter(|id| with_scope.iter().any(|call| call == id)).count();
+            prop_assert_eq!(caps.len(), calls, "{}: {:#?}", path, text);
+        }
 
         let mut known = Recorded::default();
         for death in deaths {
@@ -202,12 +226,21 @@ proptest! {
             if ended.unrecorded.is_none() {
                 break;
             }
+            forget_copies(&mut after, &isolated);
             after.answers = after.begun.iter().map(|path| (path.clone(), Answer::Rerun)).collect();
             known = after;
         }
         let (again, after) = driven(&workflow, &fake(), known, usize::MAX);
         prop_assert_eq!(result(&again, &after), result(&ended, &recorded), "{:#?}", text);
     }
+}
+
+/// What was done on copies that had not come back has gone with them.
+fn forget_copies(recorded: &mut Recorded, isolated: &[String]) {
+    let is_isolated =
+        |path: &&StepPath| path.as_str().rsplit('/').next().is_some_and(|id| isolated.contains(&id.into()));
+    let blocks: Vec<StepPath> = recorded.begun.iter().filter(is_isolated).cloned().collect();
+    blocks.iter().for_each(|block| recorded.forget_inside(block));
 }
 
 /// Whether steps of one list that were undone at the end were undone in the reverse order of their completion.

@@ -24,13 +24,13 @@ compensate = { run = 'undo' }
 #[test]
 fn what_was_done_is_undone_in_reverse_though_one_undo_fails() {
     let fake = Fake { fails: vec!["t3".into(), "t2/undo".into()], ..Fake::default() };
-    let (ended, recorded) = whole(SAGA, &fake);
+    let (ended, recorded) = run_through(SAGA, &fake);
     assert_eq!(ended.status, RunStatus::UndoFailed);
     assert_eq!(fake.begun(), ["t1", "t2", "t3", "t3/undo", "t2/undo", "t1/undo"]);
     assert_eq!(fake.text("t1/undo"), "undo 'out of t1'");
     assert_eq!(ended.failure.expect("a failure").0, "t3");
     assert_eq!(recorded.undone.values().filter(|failure| failure.is_some()).count(), 1);
-    assert_eq!(whole(SAGA, &Fake::default()).0.status, RunStatus::AllTransactionsComplete);
+    assert_eq!(run_through(SAGA, &Fake::default()).0.status, RunStatus::AllTransactionsComplete);
 }
 
 #[test]
@@ -94,7 +94,7 @@ if = 'not steps.try.ok'
 run = 'true'
 ";
     let fake = Fake { fails: vec!["two".into()], ..Fake::default() };
-    let (ended, _) = whole(text, &fake);
+    let (ended, _) = run_through(text, &fake);
     assert_eq!(fake.begun(), ["outer", "try/one", "try/two", "try/one/undo", "after"]);
     assert_eq!(ended.status, RunStatus::AllTransactionsComplete);
 }
@@ -110,7 +110,7 @@ run = 'true'
 compensate = { run = 'undo {{ item }}' }
 ";
     let fake = Fake { fails: vec!["t/3".into()], ..Fake::default() };
-    assert_eq!(whole(text, &fake).0.status, RunStatus::Undone);
+    assert_eq!(run_through(text, &fake).0.status, RunStatus::Undone);
     assert_eq!(fake.begun(), ["t/1", "t/2", "t/3", "t/2/undo", "t/1/undo"]);
     assert_eq!(fake.text("t/2/undo"), "undo 2");
 }
@@ -163,6 +163,6 @@ allow_failure = true
 compensate = { run = 'undo {{ self.status }} {{ self.failure }}', after = 'start' }
 ";
     let fake = Fake { fails: vec!["a".into()], ..Fake::default() };
-    assert_eq!(whole(text, &fake).0.status, RunStatus::Complete);
+    assert_eq!(run_through(text, &fake).0.status, RunStatus::Complete);
     assert_eq!(fake.text("a/undo"), "undo failed 'exit code 1'");
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 #[derive(Default)]
 struct Slow {
     fake: Fake,
-    is_rejoining: AtomicBool,
+    is_landing: AtomicBool,
 }
 
 impl Slow {
@@ -32,7 +32,7 @@ impl Execute for Slow {
     fn run(&self, work: &Work, tell: &dyn Fn(Moment), stop: &Stop) -> Done {
         let done = self.fake.run(work, tell, stop);
         let is_beside = work.path.as_str() == "beside";
-        let waited = if is_beside { Slow::wait("end", || self.is_rejoining.load(Ordering::SeqCst)) } else { Ok(()) };
+        let waited = if is_beside { Slow::wait("end", || self.is_landing.load(Ordering::SeqCst)) } else { Ok(()) };
         waited.map_or_else(Done::failed, |()| done)
     }
 
@@ -40,12 +40,12 @@ impl Execute for Slow {
         self.fake.revert(path, scope, stop)
     }
 
-    fn part(&self, _: &StepPath, _: &Stop) -> Result<Option<Arc<Engine>>, Failure> {
+    fn isolate(&self, _: &StepPath, _: &Stop) -> Result<Option<Arc<Engine>>, Failure> {
         self.wait_for_step("beside").map(|()| None)
     }
 
-    fn rejoin(&self, _: &StepPath, _: bool) -> Result<Landed, Failure> {
-        self.is_rejoining.store(true, Ordering::SeqCst);
+    fn land(&self, _: &StepPath, _: &Outcome) -> Result<Landed, Failure> {
+        self.is_landing.store(true, Ordering::SeqCst);
         self.wait_for_step("later").map(|()| None)
     }
 }
@@ -91,7 +91,7 @@ isolate = 'worktree'
   prompt = 'x'
 ";
     let fake = Fake::default();
-    let (ended, _) = whole(text, &fake);
+    let (ended, _) = run_through(text, &fake);
     let (step, failure) = ended.failure.expect("a failure");
     assert_eq!((ended.status, step.as_str(), fake.begun()), (RunStatus::Failed, "fix/write", Vec::new()));
     assert!(failure.text.contains("it asks the caller"), "{}", failure.text);

@@ -70,9 +70,61 @@ fn a_run_whose_scope_somebody_holds_does_not_begin() {
     let refused = repo.aio(&["run", "flow"]);
     assert!(refused.code == 3 && refused.stderr.contains(&other), "{refused:?}");
     assert_eq!(agents.calls("claude").len(), 0);
-    assert!(repo.ok(&["run", "list"]).starts_with("failed "));
+    // It is found, with why, and is not taken for what is gone on with.
+    assert!(repo.ok(&["run", "list"]).starts_with("refused "));
+    for shown in [repo.ok(&["run", "show"]), repo.ok(&["run", "log"])] {
+        assert!(shown.contains("refused") && shown.contains(&other), "{shown}");
+    }
+    let resumed = repo.aio(&["run", "resume"]);
+    assert!(resumed.code == 8 && resumed.stderr.contains("there is no run yet"), "{resumed:?}");
     repo.ok_as(&other, &["unregister"]);
     assert_free(&repo);
+}
+
+#[test]
+fn a_run_in_the_background_says_why_it_does_not_begin_and_can_be_begun_later() {
+    let env = TestEnvironment::new();
+    let (_, repo) = scene(&env, FLOW);
+    let other = repo.register("codex");
+    repo.ok_as(&other, &["claim", "src/auth/"]);
+    repo.ok(&["run", "flow", "--detach"]);
+    let look = || answer(&repo.aio(&["run", "show", "--json"])).0;
+    wait_for("the end", || {
+        let word = status(&look()).to_owned();
+        assert!(["starting", "running", "refused"].contains(&&word[..]), "{word}");
+        word == "refused"
+    });
+    let told = look();
+    assert!(told["run"]["why"].as_str().unwrap().contains(&other), "{told:#}");
+    repo.ok_as(&other, &["unregister"]);
+    let id = told["run"]["id"].as_str().unwrap();
+    let begun = repo.aio(&["run", "resume", id]);
+    assert_eq!(begun.code, 5, "{begun:?}");
+    let told = look();
+    assert!(status(&told) == "waiting" && told["run"]["why"].is_null(), "{told:#}");
+    repo.ok(&["run", "cancel"]);
+    assert_free(&repo);
+}
+
+#[test]
+fn a_run_waits_for_its_scope_where_it_is_told_to() {
+    for is_detached in [false, true] {
+        let env = TestEnvironment::new();
+        let (_, repo) = scene(&env, FLOW);
+        let other = repo.register("codex");
+        repo.ok_as(&other, &["claim", "src/auth/"]);
+        let args = ["run", "flow", "--wait", "2m", "--detach"];
+        let mut waits = repo.command(&args[..if is_detached { 5 } else { 4 }]);
+        let mut waits = waits.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let look = || answer(&repo.aio(&["run", "show", "--json"])).0;
+        wait_for("the run", || !repo.ok(&["run", "list"]).contains("no runs"));
+        wait_for("the wait", || look()["run"]["why"].as_str().is_some_and(|why| why.contains(&other)));
+        repo.ok_as(&other, &["unregister"]);
+        wait_for("the question", || status(&look()) == "waiting");
+        assert_eq!(waits.wait().unwrap().code(), Some(if is_detached { 0 } else { 5 }));
+        repo.ok(&["run", "cancel"]);
+        assert_free(&repo);
+    }
 }
 
 #[test]
@@ -99,7 +151,7 @@ fn steps_that_write_the_same_wait_for_each_other_and_the_run_is_not_in_its_own_w
          scope = [\"src/log\"]\nverify = []\nrun = \"{line}\"\n\
          [[step]]\nid = \"b\"\nneeds = []\nisolate = \"claims\"\nscope = [\"src/b\"]\nverify = []\nrun = \"echo b >src/b\"\n\
          [[step]]\nid = \"c\"\nneeds = []\nscope = [\"src/c\"]\nverify = []\nrun = \"echo c >src/c\"\n\
-         [[step]]\nid = \"d\"\nscope = [\"docs/d\"]\nverify = []\nrun = \"echo d >docs/d\"\n"
+         [[step]]\nid = \"d\"\nscope = [\"{{{{ vars.d }}}}\"]\nverify = []\nrun = \"echo d >docs/d\"\n[vars]\nd = \"docs/d\"\n"
     );
     let env = TestEnvironment::new();
     let (_, repo) = place(&env, &[("flow", &flow)]);

@@ -22,7 +22,7 @@ use std::{
 
 /// What a run holds as a whole, and who of its steps writes where.
 #[derive(Debug)]
-pub struct Whole {
+pub struct Holding {
     holder: Worker,
     table: Mutex<Table>,
 }
@@ -43,10 +43,10 @@ struct Taken {
     until: Option<u64>,
 }
 
-impl Whole {
+impl Holding {
     /// What `holder` holds.
-    pub fn of(holder: Worker) -> Whole {
-        Whole { holder, table: Mutex::default() }
+    pub fn of(holder: Worker) -> Holding {
+        Holding { holder, table: Mutex::default() }
     }
 
     /// The instance that holds it.
@@ -106,18 +106,18 @@ impl Whole {
 
 impl Doer<'_> {
     /// A place within what the run holds. What another step, or somebody else, holds of it is waited for.
-    pub(super) fn hire_within(&mut self, whole: &Whole, scope: &[String]) -> Result<Worker, Failure> {
+    pub(super) fn hire_within(&mut self, holding: &Holding, scope: &[String]) -> Result<Worker, Failure> {
         let failed = |error: &Error| Failure { kind: FailureKind::Internal, text: super::with_hint(error) };
         let targets = self.session.scopes(scope).map_err(|error| failed(&error))?;
         let (began, mut told) = (Instant::now(), String::new());
         loop {
             let in_the_way =
-                match whole.take(&self.session, &self.step.path, &targets).map_err(|error| failed(&error))? {
+                match holding.take(&self.session, &self.step.path, &targets).map_err(|error| failed(&error))? {
                     Some(step) => format!("{} is written by the step {step}", paths_named(scope)),
-                    None => match self.session.work_as(&whole.holder, self.site.recorder.run(), &targets) {
+                    None => match self.session.work_as(&holding.holder, self.site.recorder.run(), &targets) {
                         Ok(worker) => return Ok(worker),
                         Err(error) => {
-                            whole.free(&self.step.path);
+                            holding.free(&self.step.path);
                             match error {
                                 Error::Held(_) => held_words(&error, &self.session),
                                 error => return Err(failed(&error)),
@@ -139,8 +139,8 @@ impl Doer<'_> {
 
     /// Lets go of a worker whose work is over, with what it held.
     pub(super) fn let_go(&self, worker: &InstanceId) {
-        match &self.site.whole {
-            Some(whole) => whole.free(&self.step.path),
+        match &self.site.holding {
+            Some(holding) => holding.free(&self.step.path),
             None => drop(self.session.dismiss(worker)),
         }
     }

@@ -23,8 +23,8 @@ use std::{
     thread,
 };
 
-/// The copy that a block has while it is at work.
-pub(super) struct Copy {
+/// The copy that an isolated block has while it is at work.
+pub(super) struct Isolated {
     /// What fills in there; what fills in everywhere, where that is nothing else.
     engine: Option<Arc<Engine>>,
 }
@@ -33,29 +33,28 @@ impl<'w> Run<'w, '_> {
     /// What fills in where a unit stands.
     pub(super) fn engine(&self, id: UnitId) -> &Arc<Engine> {
         let mut around = successors(Some(id), |unit| self.units[*unit].parent);
-        let own = around.find_map(|unit| self.units[unit].copy.as_ref()?.engine.as_ref());
+        let own = around.find_map(|unit| self.units[unit].isolated.as_ref()?.engine.as_ref());
         own.unwrap_or(&self.given.engine)
     }
 
     /// Whether a unit is a block that works on a copy.
-    fn is_apart(&self, id: UnitId) -> bool {
+    pub(super) fn is_isolated(&self, id: UnitId) -> bool {
         let unit = &self.units[id];
-        !unit.is_many() && matches!(unit.step.map(|step| &step.action), Some(Action::Block { is_apart: true, .. }))
+        !unit.is_many() && matches!(unit.step.map(|step| &step.action), Some(Action::Block { is_isolated: true, .. }))
     }
 
     /// Whether a unit is inside of one.
-    pub(super) fn is_on_copy(&self, id: UnitId) -> bool {
-        successors(self.units[id].parent, |unit| self.units[*unit].parent).any(|unit| self.is_apart(unit))
+    pub(super) fn is_in_isolated(&self, id: UnitId) -> bool {
+        successors(self.units[id].parent, |unit| self.units[*unit].parent).any(|unit| self.is_isolated(unit))
     }
 
     /// Whether a unit needs a copy before what is in it begins: it works on one, and not all of that was done before.
-    pub(super) fn needs_copy(&self, id: UnitId) -> bool {
-        let known = self.units[id].path.as_ref().and_then(|path| self.given.recorded.ended.get(path));
-        self.is_apart(id) && (self.given.is_updated || known.is_none())
+    pub(super) fn needs_isolating(&self, id: UnitId) -> bool {
+        self.is_isolated(id) && self.known(id).is_none()
     }
 
     /// Has a thread make the copy that a block works on.
-    pub(super) fn start_parting<'s, 'e: 's>(
+    pub(super) fn start_isolating<'s, 'e: 's>(
         &mut self,
         id: UnitId,
         path: StepPath,
@@ -68,17 +67,17 @@ impl<'w> Run<'w, '_> {
         self.units[id].phase = Phase::Working;
         let (executor, stop, tx) = (self.executor, self.stop_of(id).clone(), tx.clone());
         scope.spawn(move || {
-            let parted = caught(|| executor.part(&path, &stop)).unwrap_or_else(Err);
-            drop(tx.send(Told::Parted(id, parted)));
+            let isolated = caught(|| executor.isolate(&path, &stop)).unwrap_or_else(Err);
+            drop(tx.send(Told::Isolated(id, isolated)));
         });
     }
 
     /// The copy is made, or can't be.
-    pub(super) fn parted(&mut self, id: UnitId, parted: Result<Option<Arc<Engine>>, Failure>) {
+    pub(super) fn isolated(&mut self, id: UnitId, isolated: Result<Option<Arc<Engine>>, Failure>) {
         let is_over = self.stop_of(id).is_set();
-        match parted {
+        match isolated {
             Ok(engine) => {
-                self.units[id].copy = Some(Copy { engine });
+                self.units[id].isolated = Some(Isolated { engine });
                 match is_over {
                     // It is let go of with whatever the block is inside of.
                     true => self.units[id].phase = Phase::Ready,
@@ -91,43 +90,43 @@ impl<'w> Run<'w, '_> {
     }
 
     /// Notes that the copy of a block is to be let go of before it has ended so. Tells whether there is one.
-    pub(super) fn begin_rejoining(&mut self, id: UnitId, outcome: &Outcome) -> bool {
-        if self.units[id].copy.take().is_none() {
+    pub(super) fn begin_landing(&mut self, id: UnitId, outcome: &Outcome) -> bool {
+        if self.units[id].isolated.take().is_none() {
             return false;
         }
         self.enter(id);
         self.units[id].phase = Phase::Working;
-        self.rejoining.push((id, self.known_end(id).unwrap_or_else(|| outcome.clone())));
+        self.landing.push((id, self.known_end(id).unwrap_or_else(|| outcome.clone())));
         true
     }
 
     /// Has threads take back what was done on the copies of blocks that have ended.
-    pub(super) fn start_rejoining<'s, 'e: 's>(&mut self, scope: &'s thread::Scope<'s, 'e>, tx: &mpsc::Sender<Told>)
+    pub(super) fn start_landing<'s, 'e: 's>(&mut self, scope: &'s thread::Scope<'s, 'e>, tx: &mpsc::Sender<Told>)
     where
         'w: 'e,
     {
-        for (id, outcome) in std::mem::take(&mut self.rejoining) {
+        for (id, outcome) in std::mem::take(&mut self.landing) {
             let Some(path) = self.units[id].path.clone() else { continue };
             let (executor, tx) = (self.executor, tx.clone());
             scope.spawn(move || {
-                let landed = caught(|| executor.rejoin(&path, outcome.status == StepStatus::Ok)).unwrap_or_else(Err);
-                drop(tx.send(Told::Rejoined(id, Box::new(outcome), landed)));
+                let landed = caught(|| executor.land(&path, &outcome)).unwrap_or_else(Err);
+                drop(tx.send(Told::Landed(id, Box::new(outcome), landed)));
             });
         }
     }
 
     /// The copy of a block is gone, which ends with what came of that.
-    pub(super) fn rejoined(&mut self, id: UnitId, outcome: Outcome, landed: Result<Landed, Failure>) {
+    pub(super) fn landed(&mut self, id: UnitId, outcome: Outcome, landed: Result<Landed, Failure>) {
         let outcome = self.with_landed(id, outcome, landed);
         let outcome = self.written(id, outcome);
         self.conclude(id, outcome);
     }
 
     /// The end of a unit with what is known of a copy of it. One that is cut short has its copy still.
-    pub(super) fn without_copy(&mut self, id: UnitId, mut outcome: Outcome) -> Outcome {
-        let Some(path) = self.units[id].path.clone().filter(|_| self.is_apart(id)) else { return outcome };
-        if self.units[id].copy.take().is_some() {
-            let landed = self.executor.rejoin(&path, outcome.status == StepStatus::Ok);
+    pub(super) fn let_go_of_isolated(&mut self, id: UnitId, mut outcome: Outcome) -> Outcome {
+        let Some(path) = self.units[id].path.clone().filter(|_| self.is_isolated(id)) else { return outcome };
+        if self.units[id].isolated.take().is_some() {
+            let landed = self.executor.land(&path, &outcome);
             return self.with_landed(id, outcome, landed);
         }
         if let Some(known) = self.given.recorded.ended.get(&path) {
@@ -140,10 +139,7 @@ impl<'w> Run<'w, '_> {
         match landed {
             Ok(Some((files, diff))) => (outcome.files, outcome.diff) = (files, diff),
             Ok(None) => {}
-            Err(failure) => {
-                outcome = Outcome { failure: Some(failure), files: Vec::new(), diff: String::new(), ..outcome };
-                outcome.status = StepStatus::Failed;
-            }
+            Err(failure) => outcome = outcome.not_landed(failure),
         }
         if outcome.status != StepStatus::Ok {
             self.forget_reverts(id);

@@ -96,27 +96,146 @@ fn what_has_changed_meanwhile_is_not_written_over() {
     assert_free(&repo);
 }
 
-#[test]
-fn a_copy_goes_with_its_driver_and_the_block_begins_anew() {
-    for kills in 0.. {
-        let env = TestEnvironment::new();
-        let (_, repo) = scene(&env, &[CLEAN]);
-        let write = 4 + 3 * kills;
-        let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", format!("run-after-{write}")));
-        assert!([0, 128 + 9].contains(&killed.code), "{killed:?}");
-        // What happens between the return of the copy and the record of that is told in docs/workflows.md.
-        if lines(&repo.dir.join("src/main.rs")).contains(&"more".to_owned()) {
-            assert!(kills > 1, "{kills}: {killed:?}");
-            break;
-        }
-        let resumed = repo.aio(&["run", "resume"]);
-        assert_eq!(
-            (resumed.code, resumed.stdout.trim()),
-            (0, "fn main() {}\nmore\nsrc/main.rs"),
-            "{write}: {resumed:?}"
-        );
-        assert_free(&repo);
+const KILLED: i32 = 128 + 9;
+
+/// Three files change on the copy, one of them goes, and the round after the first depends on what is in them.
+const LANDS: &str = r#"
+about = "Comes back, and is counted."
+
+[[step]]
+id = "fix"
+isolate = "worktree"
+repeat = { until = "'more\nmore' in files('src/main.rs')", max = 3 }
+
+  [[step.step]]
+  id = "write"
+  agent = "claude"
+  scope = ["src/**"]
+  prompt = "Write round {{ iteration }}"
+  compensate = "revert"
+
+[[step]]
+id = "after"
+retry = 1
+run = "cat src/main.rs src/new.rs; echo {{ run.files }} {{ steps.fix.attempts }}"
+
+[[step]]
+id = "last"
+retry = 1
+run = "echo gone >src/main.rs"
+"#;
+
+/// Where each round adds a line to two files, and the third is gone.
+fn landing(env: &TestEnvironment) -> (Agents, Repo<'_>) {
+    let (agents, repo) = place(env, &[("flow", LANDS)]);
+    let write = "echo more >>src/main.rs; echo new >>src/new.rs; rm -f src/auth/login.rs";
+    agents.plays_when("claude", "Write round", &[Do::Run(write), Do::Say("written")]);
+    (agents, repo)
+}
+
+/// Kills the driver there, and goes on; whether it came there. How often the agent was asked, before that and in all.
+fn landed_with_a_kill(at: &str) -> Option<(usize, usize)> {
+    let env = TestEnvironment::new();
+    let (agents, repo) = landing(&env);
+    let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", at));
+    assert!([0, KILLED].contains(&killed.code), "{at}: {killed:?}");
+    if killed.code == 0 || repo.ok(&["run", "list"]) == "no runs\n" {
+        return (killed.code == KILLED).then_some((0, 0));
     }
+    let before = agents.calls("claude").len();
+    let resumed = repo.aio(&["run", "resume"]);
+    assert!(resumed.code == 0 || resumed.stderr.contains("has ended: all_tr"), "{at}: {resumed:?}");
+    let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
+    let id = shown["run"]["id"].as_str().unwrap().to_owned();
+    let out = repo.git(&["show", &format!("refs/aio-local/runs/{id}:result/after.json")]);
+    let out: Value = serde_json::from_str(&out).unwrap();
+    let told = "fn main() {}\nmore\nmore\nnew\nnew\nsrc/auth/login.rs src/main.rs src/new.rs 2";
+    assert_eq!(out["out"].as_str().unwrap().trim(), told, "{at}: {resumed:?}");
+    assert!(!repo.dir.join("src/auth/login.rs").exists(), "{at}");
+    assert_free(&repo);
+    Some((before, agents.calls("claude").len()))
+}
+
+#[test]
+fn a_driver_may_be_killed_anywhere_and_what_comes_back_from_a_copy_comes_back_once() {
+    let (writes, files) = thread::scope(|scope| {
+        // What is done after a write is done before the next one.
+        let kill = |lane: usize| {
+            let writes = (0..).map(move |n| 1 + 2 * n + lane);
+            writes.map_while(|write| Some((write, landed_with_a_kill(&format!("run-before-{write}"))?))).collect()
+        };
+        let lanes = [0, 1].map(|lane| scope.spawn(move || -> Vec<_> { kill(lane) }));
+        let files: Vec<_> = (1..=3).map(|file| landed_with_a_kill(&format!("put-back-{file}"))).collect();
+        let mut writes: Vec<_> = lanes.into_iter().flat_map(|lane| lane.join().unwrap()).collect();
+        writes.sort_unstable();
+        (writes, files)
+    });
+    assert_eq!(files, [Some((2, 2)); 3]);
+    let asked: Vec<(usize, usize)> = writes.into_iter().map(|(_, asked)| asked).collect();
+    assert!(asked.iter().all(|(before, all)| *all <= before + 2), "{asked:?}");
+    // Before all of it is done it is done anew, and from some write on never again.
+    let anew = asked.iter().rposition(|(_, all)| *all > 2).unwrap();
+    assert!(anew > 3 && asked.len() > anew + 5, "{asked:?}");
+}
+
+#[test]
+fn what_had_come_back_in_part_goes_again_where_the_rest_can_not_come() {
+    for is_held in [false, true] {
+        let env = TestEnvironment::new();
+        let (agents, repo) = landing(&env);
+        let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", "put-back-2"));
+        assert_eq!(killed.code, KILLED, "{killed:?}");
+        if is_held {
+            let other = repo.register("codex");
+            repo.ok_as(&other, &["claim", "src/new.rs"]);
+            let held = repo.aio(&["run", "resume"]);
+            assert!(held.code == 3 && held.stderr.contains(&other), "{held:?}");
+            assert!(repo.ok(&["run", "show"]).contains(&other), "it says why it can't go on");
+            repo.ok_as(&other, &["unregister"]);
+        }
+        repo.write("src/new.rs", "theirs\n");
+        let resumed = repo.aio(&["run", "resume"]);
+        assert!(resumed.code == 1 && resumed.stderr.contains("src/new.rs: somebody has changed it"), "{resumed:?}");
+        assert_eq!(lines(&repo.dir.join("src/new.rs")), ["theirs"]);
+        assert_eq!(repo.git(&["status", "--short", "src"]), "?? src/new.rs\n", "all else is as it was");
+        assert_eq!(agents.calls("claude").len(), 2);
+        assert_free(&repo);
+        // Once that is settled the block can be done anew.
+        fs::remove_file(repo.dir.join("src/new.rs")).unwrap();
+        let again = repo.aio(&["run", "retry", "fix"]);
+        assert_eq!((again.code, agents.calls("claude").len()), (0, 4), "{again:?}");
+    }
+}
+
+#[test]
+fn a_block_that_is_done_anew_begins_with_all_that_was_about_to_come_back() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = landing(&env);
+    let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", "put-back-2"));
+    assert_eq!(killed.code, KILLED, "{killed:?}");
+    assert!(!repo.dir.join("src/new.rs").exists(), "it is half here");
+    let again = repo.aio(&["run", "retry", "fix"]);
+    assert_eq!((again.code, agents.calls("claude").len()), (0, 3), "{again:?}");
+    assert_eq!(lines(&repo.dir.join("src/new.rs")), ["new"; 3]);
+    assert_free(&repo);
+}
+
+#[test]
+fn a_block_that_is_done_anew_does_not_come_back_with_what_it_came_to_before() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = landing(&env);
+    repo.ok(&["run", "flow"]);
+    let calls = agents.calls("claude").len();
+    repo.git(&["checkout", "-q", "--", "src"]);
+    fs::remove_file(repo.dir.join("src/new.rs")).unwrap();
+    let mut retry = repo.command(&["run", "retry", "fix"]);
+    let mut retry = retry.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    wait_for("the block", || agents.calls("claude").len() > calls);
+    retry.kill().unwrap();
+    retry.wait().unwrap();
+    let resumed = repo.aio(&["run", "resume"]);
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    assert_eq!(agents.calls("claude").len(), calls + 3, "the one that was killed, and two rounds");
 }
 
 #[test]

@@ -1,0 +1,165 @@
+//! What was done on a copy of the files, on its way back to the work tree of everybody.
+//!
+//! What is about to come back is written down before any of it does. So whoever goes on after a driver was killed knows
+//! what may be there by then, all of it, a part, or nothing: each path is still as it was, or what it was to become. The rest
+//! comes back then, and nothing is done twice. Where somebody has changed one of them meanwhile, what had come back goes
+//! again, and it is a conflict as any other. Both kinds of copies are kept in the same way, that of a step and that of a
+//! block: `landing/<name>.json`, and what the files were like in `snap/<name>.landing`, see `store/run.rs`.
+
+use super::{dispatch::Outcome, journal::KeptOutcome};
+use crate::{
+    base::{id::RunId, oid::Oid, path::RepoPath, text},
+    model::run::{Failure, FailureKind},
+    ops::{
+        Error, Private, Session,
+        worktree::{Capture, Landed, LeftAlone},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// Most paths that are named.
+const NAMED: usize = 10;
+
+/// What comes back.
+#[derive(Debug)]
+pub struct Landing {
+    /// What the work tree held when the copy was made.
+    pub before: Capture,
+    /// What the copy held in the end.
+    pub after: Capture,
+    /// The files that have changed there.
+    pub files: Vec<RepoPath>,
+}
+
+/// That, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    files: Vec<String>,
+    /// How the block ends that worked on the copy.
+    outcome: Option<KeptOutcome>,
+}
+
+impl Landing {
+    /// What is to be written down before it comes back, under the name of a block, or of an attempt of a step.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn entries(
+        &self,
+        session: &Session,
+        name: &str,
+        outcome: Option<&Outcome>,
+    ) -> Result<Vec<(String, Private)>, Error> {
+        let files = self.files.iter().map(RepoPath::encoded).collect();
+        let kept = Kept { files, outcome: outcome.map(KeptOutcome::of) };
+        let kept = serde_json::to_vec(&kept).map_err(|error| Error::Failed(error.to_string()))?;
+        let tree = |capture| session.capture_to_tree(capture).map(Private::Tree);
+        Ok(vec![
+            (tree_of(name, "before"), tree(&self.before)?),
+            (tree_of(name, "after"), tree(&self.after)?),
+            (file_of(name), Private::Bytes(kept)),
+        ])
+    }
+
+    /// What is to be written down where a copy is made anew under a name: what came back before is nothing to it. Nothing,
+    /// where there was none.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn forgotten(session: &Session, run: &RunId, name: &str) -> Result<Vec<(String, Private)>, Error> {
+        let is_known = session.kept_of_run(run, &file_of(name))?.is_some_and(|kept| kept != NOTHING);
+        Ok(if is_known { vec![(file_of(name), Private::Bytes(NOTHING.to_vec()))] } else { Vec::new() })
+    }
+
+    /// What was about to come back under this name, with how its block ends.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn known(session: &Session, run: &RunId, name: &str) -> Result<Option<(Landing, Option<Outcome>)>, Error> {
+        let kept = session.kept_of_run(run, &file_of(name))?;
+        let Some((files, outcome)) = kept.and_then(|kept| read(&kept)) else { return Ok(None) };
+        let tree = |which| -> Result<Option<Capture>, Error> {
+            let tree: Option<Oid> = session.tree_of_run(run, &tree_of(name, which))?;
+            tree.map(|tree| session.capture_from_tree(&tree)).transpose()
+        };
+        let Some((before, after)) = tree("before")?.zip(tree("after")?) else { return Ok(None) };
+        Ok(Some((Landing { before, after, files }, outcome)))
+    }
+
+    /// Has it come back: all of it, or nothing. With `is_begun` a driver that is gone may have begun with that. The files that
+    /// are here by that, and were not before.
+    ///
+    /// # Errors
+    /// Why it can't.
+    pub fn land(&self, session: &Session, is_begun: bool) -> Result<Vec<RepoPath>, Failure> {
+        match session.land(&self.before, &self.after, &self.files, is_begun) {
+            Ok(Landed::Done(_)) if is_begun => Ok(self.files.clone()),
+            Ok(Landed::Done(done)) => Ok(done.written.into_iter().chain(done.removed).collect()),
+            Ok(Landed::Conflict(left)) => Err(Failure { kind: FailureKind::Conflict, text: self.conflict(&left) }),
+            Err(error) => Err(Failure { kind: FailureKind::Internal, text: error.to_string() }),
+        }
+    }
+
+    /// Has these files go again, as far as nobody has changed them since they came back.
+    ///
+    /// # Errors
+    /// When the work tree can't be looked at.
+    pub fn unland(&self, session: &Session, files: &[RepoPath]) -> Result<(), Error> {
+        session.unland(&self.before, &self.after, files).map(drop)
+    }
+
+    fn conflict(&self, left: &[(RepoPath, LeftAlone)]) -> String {
+        let some =
+            left.iter().take(NAMED).map(|(path, why)| format!("{}: {why}", text::one_line(&path.to_string(), 200)));
+        format!(
+            "what was done on a copy can't come back, for {} of {} files: {}",
+            left.len(),
+            self.files.len(),
+            some.collect::<Vec<_>>().join("; ")
+        )
+    }
+}
+
+/// In the place of what came back before a copy was made anew.
+const NOTHING: &[u8] = b"null";
+
+/// What was about to come back, as far as somebody has to have seen it.
+#[derive(Debug)]
+pub struct Noted {
+    /// The name that it is kept under.
+    pub name: String,
+    /// The files.
+    pub files: Vec<RepoPath>,
+    /// How the block ends that worked on the copy.
+    pub outcome: Option<Outcome>,
+}
+
+/// All that was about to come back in a run.
+///
+/// # Errors
+/// When it can't be read.
+pub fn all(session: &Session, run: &RunId) -> Result<Vec<Noted>, Error> {
+    let noted = |(file, bytes): (String, Vec<u8>)| {
+        let (files, outcome) = read(&bytes)?;
+        Some(Noted { name: file.strip_suffix(".json")?.to_owned(), files, outcome })
+    };
+    Ok(session.files_of_run(run, FOLDER)?.into_iter().filter_map(noted).collect())
+}
+
+fn read(kept: &[u8]) -> Option<(Vec<RepoPath>, Option<Outcome>)> {
+    let kept = serde_json::from_slice::<Option<Kept>>(kept).ok()??;
+    let files = kept.files.iter().filter_map(|path| RepoPath::decode(path).ok()).collect();
+    Some((files, kept.outcome.and_then(KeptOutcome::into_outcome)))
+}
+
+/// Where it is, among what is kept of a run.
+const FOLDER: &str = "landing";
+
+fn file_of(name: &str) -> String {
+    format!("{FOLDER}/{name}.json")
+}
+
+/// No step is called so: what is inside of a block is kept beside this.
+fn tree_of(name: &str, which: &str) -> String {
+    format!("snap/{name}.landing/{which}")
+}
