@@ -45,8 +45,11 @@ pub struct Snapshot<'r> {
     pub(super) meta: Meta,
     claim_folders: RefCell<HashMap<TreePath, Option<ObjectId>>>,
     /// The records of tasks, once all of them were gone through: to look for each in a folder of many took its square.
-    pub(super) task_entries: RefCell<Option<HashMap<Vec<u8>, (EntryKind, ObjectId)>>>,
+    pub(super) task_entries: RefCell<Option<ByName>>,
 }
+
+/// What is in a folder, by name.
+pub(super) type ByName = HashMap<Vec<u8>, (EntryKind, ObjectId)>;
 
 /// The commit of a snapshot.
 pub(super) struct Tip {

@@ -222,7 +222,7 @@ fn end_of_item(lines: &[&str], at: usize) -> usize {
     let ends = |line: &&str| {
         indent(line) == depth && line.ends_with(['}', ';', ',', ']']) && !line.trim_start().starts_with('#')
     };
-    at + 1 + lines[at + 1..].iter().position(|line| ends(line)).unwrap_or(lines.len())
+    at + 1 + lines[at + 1..].iter().position(ends).unwrap_or(lines.len())
 }
 
 /// It could not be compiled elsewhere, and nobody here would see that.
