@@ -199,7 +199,7 @@ fn what_can_not_be_meant_is_refused_and_says_why() {
     [exit 2]
     $ git aio claim task two words
     ! error: invalid task id 'two words': use 1 to 128 of letters, digits and . _ : # @ + -
-    ! hint: see `git aio claim --help`
+    ! hint: `git aio tasks list` shows those there are
     [exit 2]
     $ git aio claim pattern src/[a
     ! error: 'src/[a' is not a pattern: a '[' is not closed; write \[ for the character
