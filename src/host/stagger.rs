@@ -3,14 +3,16 @@
 //!
 //! The last start is kept in a file for each tool, `git-aio/stagger/<tool>` in the user's cache, by a clock that nobody
 //! sets. Whoever starts one holds its lock till its turn has come. A start of before the machine was started counts for
-//! nothing, and nobody waits longer for its predecessor than the distance. A user without a home has no such file, and
-//! nothing is waited for.
+//! nothing, and nobody waits longer for its predecessor than the distance. Where there is no home for such a file, or it can't
+//! be written, only the runs of one process heed each other, and that is told: no work fails for want of it.
+
+mod alone;
 
 use super::{env, supervise::Interrupts};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -48,16 +50,45 @@ impl Drop for Turn {
     }
 }
 
-/// Waits till `tool` may be started. Where that is not at once, `waits` is called.
+/// What there is to tell of somebody who wants to start a tool.
+#[derive(Debug)]
+pub enum Told<'e> {
+    /// It is not at once.
+    Waits,
+    /// Other processes are not heeded, for this.
+    Alone(&'e io::Error),
+}
+
+/// Waits till `tool` may be started.
 ///
 /// # Errors
 /// [`io::ErrorKind::Interrupted`] when somebody wants to stop, [`io::ErrorKind::InvalidInput`] for a name that can't be
-/// that of a file, and when the file can't be written.
-pub fn wait_turn(tool: &str, stagger: Duration, interrupts: &Interrupts, waits: &mut dyn FnMut()) -> io::Result<Turn> {
-    match env::cache() {
-        Some(cache) => wait_in(&cache.join("git-aio").join("stagger"), tool, stagger, interrupts, waits),
-        None => Ok(Turn(None)),
+/// that of a file.
+pub fn wait_turn(
+    tool: &str,
+    stagger: Duration,
+    interrupts: &Interrupts,
+    tell: &mut dyn FnMut(Told<'_>),
+) -> io::Result<Turn> {
+    let stagger = if tool == "gemini" { stagger.max(LEAST_GEMINI) } else { stagger };
+    if stagger.is_zero() {
+        return Ok(Turn(None));
     }
+    check_name(tool)?;
+    match kept("stagger").and_then(|folder| wait_in(&folder, tool, stagger, interrupts, &mut || tell(Told::Waits))) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+            tell(Told::Alone(&error));
+            alone::wait(tool, stagger, interrupts, &mut || tell(Told::Waits))?;
+            Ok(Turn(None))
+        }
+        turn => turn,
+    }
+}
+
+/// Where what all runs of a user share is kept.
+fn kept(name: &str) -> io::Result<PathBuf> {
+    let none = || io::Error::new(io::ErrorKind::NotFound, "there is no folder for caches");
+    Ok(env::cache().ok_or_else(none)?.join("git-aio").join(name))
 }
 
 fn wait_in(
@@ -67,11 +98,6 @@ fn wait_in(
     interrupts: &Interrupts,
     waits: &mut dyn FnMut(),
 ) -> io::Result<Turn> {
-    let stagger = if tool == "gemini" { stagger.max(LEAST_GEMINI) } else { stagger };
-    if stagger.is_zero() {
-        return Ok(Turn(None));
-    }
-    check_name(tool)?;
     let mut file = locked(folder, tool, interrupts, waits)?;
     let mut last = String::new();
     (&mut file).take(64).read_to_string(&mut last)?;
@@ -91,22 +117,40 @@ fn note(mut file: File) -> io::Result<()> {
 
 /// One of as many places as there are for a tool on this machine. It is given back when this is dropped, or its process ends.
 #[derive(Debug)]
-pub struct Slot(#[expect(dead_code, reason = "the lock goes with the file")] Option<File>);
+pub struct Slot(#[expect(dead_code, reason = "the place goes with it")] Place);
 
-/// Waits for one of `most` places for `tool`, which all runs of the user share. Where none is free, `waits` is called.
+#[derive(Debug)]
+#[expect(dead_code, reason = "they are kept till they are dropped")]
+enum Place {
+    Shared(File),
+    Alone(alone::Place),
+}
+
+/// Waits for one of `most` places for `tool`, which all runs of the user share.
 ///
 /// # Errors
 /// As for [`wait_turn`].
-pub fn take_slot(tool: &str, most: u64, interrupts: &Interrupts, waits: &mut dyn FnMut()) -> io::Result<Slot> {
-    let Some(cache) = env::cache() else { return Ok(Slot(None)) };
-    let folder = cache.join("git-aio").join("slots");
-    fs::create_dir_all(&folder)?;
+pub fn take_slot(tool: &str, most: u64, interrupts: &Interrupts, tell: &mut dyn FnMut(Told<'_>)) -> io::Result<Slot> {
     check_name(tool)?;
+    let most = most.clamp(1, MOST_SLOTS);
+    match kept("slots").and_then(|folder| take_in(&folder, tool, most, interrupts, &mut || tell(Told::Waits))) {
+        Ok(file) => Ok(Slot(Place::Shared(file))),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+        Err(error) => {
+            tell(Told::Alone(&error));
+            let place = alone::take(tool, most, interrupts, &mut || tell(Told::Waits))?;
+            Ok(Slot(Place::Alone(place)))
+        }
+    }
+}
+
+fn take_in(folder: &Path, tool: &str, most: u64, interrupts: &Interrupts, waits: &mut dyn FnMut()) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
     loop {
-        for number in 1..=most.clamp(1, MOST_SLOTS) {
+        for number in 1..=most {
             let file = open(&folder.join(format!("{tool}.{number}")))?;
             match file.try_lock() {
-                Ok(()) => return Ok(Slot(Some(file))),
+                Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -209,8 +253,25 @@ mod tests {
         let mut wait = |tool, stagger| wait_in(dir.path(), tool, stagger, &interrupts, waits);
         let long = Duration::from_secs(600);
         assert!(wait("one", long).is_ok() && wait("two", long).is_ok());
-        assert!(wait("one", Duration::ZERO).is_ok());
-        assert_eq!(wait("../one", long).map(drop).map_err(|error| error.kind()), Err(io::ErrorKind::InvalidInput));
+        let mut tell = |told: Told<'_>| panic!("there is nothing to tell: {told:?}");
+        assert!(wait_turn("one", Duration::ZERO, &interrupts, &mut tell).is_ok());
+        let odd = wait_turn("../one", long, &interrupts, &mut tell);
+        assert_eq!(odd.map(drop).map_err(|error| error.kind()), Err(io::ErrorKind::InvalidInput));
+    }
+
+    #[test]
+    fn where_nothing_can_be_shared_those_of_one_process_heed_each_other() {
+        let interrupts = Interrupts::watch().expect("watched");
+        let tool = "a-tool-of-this-test";
+        let began = Instant::now();
+        for _ in 0..3 {
+            alone::wait(tool, STAGGER, &interrupts, &mut || {}).expect("a turn");
+        }
+        assert!(began.elapsed() >= STAGGER * 2);
+        let place = alone::take(tool, 1, &interrupts, &mut || panic!("it is free")).expect("a place");
+        let mut waited = Some(place);
+        alone::take(tool, 1, &interrupts, &mut || drop(waited.take())).expect("the same one");
+        assert!(waited.is_none());
     }
 
     #[test]

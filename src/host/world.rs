@@ -4,8 +4,12 @@
 
 use super::env::Env;
 use crate::base::world::{Clock, Entropy, Time};
+use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
 
 /// The clock of this machine.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +27,16 @@ impl SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> Time {
-        self.frozen.unwrap_or_else(chrono::Utc::now)
+        self.frozen.unwrap_or_else(|| from_system(SystemTime::now()))
+    }
+}
+
+/// The time of the system, also one before 1970; one that is out of all reach is the nearest there is.
+fn from_system(now: SystemTime) -> Time {
+    let span = |span: Duration| TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
+    match now.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => Time::UNIX_EPOCH.checked_add_signed(span(since)).unwrap_or(Time::MAX_UTC),
+        Err(before) => Time::UNIX_EPOCH.checked_sub_signed(span(before.duration())).unwrap_or(Time::MIN_UTC),
     }
 }
 
@@ -71,6 +84,14 @@ mod tests {
         assert_eq!(a.bytes::<40>(), b.bytes::<40>());
         assert_ne!(a.bytes::<8>(), a.bytes::<8>());
         assert_ne!(SystemEntropy::default().bytes::<16>(), SystemEntropy::default().bytes::<16>());
+    }
+
+    #[test]
+    fn a_clock_that_stands_before_1970_tells_that() {
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(86_400);
+        assert_eq!(from_system(before).to_rfc3339(), "1969-12-31T00:00:00+00:00");
+        let after = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
+        assert_eq!(from_system(after).timestamp_millis(), 1_700_000_000_500);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::base::{
     world::Time,
 };
 use chrono::TimeDelta;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A task. Only whether it is done ever changes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +110,46 @@ pub fn forgotten(tasks: &[Task], now: Time) -> Vec<&Task> {
     tasks.iter().filter(|task| task.done.as_ref().is_some_and(is_old) && !needed.contains(&task.id)).collect()
 }
 
+/// The first of `most` circles in what tasks still `need`: those in one wait for each other, and none is ever ready. A command
+/// makes none, but whoever writes to the repository may. Each begins with the least of its ids.
+pub fn circles(need: &BTreeMap<TaskId, Vec<TaskId>>, most: usize) -> Vec<Vec<&TaskId>> {
+    let (mut circles, mut settled) = (Vec::new(), HashSet::new());
+    for start in need.keys() {
+        // The way from there to what is looked at, each with what of its needs is left to be looked at, and their places on it.
+        let (mut way, mut places) = (Vec::new(), HashMap::new());
+        let mut next = Some(start);
+        while circles.len() < most {
+            match next.take() {
+                Some(id) if settled.contains(id) => {}
+                Some(id) => match (places.get(id), need.get_key_value(id)) {
+                    (Some(at), _) => circles.push(from_the_least(way[*at..].iter().map(|(id, _)| *id).collect())),
+                    (None, Some((id, needs))) => {
+                        places.insert(id, way.len());
+                        way.push((id, needs.iter()));
+                    }
+                    (None, None) => {}
+                },
+                None => {
+                    let Some((id, needs)) = way.last_mut() else { break };
+                    next = needs.next();
+                    if next.is_none() {
+                        settled.insert(*id);
+                        places.remove(*id);
+                        way.pop();
+                    }
+                }
+            }
+        }
+    }
+    circles
+}
+
+fn from_the_least(mut circle: Vec<&TaskId>) -> Vec<&TaskId> {
+    let least = circle.iter().enumerate().min_by_key(|(_, id)| **id).map_or(0, |(at, _)| at);
+    circle.rotate_left(least);
+    circle
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +166,27 @@ mod tests {
         let names: Vec<&str> =
             forgotten(&tasks, at(0) + TimeDelta::days(31)).into_iter().map(|task| task.id.as_str()).collect();
         assert_eq!(names, ["old"]);
+    }
+
+    #[test]
+    fn those_that_wait_for_each_other_are_found_and_those_that_wait_for_them_are_no_part_of_it() {
+        let named = |name: &str| name.parse::<TaskId>().expect("a name");
+        let of = |all: &[(&str, &[&str])]| {
+            let all = all.iter().map(|(id, needs)| (named(id), needs.iter().map(|need| named(need)).collect()));
+            let all: BTreeMap<TaskId, Vec<TaskId>> = all.collect();
+            let circles = circles(&all, 3);
+            circles.iter().map(|circle| circle.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")).collect()
+        };
+        let found: Vec<String> =
+            of(&[("a", &["b"]), ("b", &["d", "c"]), ("c", &["b"]), ("e", &["e"]), ("f", &["gone"])]);
+        assert_eq!(found, ["b c", "e"]);
+        let straight: Vec<String> = of(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &["d"])]);
+        assert!(straight.is_empty());
+        // As deep as there are tasks, and as many ways as there can be.
+        let layers: BTreeMap<TaskId, Vec<TaskId>> = (0..20_000)
+            .map(|n| (named(&format!("t{n}")), (1..5).map(|more| named(&format!("t{}", n + more))).collect()))
+            .collect();
+        assert!(super::circles(&layers, 3).is_empty());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod instances;
 pub(super) mod proof;
 mod remote;
 mod repair;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -222,6 +223,9 @@ impl Session {
         match snapshot.survey() {
             Ok(survey) => checks.extend(check_survey(&survey)),
             Err(error) => checks.extend(REST[1..].iter().map(|name| failed(name, error.to_string()))),
+        }
+        if snapshot.task_ids().is_ok_and(|ids| !ids.is_empty()) {
+            checks.push(check("tasks", self.check_tasks(&snapshot)));
         }
         checks
     }

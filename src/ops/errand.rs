@@ -2,10 +2,13 @@
 
 use super::{Error, Session, tool::Hand};
 use crate::{
-    base::id::{InstanceId, RunId, StepPath},
+    base::{
+        id::{InstanceId, RunId, StepPath},
+        text,
+    },
     host::{
         agents::headless::{self, Tool},
-        stagger,
+        stagger::{self, Told},
         supervise::{Interrupts, Watch, supervise},
         worktree,
     },
@@ -57,14 +60,16 @@ impl Session {
         interrupts: &Interrupts,
         hear: &mut dyn FnMut(Heard),
     ) -> Result<Ended, Error> {
-        let mut has_waited = false;
-        let waits = &mut || {
-            if !std::mem::replace(&mut has_waited, true) {
-                hear(Heard::Queued);
+        let (mut has_waited, mut is_alone) = (false, false);
+        let tell = &mut |told: Told<'_>| match told {
+            Told::Waits if !std::mem::replace(&mut has_waited, true) => hear(Heard::Queued),
+            Told::Alone(why) if !std::mem::replace(&mut is_alone, true) => {
+                hear(Heard::Doing(unshared(hand.tool(), why)))
             }
+            Told::Waits | Told::Alone(_) => {}
         };
-        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts, waits)).transpose();
-        let turn = slot.and_then(|slot| Ok((slot, stagger::wait_turn(hand.tool(), hand.stagger, interrupts, waits)?)));
+        let slot = hand.max_parallel.map(|most| stagger::take_slot(hand.tool(), most, interrupts, tell)).transpose();
+        let turn = slot.and_then(|slot| Ok((slot, stagger::wait_turn(hand.tool(), hand.stagger, interrupts, tell)?)));
         let (_slot, turn) = match turn {
             Ok(turn) => turn,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(Ended::before_it_began()),
@@ -150,4 +155,9 @@ impl Session {
         std::fs::write(&path, bytes).map_err(Error::file(format!("can't write {}", path.display())))?;
         Ok(path)
     }
+}
+
+/// That the starts of a tool are kept apart in this process alone.
+fn unshared(tool: &str, why: &std::io::Error) -> String {
+    text::one_line(&format!("starts {tool} without heeding other runs of this user: {why}"), 300)
 }

@@ -6,7 +6,7 @@ use crate::{
         id::{CloneId, InstanceId},
         oid::Oid,
         refs::RefStorage,
-        world::{Clock, Entropy, Time},
+        world::{Clock, Entropy, Time, can_be_kept},
     },
     host::{
         env::{AgentSession, Env},
@@ -103,13 +103,15 @@ impl Session {
         acting_as: Option<String>,
         read: impl FnOnce(&Repository) -> Result<Settings, Error>,
     ) -> Result<Self, Error> {
+        let clock = SystemClock::new(&env);
+        check_clock(clock.now())?;
         let repository = Repository::open_with(location, &env.settings)?.with_turns(env.turns.unwrap_or_default());
         let mut settings = read(&repository)?;
         settings.remote = settings.remote.or_else(|| config::approved_hub(&repository));
         Ok(Session {
             settings,
             live: LiveDir::new(repository.common_dir(), repository.sharing()),
-            clock: SystemClock::new(&env),
+            clock,
             entropy: SystemEntropy::new(&env),
             repository,
             env,
@@ -263,4 +265,13 @@ impl Session {
         let name = named.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         name.strip_suffix(".git").unwrap_or(&name).to_owned()
     }
+}
+
+/// What is recorded by a clock that is this wrong nobody could read.
+fn check_clock(now: Time) -> Result<(), Error> {
+    if can_be_kept(now) {
+        return Ok(());
+    }
+    let told = "a time before 1970 or after 9999 can't be recorded: set the clock, and try again";
+    Err(Error::Failed(format!("the clock of this machine says {}; {told}", now.format("%Y-%m-%d %H:%M"))))
 }

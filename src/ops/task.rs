@@ -154,8 +154,10 @@ impl Session {
     /// When its words are none or too many, its id is taken, or what it needs is not known.
     pub fn new_task(&self, draft: &Draft) -> Result<Queued, Error> {
         check(draft)?;
-        let by = self.acting()?;
         let id = draft.id.clone().unwrap_or_else(|| TaskId::random(self.random()));
+        // What can't be is said before anybody is registered for it.
+        self.needed(&id, &draft.needs, &self.snapshot()?)?;
+        let by = self.acting()?;
         let at = self.now();
         let mut made = None;
         self.perform(Some(&by), |snapshot| {
@@ -168,7 +170,7 @@ impl Session {
         })?;
         let made = made.ok_or_else(|| Error::not_found("the task was not made", "try again"))?;
         let snapshot = self.snapshot()?;
-        let queue = self.queue_of(&snapshot)?;
+        let queue = self.queue_about(&made, &snapshot)?;
         self.queued(made, &queue, Some(&by), &snapshot)
     }
 
@@ -285,7 +287,7 @@ impl Session {
     fn issues(&self, keeper: Option<Keeper>, queue: &Queue) -> Result<Vec<(Keeper, Issue)>, Error> {
         let Some((keeper, beads)) = self.beads(keeper)? else { return Ok(Vec::new()) };
         // However many of them are held, there are some behind these.
-        let issues = beads.ready(MOST_ISSUES + queue.claims.len())?;
+        let issues = beads.ready(MOST_ISSUES + queue.held())?;
         Ok(issues.into_iter().map(|issue| (keeper, issue)).collect())
     }
 

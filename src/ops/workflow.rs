@@ -141,10 +141,14 @@ impl Session {
     /// # Errors
     /// When it can't be read.
     pub fn named_text(&self, path: &Path, limit: usize) -> Result<String, Error> {
-        let bytes = config::read_bytes(&self.dir.join(path), limit)
-            .map_err(Error::file(format!("{} can't be read", path.display())))?;
-        String::from_utf8(bytes)
-            .map_err(|_| Error::usage(format!("{} is no text in UTF-8", path.display()), "write it as UTF-8"))
+        let shown = text::one_line(&path.to_string_lossy(), 200);
+        let bytes = config::read_bytes(&self.dir.join(path), limit).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::not_found(format!("there is no file {shown}"), "name one that exists")
+            }
+            _ => Error::file(format!("{shown} can't be read"))(error),
+        })?;
+        String::from_utf8(bytes).map_err(|_| Error::usage(format!("{shown} is no text in UTF-8"), "write it as UTF-8"))
     }
 }
 

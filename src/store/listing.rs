@@ -47,6 +47,8 @@ struct Kept<M> {
     made: fn(&M) -> Time,
     /// Whether the folders below have names in the order of time.
     by_time: bool,
+    /// Whether each is looked for by its name again, which is at the top of the folder.
+    is_looked_up: bool,
     /// By what its file has to be named, where whatever else it says would be believed.
     name: Option<fn(&M) -> &str>,
 }
@@ -63,7 +65,13 @@ impl Snapshot<'_> {
     /// # Errors
     /// When a tree can't be read.
     pub fn claims(&self, extent: Extent, wanted: impl FnMut(&Claim) -> bool) -> Result<Listing<Claim>, StoreError> {
-        let kept = Kept { folder: "claims", made: |claim: &Claim| claim.since, by_time: false, name: None };
+        let kept = Kept {
+            folder: "claims",
+            made: |claim: &Claim| claim.since,
+            by_time: false,
+            is_looked_up: false,
+            name: None,
+        };
         self.list::<Claim, WireClaim>(&kept, extent, wanted)
     }
 
@@ -73,7 +81,13 @@ impl Snapshot<'_> {
         extent: Extent,
         wanted: impl FnMut(&Instance) -> bool,
     ) -> Result<Listing<Instance>, StoreError> {
-        let kept = Kept { folder: "instances", made: |instance: &Instance| instance.since, by_time: false, name: None };
+        let kept = Kept {
+            folder: "instances",
+            made: |instance: &Instance| instance.since,
+            by_time: false,
+            is_looked_up: false,
+            name: None,
+        };
         self.list::<Instance, WireInstance>(&kept, extent, wanted)
     }
 
@@ -83,20 +97,32 @@ impl Snapshot<'_> {
         extent: Extent,
         wanted: impl FnMut(&Handoff) -> bool,
     ) -> Result<Listing<Handoff>, StoreError> {
-        let kept = Kept { folder: "handoffs", made: |handoff: &Handoff| handoff.at, by_time: false, name: None };
+        let kept = Kept {
+            folder: "handoffs",
+            made: |handoff: &Handoff| handoff.at,
+            by_time: false,
+            is_looked_up: false,
+            name: None,
+        };
         self.list::<Handoff, WireHandoff>(&kept, extent, wanted)
     }
 
     /// The notes that are `wanted`. Errors as for [`claims`](Self::claims).
     pub fn notes(&self, extent: Extent, wanted: impl FnMut(&Note) -> bool) -> Result<Listing<Note>, StoreError> {
-        let kept = Kept { folder: "notes", made: |note: &Note| note.at, by_time: true, name: None };
+        let kept =
+            Kept { folder: "notes", made: |note: &Note| note.at, by_time: true, is_looked_up: false, name: None };
         self.list::<Note, WireNote>(&kept, extent, wanted)
     }
 
     /// The tasks that are `wanted`. Errors as for [`claims`](Self::claims).
     pub fn tasks(&self, extent: Extent, wanted: impl FnMut(&Task) -> bool) -> Result<Listing<Task>, StoreError> {
-        let kept =
-            Kept { folder: "tasks", made: |task: &Task| task.at, by_time: false, name: Some(|task| task.id.as_str()) };
+        let kept = Kept {
+            folder: "tasks",
+            made: |task: &Task| task.at,
+            by_time: false,
+            is_looked_up: true,
+            name: Some(|task| task.id.as_str()),
+        };
         self.list::<Task, WireTask>(&kept, extent, wanted)
     }
 
@@ -130,18 +156,23 @@ impl Snapshot<'_> {
         let mut listing = Listing { records: Vec::new(), damaged: Vec::new(), unread: 0 };
         for (folder, tree) in self.folders(kept.folder)? {
             let entries = self.entries(tree)?;
+            let is_top = folder == kept.folder;
+            if is_top && kept.is_looked_up {
+                let looked_up = entries.iter().map(|entry| (entry.name.clone(), (entry.kind, entry.oid)));
+                *self.task_entries.borrow_mut() = Some(looked_up.collect());
+            }
             if kept.by_time && listing.unread > 0 {
                 listing.unread += entries.len();
                 continue;
             }
             for entry in entries {
                 let path = format!("{folder}/{}", String::from_utf8_lossy(&entry.name));
-                if entry.kind == EntryKind::Tree && folder == kept.folder {
+                if entry.kind == EntryKind::Tree && is_top {
                     continue;
                 }
                 let read = self.blob(&path, &entry);
                 match read.and_then(|bytes| Ok((wire::parse::<M, W>(&path, &bytes)?, bytes.len()))) {
-                    Ok((record, _)) if !kept.is_named(&record, &entry.name) => {
+                    Ok((record, _)) if !kept.is_named(&record, &entry.name) || kept.is_looked_up && !is_top => {
                         let reason = "not where a record of this name belongs".into();
                         listing.damaged.push(Damage { path, reason });
                     }

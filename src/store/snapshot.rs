@@ -44,7 +44,12 @@ pub struct Snapshot<'r> {
     pub(super) tip: Option<Tip>,
     pub(super) meta: Meta,
     claim_folders: RefCell<HashMap<TreePath, Option<ObjectId>>>,
+    /// The records of tasks, once all of them were gone through: to look for each in a folder of many took its square.
+    pub(super) task_entries: RefCell<Option<ByName>>,
 }
+
+/// What is in a folder, by name.
+pub(super) type ByName = HashMap<Vec<u8>, (EntryKind, ObjectId)>;
 
 /// The commit of a snapshot.
 pub(super) struct Tip {
@@ -83,7 +88,13 @@ impl Repository {
 
     /// The state before there was any.
     pub fn empty_snapshot(&self) -> Snapshot<'_> {
-        Snapshot { repository: self, tip: None, meta: Meta::of_none(), claim_folders: RefCell::default() }
+        Snapshot {
+            repository: self,
+            tip: None,
+            meta: Meta::of_none(),
+            claim_folders: RefCell::default(),
+            task_entries: RefCell::default(),
+        }
     }
 
     /// The state that commit `oid` made.
@@ -460,11 +471,17 @@ impl View for Snapshot<'_> {
     }
 
     fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
-        let task = self.record::<Task, WireTask>(&layout::task(id))?;
-        match task {
-            Some(task) if task.id != *id => {
-                Err(StoreError::damaged(layout::display(&layout::task(id)), "not where a record of this name belongs"))
+        let path = layout::task(id);
+        let entry = match &*self.task_entries.borrow() {
+            Some(entries) => {
+                entries.get(&path[1]).map(|(kind, oid)| Entry { name: path[1].clone(), kind: *kind, oid: *oid })
             }
+            None => self.entry_at(&path)?,
+        };
+        let shown = layout::display(&path);
+        let task = entry.map(|entry| wire::parse::<Task, WireTask>(&shown, &self.blob(&shown, &entry)?)).transpose()?;
+        match task {
+            Some(task) if task.id != *id => Err(StoreError::damaged(shown, "not where a record of this name belongs")),
             task => Ok(task),
         }
     }

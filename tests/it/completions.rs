@@ -67,3 +67,42 @@ fn that_of_zsh_is_found_by_the_name_of_its_file_and_described() {
     assert!(script.contains("\n_git-aio() {\n"));
     assert!(!repo.ok(&["completions", "zsh", "--name", "aio"]).contains("#description"));
 }
+
+/// Whether a shell is installed here.
+fn is_there(shell: &str) -> bool {
+    ["/usr/bin", "/bin", "/usr/local/bin"].iter().any(|folder| Path::new(folder).join(shell).exists())
+}
+
+#[test]
+fn fish_completes_the_command_itself_and_as_a_command_of_git() {
+    if !is_there("fish") {
+        return;
+    }
+    let env = TestEnvironment::new();
+    let complete = |line: &str| {
+        let script = format!("$PROGRAM completions fish | source; complete -C '{line}'");
+        let answer = run(env.command("fish", &env.path()).env("PROGRAM", PROGRAM).args(["-c", &script]));
+        assert_eq!(answer.stderr, "", "{line}");
+        let words = answer.stdout.lines().map(|line| line.split('\t').next().unwrap().to_owned());
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(complete("git-aio cl"), ["claim", "cleanup"]);
+    assert_eq!(complete("git-aio tasks list --from "), ["bd", "br", "own"]);
+    if Path::new("/usr/share/fish/completions/git.fish").exists() {
+        assert_eq!(complete("git aio cl"), ["claim", "cleanup"]);
+        assert_eq!(complete("git -C elsewhere aio handoff decl"), ["decline"]);
+        assert!(complete("git ai").contains(&"aio".to_owned()));
+    }
+}
+
+#[test]
+fn zsh_takes_the_script_as_it_is() {
+    if !is_there("zsh") {
+        return;
+    }
+    let env = TestEnvironment::new();
+    // Where a completion begins, it asks what the words so far are; that needs a terminal, and the rest does not.
+    let script = "autoload -Uz compinit; compinit -u -D; source <($PROGRAM completions zsh) && print $_comps[git-aio]";
+    let answer = run(env.command("zsh", &env.path()).env("PROGRAM", PROGRAM).args(["-f", "-c", script]));
+    assert_eq!((answer.code, &answer.stdout[..], &answer.stderr[..]), (0, "_git-aio\n", ""));
+}

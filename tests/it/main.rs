@@ -7,6 +7,7 @@
 mod agent;
 mod check;
 mod claim;
+mod cli;
 mod completions;
 #[cfg(unix)]
 mod delegate;

@@ -235,6 +235,8 @@ fn what_cannot_be_meant_is_refused() {
         assert_refused(&repo.aio_as(&me, &[&["tasks", "new"], args].concat()), code, says);
     }
     assert_refused(&repo.aio_as(&me, &["tasks", "done", "nothing"]), 8, "no task nothing");
+    let stranger = repo.aio(&["tasks", "new", "a", "--needs", "x"]);
+    assert!(stranger.code == 8 && !stranger.stderr.contains("registered as"), "{stranger:?}");
     assert_refused(&repo.aio_as(&me, &["tasks", "list", "--from", "bd"]), 8, "no issues of bd are here");
     assert_eq!(repo.operations(), before);
 }

@@ -212,6 +212,42 @@ fn no_file_is_too_long_to_be_read() {
     }
 }
 
+/// Files that are compiled for one kind of system as a whole, as the attribute of their module says.
+const OF_ONE_SYSTEM: [&str; 2] = ["host/process/proc.rs", "host/process/ps.rs"];
+
+/// The end of what begins after an attribute at `at`, as it is laid out by rustfmt.
+fn end_of_item(lines: &[&str], at: usize) -> usize {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let depth = indent(lines[at]);
+    let ends = |line: &&str| {
+        indent(line) == depth && line.ends_with(['}', ';', ',', ']']) && !line.trim_start().starts_with('#')
+    };
+    at + 1 + lines[at + 1..].iter().position(ends).unwrap_or(lines.len())
+}
+
+/// It could not be compiled elsewhere, and nobody here would see that.
+#[test]
+fn what_only_unix_has_is_named_only_where_that_is_asked_for() {
+    const OF_UNIX: [&str; 4] = ["std::os::unix", "std::os::fd", "rustix::", "signal::unix"];
+    let is_asked = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("#[cfg(") && !line.contains("not(unix)") && (line.contains("unix") || line.contains("linux"))
+    };
+    for (file, text) in files("src").into_iter().filter(|(file, _)| file.ends_with(".rs")) {
+        if OF_ONE_SYSTEM.contains(&file.as_str()) || file.contains("tests") {
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        let asked: Vec<(usize, usize)> =
+            (0..lines.len()).filter(|at| is_asked(lines[*at])).map(|at| (at, end_of_item(&lines, at))).collect();
+        for (at, line) in lines.iter().enumerate() {
+            let named = OF_UNIX.iter().any(|name| line.split("//").next().unwrap_or_default().contains(name));
+            let is_covered = asked.iter().any(|(from, to)| (*from..=*to).contains(&at));
+            assert!(!named || is_covered, "src/{file}:{} can't be compiled where there is no unix: {line}", at + 1);
+        }
+    }
+}
+
 #[test]
 fn every_test_file_is_run() {
     let main = fs::read_to_string(root().join("tests/it/main.rs")).unwrap();

@@ -112,6 +112,8 @@ fn what_is_wrong_is_told_with_its_place_and_an_exit_code() {
         &["workflow", "disable", "refin"],
         &["run", "refin"],
         &["run", "refin", "--dry-run"],
+        &["run", "./refin.toml"],
+        &["workflow", "check", "refin.toml"],
     ] {
         let ended = repo.aio(args);
         assert!(ended.code == 8 && ended.stderr.contains("refin"), "{args:?} {ended:?}");

@@ -35,13 +35,13 @@ fn with_one_name(command: &str, script: String) -> String {
 /// The name under which git finds us as a command of its own.
 const GIT_COMMAND: &str = "git-aio";
 
-/// The script of our command, with what git's own completion needs to come to it after `git aio`. That of fish runs the
-/// completions of `git-aio` by itself.
+/// The script of our command, with what git's own completion needs to come to it after `git aio`.
 fn known_to_git(shell: Shell, script: String) -> String {
     match shell {
         Shell::Bash => script + BASH_BRIDGE,
         // That of zsh calls what is autoloaded as `_git-aio`, and lists commands whose second line describes them.
         Shell::Zsh => script.replacen('\n', "\n#description claims, notes and handoffs between coding agents\n", 1),
+        Shell::Fish => script + FISH_BRIDGE,
         _ => script,
     }
 }
@@ -56,6 +56,19 @@ _git_aio() {
     _git__aio git-aio "$cur" "${COMP_WORDS[COMP_CWORD-1]}"
     compopt +o nospace 2>/dev/null
 }
+"#;
+
+/// That of fish runs the completions of other commands in some of its versions and not in others, such as 3.6.0.
+const FISH_BRIDGE: &str = r#"
+# What `git aio` is completed by: as `git-aio`, with the words that stand after it.
+function __fish_git_aio_as_git
+    set -l words (commandline -opc)
+    set -l at (contains -i -- aio $words)
+    set -l rest (string escape -- $words[(math $at + 1)..])
+    complete -C "git-aio $rest "(commandline -ct)
+end
+complete -c git -n "functions -q __fish_git_needs_command; and __fish_git_needs_command" -a aio -d "Claims, notes and handoffs"
+complete -c git -f -n "functions -q __fish_git_using_command; and __fish_git_using_command aio" -a "(__fish_git_aio_as_git)"
 "#;
 
 /// A name that can stand in any shell's script.

@@ -13,7 +13,8 @@ use std::io::{self, Write};
 /// Look whether everything is in order, and mend what isn't
 ///
 /// Every check stands for itself, and none of them changes anything: git and the repository, the settings, the repository's own configuration, the state in
-/// refs/aio/state with all its objects, its history, records and index, that no two claims contradict each other, what
+/// refs/aio/state with all its objects, its history, records and index, that no two claims contradict each other, that no
+/// tasks wait for each other, what
 /// is known of who is here, locks that were left behind, the hub as it is set and what came of the last sync with it,
 /// and the fences, which are tried out: git is asked to run its hooks, and ours has to answer; what an agent would run
 /// before an edit is run, and has to refuse (of the plugins for Amp and OpenCode, the command that they start); and where

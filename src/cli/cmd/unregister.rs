@@ -7,8 +7,8 @@ use crate::cli::{
 
 /// Leave: release all claims of this instance and take it off the register
 ///
-/// To leave once more is no failure: it exits with 0 and says so. Who never was registered here gets 8. A shell that
-/// was bound to the instance is free for the next.
+/// To leave once more, as the same instance, is no failure: it exits with 0 and says so. Who is not registered here, and
+/// names no instance that was, gets 8. A shell that was bound to the instance is free for the next.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

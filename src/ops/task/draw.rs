@@ -192,6 +192,10 @@ impl Session {
     /// A task as it stands now.
     fn drawn(&self, id: &TaskId, draw: &Draw<'_>) -> Result<Queued, Error> {
         let snapshot = self.snapshot()?;
+        if let Some(own) = snapshot.task(id)?.filter(|_| draw.keeper.is_none_or(|keeper| keeper == Keeper::Own)) {
+            let queue = self.queue_about(&own, &snapshot)?;
+            return self.queued(own, &queue, Some(draw.me), &snapshot);
+        }
         let queue = self.queue_of(&snapshot)?;
         let issues = draw.issues.unwrap_or_default();
         let candidates = self.candidates(draw.keeper, issues, &queue, Some(draw.me), &snapshot)?;

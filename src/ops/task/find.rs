@@ -1,6 +1,6 @@
 //! Which task a word means, and all that is known of it. Wherever a task is named, this is what decides.
 
-use super::{Queue, Queued};
+use super::Queued;
 use crate::{
     base::{
         id::{InstanceId, InvalidName, TaskId},
@@ -38,11 +38,14 @@ impl Session {
     pub fn told_task(&self, named: &str) -> Result<Told, Error> {
         let snapshot = self.snapshot()?;
         let who = self.asking(&snapshot)?;
-        let queue = self.queue_of(&snapshot)?;
-        let task = match self.find_task(named, &snapshot) {
-            Ok(task) => self.queued(task, &queue, who.instance(), &snapshot)?,
+        let (task, left) = match self.find_task(named, &snapshot) {
+            Ok(task) => {
+                let queue = self.queue_about(&task, &snapshot)?;
+                let left = queue.left_of(&task.needs);
+                (self.queued(task, &queue, who.instance(), &snapshot)?, left)
+            }
             Err(unknown @ Error::NotFound { .. }) => {
-                self.issue(named, &queue, who.instance(), &snapshot)?.ok_or(unknown)?
+                (self.issue(named, who.instance(), &snapshot)?.ok_or(unknown)?, Vec::new())
             }
             Err(error) => return Err(error),
         };
@@ -50,21 +53,19 @@ impl Session {
             Some(Holder::Handoff(id)) => snapshot.handoff(&id)?.map(|held| self.shown(held, &snapshot)).transpose()?,
             _ => None,
         };
-        Ok(Told { left: queue.left_of(&task.needs), task, handoff })
+        Ok(Told { task, left, handoff })
     }
 
     /// The issue of Beads that is called so.
-    fn issue(
-        &self,
-        named: &str,
-        queue: &Queue,
-        me: Option<&InstanceId>,
-        snapshot: &Snapshot<'_>,
-    ) -> Result<Option<Queued>, Error> {
-        let issues = self.issues(None, queue)?;
-        let mut candidates = self.candidates(None, &issues, queue, me, snapshot)?;
+    fn issue(&self, named: &str, me: Option<&InstanceId>, snapshot: &Snapshot<'_>) -> Result<Option<Queued>, Error> {
+        if self.beads(None)?.is_none() {
+            return Ok(None);
+        }
+        let queue = self.queue_of(snapshot)?;
+        let issues = self.issues(None, &queue)?;
+        let mut candidates = self.candidates(None, &issues, &queue, me, snapshot)?;
         candidates.retain(|candidate| candidate.id.as_str() == named);
-        candidates.pop().map(|found| self.read_task(found, queue, snapshot)).transpose()
+        candidates.pop().map(|found| self.read_task(found, &queue, snapshot)).transpose()
     }
 
     /// The id that `named` means: that of a task of our own, if it is one or the beginning of one, or else of another tracker's.

@@ -114,8 +114,8 @@ impl Session {
         };
         self.perform_confirmed(Some(me), plan).map_err(|error| error.undone("the task is not done", AGAIN))?;
         let snapshot = self.snapshot()?;
-        let queue = self.queue_of(&snapshot)?;
         let task = self.find_task(id.as_str(), &snapshot)?;
+        let queue = self.queue_about(&task, &snapshot)?;
         Ok((self.queued(task, &queue, Some(me), &snapshot)?, again))
     }
 

@@ -1,7 +1,7 @@
 //! The queue as it is drawn from: all that is open, by its place, however long it is. The words of a task are read when it
 //! is told, and not before, so that many long ones need little memory and none of them is left out.
 
-use super::{Keeper, Queued, Stand};
+use super::{Keeper, Queued, Stand, find::claims_at};
 use crate::{
     base::{
         id::{InstanceId, TaskId},
@@ -14,10 +14,10 @@ use crate::{
         task::{Priority, Task},
         view::View,
     },
-    ops::{Error, Session, check::Seen, sync::Confirmed},
+    ops::{Error, Session, StoreError, check::Seen, sync::Confirmed},
     store::{Damage, Extent, Snapshot},
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The tasks of a state, with the claims on them.
 pub(super) struct Queue {
@@ -27,7 +27,7 @@ pub(super) struct Queue {
     ids: Vec<TaskId>,
     /// Those that are done.
     done: HashSet<TaskId>,
-    pub(super) claims: Vec<Claim>,
+    claims: HashMap<TaskId, Vec<Claim>>,
     pub(super) confirmed: Option<Confirmed>,
     pub(super) damaged: Vec<Damage>,
 }
@@ -69,8 +69,32 @@ impl Session {
         })?;
         open.sort_by(|a, b| a.place.cmp(&b.place));
         ids.sort();
-        let (claims, confirmed) = (snapshot.claims_on_tasks()?, self.confirmed(snapshot));
+        let (claims, confirmed) = (by_task(snapshot.claims_on_tasks()?), self.confirmed(snapshot));
         Ok(Queue { open, ids, done, claims, confirmed, damaged: listing.damaged })
+    }
+
+    /// What each open task needs that is not done, where that is anything.
+    pub(in crate::ops) fn needs_left(&self, snapshot: &Snapshot<'_>) -> Result<BTreeMap<TaskId, Vec<TaskId>>, Error> {
+        let queue = self.queue_of(snapshot)?;
+        let left = queue.open.iter().map(|open| (open.place.2.clone(), queue.left_of(&open.needs)));
+        Ok(left.filter(|(_, left)| !left.is_empty()).collect())
+    }
+
+    /// As much of the queue as has to be known to tell how one task stands. However many there are, of the others only those
+    /// that it needs are read.
+    pub(super) fn queue_about(&self, task: &Task, snapshot: &Snapshot<'_>) -> Result<Queue, Error> {
+        let mut done = HashSet::new();
+        for need in &task.needs {
+            match snapshot.task(need) {
+                Ok(needed) => done.extend(needed.filter(|needed| needed.done.is_some()).map(|needed| needed.id)),
+                Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut ids = snapshot.task_ids()?;
+        ids.sort();
+        let (claims, confirmed) = (by_task(claims_at(&task.id, snapshot)?), self.confirmed(snapshot));
+        Ok(Queue { open: Vec::new(), ids, done, claims, confirmed, damaged: Vec::new() })
     }
 
     /// All that is not done: our own by their places, unless another keeper is named, and behind them these `issues`.
@@ -159,6 +183,16 @@ impl Session {
     }
 }
 
+fn by_task(claims: Vec<Claim>) -> HashMap<TaskId, Vec<Claim>> {
+    let mut by_task: HashMap<TaskId, Vec<Claim>> = HashMap::new();
+    for claim in claims {
+        if let Scope::Task(id) = &claim.scope {
+            by_task.entry(id.clone()).or_default().push(claim);
+        }
+    }
+    by_task
+}
+
 fn with_stand(task: Task, stand: Stand, queue: &Queue) -> Queued {
     let short_id = queue.short(&task.id).to_owned();
     let Task { id, title, text, by, at, priority, paths, needs, run, .. } = task;
@@ -173,7 +207,12 @@ impl Queue {
     }
 
     pub(super) fn claims_on(&self, id: &TaskId) -> impl Iterator<Item = &Claim> {
-        self.claims.iter().filter(move |claim| matches!(&claim.scope, Scope::Task(on) if on == id))
+        self.claims.get(id).into_iter().flatten()
+    }
+
+    /// How many tasks somebody holds.
+    pub(super) fn held(&self) -> usize {
+        self.claims.len()
     }
 
     /// What is not done of `needs`, or nothing is known of.

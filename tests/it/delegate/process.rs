@@ -79,6 +79,26 @@ fn runs_side_by_side_start_their_gemini_at_a_distance() {
     assert!(starts.len() == 3 && starts.windows(2).all(|pair| pair[1] - pair[0] >= 100), "{starts:?}");
 }
 
+/// A home that is no folder stands for one that can't be written: these tests may run as somebody who can write anywhere.
+#[test]
+fn where_nothing_can_be_kept_for_all_runs_of_a_user_work_is_done_all_the_same() {
+    let env = TestEnvironment::new();
+    let config = "[verify]\ntest = \"sh check.sh\"\n[tools.claude]\nstagger = \"1s\"\nmax_parallel = 1\n";
+    let (agents, repo) = place(&env, config);
+    agents.plays("claude", &[Do::Edit("src/auth/login.rs", "fn login() { 1 }\n"), Do::Say("Done.")]);
+    fs::write(env.path().join("file"), "").unwrap();
+    let args = ["delegate", "Do it.", "--agent", "claude", "--scope", "src/auth/"];
+    for home in [env.path().join("file"), env.path().join("file/below")] {
+        let ended = run(repo.command(&args).env("XDG_CACHE_HOME", &home).env("HOME", &home));
+        assert_eq!((ended.code, &ended.stdout[..]), (0, "Done.\n"), "{ended:?}");
+        assert!(ended.stderr.contains("starts claude without heeding other runs of this user"), "{ended:?}");
+    }
+    let mut homeless = repo.command(&args);
+    homeless.env_remove("HOME").env_remove("XDG_CACHE_HOME").env_remove("XDG_CONFIG_HOME");
+    let ended = run(&mut homeless);
+    assert_eq!((ended.code, &ended.stdout[..]), (0, "Done.\n"), "{ended:?}");
+}
+
 #[test]
 fn none_of_many_delegations_at_once_is_lost() {
     let many = if std::env::var_os("AIO_TEST_CAMPAIGN").is_some() { 64 } else { 12 };

@@ -102,4 +102,14 @@ fn what_a_task_says_reaches_no_terminal_as_it_is() {
         assert!(both.chars().all(|c| (!c.is_control() && c != '\u{202e}') || c == '\n'), "{both:?}");
     }
     assert_refused(&repo.aio_as(&me, &["tasks", "next", "--another"]), 8, "2 are waiting");
+    let doctor = repo.aio(&["doctor"]);
+    assert!(doctor.stdout.contains("none of these is ever ready: one needs two needs one;"), "{doctor:?}");
+    repo.ok(&["tasks", "done", "one", "--force", "--why", "it waits for itself"]);
+    assert!(repo.aio(&["doctor"]).stdout.contains("none waits for itself"));
+    slip_in(&repo, &[("tasks/lone.json", needs("lone", "gone")), ("tasks/sub/deep.json", record("deep", "x", ""))]);
+    assert!(repo.aio(&["doctor"]).stdout.contains("lone needs gone, which is not in the queue"));
+    // What lies where none belongs is told, and is no task.
+    let listed = repo.aio_as(&me, &["tasks", "list"]);
+    assert!(listed.code == 0 && !listed.stdout.contains("deep"), "{listed:?}");
+    assert!(listed.stderr.contains("damaged record tasks/sub/deep.json"), "{listed:?}");
 }
