@@ -6,9 +6,14 @@
 //! again, and it is a conflict as any other. Both kinds of copies are kept in the same way, that of a step and that of a
 //! block: `landing/<name>.json`, and what the files were like in `snap/<name>.landing`, see `store/run.rs`.
 
-use super::{dispatch::Outcome, journal::KeptOutcome};
+use super::{dispatch::Outcome, journal::KeptOutcome, recorder::When};
 use crate::{
-    base::{id::RunId, oid::Oid, path::RepoPath, text},
+    base::{
+        id::{RunId, StepPath},
+        oid::Oid,
+        path::RepoPath,
+        text,
+    },
     model::run::{Failure, FailureKind},
     ops::{
         Error, Private, Session,
@@ -16,6 +21,7 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Most paths that are named.
 const NAMED: usize = 10;
@@ -61,14 +67,20 @@ impl Landing {
         ])
     }
 
-    /// What is to be written down where a copy is made anew under a name: what came back before is nothing to it. Nothing,
-    /// where there was none.
+    /// What is to be written down where a copy is made for a block, and when: that it works on one, whatever its workflow
+    /// comes to say, and that what came back before is nothing to it.
     ///
     /// # Errors
     /// When it can't be read.
-    pub fn forgotten(session: &Session, run: &RunId, name: &str) -> Result<Vec<(String, Private)>, Error> {
-        let is_known = session.kept_of_run(run, &file_of(name))?.is_some_and(|kept| kept != NOTHING);
-        Ok(if is_known { vec![(file_of(name), Private::Bytes(NOTHING.to_vec()))] } else { Vec::new() })
+    pub fn begun(session: &Session, run: &RunId, block: &StepPath) -> Result<Option<((String, Private), When)>, Error> {
+        let file = file_of(block.as_str());
+        let when = match session.kept_of_run(run, &file)? {
+            Some(kept) if kept == NOTHING => return Ok(None),
+            Some(_) => When::Now,
+            // Before anything that is done there is written down.
+            None => When::WithNext,
+        };
+        Ok(Some(((file, Private::Bytes(NOTHING.to_vec())), when)))
     }
 
     /// What was about to come back under this name, with how its block ends.
@@ -78,11 +90,8 @@ impl Landing {
     pub fn known(session: &Session, run: &RunId, name: &str) -> Result<Option<(Landing, Option<Outcome>)>, Error> {
         let kept = session.kept_of_run(run, &file_of(name))?;
         let Some((files, outcome)) = kept.and_then(|kept| read(&kept)) else { return Ok(None) };
-        let tree = |which| -> Result<Option<Capture>, Error> {
-            let tree: Option<Oid> = session.tree_of_run(run, &tree_of(name, which))?;
-            tree.map(|tree| session.capture_from_tree(&tree)).transpose()
-        };
-        let Some((before, after)) = tree("before")?.zip(tree("after")?) else { return Ok(None) };
+        let Some((before, after)) = trees(session, run, name)? else { return Ok(None) };
+        let (before, after) = (session.capture_from_tree(&before)?, session.capture_from_tree(&after)?);
         Ok(Some((Landing { before, after, files }, outcome)))
     }
 
@@ -120,7 +129,29 @@ impl Landing {
     }
 }
 
-/// In the place of what came back before a copy was made anew.
+/// The trees of what was about to come back under a name: of what the work tree held, and of what the copy held.
+///
+/// # Errors
+/// When they can't be read.
+pub fn trees(session: &Session, run: &RunId, name: &str) -> Result<Option<(Oid, Oid)>, Error> {
+    let tree = |which| session.tree_of_run(run, &tree_of(name, which));
+    Ok(tree("before")?.zip(tree("after")?))
+}
+
+/// The blocks of a run that have worked on a copy, by what was written down when it was made.
+///
+/// # Errors
+/// When it can't be read.
+pub fn blocks(session: &Session, run: &RunId) -> Result<BTreeSet<StepPath>, Error> {
+    let block = |(file, bytes): (String, Vec<u8>)| {
+        let kept = serde_json::from_slice::<Option<Kept>>(&bytes).ok()?;
+        let is_of_block = kept.is_none_or(|kept| kept.outcome.is_some());
+        file.strip_suffix(".json").filter(|_| is_of_block)?.parse().ok()
+    };
+    Ok(session.files_of_run(run, FOLDER)?.into_iter().filter_map(block).collect())
+}
+
+/// In the place of what comes back, till something does.
 const NOTHING: &[u8] = b"null";
 
 /// What was about to come back, as far as somebody has to have seen it.

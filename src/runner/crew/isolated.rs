@@ -33,9 +33,8 @@ impl Crew {
             // Those of drivers that are gone.
             let _ = session.clear_isolated(|_| false);
             let run = self.site.recorder.run();
-            let forgotten = Landing::forgotten(&session, run, path.as_str())?;
-            if !forgotten.is_empty() {
-                self.site.recorder.keep(forgotten, format!("{path}: works on a copy anew"), When::Now)?;
+            if let Some((entry, when)) = Landing::begun(&session, run, path)? {
+                self.site.recorder.keep(vec![entry], format!("{path}: works on a copy"), when)?;
             }
             let name = format!("{run}-{}", path.as_str().replace('/', "-"));
             let copy = session.isolate(&name, &session.capture()?)?;
