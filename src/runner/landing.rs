@@ -104,29 +104,39 @@ impl Landing {
         match session.land(&self.before, &self.after, &self.files, is_begun) {
             Ok(Landed::Done(_)) if is_begun => Ok(self.files.clone()),
             Ok(Landed::Done(done)) => Ok(done.written.into_iter().chain(done.removed).collect()),
-            Ok(Landed::Conflict(left)) => Err(Failure { kind: FailureKind::Conflict, text: self.conflict(&left) }),
+            Ok(Landed::Conflict { left, stays }) => {
+                let text = format!(
+                    "what was done on a copy can't come back, for {} of {} files: {}",
+                    left.len(),
+                    self.files.len(),
+                    told(&left)
+                );
+                Err(not_put_back(Failure { kind: FailureKind::Conflict, text }, &stays))
+            }
             Err(error) => Err(Failure { kind: FailureKind::Internal, text: error.to_string() }),
         }
     }
 
-    /// Has these files go again, as far as nobody has changed them since they came back.
-    ///
-    /// # Errors
-    /// When the work tree can't be looked at.
-    pub fn unland(&self, session: &Session, files: &[RepoPath]) -> Result<(), Error> {
-        session.unland(&self.before, &self.after, files).map(drop)
+    /// Has these files go again, as far as nobody has changed them since they came back, or committed them. Those that
+    /// could not be put back, each with why.
+    #[must_use = "what could not be put back is to be told"]
+    pub fn unland(&self, session: &Session, files: &[RepoPath]) -> Vec<(RepoPath, LeftAlone)> {
+        session.unland(&self.before, &self.after, files)
     }
+}
 
-    fn conflict(&self, left: &[(RepoPath, LeftAlone)]) -> String {
-        let some =
-            left.iter().take(NAMED).map(|(path, why)| format!("{}: {why}", text::one_line(&path.to_string(), 200)));
-        format!(
-            "what was done on a copy can't come back, for {} of {} files: {}",
-            left.len(),
-            self.files.len(),
-            some.collect::<Vec<_>>().join("; ")
-        )
+/// A failure after which all that had come back was to go again, and these did not.
+pub fn not_put_back(failure: Failure, stays: &[(RepoPath, LeftAlone)]) -> Failure {
+    match stays {
+        [] => failure,
+        stays => Failure { text: format!("{}\nNot put back: {}", failure.text, told(stays)), ..failure },
     }
+}
+
+/// Paths that were left as they are, and why.
+pub fn told(left: &[(RepoPath, LeftAlone)]) -> String {
+    let some = left.iter().take(NAMED).map(|(path, why)| format!("{}: {why}", text::one_line(&path.to_string(), 200)));
+    some.collect::<Vec<_>>().join("; ")
 }
 
 /// The trees of what was about to come back under a name: of what the work tree held, and of what the copy held.

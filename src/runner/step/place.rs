@@ -7,10 +7,10 @@ use crate::{
     ops::{
         Error, Session,
         worker::Worker,
-        worktree::{Capture, Change, CheckedOut, Isolated, LeftAlone, Removed},
+        worktree::{Capture, Change, CheckedOut, Isolated, Removed},
     },
     runner::{
-        landing::Landing,
+        landing::{Landing, told},
         work::{Isolation, Moment},
     },
 };
@@ -289,12 +289,6 @@ pub(super) fn held_words(held: &Error, session: &Session) -> String {
 
 pub(super) fn paths(changes: Vec<Change>) -> impl Iterator<Item = RepoPath> {
     changes.into_iter().map(|change| change.path)
-}
-
-/// Paths that were left as they are, and why.
-fn told(left: &[(RepoPath, LeftAlone)]) -> String {
-    let some = left.iter().take(NAMED).map(|(path, why)| format!("{}: {why}", shown(path)));
-    some.collect::<Vec<_>>().join("; ")
 }
 
 /// A path for people.
