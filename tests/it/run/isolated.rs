@@ -259,6 +259,20 @@ fn a_block_that_is_done_anew_does_not_come_back_with_what_it_came_to_before() {
 }
 
 #[test]
+fn a_copy_that_can_not_be_made_ready_is_gone() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = landing(&env);
+    let config = repo.dir.join(".aio/config.toml");
+    repo.write(".aio/config.toml", &format!("[worktree]\nsetup = \"echo = >>'{}'\"\n", config.display()));
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    let failed = repo.aio(&["run", "flow"]);
+    assert!(failed.code == 1 && failed.stderr.contains("config.toml"), "{failed:?}");
+    assert_eq!(agents.calls("claude").len(), 0);
+    repo.write(".aio/config.toml", "");
+    assert_free(&repo);
+}
+
+#[test]
 fn a_shape_in_a_file_is_approved_held_and_part_of_the_run() {
     let env = TestEnvironment::new();
     let (_, repo) = scene(&env, &[r#"{"clean":"yes"}"#]);
