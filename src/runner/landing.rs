@@ -6,7 +6,11 @@
 //! again, and it is a conflict as any other. Both kinds of copies are kept in the same way, that of a step and that of a
 //! block: `landing/<name>.json`, and what the files were like in `snap/<name>.landing`, see `store/run.rs`.
 
-use super::{dispatch::Outcome, journal::KeptOutcome, recorder::When};
+use super::{
+    dispatch::Outcome,
+    journal::KeptOutcome,
+    recorder::{Recorder, When},
+};
 use crate::{
     base::{
         id::{RunId, StepPath},
@@ -67,20 +71,21 @@ impl Landing {
         ])
     }
 
-    /// What is to be written down where a copy is made for a block, and when: that it works on one, whatever its workflow
-    /// comes to say, and that what came back before is nothing to it.
+    /// Writes down that a block works on a copy, which is about to be made: that is so whatever its workflow comes to say, and
+    /// what came back before is nothing to it.
     ///
     /// # Errors
-    /// When it can't be read.
-    pub fn begun(session: &Session, run: &RunId, block: &StepPath) -> Result<Option<((String, Private), When)>, Error> {
+    /// When it can't be read, or written.
+    pub fn begin(session: &Session, recorder: &Recorder, block: &StepPath) -> Result<(), Error> {
         let file = file_of(block.as_str());
-        let when = match session.kept_of_run(run, &file)? {
-            Some(kept) if kept == NOTHING => return Ok(None),
+        let when = match session.kept_of_run(recorder.run(), &file)? {
+            Some(kept) if kept == NOTHING => return Ok(()),
             Some(_) => When::Now,
             // Before anything that is done there is written down.
             None => When::WithNext,
         };
-        Ok(Some(((file, Private::Bytes(NOTHING.to_vec())), when)))
+        let entry = (file, Private::Bytes(NOTHING.to_vec()));
+        Ok(recorder.keep(vec![entry], format!("{block}: works on a copy"), when)?)
     }
 
     /// What was about to come back under this name, with how its block ends.

@@ -36,9 +36,7 @@ impl Crew {
             // Those of drivers that are gone.
             let _ = session.clear_isolated(|_| false);
             let run = self.site.recorder.run();
-            if let Some((entry, when)) = Landing::begun(&session, run, path)? {
-                self.site.recorder.keep(vec![entry], format!("{path}: works on a copy"), when)?;
-            }
+            Landing::begin(&session, &self.site.recorder, path)?;
             let name = format!("{run}-{}", path.as_str().replace('/', "-"));
             let make_ready = |_: &Isolated, there: Session| {
                 if let Some(line) = session.setup_of_work_trees()? {
