@@ -10,13 +10,14 @@ use crate::{
         delegation::Driving,
         dispatch::{Event, Given, Recorded},
         journal::{self, RunJournal},
+        landing,
         language::engine::value_of,
-        plan::Plan,
         recorder::Recorder,
         step::{Holding, Site},
     },
 };
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::Arc,
     thread,
@@ -65,15 +66,18 @@ pub(super) fn prepare(
     began(&run);
     let holding = hold(session, &recorder, &run, &cap, (order.wait.unwrap_or_default(), &interrupts), tell)?;
     let mut recorded = journal::recorded(session, &id, &steps)?;
+    // By what was written down: its workflow may say something else by now.
+    let blocks = landing::blocks(session, &id)?;
     if !is_new {
-        land_begun(session, &recorder, &ready.plan, &mut recorded, &steps, holding.as_deref())?;
+        // What comes back from a copy began with what was done over there before.
+        takeover::bring_over(session, &recorder, &blocks, &recorded, &steps, holding.as_deref())?;
+        land_begun(session, &recorder, &blocks, &mut recorded, &steps, holding.as_deref())?;
     }
     if let Some(path) = &how.resumption.rerun {
         recorded.forget(path);
     }
     if !is_new {
-        begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
-        takeover::bring_over(session, &recorder, &recorded, &steps, holding.as_deref())?;
+        begin_copies_anew(&blocks, &mut recorded, &mut steps);
     }
     if how.resumption.updated {
         keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
@@ -175,8 +179,8 @@ pub(super) fn refused(
 }
 
 /// What was done on a copy that did not come back has gone with it, and is done anew.
-fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
-    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_isolated(path)).cloned().collect();
+fn begin_copies_anew(blocks: &BTreeSet<StepPath>, recorded: &mut Recorded, steps: &mut [Step]) {
+    let blocks: Vec<StepPath> = blocks.intersection(&recorded.begun).cloned().collect();
     for block in blocks {
         recorded.forget_inside(&block);
         let inside = steps.iter_mut().filter(|step| step.path.is_inside(&block));

@@ -208,6 +208,26 @@ fn what_had_come_back_in_part_goes_again_where_the_rest_can_not_come() {
 }
 
 #[test]
+fn what_was_on_its_way_back_comes_whatever_its_workflow_says_by_now() {
+    let plain = LANDS.replace("isolate = \"worktree\"\n", "");
+    let renamed = LANDS.replace("\"fix\"", "\"mend\"").replace("steps.fix", "steps.mend");
+    for (flow, rounds) in [(plain, 2), (renamed, 3)] {
+        let env = TestEnvironment::new();
+        let (agents, repo) = landing(&env);
+        let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", "put-back-2"));
+        assert_eq!(killed.code, KILLED, "{killed:?}");
+        assert!(!repo.dir.join("src/new.rs").exists(), "it is half here");
+        repo.write(".aio/workflows/flow.toml", &flow);
+        repo.ok(&["trust", "--yes", "--quiet"]);
+        let resumed = repo.aio(&["run", "resume", "--updated"]);
+        assert_eq!(resumed.code, 0, "{resumed:?}");
+        assert_eq!((lines(&repo.dir.join("src/new.rs")).len(), agents.calls("claude").len()), (rounds, rounds));
+        assert!(!repo.dir.join("src/auth/login.rs").exists());
+        assert_free(&repo);
+    }
+}
+
+#[test]
 fn a_block_that_is_done_anew_begins_with_all_that_was_about_to_come_back() {
     let env = TestEnvironment::new();
     let (agents, repo) = landing(&env);
@@ -236,6 +256,20 @@ fn a_block_that_is_done_anew_does_not_come_back_with_what_it_came_to_before() {
     let resumed = repo.aio(&["run", "resume"]);
     assert_eq!(resumed.code, 0, "{resumed:?}");
     assert_eq!(agents.calls("claude").len(), calls + 3, "the one that was killed, and two rounds");
+}
+
+#[test]
+fn a_copy_that_can_not_be_made_ready_is_gone() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = landing(&env);
+    let config = repo.dir.join(".aio/config.toml");
+    repo.write(".aio/config.toml", &format!("[worktree]\nsetup = \"echo = >>'{}'\"\n", config.display()));
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    let failed = repo.aio(&["run", "flow"]);
+    assert!(failed.code == 1 && failed.stderr.contains("config.toml"), "{failed:?}");
+    assert_eq!(agents.calls("claude").len(), 0);
+    repo.write(".aio/config.toml", "");
+    assert_free(&repo);
 }
 
 #[test]
