@@ -94,6 +94,7 @@ impl Session {
         let tool: Tool = tool.parse().map_err(|error: crate::base::id::InvalidName| {
             Error::usage(error.to_string(), "name the tool in other words in .aio/config.toml")
         })?;
+        self.look_for_others(scope)?;
         let id = self.register_worker(tool, text::head(&format!("{run}: {task}"), MAX_TASK))?;
         let terms = Terms { why: Some(run.to_string()), ..Terms::default() };
         let claims = match scope {

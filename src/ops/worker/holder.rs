@@ -26,7 +26,10 @@ impl Session {
         let run = &run.id;
         let holder = match &known {
             Some(known) => known.clone(),
-            None => self.register_worker(Tool::of_run(), &format!("{run}, all of it"))?,
+            None => {
+                self.look_for_others(scope)?;
+                self.register_worker(Tool::of_run(), &format!("{run}, all of it"))?
+            }
         };
         let terms = Terms { why: Some(run.to_string()), ..Terms::default() };
         match self.claim_now(&holder, scope, &terms) {

@@ -128,6 +128,24 @@ fn a_run_waits_for_its_scope_where_it_is_told_to() {
 }
 
 #[test]
+fn whoever_waits_writes_nothing_into_the_state() {
+    let step = "about = \"x\"\n[[step]]\nid = \"a\"\nscope = [\"src/**\"]\nverify = []\nrun = \"echo a >src/a\"\n";
+    for flow in [FLOW, step] {
+        let env = TestEnvironment::new();
+        let (_, repo) = scene(&env, flow);
+        let other = repo.register("codex");
+        repo.ok_as(&other, &["claim", "src/auth/"]);
+        let operations = || repo.git(&["rev-list", "--count", "refs/aio/state"]);
+        let before = operations();
+        let ended = repo.aio(&["run", "flow", "--wait", "1500ms"]);
+        assert_eq!(ended.code, 3, "{ended:?}");
+        assert_eq!(operations(), before);
+        repo.ok_as(&other, &["unregister"]);
+        assert_free(&repo);
+    }
+}
+
+#[test]
 fn a_run_that_was_killed_holds_on_till_it_is_gone_on_with() {
     let env = TestEnvironment::new();
     let (agents, repo) = scene(&env, &FLOW.replace("[[step]]\nid = \"go\"\nask = \"Go on?\"\n", ""));
