@@ -18,6 +18,7 @@ use crate::{
     model::run::{RunStatus, Step, StepStatus},
     ops::Session,
     runner::{
+        cancel::cancel,
         delegation::{self, Driving, STEP, Which, delegate},
         dispatch::{Answer as Meant, Event},
         work::Moment,
@@ -103,6 +104,8 @@ struct Answer {
 }
 
 /// End a run that was stopped or waits
+///
+/// What it did stays as it is. Where its driver was gone while a copy came back, it is told which files had come.
 #[derive(Debug, clap::Args)]
 struct Cancel {
     /// The run
@@ -260,7 +263,7 @@ impl Cancel {
             let how = Resumption { cancel: true, ..Resumption::default() };
             return go_on(cx, session, &id, &how, None, false);
         }
-        session.cancel_run(&id)?;
+        cancel(session, &id)?;
         shown(cx, session, &id)
     }
 }
