@@ -4,7 +4,7 @@ use crate::{
     machine::{Machine, Repo},
     measure::{Report, Subject, in_pairs},
 };
-use std::{fmt::Write as _, fs, io::Write as _, process::Stdio};
+use std::{fmt::Write as _, fs, io::Write as _, process::Stdio, thread, time::Duration};
 
 const CLAIMS: usize = 1000;
 const MANY_CLAIMS: usize = 10_000;
@@ -14,6 +14,7 @@ pub fn run(report: &mut Report) {
     let machine = Machine::new();
     report.note("over file://, a store of 1,000 claims");
     idle_and_pending(report, &machine);
+    in_background(report, &machine);
     report.note("a clone that has no store yet, and a hub with 10,000 claims after 20,000 operations");
     join(report, &machine);
 }
@@ -51,6 +52,42 @@ fn idle_and_pending(report: &mut Report, machine: &Machine) {
         &mut Subject { name: "git fetch and push", make: &mut commit, after: &mut |_| {} },
     );
     report.ratio("sync with a pending claim / git fetch and git push of a commit", &pairs, Some(1.3));
+}
+
+/// What a claim takes longer that starts a sync which goes on without it. Each starts one: none is measured while one is at
+/// work.
+fn in_background(report: &mut Report, machine: &Machine) {
+    let furnished = |name: &str| {
+        let (repo, holder) = machine.repo_with_claims(name, CLAIMS);
+        let hub = with_hub(&repo);
+        repo.aio(None, &["sync"]);
+        repo.git(&["config", "aio.syncInterval", "0s"]);
+        (repo, hub, holder)
+    };
+    let ((with, hub, its), (without, _, others)) = (furnished("with"), furnished("without"));
+    with.git(&["config", "aio.backgroundSync", "true"]);
+    let tip = |repo: &Repo| repo.git(&["rev-parse", "refs/aio/state"]);
+    let sent = || {
+        while tip(&hub) != tip(&with) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        // Held as long as it is at work.
+        fs::File::open(with.dir.join(".git/aio/background.lock")).unwrap().lock().unwrap();
+    };
+    let pairs = in_pairs(
+        report.pairs(31),
+        &mut Subject {
+            name: "claim",
+            make: &mut |turn| with.aio_command(Some(&its), &["claim", &format!("pending/{turn}")]),
+            after: &mut |_| sent(),
+        },
+        &mut Subject {
+            name: "claim",
+            make: &mut |turn| without.aio_command(Some(&others), &["claim", &format!("pending/{turn}")]),
+            after: &mut |_| drop(without.aio(None, &["sync"])),
+        },
+    );
+    report.difference("a claim that starts a sync in the background / one that starts none", &pairs, Some(2.0));
 }
 
 fn join(report: &mut Report, machine: &Machine) {

@@ -48,7 +48,9 @@ fn bash_completes_it_as_a_command_of_git() {
 
 #[test]
 fn gits_own_completion_for_bash_comes_to_ours() {
-    let Some(own) = OF_GIT.iter().find(|path| Path::new(path).exists()) else { return };
+    let Some(own) = OF_GIT.iter().find(|path| Path::new(path).exists()) else {
+        return eprintln!("skipped: git's own completion for bash is not installed");
+    };
     let env = TestEnvironment::new();
     let complete = |line: &str| bash(&env, &format!("source {own}"), "__git_wrap__git_main", line);
     assert_eq!(complete("git aio cl"), ["claim", "cleanup"]);
@@ -76,7 +78,7 @@ fn is_there(shell: &str) -> bool {
 #[test]
 fn fish_completes_the_command_itself_and_as_a_command_of_git() {
     if !is_there("fish") {
-        return;
+        return eprintln!("skipped: fish is not installed");
     }
     let env = TestEnvironment::new();
     let complete = |line: &str| {
@@ -98,7 +100,7 @@ fn fish_completes_the_command_itself_and_as_a_command_of_git() {
 #[test]
 fn zsh_takes_the_script_as_it_is() {
     if !is_there("zsh") {
-        return;
+        return eprintln!("skipped: zsh is not installed");
     }
     let env = TestEnvironment::new();
     // Where a completion begins, it asks what the words so far are; that needs a terminal, and the rest does not.
