@@ -1,7 +1,7 @@
 //! The workflows that handle events: those that a person has enabled, and that are still what they were then.
 
 use super::{
-    language::Library as _,
+    language::{Library as _, LoadError},
     library::Workflows,
     workflow::{Ready, WorkflowError, binding, ready},
 };
@@ -18,13 +18,23 @@ pub struct Handler {
     pub ready: Ready,
 }
 
+/// A workflow that an event would start, if it had not changed, or could be used.
+pub struct Withheld {
+    /// Its name.
+    pub name: String,
+    /// Why it is not started.
+    pub why: String,
+    /// Whether there is no such workflow any more.
+    pub is_gone: bool,
+}
+
 /// Who handles an event.
 #[derive(Default)]
 pub struct Handlers {
     /// Those that it starts, by their names.
     pub enabled: Vec<Handler>,
-    /// Those that it would start, and why it doesn't: they have changed, or can't be used.
-    pub withheld: Vec<(String, String)>,
+    /// Those that it would start, and why it doesn't.
+    pub withheld: Vec<Withheld>,
     /// Those that say that they handle it, and that nobody has enabled for it.
     pub idle: Vec<String>,
 }
@@ -74,7 +84,11 @@ pub fn of_event(session: &Session, library: &Workflows, event: &str) -> Result<H
     let mut handlers = Handlers::default();
     let enabled = session.enabled_workflows();
     for (name, enabling) in enabled.iter().filter(|(_, enabling)| enabling.events.iter().any(|known| known == event)) {
-        let why = match ready(name, library, session) {
+        let found = ready(name, library, session);
+        // One that it calls may be gone as well.
+        let is_gone =
+            matches!(&found, Err(WorkflowError::Load(LoadError::Unknown { name: unknown, .. })) if unknown == name);
+        let why = match found {
             Err(WorkflowError::Other(error)) => return Err(error),
             Err(error) => error.to_string(),
             Ok(_) if !is_as_enabled(library, name, enabling) => "it has changed since it was enabled".to_owned(),
@@ -84,7 +98,7 @@ pub fn of_event(session: &Session, library: &Workflows, event: &str) -> Result<H
                 continue;
             }
         };
-        handlers.withheld.push((name.clone(), why));
+        handlers.withheld.push(Withheld { name: name.clone(), why, is_gone });
     }
     if handlers.enabled.is_empty() && handlers.withheld.is_empty() {
         let handles = |name: &String| {

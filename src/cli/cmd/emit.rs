@@ -12,7 +12,7 @@ use crate::{
     ops::{Error, Session, event::MAX_DETAILS},
     runner::{
         delegation::Driving,
-        handlers::{self, Handler, Handlers},
+        handlers::{self, Handler, Handlers, Withheld},
         language,
         library::Workflows,
         workflow::{Order, begin_detached},
@@ -144,9 +144,12 @@ fn nobody(handlers: &Handlers, event: &str) -> anyhow::Error {
 
 /// Why workflows are not started that would be, each in a line.
 pub(super) fn withheld(handlers: &Handlers) -> impl Iterator<Item = String> {
-    handlers.withheld.iter().map(|(name, why)| {
-        let why = text::one_line(why, 500);
-        format!("{name} is not started: {why}; a person enables it as it is now by `git aio workflow enable {name}`")
+    handlers.withheld.iter().map(|Withheld { name, why, is_gone }| {
+        let way_on = match is_gone {
+            true => format!("a person takes it from the event by `git aio workflow disable {name}`"),
+            false => format!("a person enables it as it is now by `git aio workflow enable {name}`"),
+        };
+        format!("{name} is not started: {}; {way_on}", text::one_line(why, 500))
     })
 }
 

@@ -156,7 +156,7 @@ fn hold(
 }
 
 /// Writes down that a run can't begin, or not go on now, and why. One that never began holds nothing any more; one that can
-/// be gone on with holds on.
+/// be gone on with holds on. Where none of its steps has begun, that somebody holds its scope is the same as at its start.
 pub(super) fn refused(
     session: &Session,
     recorder: &Recorder,
@@ -164,15 +164,17 @@ pub(super) fn refused(
     is_stopped: bool,
     error: WorkflowError,
 ) -> WorkflowError {
+    let has_no_step = || session.shown_run(recorder.run()).is_ok_and(|shown| shown.steps.is_empty());
     let status = match &error {
-        _ if is_stopped || !is_unbegun => RunStatus::Interrupted,
-        WorkflowError::Other(Error::Held(_)) => RunStatus::Refused,
-        _ => RunStatus::Failed,
+        _ if is_stopped => RunStatus::Interrupted,
+        WorkflowError::Other(Error::Held(_)) if is_unbegun || has_no_step() => RunStatus::Refused,
+        _ if is_unbegun => RunStatus::Failed,
+        _ => RunStatus::Interrupted,
     };
     let (ended, why) = (status.is_final().then(crate::ops::now), error.to_string());
     let change = move |run: &mut Run| (run.status, run.ended, run.why) = (status, ended, Some(why));
     let _ = recorder.change(change, format!("{status}: {error}"));
-    if is_unbegun {
+    if is_unbegun || status.is_unbegun() {
         let _ = session.release_run(recorder.run());
     }
     error

@@ -228,6 +228,27 @@ fn what_was_on_its_way_back_comes_whatever_its_workflow_says_by_now() {
 }
 
 #[test]
+fn what_is_cancelled_after_it_came_back_in_part_says_what_is_here_and_holds_nothing() {
+    for is_resumed in [false, true] {
+        let env = TestEnvironment::new();
+        let (_, repo) = landing(&env);
+        let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", "put-back-1"));
+        assert_eq!(killed.code, KILLED, "{killed:?}");
+        if is_resumed {
+            let killed = run(repo.command(&["run", "resume"]).env("AIO_TEST_KILL_AT", "put-back-1"));
+            assert_eq!(killed.code, KILLED, "{killed:?}");
+        }
+        let told = repo.ok(&["run", "cancel"]);
+        assert!(told.contains("fix: its driver was gone while its copy came back, and this is here: src/"), "{told}");
+        assert!(told.contains("; and not src/"), "{told}");
+        assert!(repo.ok(&["run", "show"]).contains("and this is here: src/"));
+        let (status, _) = answer(&repo.aio(&["status", "--json"]));
+        let nobody = ["claims", "instances"].map(|key| status[key].as_array().unwrap().len());
+        assert_eq!(nobody, [0, 0], "{status:#}");
+    }
+}
+
+#[test]
 fn a_block_that_is_done_anew_begins_with_all_that_was_about_to_come_back() {
     let env = TestEnvironment::new();
     let (agents, repo) = landing(&env);
