@@ -64,8 +64,22 @@ fn what_is_named_as_a_run_has_to_be_one() {
         let ended = repo.aio(&["run", "show", named]);
         assert!(ended.code == 8 && ended.stderr.contains("there is no run "), "{named}: {ended:?}");
     }
-    for named in ["/none", "@x", "/task@x"] {
+    for named in ["@x", "/task@x"] {
         assert_eq!(repo.aio(&["run", "diff", named]).code, 2, "{named}");
     }
-    assert_eq!(repo.aio(&["run", "diff", "/task@7"]).stdout, "");
+    for (named, told) in [
+        ("/none", " has no step none"),
+        ("/task@7", "task of delegation-"),
+        ("task@0", " has 0 attempts, and no @0"),
+        ("@7", " has 0 attempts, and no @7"),
+        ("nope@1", "there is no run nope, and no step nope of the newest run"),
+    ] {
+        let ended = repo.aio(&["run", "diff", named]);
+        assert!(ended.code == 8 && ended.stderr.contains(told), "{named}: {ended:?}");
+    }
+    for args in [["run", "retry", "review"], ["run", "retry", "/review"]] {
+        let ended = repo.aio(&args);
+        assert!(ended.code == 8 && ended.stderr.contains("no step review"), "{ended:?}");
+        assert!(ended.stderr.contains("`git aio run show"), "{ended:?}");
+    }
 }

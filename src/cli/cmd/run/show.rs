@@ -2,7 +2,7 @@
 
 use super::{
     super::Context,
-    named::{known_step, run_and_step},
+    named::{known_attempt, known_step, run_and_step},
 };
 use crate::{
     base::text,
@@ -250,6 +250,7 @@ impl Diff {
         step.as_ref().map_or(Ok(()), |step| known_step(&shown, step))?;
         let is_meant = |shown: &&Step| step.as_ref().is_none_or(|step| shown.path == *step);
         let steps: Vec<&Step> = shown.steps.iter().filter(is_meant).collect();
+        number.map_or(Ok(()), |number| known_attempt(&id, &steps, number))?;
         let is_unseen =
             |attempt: &Attempt| attempt.before.is_some() && attempt.after.is_none() && attempt.took.is_some();
         let unseen = steps.iter().any(|step| step.attempts.last().is_some_and(is_unseen));
