@@ -275,8 +275,12 @@ fn drive(
     let opened = Opened { root, recorder: recorder.clone(), interrupts: Arc::clone(&interrupts), run, steps, is_new };
     let prepared = before::prepare(session, ready, order, opened, how, driving, ask, began, tell);
     // Whatever goes wrong before the first step ends the run here, and nowhere else.
-    let Prepared { crew, mut journal, given, file } =
-        prepared.map_err(|error| before::refused(session, &recorder, is_unbegun, interrupts.count() > 0, error))?;
+    let Prepared { crew, mut journal, given, file } = prepared.map_err(|error| {
+        match before::refused(session, &recorder, is_unbegun, interrupts.count() > 0, error) {
+            WorkflowError::Other(Error::Held(held)) => Error::RunHeld { run: id.clone(), held }.into(),
+            error => error,
+        }
+    })?;
     let stop = Stop::default();
     let looks = AtomicU8::new(0);
     let mut follow = |event: &Event| {
