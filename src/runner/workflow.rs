@@ -5,14 +5,14 @@
 
 mod before;
 mod landing;
+mod questions;
 mod takeover;
 mod texts;
 
 use super::{
     crew::Ask,
     delegation::Driving,
-    dispatch::{self, Answer, Ended, Event, Stop},
-    journal,
+    dispatch::{self, Ended, Event, Stop},
     language::{Engine, Library, LoadError, inputs, load, workflow::Workflow},
     ledger,
     library::{Seen, Workflows},
@@ -29,6 +29,7 @@ use crate::{
     },
 };
 use before::{Opened, Prepared};
+pub use questions::{Question, answer, questions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
@@ -98,6 +99,10 @@ pub struct Finished {
     pub run: ShownRun,
     /// What came of it.
     pub ended: Ended,
+    /// Whether it was to be cancelled, and what it did to be undone.
+    pub is_cancelled: bool,
+    /// What it waits for.
+    pub questions: Vec<Question>,
 }
 
 /// Why a workflow can't be run.
@@ -308,7 +313,8 @@ fn drive(
     drop(recording);
     dismissed?;
     keep(session);
-    Ok(Finished { run: session.shown_run(&id)?, ended })
+    let run = session.shown_run(&id)?;
+    Ok(Finished { questions: questions(session, &run), is_cancelled: how.resumption.cancel, run, ended })
 }
 
 /// Has `stop` said when somebody interrupts, as long as `work` goes on, and calls `watch` now and then.
@@ -333,31 +339,4 @@ fn stopping<T>(interrupts: &Interrupts, stop: &Stop, watch: &(dyn Fn() + Sync), 
         watcher.thread().unpark();
         done
     })
-}
-
-/// Keeps an answer for a step that waits for one. It is heard when the run is resumed.
-///
-/// # Errors
-/// When the run or the step doesn't wait, or the run is being driven.
-pub fn answer(
-    session: &Session,
-    id: &RunId,
-    path: &StepPath,
-    answer: &Answer,
-    acting_as: Option<String>,
-) -> Result<(), Error> {
-    let shown = session.run_to_answer(id, &[RunStatus::Waiting, RunStatus::Interrupted, RunStatus::Lost])?;
-    let is_open = |step: &&Step| step.began.is_some() && !step.status.is_final();
-    if !shown.steps.iter().filter(is_open).any(|step| step.path == *path) {
-        return Err(Error::NotFound {
-            message: format!("{path} of {id} waits for no answer"),
-            hint: Some("`git aio run show` tells which step does".into()),
-        });
-    }
-    let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
-    journal::answer(&recorder, path, answer)?;
-    let waits = |run: &mut Run| run.status = RunStatus::Waiting;
-    recorder.change(waits, format!("{path}: answered"))?;
-    drop(recording);
-    Ok(())
 }
