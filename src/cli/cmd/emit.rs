@@ -146,7 +146,13 @@ fn nobody(handlers: &Handlers, event: &str) -> anyhow::Error {
 pub(super) fn withheld(handlers: &Handlers) -> impl Iterator<Item = String> {
     handlers.withheld.iter().map(|(name, why)| {
         let why = text::one_line(why, 500);
-        format!("{name} is not started: {why}; a person enables it as it is now by `git aio workflow enable {name}`")
+        let first = match handlers.unapproved.contains(name) {
+            true => "approves it by `git aio trust`, and then ",
+            false => "",
+        };
+        format!(
+            "{name} is not started: {why}; a person {first}enables it as it is now by `git aio workflow enable {name}`"
+        )
     })
 }
 
@@ -154,11 +160,15 @@ fn way_on(handlers: &Handlers, event: &str) -> String {
     if let Some(withheld) = withheld(handlers).next() {
         return withheld;
     }
-    match handlers.idle.as_slice() {
-        [] => format!(
+    match (handlers.idle.as_slice(), handlers.unapproved.as_slice()) {
+        ([], [name, ..]) => format!(
+            "{name} is not approved; if it handles that, a person approves it by `git aio trust`, and then has it started by \
+             `git aio workflow enable {name}`"
+        ),
+        ([], []) => format!(
             "a workflow handles it by on = [\"{event}\"], once a person has enabled that by `git aio workflow enable`"
         ),
-        [name, ..] => format!("a person has {name} handle it by `git aio workflow enable {name}`"),
+        ([name, ..], _) => format!("a person has {name} handle it by `git aio workflow enable {name}`"),
     }
 }
 
