@@ -195,7 +195,7 @@ impl Error {
             }
             Refusal::TaskOpen(id) => Error::not_allowed(
                 format!("it holds the task {id}, which is not done: anybody could do it again"),
-                "accept the handoff, and say `git aio tasks done`",
+                "whoever has accepted the handoff does it, and says `git aio tasks done`",
             ),
             Refusal::TaskDone(task) => Error::not_allowed(
                 match &task.done {

@@ -117,6 +117,16 @@ pub enum WorkflowError {
     /// Its inputs are not what it wants.
     #[error("{0}")]
     Inputs(String),
+    /// It was not given all that it needs, or what it doesn't take.
+    #[error("{message}")]
+    Given {
+        /// What is wrong.
+        message: String,
+        /// The workflow.
+        workflow: String,
+        /// The inputs that it can't begin without.
+        needed: Vec<String>,
+    },
     /// Anything else.
     #[error(transparent)]
     Other(#[from] Error),
@@ -161,7 +171,11 @@ impl Ready {
     /// # Errors
     /// When one is missing, unknown, or of another type.
     pub fn inputs(&self, given: &[String]) -> Result<Map<String, Value>, WorkflowError> {
-        inputs::parse(&self.workflow, given).map_err(WorkflowError::Inputs)
+        inputs::parse(&self.workflow, given).map_err(|message| {
+            let needed = self.workflow.inputs.iter().filter(|input| input.default.is_none());
+            let needed = needed.map(|input| input.name.clone()).collect();
+            WorkflowError::Given { message, workflow: self.workflow.name.clone(), needed }
+        })
     }
 }
 

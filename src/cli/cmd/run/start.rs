@@ -235,6 +235,12 @@ pub(in crate::cli::cmd) fn told(error: WorkflowError) -> anyhow::Error {
         }
         .into(),
         WorkflowError::Load(error @ LoadError::Unknown { .. }) => unknown(error.to_string()),
+        WorkflowError::Given { message, workflow, needed } => {
+            let give: String = needed.iter().map(|name| format!(" -i {name}=…")).collect();
+            let show = format!("`git aio workflow show {workflow}` shows its inputs");
+            let hint = if give.is_empty() { show } else { format!("`git aio run {workflow}{give}`; {show}") };
+            usage(message, hint)
+        }
         error => {
             usage(error.to_string(), "`git aio workflow list` shows the workflows, docs/workflows.md the language")
         }
