@@ -7,7 +7,7 @@ use super::{
     ui::Ui,
 };
 use crate::{
-    base::{refs::RefError, text, world::Time},
+    base::{id::RunId, refs::RefError, text, world::Time},
     model::claim::Holder,
     ops::{Error, Held, OpenError, StoreError},
 };
@@ -98,6 +98,10 @@ impl Told {
             message: self.message.clone(),
             hint: self.hint.clone(),
             conflicts: held(error).iter().map(Conflict::new).collect(),
+            run: match error.downcast_ref::<Error>() {
+                Some(Error::RunHeld { run, .. } | Error::Driven { run, .. }) => Some(run.to_string()),
+                _ => None,
+            },
         }
     }
 
@@ -114,7 +118,7 @@ impl Told {
 /// What is in the way, where something is.
 fn held(error: &anyhow::Error) -> &[Held] {
     match error.downcast_ref::<Error>() {
-        Some(Error::Held(held)) => held,
+        Some(Error::Held(held) | Error::RunHeld { held, .. }) => held,
         _ => &[],
     }
 }
@@ -125,7 +129,7 @@ pub(super) fn report_misread(error: &clap::Error) -> ExitCode {
     let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let message = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let hint = Some("see `git aio <command> --help`".to_owned());
-    let answer = ErrorAnswer::new(ErrorBody { kind: "usage".into(), message, hint, conflicts: Vec::new() });
+    let answer = ErrorAnswer::new(ErrorBody { kind: "usage".into(), message, hint, conflicts: Vec::new(), run: None });
     let _ = Ui::new(true, false).answer(|| answer, |_| Ok(()));
     Exit::Usage.into()
 }
@@ -153,6 +157,7 @@ fn tell(error: &anyhow::Error) -> Told {
             ("conflict", Exit::Conflict, Some(WAYS_ON_FROM_A_HANDOFF.to_owned()))
         }
         Error::Held(held) => ("conflict", Exit::Conflict, Some(ways_on(held))),
+        Error::RunHeld { run, held } => ("conflict", Exit::Conflict, Some(ways_on_of(run, held))),
         Error::Usage { hint, .. } => ("usage", Exit::Usage, hint.clone()),
         Error::NotFound { hint, .. } => ("not-found", Exit::NotFound, hint.clone()),
         Error::NotAllowed { hint, .. } => ("not-allowed", Exit::Conflict, hint.clone()),
@@ -160,6 +165,7 @@ fn tell(error: &anyhow::Error) -> Told {
         Error::NotConfirmed { hint, .. } => ("not-confirmed", Exit::NotConfirmed, hint.clone()),
         Error::Unanswered(_) => ("not-confirmed", Exit::NotConfirmed, Some(UNANSWERED.to_owned())),
         Error::Busy(_) => ("busy", Exit::Busy, Some("try again".to_owned())),
+        Error::Driven { pid, .. } => ("busy", Exit::Busy, Some(how_to_stop(*pid))),
         Error::Contended(_) => ("busy", Exit::Busy, None),
         Error::Open(error) => return tell_open(error),
         Error::Store(error) => return tell_store(error),
@@ -188,6 +194,26 @@ fn ways_on(held: &[Held]) -> String {
              run, `git aio run cancel {run}` ends both"
         ),
     }
+}
+
+/// The same for a run that can't go on before it is free.
+fn ways_on_of(run: &RunId, held: &[Held]) -> String {
+    match held.iter().any(|held| held.abandoned.is_some()) {
+        true => ways_on(held),
+        false => {
+            format!("`git aio run resume {run}` goes on once it is free; `git aio run --wait <time>` waits for that")
+        }
+    }
+}
+
+/// How somebody else's hold on a run ends.
+fn how_to_stop(pid: u32) -> String {
+    if pid == 0 {
+        return "try again when it has ended".to_owned();
+    }
+    format!(
+        "let it come to its end, or stop it by Ctrl-C where it runs, or SIGTERM to {pid}; the run can then be resumed or cancelled"
+    )
 }
 
 /// The same where an open handoff holds it: somebody is waited for.

@@ -526,6 +526,9 @@ pub struct ErrorBody {
     /// What is in the way, where something is
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) conflicts: Vec<Conflict>,
+    /// The run that can't go on for that, where it is one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<String>,
 }
 
 /// One claim in the way.

@@ -19,6 +19,22 @@ pub enum Error {
     /// Somebody else holds it.
     #[error("{}", held_message(.0))]
     Held(Vec<Held>),
+    /// Somebody else holds what a run needs before it can go on, which is kept, and can be resumed.
+    #[error("{}", held_message(.held))]
+    RunHeld {
+        /// The run.
+        run: RunId,
+        /// What is in the way.
+        held: Vec<Held>,
+    },
+    /// Another process drives the run.
+    #[error("{run} is being driven by the process {pid}")]
+    Driven {
+        /// The run.
+        run: RunId,
+        /// The process.
+        pid: u32,
+    },
     /// What was given can't be meant.
     #[error("{message}")]
     Usage {
@@ -179,7 +195,7 @@ impl Error {
             }
             Refusal::TaskOpen(id) => Error::not_allowed(
                 format!("it holds the task {id}, which is not done: anybody could do it again"),
-                "accept the handoff, and say `git aio tasks done`",
+                "whoever has accepted the handoff does it, and says `git aio tasks done`",
             ),
             Refusal::TaskDone(task) => Error::not_allowed(
                 match &task.done {

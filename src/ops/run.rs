@@ -131,7 +131,7 @@ impl Session {
         }
         if self.is_driven(&run) {
             let pid = run.driver.process.as_ref().map_or(0, |process| process.pid);
-            return Err(Error::Busy(format!("{id} is being driven by the process {pid}")));
+            return Err(Error::Driven { run: id.clone(), pid });
         }
         let private = self.run_tip(layout::PRIVATE_RUNS, id)?;
         let mut book = RunBook::new(self, run, Some(tip), private);

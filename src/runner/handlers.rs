@@ -37,6 +37,8 @@ pub struct Handlers {
     pub withheld: Vec<Withheld>,
     /// Those that say that they handle it, and that nobody has enabled for it.
     pub idle: Vec<String>,
+    /// Those that nobody may run before a person has approved them, so that it isn't known what they handle.
+    pub unapproved: Vec<String>,
 }
 
 /// Has events start the workflow `name`: those that are named, or all that it handles. Tells which.
@@ -90,7 +92,11 @@ pub fn of_event(session: &Session, library: &Workflows, event: &str) -> Result<H
             matches!(&found, Err(WorkflowError::Load(LoadError::Unknown { name: unknown, .. })) if unknown == name);
         let why = match found {
             Err(WorkflowError::Other(error)) => return Err(error),
-            Err(error) => error.to_string(),
+            Err(error) => {
+                let waits = matches!(error, WorkflowError::Load(LoadError::NotApproved { .. }));
+                handlers.unapproved.extend(waits.then(|| name.clone()));
+                error.to_string()
+            }
             Ok(_) if !is_as_enabled(library, name, enabling) => "it has changed since it was enabled".to_owned(),
             Ok(ready) if !ready.workflow.on.iter().any(|known| known == event) => "it does not handle it".to_owned(),
             Ok(ready) => {
@@ -101,11 +107,13 @@ pub fn of_event(session: &Session, library: &Workflows, event: &str) -> Result<H
         handlers.withheld.push(Withheld { name: name.clone(), why, is_gone });
     }
     if handlers.enabled.is_empty() && handlers.withheld.is_empty() {
-        let handles = |name: &String| {
-            let workflow = super::language::load(name, library);
-            workflow.is_ok_and(|workflow| workflow.on.iter().any(|known| known == event))
-        };
-        handlers.idle = library.names().into_iter().filter(handles).collect();
+        for name in library.names() {
+            match super::language::load(&name, library) {
+                Ok(workflow) if workflow.on.iter().any(|known| known == event) => handlers.idle.push(name),
+                Err(LoadError::NotApproved { .. }) => handlers.unapproved.push(name),
+                _ => {}
+            }
+        }
     }
     Ok(handlers)
 }

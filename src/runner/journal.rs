@@ -144,8 +144,10 @@ impl RunJournal {
                 _ => Ok(()),
             },
             Change::Asked { path, question } => {
-                let entry = (format!("asked/{path}.txt"), Private::Bytes(question.as_bytes().to_vec()));
-                self.recorder.keep(vec![entry], format!("{path}: asks"), When::WithNext)?;
+                let asked = (format!("asked/{path}.txt"), Private::Bytes(question.as_bytes().to_vec()));
+                // What was answered before a step was done again is no answer to what it asks now.
+                let answer = (format!("answer/{path}.json"), Private::Bytes(b"null".to_vec()));
+                self.recorder.keep(vec![asked, answer], format!("{path}: asks"), When::WithNext)?;
                 self.step(path, "asks", |step, _| step.status = StepStatus::Asked)
             }
             Change::Ended { path, outcome } => self.ended(path, outcome),
@@ -174,6 +176,24 @@ pub fn answer(recorder: &Recorder, path: &StepPath, answer: &Answer) -> Result<(
     let bytes = serde_json::to_vec(&kept).map_err(|error| Unrecorded(error.to_string()))?;
     let entry = (format!("answer/{path}.json"), Private::Bytes(bytes));
     recorder.keep(vec![entry], format!("{path}: answered"), When::Now)
+}
+
+/// What a step asks; `None` where it asks nothing, or that is not kept in this clone.
+///
+/// # Errors
+/// When it can't be read.
+pub fn question(session: &Session, id: &RunId, path: &StepPath) -> Result<Option<String>, Error> {
+    let kept = session.kept_of_run(id, &format!("asked/{path}.txt"))?;
+    Ok(kept.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Whether somebody has answered a step.
+///
+/// # Errors
+/// When it can't be read.
+pub fn is_answered(session: &Session, id: &RunId, path: &StepPath) -> Result<bool, Error> {
+    let kept = session.kept_of_run(id, &format!("answer/{path}.json"))?;
+    Ok(kept.is_some_and(|bytes| serde_json::from_slice::<KeptAnswer>(&bytes).is_ok()))
 }
 
 /// Writes down that these steps are to be done anew, so that whoever goes on with it knows that, too.

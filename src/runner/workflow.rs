@@ -5,14 +5,14 @@
 
 mod before;
 mod landing;
+mod questions;
 mod takeover;
 mod texts;
 
 use super::{
     crew::Ask,
     delegation::Driving,
-    dispatch::{self, Answer, Ended, Event, Stop},
-    journal,
+    dispatch::{self, Ended, Event, Stop},
     language::{Engine, Library, LoadError, inputs, load, workflow::Workflow},
     ledger,
     library::{Seen, Workflows},
@@ -29,6 +29,7 @@ use crate::{
     },
 };
 use before::{Opened, Prepared};
+pub use questions::{Question, answer, questions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
@@ -98,6 +99,10 @@ pub struct Finished {
     pub run: ShownRun,
     /// What came of it.
     pub ended: Ended,
+    /// Whether it was to be cancelled, and what it did to be undone.
+    pub is_cancelled: bool,
+    /// What it waits for.
+    pub questions: Vec<Question>,
 }
 
 /// Why a workflow can't be run.
@@ -112,6 +117,16 @@ pub enum WorkflowError {
     /// Its inputs are not what it wants.
     #[error("{0}")]
     Inputs(String),
+    /// It was not given all that it needs, or what it doesn't take.
+    #[error("{message}")]
+    Given {
+        /// What is wrong.
+        message: String,
+        /// The workflow.
+        workflow: String,
+        /// The inputs that it can't begin without.
+        needed: Vec<String>,
+    },
     /// Anything else.
     #[error(transparent)]
     Other(#[from] Error),
@@ -156,7 +171,11 @@ impl Ready {
     /// # Errors
     /// When one is missing, unknown, or of another type.
     pub fn inputs(&self, given: &[String]) -> Result<Map<String, Value>, WorkflowError> {
-        inputs::parse(&self.workflow, given).map_err(WorkflowError::Inputs)
+        inputs::parse(&self.workflow, given).map_err(|message| {
+            let needed = self.workflow.inputs.iter().filter(|input| input.default.is_none());
+            let needed = needed.map(|input| input.name.clone()).collect();
+            WorkflowError::Given { message, workflow: self.workflow.name.clone(), needed }
+        })
     }
 }
 
@@ -280,8 +299,11 @@ fn drive(
     let refused = |error| before::refused(session, &recorder, is_unbegun, is_stopped, error);
     let Prepared { crew, mut journal, given, file } = match prepared.map_err(refused) {
         Err(WorkflowError::Other(Error::Held(_))) if is_stopped => {
-            return Ok(Finished { run: session.shown_run(&id)?, ended: Ended::interrupted() });
+            let run = session.shown_run(&id)?;
+            let (ended, questions) = (Ended::interrupted(), Vec::new());
+            return Ok(Finished { run, ended, is_cancelled: false, questions });
         }
+        Err(WorkflowError::Other(Error::Held(held))) => return Err(Error::RunHeld { run: id, held }.into()),
         prepared => prepared?,
     };
     let stop = Stop::default();
@@ -311,7 +333,8 @@ fn drive(
     drop(recording);
     dismissed?;
     keep(session);
-    Ok(Finished { run: session.shown_run(&id)?, ended })
+    let run = session.shown_run(&id)?;
+    Ok(Finished { questions: questions(session, &run), is_cancelled: how.resumption.cancel, run, ended })
 }
 
 /// Has `stop` said when somebody interrupts, as long as `work` goes on, and calls `watch` now and then.
@@ -336,31 +359,4 @@ fn stopping<T>(interrupts: &Interrupts, stop: &Stop, watch: &(dyn Fn() + Sync), 
         watcher.thread().unpark();
         done
     })
-}
-
-/// Keeps an answer for a step that waits for one. It is heard when the run is resumed.
-///
-/// # Errors
-/// When the run or the step doesn't wait, or the run is being driven.
-pub fn answer(
-    session: &Session,
-    id: &RunId,
-    path: &StepPath,
-    answer: &Answer,
-    acting_as: Option<String>,
-) -> Result<(), Error> {
-    let shown = session.run_to_answer(id, &[RunStatus::Waiting, RunStatus::Interrupted, RunStatus::Lost])?;
-    let is_open = |step: &&Step| step.began.is_some() && !step.status.is_final();
-    if !shown.steps.iter().filter(is_open).any(|step| step.path == *path) {
-        return Err(Error::NotFound {
-            message: format!("{path} of {id} waits for no answer"),
-            hint: Some("`git aio run show` tells which step does".into()),
-        });
-    }
-    let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
-    journal::answer(&recorder, path, answer)?;
-    let waits = |run: &mut Run| run.status = RunStatus::Waiting;
-    recorder.change(waits, format!("{path}: answered"))?;
-    drop(recording);
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Workflows, carried out by stand-ins that really edit files in a real repository: what is shipped, and what is written in
 //! a repository of one's own.
 
+mod asks;
 mod attempts;
 mod calls;
 mod edges;

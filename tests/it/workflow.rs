@@ -142,6 +142,12 @@ fn what_is_shipped_is_shown_with_its_plan_and_both_tables() {
     let steps: Vec<_> = answer["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(steps, ["refine", "refine/write", "refine/measure", "refine/review"]);
     assert_eq!(answer["steps"][1]["isolation"], "claims");
+    let tables = repo.ok(&["workflow", "patterns"]);
+    assert!(tables.contains("A queue that several drivers share  Hub and spokes "), "{tables}");
+    let refused = repo.aio(&["run", "refine"]);
+    for part in ["-i task=…", "`git aio workflow show refine`"] {
+        assert!(refused.code == 2 && refused.stderr.contains(part), "{part}: {refused:?}");
+    }
     let patterns = repo.json_as("", &["workflow", "patterns"]);
     assert_eq!((patterns["scenarios"].as_array().unwrap().len(), patterns["needs"].as_array().unwrap().len()), (9, 5));
     let schema: serde_json::Value = serde_json::from_str(&repo.ok(&["workflow", "schema"])).unwrap();

@@ -14,7 +14,7 @@ use crate::{
         run::{Attempt, CheckRecord, ReviewVerdict, Step, StepStatus},
         verify::{Outcome, Source, Verdict},
     },
-    ops::{Session, verify::What},
+    ops::{Error, Session, verify::What},
     runner::{
         delegation::{DELEGATION, Delegation, Driving, Finished, STEP, Which, delegate, title_of},
         dispatch::Event,
@@ -22,7 +22,6 @@ use crate::{
         work::Moment,
     },
 };
-use anyhow::Context as _;
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -119,7 +118,7 @@ impl Args {
         let text = match &self.handoff {
             Some(file) => {
                 let path = cx.dir.join(file);
-                read(&path).with_context(|| format!("can't read {}", format::target(&path.to_string_lossy())))?
+                read(&path).map_err(|error| unread(&path, error))?
             }
             None => message(&self.task)?,
         };
@@ -172,6 +171,15 @@ fn read(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?.take(MAX_TASK as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Why the task can't be taken from a file.
+fn unread(path: &Path, error: std::io::Error) -> anyhow::Error {
+    let shown = format::target(&path.to_string_lossy());
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return anyhow::Error::new(error).context(format!("can't read {shown}"));
+    }
+    Error::NotFound { message: format!("there is no file {shown}"), hint: Some("name one that exists".into()) }.into()
 }
 
 /// Whoever is named has to be there before anything begins.

@@ -145,9 +145,13 @@ fn nobody(handlers: &Handlers, event: &str) -> anyhow::Error {
 /// Why workflows are not started that would be, each in a line.
 pub(super) fn withheld(handlers: &Handlers) -> impl Iterator<Item = String> {
     handlers.withheld.iter().map(|Withheld { name, why, is_gone }| {
+        let first = match handlers.unapproved.contains(name) {
+            true => "approves it by `git aio trust`, and then ",
+            false => "",
+        };
         let way_on = match is_gone {
             true => format!("a person takes it from the event by `git aio workflow disable {name}`"),
-            false => format!("a person enables it as it is now by `git aio workflow enable {name}`"),
+            false => format!("a person {first}enables it as it is now by `git aio workflow enable {name}`"),
         };
         format!("{name} is not started: {}; {way_on}", text::one_line(why, 500))
     })
@@ -157,11 +161,15 @@ fn way_on(handlers: &Handlers, event: &str) -> String {
     if let Some(withheld) = withheld(handlers).next() {
         return withheld;
     }
-    match handlers.idle.as_slice() {
-        [] => format!(
+    match (handlers.idle.as_slice(), handlers.unapproved.as_slice()) {
+        ([], [name, ..]) => format!(
+            "{name} is not approved; if it handles that, a person approves it by `git aio trust`, and then has it started by \
+             `git aio workflow enable {name}`"
+        ),
+        ([], []) => format!(
             "a workflow handles it by on = [\"{event}\"], once a person has enabled that by `git aio workflow enable`"
         ),
-        [name, ..] => format!("a person has {name} handle it by `git aio workflow enable {name}`"),
+        ([name, ..], _) => format!("a person has {name} handle it by `git aio workflow enable {name}`"),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     base::id::RunId,
     cli::{error::usage, exit::Exit, format, json::RunsAnswer, live::Live},
     model::run::{RunStatus, Step, StepStatus},
-    ops::Session,
+    ops::{Error, Session},
     runner::{
         cancel::cancel,
         delegation::{self, Driving, STEP, Which, delegate},
@@ -238,6 +238,13 @@ impl Answer {
         let step = match (step, waiting.as_slice()) {
             (Some(step), _) => step,
             (None, [one]) => one.path.clone(),
+            (None, []) => {
+                return Err(Error::NotFound {
+                    message: format!("{id} waits for no answer: it is {}", known.run.status),
+                    hint: Some(format!("`git aio run show {id}` tells how it stands")),
+                }
+                .into());
+            }
             (None, several) => {
                 let names: Vec<&str> = several.iter().map(|step| step.path.as_str()).collect();
                 return Err(usage(
@@ -247,7 +254,7 @@ impl Answer {
             }
         };
         let words = super::message(&self.answer)?;
-        answer(session, &id, &step, &meant(&words), cx.acting_as.clone())?;
+        answer(session, &id, &step, &words, meant(&words), cx.acting_as.clone())?;
         shown(cx, session, &id)
     }
 }

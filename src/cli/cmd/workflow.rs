@@ -292,9 +292,9 @@ fn patterns(cx: &Context) -> anyhow::Result<Exit> {
     cx.ui.answer(
         || PatternsAnswer::new(rows(&BY_SCENARIO), rows(&BY_NEED)),
         |out| {
-            writeln!(out, "{BOLD}{:<28}{:<29}workflows{BOLD:#}", "what is to be done", "pattern")?;
+            writeln!(out, "{BOLD}{:<36}{:<29}workflows{BOLD:#}", "what is to be done", "pattern")?;
             BY_SCENARIO.iter().try_for_each(|choice| row(out, choice))?;
-            writeln!(out, "\n{BOLD}{:<28}{:<29}{:<24}workflows{BOLD:#}", "what matters", "pattern", "why")?;
+            writeln!(out, "\n{BOLD}{:<36}{:<29}{:<24}workflows{BOLD:#}", "what matters", "pattern", "why")?;
             BY_NEED.iter().try_for_each(|choice| row(out, choice))
         },
     )?;
@@ -303,7 +303,7 @@ fn patterns(cx: &Context) -> anyhow::Result<Exit> {
 
 fn row(out: &mut dyn Write, choice: &Choice) -> io::Result<()> {
     let why = choice.why.map(|why| format!("{why:<24}")).unwrap_or_default();
-    writeln!(out, "{:<28}{:<29}{why}{}", choice.scenario, choice.pattern, choice.workflows.join(", "))
+    writeln!(out, "{:<36}{:<29}{why}{}", choice.scenario, choice.pattern, choice.workflows.join(", "))
 }
 
 fn line(out: &mut dyn Write, found: &Found) -> io::Result<()> {

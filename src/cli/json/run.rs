@@ -9,7 +9,7 @@ use crate::{
         verify::Verdict,
     },
     ops::{note::Found, run::ShownRun},
-    runner::{delegation::Finished, dispatch::Event},
+    runner::{delegation::Finished, dispatch::Event, workflow::Question},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -101,6 +101,15 @@ pub(super) struct Step {
     /// Bytes of its result
     bytes: u64,
     failure: Option<Failure>,
+    /// What it asks, of one that waits for an answer
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<String>,
+    /// What the answer has to be, where not any is as good
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wants: Option<String>,
+    /// Whether there is an answer already, of one that waits for it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered: Option<bool>,
     /// Every attempt
     tries: Vec<Attempt>,
 }
@@ -225,6 +234,17 @@ impl RunAnswer {
         }
     }
 
+    /// With what its steps wait for.
+    pub(in crate::cli) fn with_questions(mut self, questions: &[Question]) -> Self {
+        for asked in questions {
+            for step in self.run.steps.iter_mut().filter(|step| step.id == asked.step.as_str()) {
+                (step.question, step.wants) = (asked.text.clone(), asked.wants.clone());
+                step.answered = Some(asked.is_answered);
+            }
+        }
+        self
+    }
+
     pub(in crate::cli) fn with_result(self, result: serde_json::Value) -> Self {
         RunAnswer { result: Some(result).filter(|result| !result.is_null()), ..self }
     }
@@ -282,6 +302,9 @@ impl Step {
             files: step.files.iter().map(ToString::to_string).collect(),
             bytes: step.bytes,
             failure: step.failure.as_ref().map(Failure::new),
+            question: None,
+            wants: None,
+            answered: None,
             tries: step.attempts.iter().map(Attempt::new).collect(),
         }
     }

@@ -4,7 +4,7 @@ use super::{ShownRun, no_run};
 use crate::{
     base::id::RunId,
     host::{background, runs},
-    model::run::{Attempt, RunStatus, Stage, StepStatus},
+    model::run::{Attempt, Failure, FailureKind, RunStatus, Stage, StepStatus},
     ops::{Error, Session, worktree::Diff},
     store::{StoreError, layout},
 };
@@ -22,9 +22,9 @@ impl Session {
         let shown = self.shown_run(id)?;
         match while_it_is.contains(&shown.run.status) {
             true => Ok(shown),
-            false => Err(Error::usage(
+            false => Err(Error::not_found(
                 format!("{id} waits for no answer: it is {}", shown.run.status),
-                "`git aio run show` tells how it stands",
+                format!("`git aio run show {id}` tells how it stands"),
             )),
         }
     }
@@ -80,6 +80,8 @@ impl Session {
         for step in &mut open {
             step.status = StepStatus::Failed;
             step.ended = Some(now);
+            let text = "the run was cancelled".to_owned();
+            step.failure.get_or_insert(Failure { kind: FailureKind::Reported, text });
             for attempt in step.attempts.iter_mut().filter(|attempt| attempt.stage != Stage::Settled) {
                 self.settle_left(&step.path, attempt);
             }

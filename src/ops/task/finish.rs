@@ -110,7 +110,9 @@ impl Session {
                 Some(why) => Right::Force(why.clone()),
                 None => Right::Held(self.own_claim_on(id, me, snapshot)?.grant_ref()),
             };
-            Ok(Some(Action::FinishTask { task: id.clone(), result: finish.result.clone(), right }))
+            // Where nobody held it nobody is told why, and it stands with the task alone.
+            let result = finish.result.clone().or_else(|| finish.forced.clone());
+            Ok(Some(Action::FinishTask { task: id.clone(), result, right }))
         };
         self.perform_confirmed(Some(me), plan).map_err(|error| error.undone("the task is not done", AGAIN))?;
         let snapshot = self.snapshot()?;

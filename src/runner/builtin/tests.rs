@@ -122,7 +122,7 @@ impl Execute for Obliging {
         Ok(())
     }
 
-    fn ask(&self, _: &StepPath, _: &str, _: &Stop) -> Option<Answer> {
+    fn ask(&self, _: &StepPath, _: &str, _: Option<&str>, _: &Stop) -> Option<Answer> {
         Some(Answer::Yes)
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     runner::language::{
         engine::value_of,
         inputs,
+        shape::Form,
         template::{Data, Text},
         workflow::{Action, Step, Workflow},
     },
@@ -203,7 +204,7 @@ impl<'w> Run<'w, '_> {
     {
         let (Some(step), Some(path)) = (self.units[id].step, self.units[id].path.clone()) else { return };
         match &step.action {
-            Action::Ask { question, .. } => self.start_asking(id, question, path, scope, tx),
+            Action::Ask { question, shape } => self.start_asking(id, (question, shape.as_deref()), path, scope, tx),
             Action::Work(job) => match self.work(id, job, path.clone(), None) {
                 Ok(work) => self.start_work(id, step, work, scope, tx),
                 Err(why) => self.fail(id, FailureKind::Internal, &why),
@@ -216,7 +217,7 @@ impl<'w> Run<'w, '_> {
     fn start_asking<'s, 'e: 's>(
         &mut self,
         id: UnitId,
-        question: &'w Text,
+        (question, shape): (&'w Text, Option<&'w Form>),
         path: StepPath,
         scope: &'s thread::Scope<'s, 'e>,
         tx: &mpsc::Sender<Told>,
@@ -238,7 +239,8 @@ impl<'w> Run<'w, '_> {
         self.is_asking = true;
         self.units[id].phase = Phase::Working;
         let (executor, stop, tx) = (self.executor, self.stop_of(id).clone(), tx.clone());
-        scope.spawn(move || drop(tx.send(Told::Answered(id, executor.ask(&path, &question, &stop)))));
+        let wants = shape.and_then(Form::wanted);
+        scope.spawn(move || drop(tx.send(Told::Answered(id, executor.ask(&path, &question, wants.as_deref(), &stop)))));
     }
 
     fn start_work<'s, 'e: 's>(

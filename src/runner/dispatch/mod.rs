@@ -81,8 +81,8 @@ pub trait Execute: Send + Sync {
         Ok(None)
     }
 
-    /// Asks whoever is there. `None` where nobody is, so that the run waits for an answer.
-    fn ask(&self, _path: &StepPath, _question: &str, _stop: &Stop) -> Option<Answer> {
+    /// Asks whoever is there, for what is wanted of the answer. `None` where nobody is, so that the run waits for one.
+    fn ask(&self, _path: &StepPath, _question: &str, _wants: Option<&str>, _stop: &Stop) -> Option<Answer> {
         None
     }
 

@@ -3,6 +3,7 @@
 
 use super::{
     Run,
+    bounds::OF_RUN,
     event::Event,
     fill,
     record::{Answer, Change, Outcome},
@@ -47,6 +48,11 @@ impl<'w> Run<'w, '_> {
             StepStatus::Failed if !self.stop_of(id).is_set() => self.finish(id, outcome),
             // It was interrupted: nothing is known of it, and it is done again when the run goes on.
             _ if self.stop_of(id).is_set() => self.units[id].phase = Phase::Ready,
+            // It has heard of that before we have.
+            StepStatus::Waiting => {
+                self.bounds[OF_RUN].stop();
+                self.units[id].phase = Phase::Ready;
+            }
             _ => self.fail(id, FailureKind::Internal, "it came to no end"),
         }
     }

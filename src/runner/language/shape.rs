@@ -5,6 +5,7 @@
 //! key or a word lets the key be left out. All other keys are required, and no others allowed: what services that answer in
 //! a given schema demand, and what lets a condition rely on a field.
 
+mod wanted;
 mod written;
 
 use crate::runner::work::Shape;

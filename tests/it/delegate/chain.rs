@@ -41,7 +41,7 @@ fn one_agent_after_the_other_is_asked_and_in_the_end_the_caller() {
         (0, &"complete".into(), &"ok".into())
     );
     let again = repo.aio(&["run", "answer", id, "ok"]);
-    assert!(again.code == 2 && again.stderr.contains("waits for no answer: it is complete"), "{again:?}");
+    assert!(again.code == 8 && again.stderr.contains("waits for no answer: it is complete"), "{again:?}");
 }
 
 #[test]

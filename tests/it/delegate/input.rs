@@ -17,7 +17,7 @@ fn what_cannot_be_meant_is_refused_and_nothing_begins() {
         (&[" ", "--agent", "claude"], 2, "the task is empty"),
         (&["--handoff", "empty.md", "--agent", "claude"], 2, "the task is empty"),
         (&["--agent", "claude"], 2, "<TASK>"),
-        (&["--handoff", "none.md", "--agent", "claude"], 1, "can't read"),
+        (&["--handoff", "none.md", "--agent", "claude"], 8, "there is no file"),
         (&["--handoff", "long.md", "--agent", "claude"], 2, "262144 is the most"),
         (&["Fix it.", "--agent", "claude", "--scope", "../elsewhere"], 2, "outside"),
         (&["Fix it.", "--agent", "claude", "--scope", "/etc/passwd"], 2, "outside"),
@@ -55,6 +55,8 @@ fn a_scope_is_meant_from_the_folder_of_the_command() {
 fn what_is_named_as_a_run_has_to_be_one() {
     let env = TestEnvironment::new();
     let (_, repo) = checked(&env);
+    let missing = repo.aio(&["delegate", "--handoff", "no.md"]);
+    assert!(missing.code == 8 && missing.stderr.contains("hint: name one that exists"), "{missing:?}");
     for args in [&["run", "show"][..], &["run", "resume"], &["run", "log"], &["run", "diff"]] {
         let ended = repo.aio(args);
         assert!(ended.code == 8 && ended.stderr.contains("there is no run yet"), "{args:?}: {ended:?}");
@@ -64,8 +66,22 @@ fn what_is_named_as_a_run_has_to_be_one() {
         let ended = repo.aio(&["run", "show", named]);
         assert!(ended.code == 8 && ended.stderr.contains("there is no run "), "{named}: {ended:?}");
     }
-    for named in ["/none", "@x", "/task@x"] {
+    for named in ["@x", "/task@x"] {
         assert_eq!(repo.aio(&["run", "diff", named]).code, 2, "{named}");
     }
-    assert_eq!(repo.aio(&["run", "diff", "/task@7"]).stdout, "");
+    for (named, told) in [
+        ("/none", " has no step none"),
+        ("/task@7", "task of delegation-"),
+        ("task@0", " has 0 attempts, and no @0"),
+        ("@7", " has 0 attempts, and no @7"),
+        ("nope@1", "there is no run nope, and no step nope of the newest run"),
+    ] {
+        let ended = repo.aio(&["run", "diff", named]);
+        assert!(ended.code == 8 && ended.stderr.contains(told), "{named}: {ended:?}");
+    }
+    for args in [["run", "retry", "review"], ["run", "retry", "/review"]] {
+        let ended = repo.aio(&args);
+        assert!(ended.code == 8 && ended.stderr.contains("no step review"), "{ended:?}");
+        assert!(ended.stderr.contains("`git aio run show"), "{ended:?}");
+    }
 }

@@ -76,6 +76,13 @@ fn an_event_that_nobody_handles_starts_no_process() {
     agents.plays("claude", &[Do::Say("x")]);
     no_handler(&emit(&repo, &["file_changed"]), "file_changed", "git aio workflow enable on-event");
     no_handler(&emit(&repo, &["built"]), "built", "git aio workflow enable keeps");
+    repo.write(".aio/workflows/keeps.toml", &format!("{KEEPS}# More.\n"));
+    no_handler(
+        &emit(&repo, &["built"]),
+        "built",
+        "a person approves it by `git aio trust`, and then has it started by",
+    );
+    repo.write(".aio/workflows/keeps.toml", KEEPS);
     repo.ok(&["workflow", "enable", "on-event"]);
     repo.ok(&["workflow", "enable", "keeps", "--event", "broken"]);
     no_handler(&emit(&repo, &["deployed"]), "deployed", "on = [\"deployed\"]");

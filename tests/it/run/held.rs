@@ -70,6 +70,12 @@ fn a_run_whose_scope_somebody_holds_does_not_begin() {
     let refused = repo.aio(&["run", "flow"]);
     assert!(refused.code == 3 && refused.stderr.contains(&other), "{refused:?}");
     assert_eq!(agents.calls("claude").len(), 0);
+    let id = repo.ok(&["run", "show"]).split_whitespace().next().unwrap().to_owned();
+    let resume = format!("`git aio run resume {id}`");
+    assert!(refused.stderr.contains(&resume) && !refused.stderr.contains("narrower"), "{refused:?}");
+    assert!(repo.ok(&["run", "show"]).contains(&resume) && repo.ok(&["run", "log"]).contains(&resume));
+    let (again, code) = answer(&repo.aio(&["run", "resume", &id, "--json"]));
+    assert_eq!((code, &again["error"]["run"]), (3, &id.as_str().into()), "{again:#}");
     // It is found, with why, and is not taken for what is gone on with.
     assert!(repo.ok(&["run", "list"]).starts_with("refused "));
     for shown in [repo.ok(&["run", "show"]), repo.ok(&["run", "log"])] {

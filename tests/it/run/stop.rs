@@ -170,7 +170,7 @@ fn a_step_is_done_again_with_all_that_came_after_it() {
     let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
     assert!(steps(&shown).values().all(|status| status == "ok") && status(&shown) == "complete", "{shown:#}");
     let unknown = repo.aio(&["run", "retry", "/nothing"]);
-    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert_eq!(unknown.code, 8, "{unknown:?}");
     assert_eq!(log(), "abcbc");
 
     // What is still the same is kept, and what has changed is done.

@@ -117,6 +117,7 @@ fn a_run_that_waits_can_be_cancelled_and_undone() {
         let args: &[&str] = if undo { &["run", "cancel", "--undo"] } else { &["run", "cancel"] };
         let ended = repo.aio(args);
         assert_eq!(ended.code, if undo { 6 } else { 0 }, "{ended:?}");
+        assert!(!undo || ended.stderr.contains("the run was cancelled, and what it did is undone"), "{ended:?}");
         let expected = if undo { "fn main() {}" } else { "changed" };
         assert_eq!(lines(&repo.dir.join("src/main.rs")), [expected]);
         repo.write("src/main.rs", "fn main() {}\n");

@@ -235,7 +235,7 @@ fn a_handler_that_has_changed_is_named_and_the_watch_goes_on_till_it_is_enabled_
     repo.write(".aio/workflows/tells.toml", &format!("{TELLS}[[step]]\nid = \"b\"\nrun = \"true\"\n"));
     repo.write("src/one", "x");
     wait_for("the word", || says("tells is not started: ") == 1);
-    assert!(says("is not approved; a person enables it as it is now by `git aio workflow enable tells`") == 1);
+    assert!(says("is not approved; a person approves it by `git aio trust`, and then enables it as it is now") == 1);
     repo.ok(&["trust", "--yes", "--quiet"]);
     repo.write("src/two", "x");
     wait_for("the other word", || says("it has changed since it was enabled") == 1);

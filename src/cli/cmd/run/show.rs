@@ -2,10 +2,10 @@
 
 use super::{
     super::Context,
-    named::{known_step, run_and_step},
+    named::{known_attempt, known_step, run_and_step},
 };
 use crate::{
-    base::text,
+    base::{id::RunId, text},
     cli::{
         error::usage,
         exit::Exit,
@@ -19,7 +19,10 @@ use crate::{
         verify::{Outcome, Verdict},
     },
     ops::{Session, note::Found, run::ShownRun},
-    runner::{ledger, workflow::with_pending},
+    runner::{
+        ledger,
+        workflow::{Question, questions, with_pending},
+    },
 };
 use anstyle::Style;
 use std::io::Write;
@@ -108,23 +111,36 @@ impl Show {
 /// Tells how a run stands, and what came of it beside its result.
 pub(super) fn answer(cx: &Context, session: &Session, shown: &ShownRun) -> anyhow::Result<Exit> {
     let left = session.left_by_run(&shown.run.id)?;
+    let questions = questions(session, shown);
     cx.ui.answer(
-        || RunAnswer::new(shown, verdict(&shown.steps), Vec::new()).with_left(&left),
-        |out| write_run(out, shown, &left),
+        || RunAnswer::new(shown, verdict(&shown.steps), Vec::new()).with_left(&left).with_questions(&questions),
+        |out| write_run(out, shown, &questions, &left),
     )?;
     Ok(Exit::Done)
 }
 
-fn write_run(out: &mut dyn Write, shown: &ShownRun, left: &Found) -> std::io::Result<()> {
+fn write_run(out: &mut dyn Write, shown: &ShownRun, questions: &[Question], left: &Found) -> std::io::Result<()> {
     let run = &shown.run;
     let style = style(run.status);
     writeln!(out, "{}  {style}{}{style:#}  {}", run.id, run.status, text::one_line(&run.title, 200))?;
     run.why.iter().try_for_each(|why| writeln!(out, "  {}", text::block(why, 4000).replace('\n', "\n  ")))?;
+    if run.status == RunStatus::Refused {
+        writeln!(out, "  {}", how_to_begin(&run.id))?;
+    }
     for step in &shown.steps {
         writeln!(out, "{}", step_row(step))?;
         for attempt in &step.attempts {
             write_attempt(out, attempt)?;
         }
+        // Where the last attempt failed it has told why.
+        let is_told = step.attempts.last().is_some_and(|last| last.failure.is_some());
+        if let Some(failure) = step.failure.as_ref().filter(|_| !is_told) {
+            writeln!(out, "    {}", reasons(failure).replace('\n', "\n    "))?;
+        }
+        questions
+            .iter()
+            .filter(|asked| asked.step == step.path)
+            .try_for_each(|asked| write_question(out, run, asked))?;
     }
     shown.damaged.iter().try_for_each(|damage| writeln!(out, "{BAD}damaged{BAD:#} {}", text::one_line(damage, 200)))?;
     if !run.links.is_empty() {
@@ -146,6 +162,32 @@ fn write_run(out: &mut dyn Write, shown: &ShownRun, left: &Found) -> std::io::Re
         writeln!(out, "what it was asked and what it said is in the clone where it ran")?;
     }
     Ok(())
+}
+
+/// How a run begins that was refused.
+fn how_to_begin(id: &RunId) -> String {
+    format!("`git aio run resume {id}` begins it, once that is free")
+}
+
+/// What a step asks, and whether somebody has answered.
+fn write_question(out: &mut dyn Write, run: &Run, asked: &Question) -> std::io::Result<()> {
+    if let Some(text) = &asked.text {
+        writeln!(out, "    {}", text::block(text, 4000).trim_end().replace('\n', "\n    "))?;
+    }
+    let id = &run.id;
+    if asked.is_answered {
+        return writeln!(out, "    {GOOD}answered{GOOD:#}: `git aio run resume {id}` goes on");
+    }
+    writeln!(out, "    {ODD}waits{ODD:#}: {}", how_to_answer(id, asked))
+}
+
+/// How somebody answers what a step asks.
+pub(super) fn how_to_answer(id: &RunId, asked: &Question) -> String {
+    let words = asked.wants.as_ref().map(|wants| match wants.contains(' ') {
+        true => format!("\"<{}>\"", text::one_line(wants, 200)),
+        false => text::one_line(wants, 200),
+    });
+    format!("`git aio run answer {id}/{} {}`", asked.step, words.as_deref().unwrap_or("yes|no|rerun|\"<words>\""))
 }
 
 /// What the checks of what is done showed; `None` where nothing was to be checked.
@@ -226,6 +268,9 @@ impl Log {
         let Run { status, why, .. } = session.shown_run(&id)?.run;
         if let Some(why) = why {
             cx.ui.print(&format!("{status}: {}\n", text::block(&why, 4000)))?;
+            if status == RunStatus::Refused {
+                cx.ui.print(&format!("{}\n", how_to_begin(&id)))?;
+            }
         } else if logs.is_empty() {
             cx.ui.say(format!("{id} has no log in this clone"));
         }
@@ -250,6 +295,7 @@ impl Diff {
         step.as_ref().map_or(Ok(()), |step| known_step(&shown, step))?;
         let is_meant = |shown: &&Step| step.as_ref().is_none_or(|step| shown.path == *step);
         let steps: Vec<&Step> = shown.steps.iter().filter(is_meant).collect();
+        number.map_or(Ok(()), |number| known_attempt(&id, &steps, number))?;
         let is_unseen =
             |attempt: &Attempt| attempt.before.is_some() && attempt.after.is_none() && attempt.took.is_some();
         let unseen = steps.iter().any(|step| step.attempts.last().is_some_and(is_unseen));

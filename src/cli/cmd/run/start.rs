@@ -1,6 +1,9 @@
 //! A workflow is begun, or gone on with.
 
-use super::super::{Context, duration};
+use super::{
+    super::{Context, duration},
+    show::how_to_answer,
+};
 use crate::{
     base::{
         id::{RunId, StepPath},
@@ -147,7 +150,8 @@ pub(in crate::cli::cmd) fn one_of_many(
     let live = Live::new(&cx.ui, false);
     let finished = carry_out(cx, session, ready, order, driving, &live, false)?;
     live.say(&report(&finished));
-    let answer = RunAnswer::new(&finished.run, None, hints(&finished)).with_result(finished.ended.out.clone());
+    let answer = RunAnswer::new(&finished.run, None, hints(&finished)).with_questions(&finished.questions);
+    let answer = answer.with_result(finished.ended.out.clone());
     Ok((answer, exit_of(&finished)))
 }
 
@@ -215,13 +219,14 @@ pub(super) fn go_on(
 /// Asks a person at a terminal; nobody else.
 fn asking(cx: &Context, session: &Session) -> anyhow::Result<Box<Ask>> {
     let is_person = cx.ui.can_ask() && session.cannot_consent()?.is_none();
-    Ok(Box::new(move |step: &StepPath, question: &str| {
+    Ok(Box::new(move |step: &StepPath, question: &str, wants: Option<&str>| {
         if !is_person || !std::io::stdin().is_terminal() {
             return None;
         }
         let question = text::block(question, 20_000);
+        let wants = wants.unwrap_or("yes/no, or words");
         let mut err = anstream::stderr();
-        let _ = write!(err, "\n{BOLD}{step}{BOLD:#}: {question}\n[yes/no, or words] ");
+        let _ = write!(err, "\n{BOLD}{step}{BOLD:#}: {question}\n[{}] ", text::one_line(wants, 200));
         let _ = err.flush();
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).ok().filter(|count| *count > 0)?;
@@ -254,6 +259,12 @@ pub(in crate::cli::cmd) fn told(error: WorkflowError) -> anyhow::Error {
         }
         .into(),
         WorkflowError::Load(error @ LoadError::Unknown { .. }) => unknown(error.to_string()),
+        WorkflowError::Given { message, workflow, needed } => {
+            let give: String = needed.iter().map(|name| format!(" -i {name}=…")).collect();
+            let show = format!("`git aio workflow show {workflow}` shows its inputs");
+            let hint = if give.is_empty() { show } else { format!("`git aio run {workflow}{give}`; {show}") };
+            usage(message, hint)
+        }
         error => {
             usage(error.to_string(), "`git aio workflow list` shows the workflows, docs/workflows.md the language")
         }
@@ -264,7 +275,10 @@ fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: bool) -> an
     let exit = exit_of(finished);
     let hints = hints(finished);
     let result = text_of(&finished.ended.out);
-    let answer = || RunAnswer::new(&finished.run, None, hints.clone()).with_result(finished.ended.out.clone());
+    let answer = || {
+        let answer = RunAnswer::new(&finished.run, None, hints.clone()).with_questions(&finished.questions);
+        answer.with_result(finished.ended.out.clone())
+    };
     if lines {
         live.answer(answer())?;
         return Ok(exit);
@@ -294,10 +308,25 @@ fn report(finished: &Finished) -> String {
     let status = finished.ended.status;
     let style = if exit_of(finished) == Exit::Done { GOOD } else { BAD };
     out.push_str(&format!("{style}{status}{style:#}"));
-    if let Some((step, failure)) = &finished.ended.failure {
+    if let Some(words) = cancelled(finished) {
+        out.push_str(&format!("\n{words}"));
+    } else if let Some((step, failure)) = &finished.ended.failure {
+        let step = if step.is_empty() { &finished.run.run.workflow } else { step };
         out.push_str(&format!("\nPipeline failed: {} {}", text::one_line(step, 200), reasons(failure)));
     }
     out
+}
+
+/// What came of it that the run was to be cancelled; `None` where it was not, or had failed already.
+fn cancelled(finished: &Finished) -> Option<&'static str> {
+    let is_own = finished.ended.failure.as_ref().is_some_and(|(step, _)| step.is_empty());
+    match finished.ended.status {
+        _ if !finished.is_cancelled || !is_own => None,
+        RunStatus::Failed => Some("the run was cancelled; nothing that it did says how it is undone"),
+        RunStatus::Undone => Some("the run was cancelled, and what it did is undone"),
+        RunStatus::UndoFailed => Some("the run was cancelled, and not all that it did could be undone"),
+        _ => None,
+    }
 }
 
 fn exit_of(finished: &Finished) -> Exit {
@@ -309,6 +338,8 @@ fn exit_of(finished: &Finished) -> Exit {
         RunStatus::Undone => Exit::Undone,
         RunStatus::Interrupted => Exit::Interrupted,
         RunStatus::UndoFailed => Exit::Failed,
+        // As for a run that is cancelled without that.
+        RunStatus::Failed if cancelled(finished).is_some() => Exit::Done,
         _ => outcome::exit_of(failure),
     }
 }
@@ -316,8 +347,8 @@ fn exit_of(finished: &Finished) -> Exit {
 fn hints(finished: &Finished) -> Vec<String> {
     let id = &finished.run.run.id;
     let mut hints = Vec::new();
-    for step in &finished.ended.asked {
-        hints.push(format!("{step} waits: `git aio run answer {id}/{step} yes|no|rerun|\"<words>\"`"));
+    for asked in finished.questions.iter().filter(|asked| !asked.is_answered) {
+        hints.push(format!("{} waits: {}", asked.step, how_to_answer(id, asked)));
     }
     match finished.ended.status {
         RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),

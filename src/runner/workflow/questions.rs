@@ -1,0 +1,132 @@
+//! What a run asks, what it takes for an answer, and whether somebody has given one.
+
+use super::{Kept, Ready, WorkflowError, kept, ready};
+use crate::{
+    base::id::{RunId, StepPath},
+    model::run::{Run, RunStatus, Step, StepStatus},
+    ops::{Error, Session, run::ShownRun},
+    runner::{
+        dispatch::Answer,
+        journal,
+        language::{
+            shape::Form,
+            workflow::{Action, Step as Written},
+        },
+        recorder::{Book, Recorder},
+        work::Shape,
+    },
+};
+use serde_json::Value;
+
+/// A step that waits for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Which.
+    pub step: StepPath,
+    /// What is asked, where that is known in this clone.
+    pub text: Option<String>,
+    /// What the answer has to be, where not any is as good: `ship|stop`, `a whole number`.
+    pub wants: Option<String>,
+    /// Whether there is an answer, which is heard when the run goes on.
+    pub is_answered: bool,
+}
+
+/// What the steps of a run wait for. Nothing that can't be read keeps the rest from being told.
+pub fn questions(session: &Session, shown: &ShownRun) -> Vec<Question> {
+    let id = &shown.run.id;
+    let waits = |step: &&Step| matches!(step.status, StepStatus::Asked | StepStatus::Lost);
+    let steps: Vec<&Step> = shown.steps.iter().filter(waits).collect();
+    if steps.is_empty() || shown.run.status.is_final() {
+        return Vec::new();
+    }
+    let ready = as_it_was(session, id).ok();
+    let question = |step: &Step| Question {
+        step: step.path.clone(),
+        text: journal::question(session, id, &step.path).ok().flatten(),
+        wants: ready.as_ref().and_then(|ready| wanted(ready, &step.path)),
+        is_answered: journal::is_answered(session, id, &step.path).is_ok_and(|is| is),
+    };
+    steps.into_iter().map(question).collect()
+}
+
+/// Keeps an answer for a step that waits for one. It is heard when the run is resumed. `meant` is what `words` mean where
+/// no word is wanted that is written as they are.
+///
+/// # Errors
+/// When the run or the step doesn't wait, the run is being driven, or the step takes no such answer.
+pub fn answer(
+    session: &Session,
+    id: &RunId,
+    path: &StepPath,
+    words: &str,
+    meant: Answer,
+    acting_as: Option<String>,
+) -> Result<(), Error> {
+    let shown = session.run_to_answer(id, &[RunStatus::Waiting, RunStatus::Interrupted, RunStatus::Lost])?;
+    let is_open = |step: &&Step| step.began.is_some() && !step.status.is_final();
+    if !shown.steps.iter().filter(is_open).any(|step| step.path == *path) {
+        return Err(Error::NotFound {
+            message: format!("{path} of {id} waits for no answer"),
+            hint: Some("`git aio run show` tells which step does".into()),
+        });
+    }
+    let answer = match as_it_was(session, id) {
+        Ok(ready) => fitting(&ready, path, words, meant)?,
+        // Whoever goes on with it can't, either, and is told why.
+        Err(_) => meant,
+    };
+    let (recorder, recording, ..) = Recorder::start(&session.root()?, acting_as, Book::Known(id.clone()))?;
+    journal::answer(&recorder, path, &answer)?;
+    let waits = |run: &mut Run| run.status = RunStatus::Waiting;
+    recorder.change(waits, format!("{path}: answered"))?;
+    drop(recording);
+    Ok(())
+}
+
+/// The workflow of a run, as it was when that began.
+fn as_it_was(session: &Session, id: &RunId) -> Result<Ready, WorkflowError> {
+    let Kept { order, texts, .. } = kept(session, id)?;
+    ready(&order.name, &texts, session)
+}
+
+/// The answer, if it is what the step wants.
+fn fitting(ready: &Ready, path: &StepPath, words: &str, meant: Answer) -> Result<Answer, Error> {
+    let action = action(&ready.workflow.steps, path);
+    let Some((action, form)) = action.and_then(|action| Some((action, action.shape()?))) else { return Ok(meant) };
+    if matches!(&**form, Form::Word(known) if known.iter().any(|word| word == words)) {
+        return Ok(Answer::Text(words.to_owned()));
+    }
+    let why = match &meant {
+        // Of what was lost it is told so that it is done.
+        Answer::Yes if !matches!(action, Action::Ask { .. }) => return Ok(meant),
+        Answer::Yes if form.check(Value::Bool(true)).is_ok() => return Ok(meant),
+        Answer::No | Answer::Rerun => return Ok(meant),
+        Answer::Yes => form.check(Value::String(words.to_owned())).err(),
+        Answer::Text(text) => {
+            let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
+            form.check(value).err()
+        }
+    };
+    let hint = form.wanted().map(|wanted| format!("{path} takes {wanted}; no has it fail"));
+    why.map_or(Ok(meant), |message| Err(Error::Usage { message, hint }))
+}
+
+/// What is wanted of an answer to a step.
+fn wanted(ready: &Ready, path: &StepPath) -> Option<String> {
+    match action(&ready.workflow.steps, path)? {
+        Action::Ask { shape, .. } => shape.as_ref()?.wanted(),
+        _ => None,
+    }
+}
+
+/// What a step does. The parts of a path that are numbers are items and rounds, and the same is done in each.
+fn action<'w>(steps: &'w [Written], path: &StepPath) -> Option<&'w Action> {
+    let mut parts = path.as_str().split('/').filter(|part| part.parse::<u32>().is_err());
+    let first = parts.next()?;
+    let named = |steps: &'w [Written], id: &str| steps.iter().find(|step| step.id == id).map(|step| &step.action);
+    parts.try_fold(named(steps, first)?, |outer, part| match outer {
+        Action::Block { steps, .. } => named(steps, part),
+        Action::Call { workflow, .. } => named(&workflow.steps, part),
+        Action::Work(_) | Action::Ask { .. } => None,
+    })
+}

@@ -1,0 +1,120 @@
+//! What a run asks, and what it takes for an answer.
+
+use super::*;
+
+#[test]
+fn what_is_asked_and_whether_it_is_answered_stands_in_what_is_shown() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Which of them?\\nReally?\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    let (first, code) = told(&repo, &["flow"]);
+    assert_eq!((code, &first["run"]["steps"][0]["question"]), (5, &"Which of them?\nReally?".into()), "{first:#}");
+    let id = first["run"]["id"].as_str().unwrap();
+    let shown = repo.ok(&["run", "show"]);
+    for part in ["    Which of them?\n    Really?\n", &format!("`git aio run answer {id}/go yes|no|rerun|")] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let (shown, _) = told(&repo, &["show"]);
+    let step = &shown["run"]["steps"][0];
+    assert_eq!((&step["question"], &step["answered"]), (&"Which of them?\nReally?".into(), &false.into()), "{step:#}");
+    let answered = repo.ok(&["run", "answer", id, "the first"]);
+    assert!(answered.contains(&format!("answered: `git aio run resume {id}` goes on")), "{answered}");
+    assert_eq!(told(&repo, &["show"]).0["run"]["steps"][0]["answered"], true);
+    repo.ok(&["run", "resume"]);
+    let (shown, _) = told(&repo, &["show"]);
+    assert!(shown["run"]["steps"][0].get("answered").is_none(), "nothing waits any more: {shown:#}");
+}
+
+#[test]
+fn a_step_that_is_done_again_asks_again() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    repo.ok(&["run", "answer", "/go", "yes"]);
+    repo.ok(&["run", "resume"]);
+    assert_eq!(repo.aio(&["run", "retry", "go"]).code, 5);
+    assert_eq!(told(&repo, &["show"]).0["run"]["steps"][0]["answered"], false);
+    assert_eq!(repo.aio(&["run", "resume"]).code, 5, "what was answered before is no answer to it");
+}
+
+#[test]
+fn why_a_step_failed_is_shown_where_no_attempt_tells_it() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    repo.ok(&["run", "answer", "/go", "no"]);
+    assert_eq!(repo.aio(&["run", "resume"]).code, 1);
+    let shown = repo.ok(&["run", "show"]);
+    assert!(shown.contains("\n    the answer was no\n"), "{shown}");
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    let cancelled = repo.ok(&["run", "cancel"]);
+    assert!(cancelled.contains("\n    the run was cancelled\n"), "{cancelled}");
+}
+
+#[test]
+fn a_run_that_has_ended_waits_for_no_answer() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nrun = \"exit 3\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 1);
+    let id = repo.ok(&["run", "show"]).split_whitespace().next().unwrap().to_owned();
+    let refused = repo.aio(&["run", "answer", &id, "yes"]);
+    assert!(refused.code == 8 && refused.stderr.contains("waits for no answer: it is failed"), "{refused:?}");
+}
+
+#[test]
+fn to_cancel_what_says_of_nothing_how_it_is_undone_is_no_failure() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    let ended = repo.aio(&["run", "cancel", "--undo"]);
+    assert!(ended.code == 0 && ended.stderr.contains("the run was cancelled; nothing"), "{ended:?}");
+    assert!(!ended.stderr.contains("Pipeline failed"), "{ended:?}");
+    assert_free(&repo);
+}
+
+#[test]
+fn who_drives_a_run_is_named_with_how_that_is_stopped() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nrun = \"while ! test -e ../go; do sleep 0.05; done\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    let mut command = repo.command(&["run", "flow"]);
+    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    wait_for("the run", || repo.ok(&["run", "list"]).starts_with("running"));
+    for word in ["cancel", "resume"] {
+        let refused = repo.aio(&["run", word]);
+        assert!(refused.code == 75 && refused.stderr.contains(&format!("SIGTERM to {}", child.id())), "{refused:?}");
+    }
+    fs::write(repo.dir.join("../go"), "").unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn an_answer_that_is_not_of_the_shape_is_refused_at_once() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"many\"\nfor_each = [1]\n[[step.step]]\nid = \"go\"\nask = \"Which?\"\n";
+    for (output, wrong, right, wanted) in [
+        ("ship|stop", &["shop", "yes"][..], "ship", "ship|stop"),
+        ("ok|later", &["yes"], "ok", "ok|later"),
+        ("boolean", &["perhaps"], "yes", "yes|no"),
+        ("integer", &["many", "2.5"], "2", "\"<a whole number>\""),
+    ] {
+        let env = TestEnvironment::new();
+        let (_, repo) = place(&env, &[("flow", &format!("{flow}output = \"{output}\"\n"))]);
+        let waits = repo.aio(&["run", "flow"]);
+        let id = repo.ok(&["run", "show"]).split_whitespace().next().unwrap().to_owned();
+        let how = format!("`git aio run answer {id}/many/1/go {wanted}`");
+        assert!(waits.code == 5 && waits.stderr.contains(&how), "{waits:?}");
+        for wrong in wrong {
+            let refused = repo.aio(&["run", "answer", &id, wrong]);
+            assert_eq!(refused.code, 2, "{refused:?}");
+            assert!(refused.stderr.contains(wanted.trim_matches(['"', '<', '>'])), "{refused:?}");
+            assert_eq!(told(&repo, &["show"]).0["run"]["steps"][1]["answered"], false);
+        }
+        repo.ok(&["run", "answer", &id, right]);
+        let ended = repo.aio(&["run", "resume"]);
+        assert!(ended.code == 0 && (right == "yes" || ended.stdout.contains(right)), "{ended:?}");
+    }
+}
