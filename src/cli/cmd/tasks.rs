@@ -103,7 +103,7 @@ pub(crate) struct Done {
     /// Although somebody else holds it, or nobody; for a person only
     #[arg(long, requires = "why")]
     pub(crate) force: bool,
-    /// Why; whoever holds it will read it
+    /// Why; whoever holds it will read it, and it stands with the task where no result is said
     #[arg(long, value_name = "TEXT", requires = "force")]
     pub(crate) why: Option<String>,
     /// Who keeps it, where that is not plain
