@@ -40,8 +40,24 @@ impl Git {
         let asked = tips.iter().map(|tip| format!("{tip}\n")).chain(known.iter().map(|oid| format!("^{oid}\n")));
         let asked: String = asked.collect();
         let out = self.run_fed(["rev-list", &most, "--stdin", "--not", &remotes], asked.as_bytes())?;
-        let oids = String::from_utf8_lossy(&out).lines().map(str::parse).collect::<Result<_, _>>();
-        oids.map_err(|_| GitError::Unclear { command: "rev-list".into() })
+        oids(&out)
+    }
+
+    /// The commits behind `tip` and not behind `known` whose message has `words`, newest first, and at most `most` of them.
+    ///
+    /// # Errors
+    /// When git can't tell.
+    pub fn commits_that_say(
+        &self,
+        tip: &Oid,
+        known: Option<&Oid>,
+        words: &str,
+        most: usize,
+    ) -> Result<Vec<Oid>, GitError> {
+        let mut args = vec!["rev-list".to_owned(), format!("--max-count={most}"), "--ignore-missing".to_owned()];
+        args.extend(["--fixed-strings".to_owned(), format!("--grep={words}"), tip.to_string()]);
+        args.extend(known.map(|oid| format!("^{oid}")));
+        oids(&self.run(args)?)
     }
 
     /// Whether anything is known of what `remote` has.
@@ -92,6 +108,12 @@ impl Git {
         })?;
         if output.status.success() { Ok(output.stdout) } else { Err(failure(&args, &output)) }
     }
+}
+
+/// Reads what `git rev-list` prints.
+fn oids(out: &[u8]) -> Result<Vec<Oid>, GitError> {
+    let oids = String::from_utf8_lossy(out).lines().map(str::parse).collect::<Result<_, _>>();
+    oids.map_err(|_| GitError::Unclear { command: "rev-list".into() })
 }
 
 /// Reads `git diff-tree --stdin --raw -z`: a commit, then for each path what happened, which starts with `:`, and the

@@ -126,16 +126,17 @@ impl Scope {
     }
 
     /// Whether all that `other` covers is surely covered by this, too. Of two patterns that is known only where they are the
-    /// same.
+    /// same, or where this one is all of a folder, as `src/**` is.
     pub fn includes(&self, other: &Scope, fold: bool) -> bool {
-        match (self, other) {
-            (_, Scope::File(path)) => self.covers_any(std::slice::from_ref(path), fold),
-            (Scope::Directory(folder), Scope::Directory(_) | Scope::Pattern(_)) => {
-                let folder = if fold { folder.folded() } else { folder.clone() };
-                matches!(other.place(fold), Place::Path(path) if path.is_within(&folder))
-            }
-            (one, other) => one == other,
-        }
+        let folder = match (self, other) {
+            (_, Scope::File(path)) => return self.covers_any(std::slice::from_ref(path), fold),
+            (Scope::Directory(folder), Scope::Directory(_) | Scope::Pattern(_)) => Some(folder.clone()),
+            (Scope::Pattern(pattern), Scope::Directory(_) | Scope::Pattern(_)) => all_of(pattern),
+            _ => None,
+        };
+        let folder = folder.map(|folder| if fold { folder.folded() } else { folder });
+        let is_within = |folder| matches!(other.place(fold), Place::Path(path) if path.is_within(&folder));
+        self == other || folder.is_some_and(is_within)
     }
 
     /// Whether the file `path` belongs to the scope; with `fold`, as a case-insensitive file system sees it.
@@ -158,6 +159,13 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind(), self.target())
     }
+}
+
+/// The folder of which a pattern covers all, where that is what it says: that of `src/**` is `src`.
+fn all_of(pattern: &Pattern) -> Option<RepoPath> {
+    let folder = pattern.literal_prefix();
+    let rest = pattern.glob().as_bytes().strip_prefix(folder.as_bytes())?;
+    (rest == b"/**" || folder.is_root() && rest == b"**").then_some(folder)
 }
 
 fn parse_path(target: &str) -> Result<RepoPath, InvalidScope> {
@@ -194,6 +202,12 @@ mod tests {
             (&glob, &lib, true),
             (&glob, &glob, true),
             (&glob, &src, false),
+            (&scope("pattern", "src/**"), &glob, true),
+            (&scope("pattern", "src/**"), &scope("directory", "src/a"), true),
+            (&scope("pattern", "src/**"), &scope("directory", "srcs"), false),
+            (&scope("pattern", "**"), &glob, true),
+            (&scope("pattern", "s*/**"), &glob, false),
+            (&glob, &scope("pattern", "src/a/*.rs"), false),
             (&lib, &src, false),
         ] {
             assert_eq!(outer.includes(inner, false), includes, "{outer:?} {inner:?}");

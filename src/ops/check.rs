@@ -7,6 +7,7 @@ use super::{
 use crate::{
     base::{path::RepoPath, world::Time},
     model::{
+        apply::Refusal,
         claim::{Claim, EndReason, Ended, Mode},
         guard::{self, Matter},
         liveness::Presence,
@@ -61,7 +62,7 @@ impl Session {
     /// What is known about `targets`, at one moment; which that was comes with it.
     ///
     /// # Errors
-    /// When the store can't be trusted on the way to one of them.
+    /// When the store can't be trusted on the way to one of them, and when one is a task that is done: nobody can claim it.
     pub fn check(&self, targets: &[Target]) -> Result<(AsOf, Vec<Checked>), Error> {
         let snapshot = self.snapshot()?;
         self.warn_of_lost_store(&snapshot)?;
@@ -70,6 +71,11 @@ impl Session {
         let confirmed = self.confirmed(&snapshot);
         let mut checked = Vec::with_capacity(targets.len());
         for Target { scope, .. } in targets {
+            if let Scope::Task(id) = scope
+                && let Some(task) = snapshot.task(id)?.filter(|task| task.done.is_some())
+            {
+                return Err(Error::from_refusal(Refusal::TaskDone(Box::new(task))));
+            }
             checked.push(self.check_one(scope, &mut asker, confirmed.as_ref(), &snapshot)?);
         }
         Ok((self.as_of(&snapshot), checked))

@@ -10,7 +10,19 @@ use crate::{
     model::verify::Outcome,
     store::Tracked,
 };
-use std::{ffi::OsString, io::Write as _};
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    io::Write as _,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a commit waits for the index, which somebody else's git has locked: its hooks may take as long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether it is free.
+const ASK: Duration = Duration::from_millis(50);
 
 impl Session {
     /// Writes a result to a file of the work tree, whole or not at all.
@@ -104,15 +116,34 @@ impl Session {
     /// # Errors
     /// When git, or a hook of the user, refuses. Then the index is as it was.
     pub fn commit_only(&self, paths: &[RepoPath], message: &str, by: &InstanceId) -> Result<(), Error> {
+        let lock = self.repository.git_dir().join("index.lock");
+        let began = Instant::now();
+        loop {
+            let committed = self.try_to_commit_only(paths, message, by);
+            if committed.is_ok() || !lock.exists() || began.elapsed() > PATIENCE {
+                return committed;
+            }
+            // Somebody else's git is at work, perhaps at this very commit: that of a driver that was killed.
+            while lock.exists() && began.elapsed() <= PATIENCE {
+                thread::sleep(ASK);
+            }
+        }
+    }
+
+    fn try_to_commit_only(&self, paths: &[RepoPath], message: &str, by: &InstanceId) -> Result<(), Error> {
         let look = self.git().look()?;
         let differs = |path: &&RepoPath| look.sights.iter().any(|(sight, _)| sight == path.as_bytes());
-        let paths: Vec<&RepoPath> = paths.iter().filter(differs).collect();
+        let mut paths: Vec<&RepoPath> = paths.iter().filter(differs).collect();
         if paths.is_empty() {
             return Ok(());
         }
+        let replaced = self.entries_replaced_by(&paths)?;
+        // A file that has become a folder goes with what is in that; git takes no name for it.
+        let folders = folders_of(&paths);
+        paths.retain(|path| !(folders.contains(path.as_bytes()) && self.is_folder(path)));
         let mut unknown: Vec<&RepoPath> = Vec::new();
         for path in &paths {
-            if self.repository.tracked(path)? == Tracked::No {
+            if self.repository.tracked(path)? != Tracked::Entry {
                 unknown.push(path);
             }
         }
@@ -143,8 +174,47 @@ impl Session {
         if committed.is_err() && !unknown.is_empty() {
             let forget = ["rm", "--quiet", "--cached", "--force", "--ignore-unmatch", "--pathspec-file-nul"];
             git.run(with(&forget, &[&new]))?;
+            if !replaced.is_empty() {
+                git.run(with(&["update-index", "--add"], &replaced.iter().collect::<Vec<_>>()))?;
+            }
         }
         committed?;
         Ok(())
     }
+
+    /// The entries of the index whose place others take, since a file has become a folder or a folder a file; as git takes
+    /// them back.
+    fn entries_replaced_by(&self, paths: &[&RepoPath]) -> Result<Vec<OsString>, Error> {
+        let (folders, names): (_, HashSet<&[u8]>) =
+            (folders_of(paths), paths.iter().map(|path| path.as_bytes()).collect());
+        let is_replaced =
+            |path: &[u8]| folders.contains(path) || folders_above(path).any(|folder| names.contains(folder));
+        if !names.iter().any(|name| is_replaced(name)) {
+            return Ok(Vec::new());
+        }
+        let listed = self.git().run(["ls-files", "--stage", "-z"])?;
+        let entry = |line: &[u8]| -> Option<[OsString; 2]> {
+            let (of, path) = line.split_at(line.iter().position(|byte| *byte == b'\t')?);
+            let path = RepoPath::from_bytes(&path[1..]).ok().filter(|path| is_replaced(path.as_bytes()))?;
+            let [mode, oid, _] = std::str::from_utf8(of).ok()?.split(' ').collect::<Vec<_>>()[..] else { return None };
+            let mut entry = OsString::from(format!("{mode},{oid},"));
+            entry.push(path.to_os()?);
+            Some([OsString::from("--cacheinfo"), entry])
+        };
+        Ok(listed.split(|byte| *byte == 0).filter_map(entry).flatten().collect())
+    }
+
+    fn is_folder(&self, path: &RepoPath) -> bool {
+        let there = self.repository.work_tree().zip(path.to_os()).map(|(root, path)| root.join(path));
+        there.and_then(|there| there.symlink_metadata().ok()).is_some_and(|there| there.is_dir())
+    }
+}
+
+/// All folders that something of `paths` is in.
+fn folders_of<'p>(paths: &[&'p RepoPath]) -> HashSet<&'p [u8]> {
+    paths.iter().flat_map(|path| folders_above(path.as_bytes())).collect()
+}
+
+fn folders_above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at])
 }

@@ -112,7 +112,7 @@ impl Session {
     /// When there is no such run here, somebody drives it, or it has ended.
     pub fn continue_run(&self, id: &RunId) -> Result<(RunBook<'_>, Vec<Step>), Error> {
         let taken_up = self.take_up(id)?;
-        self.dismiss_workers_of(id)?;
+        self.dismiss_workers_of(taken_up.0.run())?;
         Ok(taken_up)
     }
 

@@ -3,7 +3,7 @@
 //! A holder of another clone is judged by what that clone lets us see, and only the hub may end its claim. An open
 //! handoff stands for as long as it is open.
 
-use super::{Error, Held, Session};
+use super::{Confirm, Error, Held, Session, Target};
 use crate::{
     base::id::{InstanceId, RunId},
     model::{
@@ -11,6 +11,7 @@ use crate::{
         claim::{Claim, EndReason, Holder},
         liveness::{Observed, Presence},
         op::Eviction,
+        overlap::Overlap,
         view::View,
     },
     store::Snapshot,
@@ -86,6 +87,42 @@ impl Session {
             }
         }
         Ok(binding)
+    }
+
+    /// Looks whether what somebody else holds is in the way of whoever is not registered yet, and claims nothing. What another
+    /// clone holds may be free by now: where only the hub grants claims it is asked for that, and else soon.
+    ///
+    /// # Errors
+    /// [`Error::Held`] when something is.
+    pub(super) fn look_for_others(&self, scope: &[Target]) -> Result<(), Error> {
+        self.look_again();
+        let (mut found, is_elsewhere) = self.others_in(scope)?;
+        match self.settings.confirm {
+            Confirm::Strict if is_elsewhere && self.has_hub() => match self.sync(None, &mut |_| {}) {
+                Ok(_) => found = self.others_in(scope)?.0,
+                // What the hub says of the claim is what counts.
+                Err(_) => return Ok(()),
+            },
+            _ if is_elsewhere => self.sync_soon(),
+            _ => {}
+        }
+        if found.is_empty() { Ok(()) } else { Err(Error::Held(found)) }
+    }
+
+    /// What others hold of `scope`, and whether any of that is held in another clone.
+    fn others_in(&self, scope: &[Target]) -> Result<(Vec<Held>, bool), Error> {
+        let snapshot = self.snapshot()?;
+        let mut found = Vec::new();
+        for Target { scope, .. } in scope {
+            let overlap = Overlap::new(scope, snapshot.folds_case());
+            let mut claims = snapshot.claims_near(scope)?;
+            claims.retain(|claim| overlap.with(&claim.scope));
+            let conflicts = self.binding(claims, None, &snapshot)?.into_iter();
+            let conflicts = conflicts.map(|claim| Conflict { scope: scope.clone(), claim });
+            found.extend(conflicts.map(|conflict| self.held_by(conflict, &snapshot)));
+        }
+        let is_elsewhere = found.iter().any(|held| held.elsewhere);
+        Ok((found, is_elsewhere))
     }
 
     pub(super) fn held(&self, conflicts: Vec<Conflict>, snapshot: &Snapshot<'_>) -> Error {

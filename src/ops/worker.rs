@@ -17,6 +17,7 @@ use crate::{
         instance::{Doing, Instance, MAX_TASK},
         op::{Action, Op},
         overlap::Overlap,
+        run::Run,
         scope::Scope,
         view::View as _,
     },
@@ -94,6 +95,7 @@ impl Session {
         let tool: Tool = tool.parse().map_err(|error: crate::base::id::InvalidName| {
             Error::usage(error.to_string(), "name the tool in other words in .aio/config.toml")
         })?;
+        self.look_for_others(scope)?;
         let id = self.register_worker(tool, text::head(&format!("{run}: {task}"), MAX_TASK))?;
         let terms = Terms { why: Some(run.to_string()), ..Terms::default() };
         let claims = match scope {
@@ -175,15 +177,19 @@ impl Session {
         Ok(())
     }
 
-    /// Takes off the register whoever was at work for a run when its driver was gone. Nobody may be at work for it now.
+    /// Takes off the register whoever was at work for a run when its driver was gone, but for who holds what all of it may
+    /// write. Nobody may be at work for it now.
     ///
     /// # Errors
     /// When the store can't be read or written.
-    pub(super) fn dismiss_workers_of(&self, run: &RunId) -> Result<(), Error> {
-        let begins = format!("{run}: ");
-        let says_so = |instance: &Instance| instance.task.as_ref().is_some_and(|task| task.text.starts_with(&begins));
-        // Whoever holds what the run may write goes on holding it.
-        let is_meant = |instance: &Instance| instance.tool != Tool::of_run() && says_so(instance);
+    pub(super) fn dismiss_workers_of(&self, run: &Run) -> Result<(), Error> {
+        let (begins, whole) = (format!("{}: ", run.id), holder::task_of(&run.id));
+        let is_meant = |instance: &Instance| {
+            let task = instance.task.as_ref().map(|task| &task.text);
+            // A holder that the run doesn't name was registered just before its driver was gone.
+            run.holder.as_ref() != Some(&instance.id)
+                && task.is_some_and(|task| task.starts_with(&begins) || *task == whole)
+        };
         let workers = self.snapshot()?.instances(Extent::Newest, is_meant)?.records;
         workers.iter().try_for_each(|worker| self.dismiss(&worker.id))
     }

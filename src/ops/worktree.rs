@@ -17,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod committed;
 mod isolated;
 
 pub use isolated::{Cleared, Isolated, Landed, Removed};

@@ -18,13 +18,23 @@ pub struct Handler {
     pub ready: Ready,
 }
 
+/// A workflow that an event would start, if it had not changed, or could be used.
+pub struct Withheld {
+    /// Its name.
+    pub name: String,
+    /// Why it is not started.
+    pub why: String,
+    /// Whether there is no such workflow any more.
+    pub is_gone: bool,
+}
+
 /// Who handles an event.
 #[derive(Default)]
 pub struct Handlers {
     /// Those that it starts, by their names.
     pub enabled: Vec<Handler>,
-    /// Those that it would start, and why it doesn't: they have changed, or can't be used.
-    pub withheld: Vec<(String, String)>,
+    /// Those that it would start, and why it doesn't.
+    pub withheld: Vec<Withheld>,
     /// Those that say that they handle it, and that nobody has enabled for it.
     pub idle: Vec<String>,
     /// Those that nobody may run before a person has approved them, so that it isn't known what they handle.
@@ -76,7 +86,11 @@ pub fn of_event(session: &Session, library: &Workflows, event: &str) -> Result<H
     let mut handlers = Handlers::default();
     let enabled = session.enabled_workflows();
     for (name, enabling) in enabled.iter().filter(|(_, enabling)| enabling.events.iter().any(|known| known == event)) {
-        let why = match ready(name, library, session) {
+        let found = ready(name, library, session);
+        // One that it calls may be gone as well.
+        let is_gone =
+            matches!(&found, Err(WorkflowError::Load(LoadError::Unknown { name: unknown, .. })) if unknown == name);
+        let why = match found {
             Err(WorkflowError::Other(error)) => return Err(error),
             Err(error) => {
                 let waits = matches!(error, WorkflowError::Load(LoadError::NotApproved { .. }));
@@ -90,7 +104,7 @@ pub fn of_event(session: &Session, library: &Workflows, event: &str) -> Result<H
                 continue;
             }
         };
-        handlers.withheld.push((name.clone(), why));
+        handlers.withheld.push(Withheld { name: name.clone(), why, is_gone });
     }
     if handlers.enabled.is_empty() && handlers.withheld.is_empty() {
         for name in library.names() {

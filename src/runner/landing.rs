@@ -6,9 +6,18 @@
 //! again, and it is a conflict as any other. Both kinds of copies are kept in the same way, that of a step and that of a
 //! block: `landing/<name>.json`, and what the files were like in `snap/<name>.landing`, see `store/run.rs`.
 
-use super::{dispatch::Outcome, journal::KeptOutcome};
+use super::{
+    dispatch::Outcome,
+    journal::KeptOutcome,
+    recorder::{Recorder, When},
+};
 use crate::{
-    base::{id::RunId, oid::Oid, path::RepoPath, text},
+    base::{
+        id::{RunId, StepPath},
+        oid::Oid,
+        path::RepoPath,
+        text,
+    },
     model::run::{Failure, FailureKind},
     ops::{
         Error, Private, Session,
@@ -16,6 +25,7 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Most paths that are named.
 const NAMED: usize = 10;
@@ -61,14 +71,21 @@ impl Landing {
         ])
     }
 
-    /// What is to be written down where a copy is made anew under a name: what came back before is nothing to it. Nothing,
-    /// where there was none.
+    /// Writes down that a block works on a copy, which is about to be made: that is so whatever its workflow comes to say, and
+    /// what came back before is nothing to it.
     ///
     /// # Errors
-    /// When it can't be read.
-    pub fn forgotten(session: &Session, run: &RunId, name: &str) -> Result<Vec<(String, Private)>, Error> {
-        let is_known = session.kept_of_run(run, &file_of(name))?.is_some_and(|kept| kept != NOTHING);
-        Ok(if is_known { vec![(file_of(name), Private::Bytes(NOTHING.to_vec()))] } else { Vec::new() })
+    /// When it can't be read, or written.
+    pub fn begin(session: &Session, recorder: &Recorder, block: &StepPath) -> Result<(), Error> {
+        let file = file_of(block.as_str());
+        let when = match session.kept_of_run(recorder.run(), &file)? {
+            Some(kept) if kept == NOTHING => return Ok(()),
+            Some(_) => When::Now,
+            // Before anything that is done there is written down.
+            None => When::WithNext,
+        };
+        let entry = (file, Private::Bytes(NOTHING.to_vec()));
+        Ok(recorder.keep(vec![entry], format!("{block}: works on a copy"), when)?)
     }
 
     /// What was about to come back under this name, with how its block ends.
@@ -78,11 +95,8 @@ impl Landing {
     pub fn known(session: &Session, run: &RunId, name: &str) -> Result<Option<(Landing, Option<Outcome>)>, Error> {
         let kept = session.kept_of_run(run, &file_of(name))?;
         let Some((files, outcome)) = kept.and_then(|kept| read(&kept)) else { return Ok(None) };
-        let tree = |which| -> Result<Option<Capture>, Error> {
-            let tree: Option<Oid> = session.tree_of_run(run, &tree_of(name, which))?;
-            tree.map(|tree| session.capture_from_tree(&tree)).transpose()
-        };
-        let Some((before, after)) = tree("before")?.zip(tree("after")?) else { return Ok(None) };
+        let Some((before, after)) = trees(session, run, name)? else { return Ok(None) };
+        let (before, after) = (session.capture_from_tree(&before)?, session.capture_from_tree(&after)?);
         Ok(Some((Landing { before, after, files }, outcome)))
     }
 
@@ -95,32 +109,64 @@ impl Landing {
         match session.land(&self.before, &self.after, &self.files, is_begun) {
             Ok(Landed::Done(_)) if is_begun => Ok(self.files.clone()),
             Ok(Landed::Done(done)) => Ok(done.written.into_iter().chain(done.removed).collect()),
-            Ok(Landed::Conflict(left)) => Err(Failure { kind: FailureKind::Conflict, text: self.conflict(&left) }),
+            Ok(Landed::Conflict { left, stays }) => {
+                let text = format!(
+                    "what was done on a copy can't come back, for {} of {} files: {}",
+                    left.len(),
+                    self.files.len(),
+                    told(&left)
+                );
+                Err(not_put_back(Failure { kind: FailureKind::Conflict, text }, &stays))
+            }
             Err(error) => Err(Failure { kind: FailureKind::Internal, text: error.to_string() }),
         }
     }
 
-    /// Has these files go again, as far as nobody has changed them since they came back.
-    ///
-    /// # Errors
-    /// When the work tree can't be looked at.
-    pub fn unland(&self, session: &Session, files: &[RepoPath]) -> Result<(), Error> {
-        session.unland(&self.before, &self.after, files).map(drop)
-    }
-
-    fn conflict(&self, left: &[(RepoPath, LeftAlone)]) -> String {
-        let some =
-            left.iter().take(NAMED).map(|(path, why)| format!("{}: {why}", text::one_line(&path.to_string(), 200)));
-        format!(
-            "what was done on a copy can't come back, for {} of {} files: {}",
-            left.len(),
-            self.files.len(),
-            some.collect::<Vec<_>>().join("; ")
-        )
+    /// Has these files go again, as far as nobody has changed them since they came back, or committed them. Those that
+    /// could not be put back, each with why.
+    #[must_use = "what could not be put back is to be told"]
+    pub fn unland(&self, session: &Session, files: &[RepoPath]) -> Vec<(RepoPath, LeftAlone)> {
+        session.unland(&self.before, &self.after, files)
     }
 }
 
-/// In the place of what came back before a copy was made anew.
+/// A failure after which all that had come back was to go again, and these did not.
+pub fn not_put_back(failure: Failure, stays: &[(RepoPath, LeftAlone)]) -> Failure {
+    match stays {
+        [] => failure,
+        stays => Failure { text: format!("{}\nNot put back: {}", failure.text, told(stays)), ..failure },
+    }
+}
+
+/// Paths that were left as they are, and why.
+pub fn told(left: &[(RepoPath, LeftAlone)]) -> String {
+    let some = left.iter().take(NAMED).map(|(path, why)| format!("{}: {why}", text::one_line(&path.to_string(), 200)));
+    some.collect::<Vec<_>>().join("; ")
+}
+
+/// The trees of what was about to come back under a name: of what the work tree held, and of what the copy held.
+///
+/// # Errors
+/// When they can't be read.
+pub fn trees(session: &Session, run: &RunId, name: &str) -> Result<Option<(Oid, Oid)>, Error> {
+    let tree = |which| session.tree_of_run(run, &tree_of(name, which));
+    Ok(tree("before")?.zip(tree("after")?))
+}
+
+/// The blocks of a run that have worked on a copy, by what was written down when it was made.
+///
+/// # Errors
+/// When it can't be read.
+pub fn blocks(session: &Session, run: &RunId) -> Result<BTreeSet<StepPath>, Error> {
+    let block = |(file, bytes): (String, Vec<u8>)| {
+        let kept = serde_json::from_slice::<Option<Kept>>(&bytes).ok()?;
+        let is_of_block = kept.is_none_or(|kept| kept.outcome.is_some());
+        file.strip_suffix(".json").filter(|_| is_of_block)?.parse().ok()
+    };
+    Ok(session.files_of_run(run, FOLDER)?.into_iter().filter_map(block).collect())
+}
+
+/// In the place of what comes back, till something does.
 const NOTHING: &[u8] = b"null";
 
 /// What was about to come back, as far as somebody has to have seen it.

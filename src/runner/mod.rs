@@ -5,6 +5,8 @@
 //! which of the two it was.
 
 pub mod builtin;
+pub mod cancel;
+mod copy;
 pub mod crew;
 pub mod delegation;
 pub mod dispatch;

@@ -14,7 +14,6 @@ use super::{
     },
     work::{CALLER, Isolation},
 };
-use crate::base::id::StepPath;
 use std::collections::HashMap;
 
 /// A plan.
@@ -339,14 +338,6 @@ impl Plan {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
-    }
-
-    /// Whether the step at this place of a run is a block that works on a copy.
-    pub fn is_isolated(&self, path: &StepPath) -> bool {
-        let is_name = |part: &&str| !part.bytes().all(|byte| byte.is_ascii_digit());
-        let place = path.as_str().split('/').filter(is_name).collect::<Vec<_>>().join("/");
-        let is_it = |step: &Planned| step.kind == "block" && step.place == place;
-        self.steps.iter().any(|step| is_it(step) && step.isolation == Some(Isolation::Worktree))
     }
 
     /// How many of them get a work tree of their own.

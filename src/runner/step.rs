@@ -4,6 +4,7 @@
 //! recorded, the scope is put back, and the next attempt is told. After the attempts of one agent the next one is asked,
 //! and after the last one the step has failed.
 
+mod answer;
 mod attempt;
 mod brief;
 mod holding;

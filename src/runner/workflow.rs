@@ -236,7 +236,7 @@ fn beginning(session: &Session, ready: &Ready, order: &Order) -> Result<Beginnin
     })
 }
 
-/// Goes on with a run of a workflow. `library` is looked at only where the files are to be read anew.
+/// Goes on with a run of a workflow. It waits as it was told to when it began, unless that is said. `library` is looked at only where the files are to be read anew.
 ///
 /// # Errors
 /// As for [`start`], and when there is nothing to go on with.
@@ -252,6 +252,7 @@ pub fn resume(
     tell: &mut dyn FnMut(&Event),
 ) -> Result<Finished, WorkflowError> {
     let Kept { order, texts, is_updated } = kept(session, id)?;
+    let order = Order { wait: driving.wait.or(order.wait), ..order };
     let ready = match how.updated {
         true => ready(&order.name, library, session)?,
         false => ready(&order.name, &texts, session)?,
@@ -294,12 +295,22 @@ fn drive(
     let opened = Opened { root, recorder: recorder.clone(), interrupts: Arc::clone(&interrupts), run, steps, is_new };
     let prepared = before::prepare(session, ready, order, opened, how, driving, ask, began, tell);
     // Whatever goes wrong before the first step ends the run here, and nowhere else.
-    let Prepared { crew, mut journal, given, file } = prepared.map_err(|error| {
-        match before::refused(session, &recorder, is_unbegun, interrupts.count() > 0, error) {
-            WorkflowError::Other(Error::Held(held)) => Error::RunHeld { run: id.clone(), held }.into(),
-            error => error,
+    let is_stopped = interrupts.count() > 0;
+    let refused = |error| before::refused(session, &recorder, is_unbegun, is_stopped, error);
+    let Prepared { crew, mut journal, given, file } = match prepared.map_err(refused) {
+        Err(WorkflowError::Other(Error::Held(_))) if is_stopped => {
+            let run = session.shown_run(&id)?;
+            let is_cancelled = how.resumption.cancel;
+            return Ok(Finished {
+                questions: questions(session, &run),
+                is_cancelled,
+                run,
+                ended: Ended::interrupted(),
+            });
         }
-    })?;
+        Err(WorkflowError::Other(Error::Held(held))) => return Err(Error::RunHeld { run: id, held }.into()),
+        prepared => prepared?,
+    };
     let stop = Stop::default();
     let looks = AtomicU8::new(0);
     let mut follow = |event: &Event| {

@@ -11,8 +11,8 @@ use crate::{
         ui::{BAD, GOOD, ODD},
     },
     model::{
-        run::{ReviewVerdict, Step, StepStatus},
-        verify::{Source, Verdict},
+        run::{Attempt, CheckRecord, ReviewVerdict, Step, StepStatus},
+        verify::{Outcome, Source, Verdict},
     },
     ops::{Error, Session, verify::What},
     runner::{
@@ -123,6 +123,10 @@ impl Args {
             None => message(&self.task)?,
         };
         let title = title_of(&text);
+        if let Some(last) = self.task.last().filter(|last| self.wait.is_some() && duration(last).is_ok()) {
+            let wanted = format!("is {last} how long it is to wait, or the end of the task?");
+            return Err(usage(wanted, "write --wait=TIME, or the task in quotes"));
+        }
         if title.is_empty() {
             return Err(usage("the task is empty", "say in a line what is to be done"));
         }
@@ -339,6 +343,7 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
             hints.extend(failure.and_then(|failure| outcome::cause(&finished.run.steps, STEP, failure.kind)));
             hints.push(format!("`git aio run log {id}` shows what it said, `git aio run diff {id}` what it did"));
         }
+        Exit::Unverified if left_out(last).is_some() => hints.extend(left_out(last)),
         Exit::Unverified => hints.push(
             "unverified: nothing shows that the code is in order; say how it is checked in [verify] of \
              .aio/config.toml and approve that by `git aio trust`, or name a command by --verify"
@@ -350,6 +355,14 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
         hints.push(format!("fix this directly rather than delegate again: {}", text::one_line(notes, 1000)));
     }
     hints
+}
+
+/// What was to be checked, or reviewed, and was not, with why; a guess aside, for which there is more to say.
+fn left_out(last: Option<&Attempt>) -> Option<String> {
+    let is_it = |check: &&CheckRecord| check.outcome == Outcome::NotRun && check.source != Source::Guess;
+    let missing = last?.checks.iter().find(is_it)?;
+    let why = missing.why.as_deref().unwrap_or("it was not run");
+    Some(format!("unverified: {}: {}", text::one_line(&missing.name, 200), text::one_line(why, 1000)))
 }
 
 fn all_failed(finished: &Finished) -> String {

@@ -12,7 +12,7 @@ use crate::{
     ops::{Error, Session, event::MAX_DETAILS},
     runner::{
         delegation::Driving,
-        handlers::{self, Handler, Handlers},
+        handlers::{self, Handler, Handlers, Withheld},
         language,
         library::Workflows,
         workflow::{Order, begin_detached},
@@ -144,15 +144,16 @@ fn nobody(handlers: &Handlers, event: &str) -> anyhow::Error {
 
 /// Why workflows are not started that would be, each in a line.
 pub(super) fn withheld(handlers: &Handlers) -> impl Iterator<Item = String> {
-    handlers.withheld.iter().map(|(name, why)| {
-        let why = text::one_line(why, 500);
-        let first = match handlers.unapproved.contains(name) {
-            true => "approves it by `git aio trust`, and then ",
-            false => "",
+    handlers.withheld.iter().map(|Withheld { name, why, is_gone }| {
+        let enables = format!("enables it as it is now by `git aio workflow enable {name}`");
+        let way_on = match is_gone {
+            true => format!("a person takes it from the event by `git aio workflow disable {name}`"),
+            false if handlers.unapproved.contains(name) => {
+                format!("a person approves it by `git aio trust`, and then {enables}")
+            }
+            false => format!("a person {enables}"),
         };
-        format!(
-            "{name} is not started: {why}; a person {first}enables it as it is now by `git aio workflow enable {name}`"
-        )
+        format!("{name} is not started: {}; {way_on}", text::one_line(why, 500))
     })
 }
 

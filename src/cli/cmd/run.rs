@@ -18,6 +18,7 @@ use crate::{
     model::run::{RunStatus, Step, StepStatus},
     ops::{Error, Session},
     runner::{
+        cancel::cancel,
         delegation::{self, Driving, STEP, Which, delegate},
         dispatch::{Answer as Meant, Event},
         work::Moment,
@@ -71,6 +72,9 @@ struct Resume {
     /// Say yes to the commands that a run of another clone is checked by, as a person who has seen them
     #[arg(long)]
     yes: bool,
+    /// How long the run and its steps wait for what somebody else holds [default: as when it was begun]
+    #[arg(long, value_name = "TIME", value_parser = super::duration)]
+    wait: Option<Duration>,
     /// Print the events as lines of JSON
     #[arg(long, conflicts_with = "json")]
     jsonl: bool,
@@ -100,6 +104,8 @@ struct Answer {
 }
 
 /// End a run that was stopped or waits
+///
+/// What it did stays as it is. Where its driver was gone while a copy came back, it is told which files had come.
 #[derive(Debug, clap::Args)]
 struct Cancel {
     /// The run
@@ -171,21 +177,26 @@ impl Resume {
             let rerun = self.rerun.as_deref().map(step_path).transpose()?;
             rerun.iter().try_for_each(|step| known_step(&shown, step))?;
             let how = Resumption { updated: self.updated, rerun, cancel: false };
-            return go_on(cx, session, &id, &how, self.jsonl);
+            return go_on(cx, session, &id, &how, self.wait, self.jsonl);
         }
         if again {
             let hint = format!("`git aio run retry {id}/{STEP}` tries once more, where it has failed");
             return Err(usage(format!("{id} is a delegation of one step"), hint));
         }
-        go_on_with_delegation(cx, session, &id, false, self.jsonl)
+        go_on_with_delegation(cx, session, Which::GoOn(&id), self.wait, self.jsonl)
     }
 }
 
-fn go_on_with_delegation(cx: &Context, session: &Session, id: &RunId, anew: bool, lines: bool) -> anyhow::Result<Exit> {
+fn go_on_with_delegation(
+    cx: &Context,
+    session: &Session,
+    which: Which<'_>,
+    wait: Option<Duration>,
+    lines: bool,
+) -> anyhow::Result<Exit> {
     let live = Live::new(&cx.ui, lines);
-    let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
+    let driving = Driving { acting_as: cx.acting_as.clone(), wait };
     let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
-    let which = if anew { Which::Retry(id) } else { Which::GoOn(id) };
     let finished = delegate(session, which, &driving, &|_| {}, tell)?;
     cx.tell_notices(session);
     tell_delegation(cx, &live, &finished, lines)
@@ -200,10 +211,10 @@ impl Retry {
         let shown = session.shown_run(&id)?;
         known_step(&shown, &step)?;
         if is_delegation(&shown.run.workflow) {
-            return go_on_with_delegation(cx, session, &id, true, self.jsonl);
+            return go_on_with_delegation(cx, session, Which::Retry(&id), None, self.jsonl);
         }
         let how = Resumption { rerun: Some(step), ..Resumption::default() };
-        go_on(cx, session, &id, &how, self.jsonl)
+        go_on(cx, session, &id, &how, None, self.jsonl)
     }
 }
 
@@ -257,9 +268,9 @@ impl Cancel {
         }
         if self.undo && !is_delegation(&known.run.workflow) {
             let how = Resumption { cancel: true, ..Resumption::default() };
-            return go_on(cx, session, &id, &how, false);
+            return go_on(cx, session, &id, &how, None, false);
         }
-        session.cancel_run(&id)?;
+        cancel(session, &id)?;
         shown(cx, session, &id)
     }
 }

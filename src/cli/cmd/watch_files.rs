@@ -6,8 +6,8 @@ use crate::{
     base::{path::RepoPath, text, world::Time},
     cli::{exit::Exit, format},
     model::echo::Echo,
-    ops::{verify::Interrupts, watch_files::Changes},
-    runner::delegation::Driving,
+    ops::{Error, Session, verify::Interrupts, watch_files::Changes},
+    runner::{delegation::Driving, handlers::Handlers},
 };
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 /// nothing has changed any more for a moment, and all of it together. The details are `count`, the `paths` (1000 at most),
 /// and `incomplete` where the system could not keep up. What changes while that is handled is told after it. What git
 /// ignores is no change, nor is what runs have changed themselves. Where no workflow handles that any more, since one has
-/// changed and is to be enabled again, that is told, and it goes on. Ctrl-C ends it.
+/// changed and is to be enabled again, that is told, and it goes on; so it is where the configuration can't be read. Ctrl-C ends it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A file, a folder or a pattern to tell of; may be repeated [default: all]
@@ -60,9 +60,15 @@ impl Args {
         let (mut echo, mut handled, mut kept_back) = (Echo::default(), None, BTreeMap::new());
         let mut lost = Lost::default();
         while let Some(changes) = watch.next(self.debounce, &interrupts)? {
-            // What the repository and its user say may be another thing by now.
-            let session = cx.session()?;
-            let mut changes = session.without_runs(changes)?;
+            // What the repository and its user say may be another thing by now, and perhaps can't be read till that is mended.
+            let (session, mut changes, handlers) = match look(cx, changes) {
+                Ok(found) => found,
+                Err(error) if is_of_nobody(&error) => return Err(error),
+                Err(error) => {
+                    cx.ui.warn(text::block(&format!("what has changed is not told: {error:#}"), 2000));
+                    continue;
+                }
+            };
             if changes.paths.is_empty() && !changes.is_incomplete {
                 continue;
             }
@@ -74,6 +80,11 @@ impl Args {
                 kept_back.append(&mut changes.paths);
                 continue;
             }
+            lost.tell(cx, withheld(&handlers));
+            if handlers.enabled.is_empty() {
+                // One of them may be enabled again.
+                continue;
+            }
             changes.paths.append(&mut kept_back);
             if changes.is_incomplete {
                 cx.ui.warn("more has changed than the system could tell of");
@@ -81,12 +92,6 @@ impl Args {
             if let Some(why) = &changes.unsorted {
                 let why = text::one_line(why, 500);
                 cx.ui.warn(format!("git can't tell what it ignores, and so that is told as well: {why}"));
-            }
-            let handlers = handlers_or_withheld(&session, EVENT)?;
-            lost.tell(cx, withheld(&handlers));
-            if handlers.enabled.is_empty() {
-                // One of them may be enabled again.
-                continue;
             }
             cx.ui.say(format!("{EVENT}: {}", named(&changes)));
             let began = session.now();
@@ -101,6 +106,19 @@ impl Args {
         }
         Ok(Exit::Interrupted)
     }
+}
+
+/// What has changed that is nobody's, and who is told of it.
+fn look(cx: &Context, changes: Changes) -> anyhow::Result<(Session, Changes, Handlers)> {
+    let session = cx.session()?;
+    let changes = session.without_runs(changes)?;
+    let handlers = handlers_or_withheld(&session, EVENT)?;
+    Ok((session, changes, handlers))
+}
+
+/// Whether there is nobody any more who could be told.
+fn is_of_nobody(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<Error>(), Some(Error::NotFound { .. }))
 }
 
 /// What was told last of workflows that nothing starts any more.

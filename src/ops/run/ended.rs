@@ -69,11 +69,11 @@ impl Session {
     }
 
     /// Ends a run that nobody drives. What is still at work in it is ended; what it did stays as it is, and of an attempt that
-    /// came to no end it is told.
+    /// came to no end it is told. With `why`, that is kept as what there is to say of its end.
     ///
     /// # Errors
     /// When somebody drives it, or it can't be written.
-    pub fn cancel_run(&self, id: &RunId) -> Result<(), Error> {
+    pub fn cancel_run(&self, id: &RunId, why: Option<String>) -> Result<(), Error> {
         let (mut book, mut steps) = self.take_up(id)?;
         let now = self.now();
         let mut open: Vec<_> = steps.iter_mut().filter(|step| !step.status.is_final()).collect();
@@ -89,9 +89,10 @@ impl Session {
                 self.dismiss(instance)?;
             }
         }
-        self.dismiss_workers_of(id)?;
+        self.dismiss_workers_of(book.run())?;
         let change = |run: &mut crate::model::run::Run| {
             run.status = RunStatus::Failed;
+            run.why = why;
             run.ended = Some(now);
         };
         book.change(change, &open.iter().map(|step| &**step).collect::<Vec<_>>(), "cancelled")?;

@@ -15,6 +15,11 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+/// What the holder says that it does, as long as no command of a step says another thing for it.
+pub(super) fn task_of(run: &RunId) -> String {
+    format!("{run}, all of it")
+}
+
 impl Session {
     /// Has a run hold `scope`, all or none, by an instance that its record has to name then. One that held it before holds it
     /// still.
@@ -26,7 +31,10 @@ impl Session {
         let run = &run.id;
         let holder = match &known {
             Some(known) => known.clone(),
-            None => self.register_worker(Tool::of_run(), &format!("{run}, all of it"))?,
+            None => {
+                self.look_for_others(scope)?;
+                self.register_worker(Tool::of_run(), &task_of(run))?
+            }
         };
         let terms = Terms { why: Some(run.to_string()), ..Terms::default() };
         match self.claim_now(&holder, scope, &terms) {

@@ -2,9 +2,9 @@
 //! taken back path by path.
 //!
 //! Nothing of the user's is touched on the way there: no branch is made, no configuration written, and no hook runs. On the
-//! way back a path is written only where the main tree is still as it was when the work began, and if one is not, none
-//! is; nor is any where not all can be, or where a driver before this one came to write some of them only. Git removes the work tree, and only once what is in it is known; what git won't remove stays, and where it is, is
-//! told.
+//! way back a path is written only where the main tree is still as it was when the work began. Where one is not, or can't
+//! be written, none of them stays written, and what was committed meanwhile is left alone. Git removes the work tree, and
+//! only once what is in it is known. What git won't remove stays, and it is told where.
 
 use super::{Capture, LeftAlone, PutBack};
 use crate::{
@@ -32,8 +32,13 @@ pub struct Isolated {
 pub enum Landed {
     /// All of it is in the main tree.
     Done(PutBack),
-    /// Nothing of it is there: at these paths the main tree is no longer as it was, or can't be written.
-    Conflict(Vec<(RepoPath, LeftAlone)>),
+    /// It can't be there.
+    Conflict {
+        /// At these paths the main tree is no longer as it was, or can't be written.
+        left: Vec<(RepoPath, LeftAlone)>,
+        /// What may have landed at these could not be put back. All else is as it was.
+        stays: Vec<(RepoPath, LeftAlone)>,
+    },
 }
 
 /// What came of removing a work tree.
@@ -158,34 +163,36 @@ impl Session {
         let now = self.capture_with(paths)?;
         let plan = self.repository.plan_put_back(work, main, &now, paths)?;
         if !plan.leaves_none() {
-            let mut left = plan.into_left();
-            if is_begun {
-                left.extend(self.unland(main, work, paths)?);
-            }
-            return Ok(Landed::Conflict(left));
+            let stays = if is_begun { self.unland(main, work, paths) } else { Vec::new() };
+            return Ok(Landed::Conflict { left: plan.into_left(), stays });
         }
-        let mut done = self.put_back(plan, work)?;
+        let done = self.put_back(plan, work)?;
         if done.left.is_empty() {
             return Ok(Landed::Done(done));
         }
         let written: Vec<RepoPath> = done.written.into_iter().chain(done.removed).collect();
-        done.left.extend(self.unland(main, work, if is_begun { paths } else { &written })?);
-        Ok(Landed::Conflict(done.left))
+        let stays = self.unland(main, work, if is_begun { paths } else { &written });
+        Ok(Landed::Conflict { left: done.left, stays })
     }
 
-    /// Has what has landed of `paths` go again, as far as nobody has changed it since. What could not be put back is told.
-    ///
-    /// # Errors
-    /// When the work tree can't be looked at.
-    pub fn unland(
-        &self,
-        main: &Capture,
-        work: &Capture,
-        paths: &[RepoPath],
-    ) -> Result<Vec<(RepoPath, LeftAlone)>, Error> {
-        let left = self.restore(main, work, paths)?.left;
-        // What somebody has changed is theirs.
-        Ok(left.into_iter().filter(|(_, why)| *why != LeftAlone::ChangedSince).collect())
+    /// Has what has landed of `paths` go again, as far as nobody has changed it since, or committed it. What could not be
+    /// put back is told.
+    #[must_use = "what could not be put back is to be told"]
+    pub fn unland(&self, main: &Capture, work: &Capture, paths: &[RepoPath]) -> Vec<(RepoPath, LeftAlone)> {
+        let free = self.not_committed(main, work, paths);
+        match free.and_then(|free| self.restore(main, work, &free)) {
+            // What somebody has changed is theirs.
+            Ok(done) => done.left.into_iter().filter(|(_, why)| *why != LeftAlone::ChangedSince).collect(),
+            Err(error) => paths.iter().map(|path| (path.clone(), LeftAlone::Failed(error.to_string()))).collect(),
+        }
+    }
+
+    /// Removes `isolated`, in which nothing was done but to make it ready.
+    pub fn abandon_isolated(&self, isolated: Isolated) {
+        let _ = match self.capture_isolated(&isolated) {
+            Ok(work) => self.remove_isolated(isolated, &work).map(drop),
+            Err(_) => self.remove_by_git(&isolated.owned),
+        };
     }
 
     /// Removes `isolated`, if all it holds is in `work`, its capture. What differs from that would be lost, and stays.

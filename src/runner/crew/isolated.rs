@@ -9,7 +9,10 @@ use crate::{
         verify::Interrupts,
         worktree::{Capture, Isolated},
     },
-    runner::{dispatch::Outcome, landing::Landing, language::Engine, library::Seen, recorder::When, work::MAX_DIFF},
+    runner::{
+        copy::made_ready, dispatch::Outcome, landing::Landing, language::Engine, library::Seen, recorder::When,
+        work::MAX_DIFF,
+    },
 };
 use std::{
     path::PathBuf,
@@ -33,23 +36,16 @@ impl Crew {
             // Those of drivers that are gone.
             let _ = session.clear_isolated(|_| false);
             let run = self.site.recorder.run();
-            let forgotten = Landing::forgotten(&session, run, path.as_str())?;
-            if !forgotten.is_empty() {
-                self.site.recorder.keep(forgotten, format!("{path}: works on a copy anew"), When::Now)?;
-            }
+            Landing::begin(&session, &self.site.recorder, path)?;
             let name = format!("{run}-{}", path.as_str().replace('/', "-"));
-            let copy = session.isolate(&name, &session.capture()?)?;
-            let there = Session::open_other(copy.dir(), self.site.acting_as.clone())?;
-            let set_up = match session.setup_of_work_trees()? {
-                Some(line) => there.set_up(&line, interrupts),
-                None => Ok(()),
+            let make_ready = |_: &Isolated, there: Session| {
+                if let Some(line) = session.setup_of_work_trees()? {
+                    there.set_up(&line, interrupts)?;
+                }
+                Ok(Seen { files: there.work_files(), roster: session.roster()? })
             };
-            if let Err(error) = set_up {
-                let work = session.capture_isolated(&copy)?;
-                let _ = session.remove_isolated(copy, &work);
-                return Err(error);
-            }
-            let seen = Seen { files: there.work_files(), roster: session.roster()? };
+            let (main, acting_as) = (session.capture()?, self.site.acting_as.clone());
+            let (copy, seen) = made_ready(&session, &name, &main, acting_as, make_ready)?;
             self.isolated().push(IsolatedBlock { path: path.clone(), copy });
             Ok(Arc::new(Engine::new(Arc::new(seen))))
         };

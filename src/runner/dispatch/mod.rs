@@ -158,6 +158,13 @@ pub struct Ended {
     pub unrecorded: Option<String>,
 }
 
+impl Ended {
+    /// Of a run that somebody interrupted before it came to any of its steps.
+    pub fn interrupted() -> Ended {
+        Ended { status: RunStatus::Interrupted, out: Value::Null, failure: None, asked: Vec::new(), unrecorded: None }
+    }
+}
+
 /// What the loop is told.
 enum Told {
     Moment(UnitId, Moment),

@@ -5,6 +5,7 @@
 
 use super::{
     Doer,
+    answer::{as_it_is, last_value, last_word_of, verdict_of},
     attempt::unusable,
     place::{Place, named, restored},
     trace::Traces,
@@ -133,11 +134,15 @@ impl Doer<'_> {
         let Some(shape) = &self.work.contract.shape else {
             return Ok(Value::String(said.trim_end_matches('\n').to_owned()));
         };
-        let value = structured.cloned().or_else(|| last_value(said));
-        let value = value.ok_or_else(|| {
-            format!("the answer has no JSON in it, and has to be one value of this shape: {}", shape.schema())
-        })?;
-        shape.check(value).map_err(|why| format!("the answer has not the shape that was asked for: {why}"))
+        match structured.cloned().or_else(|| last_value(said)) {
+            Some(value) => {
+                shape.check(value).map_err(|why| format!("the answer has not the shape that was asked for: {why}"))
+            }
+            // A number or a word may be all of it.
+            None => shape.check(as_it_is(said)).map_err(|_| {
+                format!("the answer has no JSON in it, and has to be one value of this shape: {}", shape.schema())
+            }),
+        }
     }
 
     /// Whether its claims held, and it wrote nothing beside them.
@@ -206,7 +211,10 @@ impl Doer<'_> {
             digest: None,
         };
         match self.asked_reviewer(place, traces) {
-            Err(why) => judged.checks.push(not_made(why)),
+            Err(why) => {
+                (self.tell)(Moment::Said(format!("no review by {who}: {why}")));
+                judged.checks.push(not_made(why));
+            }
             Ok((verdict, notes)) => {
                 (self.tell)(Moment::Reviewed(verdict, notes.clone()));
                 let kind = match verdict {
@@ -261,8 +269,9 @@ impl Doer<'_> {
         if let Some(failure) = unusable(&ended) {
             return Err(failure.text);
         }
-        let said = ended.told.structured.clone().or_else(|| last_value(&ended.told.result));
-        verdict_of(said.as_ref()).ok_or_else(|| "its answer has no verdict".to_owned())
+        let text = &ended.told.result;
+        let said = ended.told.structured.clone().or_else(|| last_value(text));
+        verdict_of(said.as_ref()).or_else(|| last_word_of(text)).ok_or_else(|| "its answer has no verdict".to_owned())
     }
 
     /// Whether a reviewer that nothing keeps from writing has left all as it was. What it did to the change is put back.
@@ -334,41 +343,4 @@ fn review_schema() -> Value {
         "required": ["verdict", "notes"],
         "additionalProperties": false,
     })
-}
-
-fn verdict_of(said: Option<&Value>) -> Option<(ReviewVerdict, String)> {
-    let said = said?;
-    let word = said["verdict"].as_str()?;
-    let verdict = ReviewVerdict::ALL.iter().find(|verdict| verdict.as_str() == word)?;
-    Some((*verdict, said["notes"].as_str().unwrap_or_default().to_owned()))
-}
-
-/// The last JSON object or array in a text: models like to say something before it, and put it into a code block.
-fn last_value(text: &str) -> Option<Value> {
-    let starts = text.match_indices(['{', '[']).map(|(at, _)| at);
-    let mut found: Option<(usize, Value)> = None;
-    for at in starts {
-        // What begins inside of one that was found is a part of it.
-        if found.as_ref().is_some_and(|(end, _)| at < *end) {
-            continue;
-        }
-        let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
-        if let Some(Ok(value)) = values.next() {
-            found = Some((at + values.byte_offset(), value));
-        }
-    }
-    found.map(|(_, value)| value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_value_of_an_answer_counts() {
-        let text = "I looked at {this} and [1].\n```json\n{\"verdict\": \"minor\", \"notes\": \"a } b\", \"of\": [1, {}]}\n```\nDone.";
-        let value = last_value(text).expect("a value");
-        assert_eq!(verdict_of(Some(&value)), Some((ReviewVerdict::Minor, "a } b".into())));
-        assert_eq!(last_value("nothing { here"), None);
-    }
 }

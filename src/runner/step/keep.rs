@@ -9,6 +9,7 @@ use crate::{
     },
     ops::{Error, Private, Session},
     runner::{
+        landing::not_put_back,
         recorder::{Unrecorded, When},
         work::{Action, Isolation, MAX_DIFF, Moment},
     },
@@ -80,10 +81,7 @@ impl Doer<'_> {
         let commit = || self.commit_if_wanted(value, &traces.inside, &place.worker.id);
         let Some(landing) = place.landing(traces) else { return commit() };
         let landed = landing.land(&self.session, false)?;
-        commit().map_err(|failure| match landing.unland(&self.session, &landed) {
-            Ok(()) => failure,
-            Err(error) => Failure { text: format!("{}\nIt could not be put back: {error}", failure.text), ..failure },
-        })
+        commit().map_err(|failure| not_put_back(failure, &landing.unland(&self.session, &landed)))
     }
 
     /// Takes into the record what has changed since it answered.
@@ -124,13 +122,18 @@ impl Doer<'_> {
         is_left_out || Verdict::of(checks.iter().map(|check| (check.source, check.outcome))) == Verdict::Passed
     }
 
+    /// By which it is known what made a commit.
+    pub(super) fn trailer(&self) -> String {
+        format!("Aio-Run: {}", self.site.recorder.run())
+    }
+
     fn commit(&self, files: &[RepoPath], value: &Value, by: &InstanceId) -> Result<(), Failure> {
         let title = match &self.work.action {
             Action::Prompt { task, .. } => text::one_line(&task.title, 72),
             Action::Run { line } => text::one_line(line, 72),
         };
         let body = text::block(text::head(&text_of(value), 4000), 4000);
-        let message = format!("{title}\n\n{body}\n\nAio-Run: {}\n", self.site.recorder.run());
+        let message = format!("{title}\n\n{body}\n\n{}\n", self.trailer());
         let committed = self.session.commit_only(files, &message, by);
         committed.map_err(|error| Failure { kind: FailureKind::Check, text: with_hint(&error) })
     }

@@ -7,10 +7,11 @@ use crate::{
     ops::{
         Error, Session,
         worker::Worker,
-        worktree::{Capture, Change, CheckedOut, Isolated, LeftAlone, Removed},
+        worktree::{Capture, Change, CheckedOut, Isolated, Removed},
     },
     runner::{
-        landing::Landing,
+        copy::made_ready,
+        landing::{Landing, told},
         work::{Isolation, Moment},
     },
 };
@@ -126,15 +127,14 @@ impl Doer<'_> {
             let kept = self.session.capture_to_tree(&here)?;
             return Ok((here, kept, None, None));
         }
-        let isolated = self.session.isolate(&format!("{}-{}", self.site.recorder.run(), worker.id), &here)?;
-        let there = Session::open_other(isolated.dir(), self.site.acting_as.clone())?;
-        if let Err(error) = self.set_up(&there) {
-            let work = there.capture_after(isolated.base())?;
-            let _ = self.session.remove_isolated(isolated, &work);
-            return Err(error);
-        }
-        let before = there.capture_after(isolated.base())?;
-        let kept = there.capture_to_tree(&before)?;
+        let make_ready = |isolated: &Isolated, there: Session| {
+            self.set_up(&there)?;
+            let before = there.capture_after(isolated.base())?;
+            let kept = there.capture_to_tree(&before)?;
+            Ok((before, kept, there))
+        };
+        let (name, acting_as) = (format!("{}-{}", self.site.recorder.run(), worker.id), self.site.acting_as.clone());
+        let (isolated, (before, kept, there)) = made_ready(&self.session, &name, &here, acting_as, make_ready)?;
         Ok((before, kept, Some((isolated, there)), Some(here)))
     }
 
@@ -289,12 +289,6 @@ pub(super) fn held_words(held: &Error, session: &Session) -> String {
 
 pub(super) fn paths(changes: Vec<Change>) -> impl Iterator<Item = RepoPath> {
     changes.into_iter().map(|change| change.path)
-}
-
-/// Paths that were left as they are, and why.
-fn told(left: &[(RepoPath, LeftAlone)]) -> String {
-    let some = left.iter().take(NAMED).map(|(path, why)| format!("{}: {why}", shown(path)));
-    some.collect::<Vec<_>>().join("; ")
 }
 
 /// A path for people.

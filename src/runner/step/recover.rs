@@ -1,8 +1,8 @@
 //! A step whose driver is gone: what it had begun is brought to an end, so that nothing is done twice that may not be.
 //!
-//! An agent that was at work has been ended by then. What it did so far is kept, and its scope is put back. One that had answered is
-//! treated in the same way, since nothing of what it said was checked. One whose work was found to be usable has done it:
-//! what was to become of that is done now, as far as it wasn't, and none is asked again. Whether a command that was at work
+//! An agent that was at work has been ended by then. What it did so far is kept, and its scope is put back. So it is with one
+//! that had answered, since nothing of its answer was checked. One whose work was found to be usable has done it: what was
+//! to become of that is done now, as far as it wasn't, and what was committed is done. Whether a command that was at work
 //! may be run again is for whoever drives the run to say, before the step is begun anew.
 
 use super::{Doer, End, internal, joined, place::named};
@@ -11,7 +11,7 @@ use crate::{
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
     ops::{Error, Private, worktree::Removed},
     runner::{
-        landing::Landing,
+        landing::{Landing, told},
         recorder::{Unrecorded, When},
         work::{Isolation, Moment},
     },
@@ -80,12 +80,18 @@ impl Doer<'_> {
     /// Where that can't be, perhaps why.
     fn put_to_use_again(&mut self, attempt: &Attempt) -> Result<Value, Option<Failure>> {
         let value = self.answer_of(attempt).ok_or(None)?;
+        if let Some(files) = self.committed_by(attempt) {
+            if let Some(attempt) = self.step.attempts.last_mut() {
+                attempt.files = files;
+            }
+            return Ok(value);
+        }
         let scope = self.with_result(&self.work.scope);
         let tool = attempt.instance.as_ref().map_or(super::attempt::SHELL, |instance| instance.tool()).to_owned();
         let worker = self.hire(&tool, "", &scope).map_err(Some)?;
         let done = match self.landing_of(attempt) {
             Some(landing) => landing.land(&self.session, true).map(|_| landing).map_err(Some),
-            None => self.left_by(attempt).ok_or(None),
+            None => self.left_by(attempt).filter(|left| self.is_here(left)).ok_or(None),
         };
         let done = done.and_then(|landing| self.save_again(&landing, &value).ok_or(None));
         let done = done.and_then(|files| {
@@ -108,17 +114,34 @@ impl Doer<'_> {
         Some(Landing { files, ..landing })
     }
 
-    /// What an attempt has done here, where all of that is still so, or can be so again.
+    /// The files that an attempt has changed, where all of that was committed. Whatever became of them since is somebody
+    /// else's.
+    fn committed_by(&self, attempt: &Attempt) -> Option<Vec<RepoPath>> {
+        if !self.work.contract.commit {
+            return None;
+        }
+        let Landing { before, after, files } = self.landing_of(attempt).or_else(|| self.left_by(attempt))?;
+        let is_committed = self.session.is_committed(&self.trailer(), &before, &after, &files);
+        is_committed.ok()?.then_some(files)
+    }
+
+    /// What an attempt has done here.
     fn left_by(&self, attempt: &Attempt) -> Option<Landing> {
-        let (before, after) = (attempt.before.as_ref()?, attempt.after.as_ref()?);
-        let before = self.session.capture_from_tree(before).ok()?;
-        let after = self.session.capture_from_tree(after).ok()?;
+        let before = self.session.capture_from_tree(attempt.before.as_ref()?).ok()?;
+        // The record may not know yet that the result was saved.
+        let kept = format!("snap/{}/after", self.name_of_attempt(attempt.number));
+        let kept = self.session.tree_of_run(self.site.recorder.run(), &kept).ok()?;
+        let after = self.session.capture_from_tree(kept.as_ref().or(attempt.after.as_ref())?).ok()?;
         // Of many files its record names some.
         let scope = self.session.scopes(&self.with_result(&self.work.scope)).ok()?;
         let changed = self.session.changed_between(&before, &after).ok()?;
         let files = self.session.covered(&scope, changed.into_iter().map(|change| change.path)).ok()?;
-        self.restore(&after, &before, &files).ok()?;
         Some(Landing { before, after, files })
+    }
+
+    /// Whether all that an attempt has done here is still so, or can be so again.
+    fn is_here(&self, left: &Landing) -> bool {
+        self.restore(&left.after, &left.before, &left.files).is_ok()
     }
 
     /// The files that an attempt has changed, when its result is where that is to be.
@@ -153,7 +176,10 @@ impl Doer<'_> {
         // What was done in a work tree of its own has gone with that, but for what had come back.
         if let Some(landing) = self.landing_of(attempt) {
             let free = self.session.not_held_by_others(&landing.files, attempt.instance.as_ref())?;
-            landing.unland(&self.session, &free)?;
+            let stays = landing.unland(&self.session, &free);
+            if !stays.is_empty() {
+                (self.tell)(Moment::Said(format!("left as it is: {}", told(&stays))));
+            }
         }
         let Some(before) = attempt.before.as_ref().filter(|_| self.work.isolation == Isolation::Claims) else {
             return Ok(());
@@ -178,7 +204,11 @@ impl Doer<'_> {
             attempt.files.clone_from(&inside);
         }
         // Somebody may have claimed it since, and then it is theirs.
-        let free = self.session.not_held_by_others(&inside, attempt.instance.as_ref())?;
+        let mut free = self.session.not_held_by_others(&inside, attempt.instance.as_ref())?;
+        if attempt.stage == Stage::Judged && self.work.contract.commit {
+            // It may have been committed in part, or as a hook has changed it.
+            free = self.session.not_committed(&before, &now, &free)?;
+        }
         if let Err(left) = self.restore(&before, &now, &free) {
             (self.tell)(Moment::Said(left));
         }

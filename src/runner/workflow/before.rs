@@ -10,13 +10,14 @@ use crate::{
         delegation::Driving,
         dispatch::{Event, Given, Recorded},
         journal::{self, RunJournal},
+        landing,
         language::engine::value_of,
-        plan::Plan,
         recorder::Recorder,
         step::{Holding, Site},
     },
 };
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::Arc,
     thread,
@@ -65,15 +66,18 @@ pub(super) fn prepare(
     began(&run);
     let holding = hold(session, &recorder, &run, &cap, (order.wait.unwrap_or_default(), &interrupts), tell)?;
     let mut recorded = journal::recorded(session, &id, &steps)?;
+    // By what was written down: its workflow may say something else by now.
+    let blocks = landing::blocks(session, &id)?;
     if !is_new {
-        land_begun(session, &recorder, &ready.plan, &mut recorded, &steps, holding.as_deref())?;
+        // What comes back from a copy began with what was done over there before.
+        takeover::bring_over(session, &recorder, &blocks, &recorded, &steps, holding.as_deref())?;
+        land_begun(session, &recorder, &blocks, &mut recorded, &steps, holding.as_deref())?;
     }
     if let Some(path) = &how.resumption.rerun {
         recorded.forget(path);
     }
     if !is_new {
-        begin_copies_anew(&ready.plan, &mut recorded, &mut steps);
-        takeover::bring_over(session, &recorder, &recorded, &steps, holding.as_deref())?;
+        begin_copies_anew(&blocks, &mut recorded, &mut steps);
     }
     if how.resumption.updated {
         keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
@@ -152,7 +156,7 @@ fn hold(
 }
 
 /// Writes down that a run can't begin, or not go on now, and why. One that never began holds nothing any more; one that can
-/// be gone on with holds on.
+/// be gone on with holds on. Where none of its steps has begun, that somebody holds its scope is the same as at its start.
 pub(super) fn refused(
     session: &Session,
     recorder: &Recorder,
@@ -160,23 +164,25 @@ pub(super) fn refused(
     is_stopped: bool,
     error: WorkflowError,
 ) -> WorkflowError {
+    let has_no_step = || session.shown_run(recorder.run()).is_ok_and(|shown| shown.steps.is_empty());
     let status = match &error {
-        _ if is_stopped || !is_unbegun => RunStatus::Interrupted,
-        WorkflowError::Other(Error::Held(_)) => RunStatus::Refused,
-        _ => RunStatus::Failed,
+        _ if is_stopped => RunStatus::Interrupted,
+        WorkflowError::Other(Error::Held(_)) if is_unbegun || has_no_step() => RunStatus::Refused,
+        _ if is_unbegun => RunStatus::Failed,
+        _ => RunStatus::Interrupted,
     };
     let (ended, why) = (status.is_final().then(crate::ops::now), error.to_string());
     let change = move |run: &mut Run| (run.status, run.ended, run.why) = (status, ended, Some(why));
     let _ = recorder.change(change, format!("{status}: {error}"));
-    if is_unbegun {
+    if is_unbegun || status.is_unbegun() {
         let _ = session.release_run(recorder.run());
     }
     error
 }
 
 /// What was done on a copy that did not come back has gone with it, and is done anew.
-fn begin_copies_anew(plan: &Plan, recorded: &mut Recorded, steps: &mut [Step]) {
-    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_isolated(path)).cloned().collect();
+fn begin_copies_anew(blocks: &BTreeSet<StepPath>, recorded: &mut Recorded, steps: &mut [Step]) {
+    let blocks: Vec<StepPath> = blocks.intersection(&recorded.begun).cloned().collect();
     for block in blocks {
         recorded.forget_inside(&block);
         let inside = steps.iter_mut().filter(|step| step.path.is_inside(&block));

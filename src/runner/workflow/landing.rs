@@ -12,26 +12,26 @@ use crate::{
         dispatch::{Change, Journal as _, Outcome, Recorded},
         journal::RunJournal,
         landing::Landing,
-        plan::Plan,
         recorder::{Recorder, Unrecorded},
         step::Holding,
     },
 };
+use std::collections::BTreeSet;
 
 /// Has what was about to come back do so, where it had not been written down that it had. Nothing of these blocks is done
-/// again.
+/// again. `blocks` are those that have worked on a copy.
 ///
 /// # Errors
 /// [`Error::Held`] when somebody else holds one of the files by now. Then nothing is written.
 pub(super) fn land_begun(
     session: &Session,
     recorder: &Recorder,
-    plan: &Plan,
+    blocks: &BTreeSet<StepPath>,
     recorded: &mut Recorded,
     steps: &[Step],
     holding: Option<&Holding>,
 ) -> Result<(), Error> {
-    let blocks: Vec<StepPath> = recorded.begun.iter().filter(|path| plan.is_isolated(path)).cloned().collect();
+    let blocks: Vec<StepPath> = blocks.intersection(&recorded.begun).cloned().collect();
     for path in blocks {
         let Some((landing, Some(outcome))) = Landing::known(session, recorder.run(), path.as_str())? else { continue };
         let land = || Ok(landing.land(session, true));

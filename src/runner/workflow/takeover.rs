@@ -7,7 +7,12 @@ use super::{
     texts::{Kept, Texts, kept},
 };
 use crate::{
-    base::{id::RunId, oid::Oid, path::RepoPath, text},
+    base::{
+        id::{RunId, StepPath},
+        oid::Oid,
+        path::RepoPath,
+        text,
+    },
     model::run::Step,
     ops::{Error, Private, Session},
     runner::{
@@ -112,13 +117,15 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// Brings here what the steps of a run have changed in the clone that it was taken over from, unless that was done. To
-/// do it again changes nothing. `holding` holds what its steps write, where the run says that.
+/// do it again changes nothing. `blocks` are those that have worked on a copy, and `holding` holds what its steps write,
+/// where the run says that.
 ///
 /// # Errors
 /// [`Error::Held`] when somebody else holds one of them, and when one of them is another here.
 pub(super) fn bring_over(
     session: &Session,
     recorder: &Recorder,
+    blocks: &BTreeSet<StepPath>,
     recorded: &Recorded,
     steps: &[Step],
     holding: Option<&Holding>,
@@ -129,7 +136,7 @@ pub(super) fn bring_over(
     if times <= before.unwrap_or(0) {
         return Ok(());
     }
-    let changed = changed(recorded, steps);
+    let changed = ends(pieces(session, id, blocks, recorded, steps)?);
     let files: Vec<RepoPath> = changed.values().flatten().cloned().collect();
     with_files_held(session, id, holding, &files, "brings its files here", || write(session, changed))?;
     let brought = vec![(BROUGHT.to_owned(), Private::Bytes(times.to_string().into_bytes()))];
@@ -151,26 +158,63 @@ fn write(session: &Session, changed: BTreeMap<(Oid, Oid), Vec<RepoPath>>) -> Res
     Ok(())
 }
 
-/// The files that usable attempts have changed, by what they were like before the first and after the last of these.
-fn changed(recorded: &Recorded, steps: &[Step]) -> BTreeMap<(Oid, Oid), Vec<RepoPath>> {
+/// What files were like before something was done, and what they are like by that.
+type Piece = (Oid, Oid, Vec<RepoPath>);
+
+/// What has been done, one after the other: by the usable attempts of steps, and by blocks that worked on a copy when it came
+/// back. What became of the copy is what counts of the steps inside of these; those that were undone since were undone
+/// here.
+fn pieces(
+    session: &Session,
+    run: &RunId,
+    blocks: &BTreeSet<StepPath>,
+    recorded: &Recorded,
+    steps: &[Step],
+) -> Result<Vec<Piece>, Error> {
+    let order = |step: &&Step| recorded.ended.get(&step.path).map_or(0, |outcome| outcome.order);
+    let mut ended: Vec<&Step> = steps.iter().filter(|step| recorded.ended.contains_key(&step.path)).collect();
+    ended.sort_by_key(order);
     let is_undone = |step: &Step| recorded.undone.get(&step.path).is_some_and(Option::is_none);
-    let mut ended: Vec<(u64, &Step)> = steps
-        .iter()
-        .filter(|step| !is_undone(step))
-        .filter_map(|step| Some((recorded.ended.get(&step.path)?.order, step)))
-        .collect();
-    ended.sort_by_key(|(order, _)| *order);
-    let usable = ended.iter().flat_map(|(_, step)| &step.attempts).filter(|attempt| attempt.failure.is_none());
-    let mut ends: BTreeMap<&RepoPath, (&Oid, &Oid)> = BTreeMap::new();
-    for attempt in usable {
-        let (Some(before), Some(after)) = (&attempt.before, &attempt.after) else { continue };
-        for file in &attempt.files {
-            ends.entry(file).and_modify(|known| known.1 = after).or_insert((before, after));
+    let come_back = |block: &StepPath| recorded.ended.get(block).filter(|outcome| outcome.is_ok());
+    let (mut done, mut undone) = (Vec::new(), Vec::new());
+    for step in ended {
+        if blocks.contains(&step.path) {
+            let trees = landing::trees(session, run, step.path.as_str())?;
+            let landed = trees.zip(come_back(&step.path));
+            done.extend(landed.map(|((before, after), outcome)| (before, after, outcome.files.clone())));
+            continue;
+        }
+        match (blocks.iter().find(|block| step.path.is_inside(block)), is_undone(step)) {
+            (None, false) => done.extend(of_attempts(step)),
+            (Some(block), true) if come_back(block).is_some() => {
+                undone.extend(of_attempts(step).map(|(before, after, files)| (after, before, files)));
+            }
+            _ => {}
+        }
+    }
+    // The last was undone first.
+    done.extend(undone.into_iter().rev());
+    Ok(done)
+}
+
+fn of_attempts(step: &Step) -> impl DoubleEndedIterator<Item = Piece> {
+    let usable = step.attempts.iter().filter(|attempt| attempt.failure.is_none());
+    usable.filter_map(|attempt| Some((attempt.before.clone()?, attempt.after.clone()?, attempt.files.clone())))
+}
+
+/// The files that have changed, by what they were like before the first and after the last of these.
+fn ends(pieces: Vec<Piece>) -> BTreeMap<(Oid, Oid), Vec<RepoPath>> {
+    let mut ends: BTreeMap<RepoPath, (Oid, Oid)> = BTreeMap::new();
+    for (before, after, files) in pieces {
+        for file in files {
+            ends.entry(file)
+                .and_modify(|known| known.1.clone_from(&after))
+                .or_insert_with(|| (before.clone(), after.clone()));
         }
     }
     let mut changed: BTreeMap<(Oid, Oid), Vec<RepoPath>> = BTreeMap::new();
-    for (file, (before, after)) in ends {
-        changed.entry((before.clone(), after.clone())).or_default().push(file.clone());
+    for (file, ends) in ends {
+        changed.entry(ends).or_default().push(file);
     }
     changed
 }

@@ -139,6 +139,17 @@ impl Repository {
         Ok(paths.into_iter().collect())
     }
 
+    /// Whether `commit` has at `path` what `capture` has there, as git stores it.
+    ///
+    /// # Errors
+    /// When one of them can't be read.
+    pub fn has_as(&self, commit: &Oid, capture: &Capture, path: &RepoPath) -> Result<bool, StoreError> {
+        let held = |tree| -> Result<_, StoreError> {
+            Ok(self.entry(tree, path)?.filter(|(kind, _)| *kind != EntryKind::Tree))
+        };
+        Ok(held(self.tree_of(commit)?)? == held(to_id(&capture.tree)?)?)
+    }
+
     /// The commit that `commit` has of the submodule at `path`, if it has one there.
     ///
     /// # Errors

@@ -49,6 +49,49 @@ fn exactly_the_scope_is_committed_and_the_hooks_run() {
 }
 
 #[test]
+fn a_file_that_becomes_a_folder_and_a_folder_that_becomes_a_file_are_committed() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    repo.write("src/auth/kinds/one.rs", "1\n");
+    repo.git(&["add", "-A"]);
+    repo.git(&["commit", "-q", "-m", "kinds"]);
+    repo.write("staged.txt", "staged\n");
+    repo.git(&["add", "staged.txt"]);
+    let work = "rm src/auth/token.rs; mkdir src/auth/token.rs; echo 2 >src/auth/token.rs/two; rm -r src/auth/kinds; echo 3 >src/auth/kinds";
+    hook(&repo, "exit 1");
+    agents.plays("claude", &[Do::Run(work), Do::Say("Turned.")]);
+    let index = repo.git(&["ls-files", "--stage"]);
+    let (refused, code) = told(&repo, ARGS);
+    assert_eq!((code, tries(&refused)), (4, vec!["claude check".to_owned()]), "{refused:#}");
+    assert_eq!(repo.git(&["ls-files", "--stage"]), index, "what a hook has refused leaves the index as it was");
+    hook(&repo, "exit 0");
+    agents.plays("claude", &[Do::Run(work), Do::Say("Turned.")]);
+    let (told, code) = told(&repo, ARGS);
+    assert_eq!((code, tries(&told)), (0, vec!["claude ok".to_owned()]), "{told:#}");
+    let listed = repo.git(&["ls-tree", "-r", "--name-only", "HEAD", "src/auth"]);
+    assert!(listed.contains("src/auth/kinds\n") && listed.contains("src/auth/token.rs/two\n"), "{listed}");
+    assert_eq!(repo.git(&["status", "--porcelain", "--untracked-files=all"]), "A  staged.txt\n");
+}
+
+#[test]
+fn who_has_locked_the_index_for_a_moment_is_waited_for() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = checked(&env);
+    agents.plays("claude", WORK);
+    let lock = repo.dir.join(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            wait_for("the agent", || repo.dir.join("src/auth/new.rs").exists());
+            thread::sleep(Duration::from_millis(500));
+            fs::remove_file(&lock).unwrap();
+        });
+        let (told, code) = told(&repo, ARGS);
+        assert_eq!((code, tries(&told)), (0, vec!["claude ok".to_owned()]), "{told:#}");
+    });
+}
+
+#[test]
 fn with_our_own_fences_too() {
     let env = TestEnvironment::new();
     let (_agents, repo) = busy(&env);

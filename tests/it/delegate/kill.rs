@@ -138,6 +138,39 @@ fn what_had_come_back_in_part_goes_again_where_the_rest_can_not_come() {
 }
 
 #[test]
+fn what_was_committed_is_done_whatever_became_of_it_since() {
+    let ways: [(&[&str], bool); 3] = [(&["--isolate"], false), (&["--isolate"], true), (&[], false)];
+    for (args, is_committed_too) in ways {
+        let is_killed_once_committed = (6..).any(|write| {
+            let env = TestEnvironment::new();
+            let (agents, repo) = checked(&env);
+            agents.plays("claude", DONE);
+            agents.plays("claude", &[Do::Exit(1)]);
+            let fix = ["delegate", "Fix.", "--agent", "claude", "--scope", "src/auth/", "--commit", "--retry", "0"];
+            let mut command = repo.command(&[&fix[..], args].concat());
+            let killed = run(command.env("AIO_TEST_KILL_AT", format!("run-before-{write}")));
+            assert_eq!(killed.code, KILLED, "{write}: {killed:?}");
+            if repo.git(&["rev-list", "--count", "HEAD"]).trim() == "1" {
+                return false;
+            }
+            repo.write("src/auth/login.rs", "mine\n");
+            if is_committed_too {
+                repo.git(&["commit", "-q", "-a", "-m", "Mine"]);
+            }
+            let resumed = repo.aio(&["run", "resume"]);
+            let read = |name: &str| fs::read_to_string(repo.dir.join("src/auth").join(name)).unwrap_or_default();
+            assert_eq!((&read("login.rs")[..], &read("new.rs")[..]), ("mine\n", "new\n"), "{resumed:?}");
+            assert_eq!((resumed.code, agents.calls("claude").len()), (0, 1), "{args:?}: {resumed:?}");
+            let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
+            assert_eq!((tries(&shown), &shown["run"]["status"]), (vec!["claude ok".to_owned()], &"complete".into()));
+            assert_free(&repo);
+            true
+        });
+        assert!(is_killed_once_committed);
+    }
+}
+
+#[test]
 fn an_agent_whose_driver_is_killed_is_ended_with_all_it_has_started() {
     let env = TestEnvironment::new();
     let (agents, repo) = checked(&env);

@@ -134,6 +134,52 @@ fn a_run_waits_for_its_scope_where_it_is_told_to() {
 }
 
 #[test]
+fn whoever_waits_writes_nothing_into_the_state() {
+    let step = "about = \"x\"\n[[step]]\nid = \"a\"\nscope = [\"src/**\"]\nverify = []\nrun = \"echo a >src/a\"\n";
+    for flow in [FLOW, step] {
+        let env = TestEnvironment::new();
+        let (_, repo) = scene(&env, flow);
+        let other = repo.register("codex");
+        repo.ok_as(&other, &["claim", "src/auth/"]);
+        let operations = || repo.git(&["rev-list", "--count", "refs/aio/state"]);
+        let before = operations();
+        let ended = repo.aio(&["run", "flow", "--wait", "1500ms"]);
+        assert_eq!(ended.code, 3, "{ended:?}");
+        assert_eq!(operations(), before);
+        repo.ok_as(&other, &["unregister"]);
+        assert_free(&repo);
+    }
+}
+
+#[test]
+fn a_run_that_is_interrupted_while_it_waits_for_its_scope_can_be_resumed_and_is_refused_as_before() {
+    let env = TestEnvironment::new();
+    let (_, repo) = scene(&env, FLOW);
+    let other = repo.register("codex");
+    repo.ok_as(&other, &["claim", "src/auth/"]);
+    let look = || answer(&repo.aio(&["run", "show", "--json"])).0;
+    for resumes in [false, true] {
+        let args: &[&str] = if resumes { &["run", "resume"] } else { &["run", "flow"] };
+        let mut waits = repo.command(&[args, &["--wait", "2m", "--jsonl"]].concat());
+        let waits = waits.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        wait_for("the run", || !repo.ok(&["run", "list"]).contains("no runs"));
+        wait_for("the wait", || status(&look()) == "running" && look()["run"]["why"].is_string());
+        let ended = super::stop::interrupt(waits);
+        let (_, told) = events(&ended);
+        assert_eq!((ended.code, status(&told)), (130, "interrupted"), "{ended:?}");
+    }
+    let refused = repo.aio(&["run", "resume", "--wait", "0s", "--jsonl"]);
+    let (_, told) = events(&refused);
+    assert!(refused.code == 3 && refused.stderr.contains(&other), "{refused:?}");
+    assert_eq!(status(&told), "refused", "{told:#}");
+    repo.ok_as(&other, &["unregister"]);
+    assert_free(&repo);
+    assert_eq!(repo.aio(&["run", "resume", told["run"]["id"].as_str().unwrap()]).code, 5);
+    repo.ok(&["run", "cancel"]);
+    assert_free(&repo);
+}
+
+#[test]
 fn a_run_that_was_killed_holds_on_till_it_is_gone_on_with() {
     let env = TestEnvironment::new();
     let (agents, repo) = scene(&env, &FLOW.replace("[[step]]\nid = \"go\"\nask = \"Go on?\"\n", ""));

@@ -208,6 +208,47 @@ fn what_had_come_back_in_part_goes_again_where_the_rest_can_not_come() {
 }
 
 #[test]
+fn what_was_on_its_way_back_comes_whatever_its_workflow_says_by_now() {
+    let plain = LANDS.replace("isolate = \"worktree\"\n", "");
+    let renamed = LANDS.replace("\"fix\"", "\"mend\"").replace("steps.fix", "steps.mend");
+    for (flow, rounds) in [(plain, 2), (renamed, 3)] {
+        let env = TestEnvironment::new();
+        let (agents, repo) = landing(&env);
+        let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", "put-back-2"));
+        assert_eq!(killed.code, KILLED, "{killed:?}");
+        assert!(!repo.dir.join("src/new.rs").exists(), "it is half here");
+        repo.write(".aio/workflows/flow.toml", &flow);
+        repo.ok(&["trust", "--yes", "--quiet"]);
+        let resumed = repo.aio(&["run", "resume", "--updated"]);
+        assert_eq!(resumed.code, 0, "{resumed:?}");
+        assert_eq!((lines(&repo.dir.join("src/new.rs")).len(), agents.calls("claude").len()), (rounds, rounds));
+        assert!(!repo.dir.join("src/auth/login.rs").exists());
+        assert_free(&repo);
+    }
+}
+
+#[test]
+fn what_is_cancelled_after_it_came_back_in_part_says_what_is_here_and_holds_nothing() {
+    for is_resumed in [false, true] {
+        let env = TestEnvironment::new();
+        let (_, repo) = landing(&env);
+        let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", "put-back-1"));
+        assert_eq!(killed.code, KILLED, "{killed:?}");
+        if is_resumed {
+            let killed = run(repo.command(&["run", "resume"]).env("AIO_TEST_KILL_AT", "put-back-1"));
+            assert_eq!(killed.code, KILLED, "{killed:?}");
+        }
+        let told = repo.ok(&["run", "cancel"]);
+        assert!(told.contains("fix: its driver was gone while its copy came back, and this is here: src/"), "{told}");
+        assert!(told.contains("; and not src/"), "{told}");
+        assert!(repo.ok(&["run", "show"]).contains("and this is here: src/"));
+        let (status, _) = answer(&repo.aio(&["status", "--json"]));
+        let nobody = ["claims", "instances"].map(|key| status[key].as_array().unwrap().len());
+        assert_eq!(nobody, [0, 0], "{status:#}");
+    }
+}
+
+#[test]
 fn a_block_that_is_done_anew_begins_with_all_that_was_about_to_come_back() {
     let env = TestEnvironment::new();
     let (agents, repo) = landing(&env);
@@ -236,6 +277,20 @@ fn a_block_that_is_done_anew_does_not_come_back_with_what_it_came_to_before() {
     let resumed = repo.aio(&["run", "resume"]);
     assert_eq!(resumed.code, 0, "{resumed:?}");
     assert_eq!(agents.calls("claude").len(), calls + 3, "the one that was killed, and two rounds");
+}
+
+#[test]
+fn a_copy_that_can_not_be_made_ready_is_gone() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = landing(&env);
+    let config = repo.dir.join(".aio/config.toml");
+    repo.write(".aio/config.toml", &format!("[worktree]\nsetup = \"echo = >>'{}'\"\n", config.display()));
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    let failed = repo.aio(&["run", "flow"]);
+    assert!(failed.code == 1 && failed.stderr.contains("config.toml"), "{failed:?}");
+    assert_eq!(agents.calls("claude").len(), 0);
+    repo.write(".aio/config.toml", "");
+    assert_free(&repo);
 }
 
 #[test]

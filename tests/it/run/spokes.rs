@@ -205,3 +205,29 @@ fn a_path_of_a_task_is_the_file_that_is_called_so_whatever_is_in_its_name() {
     assert!(tasks(&repo).values().all(|state| state == "done"), "{:?}", tasks(&repo));
     assert_eq!(repo.git(&["status", "--short", "-uall"]).trim(), "?? work/i100%41.txt");
 }
+
+#[test]
+fn what_a_person_has_declined_meanwhile_is_not_committed() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[]);
+    // While it is looked at, somebody else declines it, and whoever made it goes: the task is free.
+    let word = |key: &str| {
+        format!("$(git aio --json handoff list | sed -n 's/^ *\"{key}\": \"\\(.*\\)\",$/\\1/p' | head -n 1)")
+    };
+    let decline = format!(
+        "id={} from={}; {{ git aio --as \"$(git aio register hub)\" handoff decline \"$id\"; \
+         git aio --as \"$from\" unregister; git aio tasks list; }} >../declined 2>&1",
+        word("id"),
+        word("from")
+    );
+    agents.plays_when("claude", REVIEW, &[Do::Run(&decline), Do::Say(r#"{"verdict":"accept","why":"it is well"}"#)]);
+    put(&repo, &agents, "one");
+    let (told, code) = told(&repo, &["spokes"]);
+    let declined = lines(&repo.dir.join("../declined"));
+    assert!(declined.iter().any(|line| line.starts_with("declined ")), "{declined:?}");
+    assert!(declined.iter().any(|line| line.contains("ready")), "{declined:?}");
+    assert_eq!((code, status(&told)), (1, "failed"), "{told:#}");
+    assert_eq!(steps(&told).get("queue/1/accept").map(String::as_str), Some("failed"), "{told:#}");
+    assert_ne!(tasks(&repo)["one"], "done");
+    assert!(!repo.git(&["log", "--format=%s"]).contains("write the file of one."));
+}

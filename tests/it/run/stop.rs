@@ -107,7 +107,7 @@ fn start(repo: &Repo<'_>, args: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn interrupt(child: Child) -> Ended {
+pub(super) fn interrupt(child: Child) -> Ended {
     let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     crate::env::ended(&child.wait_with_output().unwrap())

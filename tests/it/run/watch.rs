@@ -272,3 +272,23 @@ fn what_others_change_where_a_run_waits_that_holds_it_is_told() {
     assert_eq!(told_up_to_now(&repo, 1), set(&["src/main.rs"]));
     assert_eq!(watching.interrupted().0, 130);
 }
+
+#[test]
+fn a_configuration_that_can_not_be_read_for_a_while_ends_no_watch_and_what_is_gone_is_to_be_disabled() {
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("tells", TELLS)]);
+    repo.ok(&["workflow", "enable", "tells"]);
+    let watching = Watching::begin(&repo, &["--path", "src"]);
+    let config = fs::read_to_string(repo.dir.join(".aio/config.toml")).unwrap();
+    repo.write(".aio/config.toml", "[verify\n");
+    repo.write("src/one", "x");
+    wait_for("the word", || watching.said().contains("what has changed is not told: "));
+    repo.write(".aio/config.toml", &config);
+    repo.write("src/two", "x");
+    wait_for("the change", || paths(&repo).contains("src/two"));
+    fs::remove_file(repo.dir.join(".aio/workflows/tells.toml")).unwrap();
+    repo.write("src/three", "x");
+    wait_for("the way on", || watching.said().contains("by `git aio workflow disable tells`"));
+    assert!(!watching.said().contains("workflow enable tells`"), "{}", watching.said());
+    assert_eq!(watching.interrupted().0, 130);
+}

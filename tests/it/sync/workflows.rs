@@ -133,6 +133,62 @@ fn one_whose_driver_was_killed_ends_the_same_in_another_clone() {
     assert_eq!(files, ["first\n", "new\n", "second\n"]);
 }
 
+const ON_COPIES: &str = r#"
+[[step]]
+id = "first"
+retry = 1
+scope = ["src/a"]
+run = "echo first >>src/a"
+
+[[step]]
+id = "never"
+isolate = "worktree"
+repeat = { until = "false", max = 1 }
+[[step.step]]
+id = "try"
+scope = ["src/a", "src/c"]
+run = "echo never >>src/a; echo never >>src/c"
+
+[[step]]
+id = "blk"
+isolate = "worktree"
+[[step.step]]
+id = "do"
+scope = ["src/a", "src/b"]
+run = "echo blk >>src/a; echo blk >>src/b"
+
+[[step]]
+id = "go"
+ask = "Go on?"
+"#;
+
+#[test]
+fn what_comes_back_from_a_copy_comes_in_another_clone_upon_what_was_done_before_and_no_more() {
+    for is_killed in [true, false] {
+        let env = TestEnvironment::new();
+        let hub = Hub::new(&env, Way::File);
+        let (_, [one, two]) = scene(&env, &hub);
+        for member in [&one, &two] {
+            member.repo.write(".aio/workflows/flow.toml", ON_COPIES);
+            member.repo.ok(&["trust", "--yes", "--quiet"]);
+        }
+        let began = if is_killed { one.killed_at("put-back-1", &["run", "flow"]) } else { one.aio(&["run", "flow"]) };
+        assert_eq!(began.code, if is_killed { 128 + 9 } else { 5 }, "{began:?}");
+        one.sync();
+        two.sync();
+        if is_killed {
+            // It has to be seen that no more comes.
+            std::thread::sleep(std::time::Duration::from_millis(2100));
+            one.sync();
+            two.sync();
+        }
+        let resumed = two.repo.aio(&["run", "resume", &run_of(&two), "--yes"]);
+        assert!(resumed.code == 5 && resumed.stderr.contains("Go on?"), "{is_killed}: {resumed:?}");
+        let files = ["src/a", "src/b", "src/c"].map(|path| read(&two, path));
+        assert_eq!(files, ["first\nblk\n", "blk\n", ""], "{is_killed}");
+    }
+}
+
 #[test]
 fn what_is_another_here_is_told_and_left() {
     let env = TestEnvironment::new();

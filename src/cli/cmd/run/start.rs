@@ -31,6 +31,7 @@ use crate::{
     },
 };
 use std::{
+    cell::OnceCell,
     io::{BufRead as _, IsTerminal as _, Write as _},
     path::Path,
     time::Duration,
@@ -163,15 +164,34 @@ fn carry_out(
     live: &Live<'_>,
     lines: bool,
 ) -> anyhow::Result<Finished> {
+    let driven = OnceCell::new();
     let began = |run: &Run| {
+        let _ = driven.set(run.id.clone());
         if !lines {
             live.say(&format!("{}  {}", run.id, text::one_line(&run.title, 100)))
         }
     };
     let ask = asking(cx, session)?;
-    let finished = start(session, ready, order, driving, ask, &began, &mut |event| live.tell(event)).map_err(told)?;
+    let finished = start(session, ready, order, driving, ask, &began, &mut |event| live.tell(event));
+    let finished = finished.map_err(|error| came_to_nothing(session, live, lines, driven.get(), error))?;
     cx.tell_notices(session);
     Ok(finished)
+}
+
+/// Why a run could not begin, or go on. Where lines of JSON are asked for, the last tells how it stands.
+fn came_to_nothing(
+    session: &Session,
+    live: &Live<'_>,
+    lines: bool,
+    driven: Option<&RunId>,
+    error: WorkflowError,
+) -> anyhow::Error {
+    let shown = driven.filter(|_| lines).and_then(|id| session.shown_run(id).ok());
+    if let Some(shown) = shown {
+        // Why it came to nothing is to be told in any case.
+        let _ = live.answer(RunAnswer::new(&shown, None, Vec::new()));
+    }
+    told(error)
 }
 
 /// Goes on with a run of a workflow.
@@ -180,14 +200,18 @@ pub(super) fn go_on(
     session: &Session,
     id: &RunId,
     how: &Resumption,
+    wait: Option<Duration>,
     lines: bool,
 ) -> anyhow::Result<Exit> {
     let live = Live::new(&cx.ui, lines);
-    let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
+    let driving = Driving { acting_as: cx.acting_as.clone(), wait };
     let library = Workflows::to_run(session.workflow_texts()?);
     let ask = asking(cx, session)?;
     let tell = &mut |event: &crate::runner::dispatch::Event| live.tell(event);
-    let finished = resume(session, id, &library, how, &driving, ask, &|_| {}, tell).map_err(told)?;
+    let driven = OnceCell::new();
+    let began = |run: &Run| drop(driven.set(run.id.clone()));
+    let finished = resume(session, id, &library, how, &driving, ask, &began, tell);
+    let finished = finished.map_err(|error| came_to_nothing(session, &live, lines, driven.get(), error))?;
     cx.tell_notices(session);
     answer(cx, &live, &finished, lines)
 }

@@ -40,7 +40,7 @@ fn git_in(repo: &Scratch, isolated: &Isolated) -> Git {
 fn done(taken: Landed) -> PutBack {
     match taken {
         Landed::Done(done) => done,
-        Landed::Conflict(left) => panic!("{left:?}"),
+        Landed::Conflict { left, stays } => panic!("{left:?}, {stays:?}"),
     }
 }
 
@@ -103,7 +103,8 @@ fn where_the_main_tree_has_changed_meanwhile_nothing_is_taken_back() {
     let work = session.capture_isolated(&isolated).expect("captured");
     let meant = [path("new"), path("one"), path("two")];
     let taken = session.land(&main, &work, &meant, false).expect("tried");
-    assert_eq!(taken, Landed::Conflict(vec![(path("two"), LeftAlone::ChangedSince)]));
+    let left = vec![(path("two"), LeftAlone::ChangedSince)];
+    assert_eq!(taken, Landed::Conflict { left, stays: Vec::new() });
     assert_eq!(fs::read_to_string(repo.path("one")).expect("there"), "as it was\n");
     assert!(!repo.path("new").exists());
     // What others do elsewhere is no conflict, and committing what is there is none either.
@@ -115,6 +116,34 @@ fn where_the_main_tree_has_changed_meanwhile_nothing_is_taken_back() {
     let after = session.capture_after(&main).expect("captured");
     let changes = session.changed_between(&main, &after).expect("compared");
     assert_eq!(told(&changes), ["added new", "modified one", "modified three", "modified two"]);
+    session.remove_isolated(isolated, &work).expect("removed");
+}
+
+#[test]
+fn what_had_landed_and_can_not_go_again_is_told_beside_what_can_not_land() {
+    let repo = Scratch::new();
+    repo.write(".gitignore", "*.log\n");
+    for name in ["one", "two", "three"] {
+        repo.write(name, "as it was\n");
+    }
+    repo.commit("begin");
+    let session = session(&repo, repo.git.dir());
+    let (main, isolated) = isolate(&session);
+    fs::remove_file(isolated.dir().join("one")).expect("removed");
+    for name in ["two", "three"] {
+        fs::write(isolated.dir().join(name), "by the agent\n").expect("written");
+    }
+    let work = session.capture_isolated(&isolated).expect("captured");
+    // One has landed before, and a folder is there by now; another has landed, and was committed.
+    fs::remove_file(repo.path("one")).expect("removed");
+    repo.write("one/out.log", "");
+    repo.write("two", "by somebody else\n");
+    repo.write("three", "by the agent\n");
+    repo.git.run(["commit", "-q", "-m", "three", "three"]).expect("commit");
+    let taken = session.land(&main, &work, &["one", "two", "three"].map(path), true).expect("tried");
+    let (left, stays) = (vec![(path("two"), LeftAlone::ChangedSince)], vec![(path("one"), LeftAlone::InTheWay)]);
+    assert_eq!(taken, Landed::Conflict { left, stays });
+    assert_eq!(fs::read_to_string(repo.path("three")).expect("there"), "by the agent\n");
     session.remove_isolated(isolated, &work).expect("removed");
 }
 

@@ -1,0 +1,69 @@
+//! What was to be committed, and may have been by now: a driver that was killed can't say.
+
+use super::Capture;
+use crate::{
+    base::{oid::Oid, path::RepoPath},
+    ops::{Error, Session},
+};
+
+/// Most commits that are looked at.
+const MOST: usize = 100;
+
+impl Session {
+    /// Whether `paths` have been committed as `after` has them, since `before` was seen: by a commit whose message has
+    /// `words`, whatever came after that, or so that HEAD has them now.
+    ///
+    /// # Errors
+    /// When HEAD can't be read, or git can't tell.
+    pub fn is_committed(
+        &self,
+        words: &str,
+        before: &Capture,
+        after: &Capture,
+        paths: &[RepoPath],
+    ) -> Result<bool, Error> {
+        let Some(head) = self.checked_out()?.commit.filter(|head| Some(head) != before.head()) else {
+            return Ok(false);
+        };
+        if paths.is_empty() {
+            return Ok(false);
+        }
+        if self.has_all(&head, after, paths)? && self.not_committed(before, after, paths)?.len() < paths.len() {
+            return Ok(true);
+        }
+        let commits = self.bare_git().commits_that_say(&head, before.head(), words, MOST)?;
+        for commit in &commits {
+            if self.has_all(commit, after, paths)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn has_all(&self, commit: &Oid, capture: &Capture, paths: &[RepoPath]) -> Result<bool, Error> {
+        for path in paths {
+            if !self.repository.has_as(commit, capture, path)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Those of `paths` that have not come to be at HEAD as `after` has them, since `before` was seen.
+    ///
+    /// # Errors
+    /// When HEAD can't be read.
+    pub fn not_committed(&self, before: &Capture, after: &Capture, paths: &[RepoPath]) -> Result<Vec<RepoPath>, Error> {
+        let head = self.checked_out()?.commit.filter(|head| Some(head) != before.head());
+        let Some(head) = head else { return Ok(paths.to_vec()) };
+        // A commit that is gone had nothing.
+        let had = |path| before.head().is_some_and(|base| self.repository.has_as(base, after, path).unwrap_or(false));
+        let mut left = Vec::new();
+        for path in paths {
+            if !self.repository.has_as(&head, after, path)? || had(path) {
+                left.push(path.clone());
+            }
+        }
+        Ok(left)
+    }
+}
