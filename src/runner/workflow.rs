@@ -300,8 +300,13 @@ fn drive(
     let Prepared { crew, mut journal, given, file } = match prepared.map_err(refused) {
         Err(WorkflowError::Other(Error::Held(_))) if is_stopped => {
             let run = session.shown_run(&id)?;
-            let (ended, questions) = (Ended::interrupted(), Vec::new());
-            return Ok(Finished { run, ended, is_cancelled: false, questions });
+            let is_cancelled = how.resumption.cancel;
+            return Ok(Finished {
+                questions: questions(session, &run),
+                is_cancelled,
+                run,
+                ended: Ended::interrupted(),
+            });
         }
         Err(WorkflowError::Other(Error::Held(held))) => return Err(Error::RunHeld { run: id, held }.into()),
         prepared => prepared?,

@@ -145,13 +145,13 @@ fn nobody(handlers: &Handlers, event: &str) -> anyhow::Error {
 /// Why workflows are not started that would be, each in a line.
 pub(super) fn withheld(handlers: &Handlers) -> impl Iterator<Item = String> {
     handlers.withheld.iter().map(|Withheld { name, why, is_gone }| {
-        let first = match handlers.unapproved.contains(name) {
-            true => "approves it by `git aio trust`, and then ",
-            false => "",
-        };
+        let enables = format!("enables it as it is now by `git aio workflow enable {name}`");
         let way_on = match is_gone {
             true => format!("a person takes it from the event by `git aio workflow disable {name}`"),
-            false => format!("a person {first}enables it as it is now by `git aio workflow enable {name}`"),
+            false if handlers.unapproved.contains(name) => {
+                format!("a person approves it by `git aio trust`, and then {enables}")
+            }
+            false => format!("a person {enables}"),
         };
         format!("{name} is not started: {}; {way_on}", text::one_line(why, 500))
     })
