@@ -14,6 +14,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 /// The person or session that began the run, as one who can be given work.
 pub const CALLER: &str = "caller";
 
+/// What the word of a reviewer is called among the checks, before who that is.
+pub const REVIEW: &str = "review by ";
+
 /// Most bytes of a diff that a result carries, so that it can go into the next task.
 pub const MAX_DIFF: usize = 256 * 1024;
 

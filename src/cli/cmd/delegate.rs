@@ -19,7 +19,7 @@ use crate::{
         delegation::{DELEGATION, Delegation, Driving, Finished, STEP, Which, delegate, title_of},
         dispatch::Event,
         step::text_of,
-        work::Moment,
+        work::{Moment, REVIEW},
     },
 };
 use std::{
@@ -357,9 +357,9 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
     hints
 }
 
-/// What was to be checked, or reviewed, and was not, with why; a guess aside, for which there is more to say.
+/// The review that was to be made and was not, with why. Of a check that was not there is more to say.
 fn left_out(last: Option<&Attempt>) -> Option<String> {
-    let is_it = |check: &&CheckRecord| check.outcome == Outcome::NotRun && check.source != Source::Guess;
+    let is_it = |check: &&CheckRecord| check.outcome == Outcome::NotRun && check.name.starts_with(REVIEW);
     let missing = last?.checks.iter().find(is_it)?;
     let why = missing.why.as_deref().unwrap_or("it was not run");
     Some(format!("unverified: {}: {}", text::one_line(&missing.name, 200), text::one_line(why, 1000)))

@@ -25,7 +25,7 @@ use crate::{
     },
     runner::{
         document::fenced,
-        work::{Action, Moment, Who},
+        work::{Action, Moment, REVIEW, Who},
     },
 };
 use serde_json::{Value, json};
@@ -200,9 +200,9 @@ impl Doer<'_> {
 
     /// Asks a reviewer, whose verdict decides.
     fn review(&self, who: &Who, judged: &mut Judged, place: Option<&Place>, traces: Option<&Traces>) {
-        (self.tell)(Moment::Checks(format!("review by {who}")));
+        (self.tell)(Moment::Checks(format!("{REVIEW}{who}")));
         let not_made = |why: String| CheckRecord {
-            name: format!("review by {who}"),
+            name: format!("{REVIEW}{who}"),
             source: Source::Caller,
             outcome: Outcome::NotRun,
             exit: None,
