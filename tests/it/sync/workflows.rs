@@ -7,11 +7,7 @@ use crate::{
     hub::{Hub, Member, Way},
 };
 use serde_json::Value;
-use std::{
-    fs,
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::{fs, io::Write, process::Stdio};
 
 const FLOW: &str = r#"
 about = "Edits, counts, and edits again."
@@ -216,8 +212,8 @@ fn rewrite(member: &Member<'_>, id: &str, path: &str, text: &str) {
     let name = format!("refs/aio-local/runs/{id}");
     let index = member.repo.dir.join(".git/forged-index");
     let git = |args: &[&str], input: &str| {
-        let mut git = Command::new("git");
-        git.args(args).current_dir(&member.repo.dir).env("GIT_INDEX_FILE", &index).stdin(Stdio::piped());
+        let mut git = member.repo.env.command("git", &member.repo.dir);
+        git.args(args).env("GIT_INDEX_FILE", &index).stdin(Stdio::piped());
         let mut child = git.stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let done = child.wait_with_output().unwrap();
