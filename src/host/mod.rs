@@ -4,6 +4,7 @@
 //! when somebody is stale), prints nothing, and never touches git's objects: those are `store`'s.
 
 pub mod agents;
+pub mod aside;
 pub mod background;
 pub mod beads;
 pub mod boot;

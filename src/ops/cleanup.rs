@@ -1,9 +1,9 @@
-//! Taking stale instances and their claims off the register.
+//! Taking stale instances and their claims off the register, and what killed processes have left in the git directory.
 
 use super::{Error, Session};
 use crate::{
     base::id::{ClaimId, InstanceId},
-    host::sighting::Sighting,
+    host::{aside, sighting::Sighting},
     model::{
         claim::{Claim, Holder},
         instance::Instance,
@@ -25,11 +25,13 @@ pub struct Cleaned {
     pub ended: Vec<InstanceId>,
     /// Their claims.
     pub released: Vec<ClaimId>,
+    /// How many folders were removed that processes had left in the git directory when they were killed.
+    pub folders: usize,
 }
 
 impl Session {
     /// Ends all instances that are stale, with their claims: those of this clone, and after them those of others, which
-    /// only the hub may end.
+    /// only the hub may end. What killed processes have left in the git directory goes too.
     ///
     /// # Errors
     /// When the store can't be read or written, and when the hub does not confirm the end of those of other clones.
@@ -47,6 +49,7 @@ impl Session {
             }
         }
         self.forget_long_ended();
+        cleaned.folders = aside::clear(self.repository.common_dir());
         let elsewhere = self.end_gone(me.as_ref(), true).map_err(|error| match error {
             Error::NotConfirmed { message, hint } if !cleaned.ended.is_empty() => {
                 let message =
@@ -71,7 +74,8 @@ impl Session {
             ended = departures.iter().map(|departure| departure.instance.clone()).collect();
             Ok((!departures.is_empty()).then_some(Action::End(departures)))
         })?;
-        Ok(Cleaned { ended, released: applied.released.into_iter().map(|claim| claim.id).collect() })
+        let released = applied.released.into_iter().map(|claim| claim.id).collect();
+        Ok(Cleaned { ended, released, folders: 0 })
     }
 
     /// The stale instances of other clones or of this one, `me` left out.

@@ -5,6 +5,7 @@
 mod agents;
 mod config;
 mod fences;
+mod folders;
 mod hub;
 mod instances;
 pub(super) mod proof;
@@ -122,6 +123,7 @@ impl Session {
         checks.extend([
             check("reflog", self.check_reflog()),
             check("locks", self.check_locks()),
+            check("folders", self.check_folders()),
             check("liveness", self.check_liveness()),
             check("instances", self.check_instances()),
             check("refspecs", self.check_refspecs()),

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     base::{id::InstanceId, path::RepoPath},
+    host::aside::Use,
     model::verify::Outcome,
     store::Tracked,
 };
@@ -147,13 +148,12 @@ impl Session {
                 unknown.push(path);
             }
         }
-        let folder = tempfile::Builder::new().prefix("aio-commit-").tempdir_in(self.repository.git_dir());
-        let folder = folder.map_err(Error::file("can't make a folder in the git directory"))?;
-        let text = folder.path().join("message");
+        let aside = self.aside(Use::Commit)?;
+        let text = aside.path().join("message");
         let failed = |error| Error::file("can't write what is to be committed")(error);
         std::fs::write(&text, message).map_err(failed)?;
         let list = |name: &str, paths: &[&RepoPath]| {
-            let list = folder.path().join(name);
+            let list = aside.path().join(name);
             let named: Vec<u8> = paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
             std::fs::write(&list, named).map_err(failed)?;
             let mut from = OsString::from("--pathspec-from-file=");
@@ -170,7 +170,8 @@ impl Session {
             git.run(with(&["add", "--intent-to-add", "--pathspec-file-nul"], &[&new]))?;
         }
         let words = ["commit", "--quiet", "--only", "--pathspec-file-nul", "--file"];
-        let committed = git.run(with(&words, &[&text.into_os_string(), &all]));
+        // It goes on when this process is killed, and its hooks may take long.
+        let committed = git.run_reading(&aside, &with(&words, &[&text.into_os_string(), &all]));
         if committed.is_err() && !unknown.is_empty() {
             let forget = ["rm", "--quiet", "--cached", "--force", "--ignore-unmatch", "--pathspec-file-nul"];
             git.run(with(&forget, &[&new]))?;

@@ -7,6 +7,7 @@ use super::{Error, Session, Target};
 use crate::{
     base::{oid::Oid, path::RepoPath, text},
     host::{
+        aside::{Aside, Use},
         fault,
         git::{Git, GitError},
     },
@@ -153,9 +154,8 @@ impl Session {
     }
 
     fn past_index(&self, known: &[RepoPath]) -> Result<Capture, Error> {
-        let folder = tempfile::Builder::new().prefix("aio-index-").tempdir_in(self.repository.git_dir());
-        let folder = folder.map_err(Error::file("can't make a folder in the git directory"))?;
-        let index = folder.path().join("index");
+        let aside = self.aside(Use::Index)?;
+        let index = aside.path().join("index");
         let git = self.git_here()?.with("GIT_INDEX_FILE", &index);
         git.run(["read-tree", if git.head()?.is_some() { "HEAD" } else { "--empty" }])?;
         self.try_capture(&git, known, Some(&index))
@@ -193,15 +193,20 @@ impl Session {
 
     /// Does what was planned, to get to what `want` has.
     fn put_back(&self, plan: Plan, want: &Capture) -> Result<PutBack, Error> {
-        let folder = tempfile::Builder::new().prefix("aio-put-back-").tempdir_in(self.repository.git_dir());
-        let folder = folder.map_err(Error::file("can't make a folder in the git directory"))?;
-        let checked_out = folder.path().join("tree");
+        let aside = self.aside(Use::PutBack)?;
+        let checked_out = aside.path().join("tree");
         let files: Vec<&[u8]> = plan.to_check_out().map(RepoPath::as_bytes).collect();
         if !files.is_empty() {
-            self.check_out(&checked_out, folder.path(), want, &files)?;
+            self.check_out(&checked_out, aside.path(), want, &files)?;
         }
         let observe = |done: usize| fault::at(&self.env, &format!("put-back-{done}"));
-        Ok(self.repository.put_back(plan, &checked_out, folder.path(), observe)?)
+        Ok(self.repository.put_back(plan, &checked_out, aside.path(), observe)?)
+    }
+
+    /// A folder in the git directory of this work tree, for as long as it is held.
+    pub(super) fn aside(&self, for_what: Use) -> Result<Aside, Error> {
+        let aside = Aside::make(self.repository.git_dir(), for_what);
+        aside.map_err(Error::file("can't make a folder in the git directory"))
     }
 
     fn check_out(&self, into: &Path, beside: &Path, capture: &Capture, files: &[&[u8]]) -> Result<(), Error> {

@@ -5,6 +5,7 @@ mod check;
 mod commit;
 mod document;
 mod failure;
+mod folders;
 mod input;
 mod isolate;
 mod kill;

@@ -2,6 +2,8 @@ use super::Context;
 use crate::cli::{exit::Exit, format, json::ReleaseAnswer};
 
 /// End instances that are stale, with their claims
+///
+/// What processes of git-aio have left in the git directory when they were killed is removed, too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -16,11 +18,17 @@ impl Args {
                 let ended = cleaned.ended.iter().map(ToString::to_string).collect();
                 ReleaseAnswer::new(text(&cleaned.released), ended)
             },
-            |out| match cleaned.ended.as_slice() {
-                [] => writeln!(out, "no instance is stale"),
-                ended => {
-                    ended.iter().try_for_each(|id| writeln!(out, "ended {id}"))?;
-                    writeln!(out, "released {}", format::count(cleaned.released.len(), "claim"))
+            |out| {
+                match cleaned.ended.as_slice() {
+                    [] => writeln!(out, "no instance is stale")?,
+                    ended => {
+                        ended.iter().try_for_each(|id| writeln!(out, "ended {id}"))?;
+                        writeln!(out, "released {}", format::count(cleaned.released.len(), "claim"))?;
+                    }
+                }
+                match cleaned.folders {
+                    0 => Ok(()),
+                    count => writeln!(out, "removed {} of killed processes", format::count(count, "folder")),
                 }
             },
         )?;

@@ -1,0 +1,246 @@
+//! Folders in the git directory for what is needed only while something is done.
+//!
+//! Who is done removes its own. Who is killed leaves it, and nobody else looks into it any more. So that such a one is known
+//! for certain, each has a file that names the process that made it, which keeps that file locked. A process that goes on
+//! when its maker is killed, and still reads there, is handed the lock and keeps it.
+
+use super::{
+    git::{Git, GitError, failure},
+    process,
+};
+use crate::{
+    base::process::{Aliveness, ProcessMark},
+    disk,
+};
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+/// The file that tells whose a folder is.
+const OWNER: &str = "owner";
+
+/// Most bytes of it.
+const MAX_OWNER: usize = 1024;
+
+/// How old a folder is before it is nobody's, where it can't be told whether its maker runs: it was another start of the
+/// machine, or another machine. Nothing that we do takes as long.
+const LONG_OVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a folder is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// What is to be committed.
+    Commit,
+    /// An index that takes the place of the user's.
+    Index,
+    /// What is to be written to the work tree.
+    PutBack,
+}
+
+impl Use {
+    const ALL: [Use; 3] = [Use::Commit, Use::Index, Use::PutBack];
+
+    /// What the names of such folders begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Use::Commit => "aio-commit-",
+            Use::Index => "aio-index-",
+            Use::PutBack => "aio-put-back-",
+        }
+    }
+}
+
+/// A folder in the git directory. It is gone with the value.
+#[derive(Debug)]
+pub struct Aside {
+    folder: tempfile::TempDir,
+    owner: File,
+}
+
+impl Aside {
+    /// Makes one in `git_dir`. Those that others have left there are removed first.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn make(git_dir: &Path, for_what: Use) -> io::Result<Aside> {
+        left_in(git_dir).iter().for_each(|folder| drop(remove(folder)));
+        let folder = tempfile::Builder::new().prefix(for_what.prefix()).tempdir_in(git_dir)?;
+        let mut owner = OpenOptions::new().write(true).create_new(true).open(folder.path().join(OWNER))?;
+        // Where nothing can be locked it is the process alone that counts.
+        let _ = owner.try_lock();
+        // Only now: what says nothing is left alone.
+        owner.write_all(&told(process::own_mark().as_ref()))?;
+        Ok(Aside { folder, owner })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Git {
+    /// As [`run`](Self::run), for a command that reads what is in `aside`: that stays there till the command has ended,
+    /// also when this process is killed.
+    ///
+    /// # Errors
+    /// As for `run`.
+    pub fn run_reading(&self, aside: &Aside, args: &[OsString]) -> Result<(), GitError> {
+        let failed = |source: io::Error| GitError::NotStarted { dir: self.dir().to_owned(), source };
+        // It has nothing to read there, but it has it open, and with it the lock.
+        let held = aside.owner.try_clone().map_err(failed)?;
+        let output = self.command(args).stdin(Stdio::from(held)).output().map_err(failed)?;
+        if output.status.success() { Ok(()) } else { Err(failure(args, &output)) }
+    }
+}
+
+/// The folders whose makers were killed, in all git directories of the clone with this common one.
+pub fn left(common_dir: &Path) -> Vec<PathBuf> {
+    let linked = fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut left: Vec<PathBuf> = linked.chain([common_dir.to_owned()]).flat_map(|dir| left_in(&dir)).collect();
+    left.sort();
+    left
+}
+
+/// Removes them, and tells how many are gone.
+pub fn clear(common_dir: &Path) -> usize {
+    left(common_dir).iter().filter(|folder| remove(folder).is_ok()).count()
+}
+
+fn left_in(git_dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(git_dir).into_iter().flatten().flatten();
+    let is_named = |name: &str| Use::ALL.iter().any(|use_| name.starts_with(use_.prefix()));
+    let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_named));
+    // A link leads to what is somebody else's.
+    let folders = named.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+    folders.filter(|folder| is_left(folder).unwrap_or_default()).collect()
+}
+
+/// Whether a folder is one of ours, and surely nobody's any more.
+fn is_left(folder: &Path) -> io::Result<bool> {
+    let owner = disk::open_to_read(&folder.join(OWNER))?;
+    if owner.try_lock().is_err() {
+        return Ok(false);
+    }
+    let age = owner.metadata()?.modified()?.elapsed().unwrap_or_default();
+    let Some(maker) = maker(&disk::read_from(&owner, MAX_OWNER)?) else { return Ok(false) };
+    Ok(match maker.as_ref().map_or(Aliveness::Unknown, process::aliveness) {
+        Aliveness::Alive => false,
+        Aliveness::Dead => true,
+        Aliveness::Unknown => age > LONG_OVER,
+    })
+}
+
+fn remove(folder: &Path) -> io::Result<()> {
+    // Last what tells whose it is, so that the rest is known for ours till it is gone.
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false if entry.file_name() != OWNER => fs::remove_file(entry.path())?,
+            false => {}
+        }
+    }
+    fs::remove_file(folder.join(OWNER))?;
+    fs::remove_dir(folder)
+}
+
+/// What the first line of the file is.
+const TITLE: &str = "made by git-aio";
+
+fn told(maker: Option<&ProcessMark>) -> Vec<u8> {
+    let lines = maker.map(|mark| format!("{}\n{}\n{}\n{}\n", mark.pid, mark.start, mark.boot, mark.namespace));
+    format!("{TITLE}\n{}", lines.unwrap_or_default()).into_bytes()
+}
+
+/// Who is told to be the maker: `None` where nothing of ours is told, and `Some(None)` where the system knew of no process.
+#[expect(clippy::option_option, reason = "two kinds of not knowing, of which one is none of ours")]
+fn maker(told: &[u8]) -> Option<Option<ProcessMark>> {
+    let lines: Vec<&str> = std::str::from_utf8(told).ok()?.lines().collect();
+    match lines.as_slice() {
+        [TITLE] => Some(None),
+        [TITLE, pid, start, boot, namespace] => {
+            let [start, boot, namespace] = [start, boot, namespace].map(|part| (*part).to_owned());
+            Some(Some(ProcessMark { pid: pid.parse().ok()?, start, boot, namespace }))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    /// A folder as one who was killed leaves it.
+    fn left_by(git_dir: &Path, name: &str, maker: Option<&ProcessMark>) -> PathBuf {
+        let folder = git_dir.join(name);
+        fs::create_dir_all(folder.join("tree/src")).expect("a folder");
+        fs::write(folder.join("tree/src/a"), "a").expect("written");
+        fs::write(folder.join(OWNER), told(maker)).expect("written");
+        folder
+    }
+
+    fn dead() -> ProcessMark {
+        ProcessMark { start: "1".into(), ..process::own_mark().expect("we run") }
+    }
+
+    #[test]
+    fn one_is_there_as_long_as_it_is_needed() {
+        let git_dir = tempfile::tempdir().expect("a folder");
+        for for_what in Use::ALL {
+            let aside = Aside::make(git_dir.path(), for_what).expect("made");
+            fs::write(aside.path().join("file"), "a").expect("written");
+            let other = Aside::make(git_dir.path(), for_what).expect("made");
+            assert_eq!(clear(git_dir.path()), 0);
+            assert!(aside.path().join("file").exists() && other.path().exists());
+        }
+        assert_eq!(fs::read_dir(git_dir.path()).expect("read").count(), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_one_who_was_killed_has_left_goes_with_the_next_and_when_it_is_asked_for() {
+        let git_dir = tempfile::tempdir().expect("a folder");
+        let linked = git_dir.path().join("worktrees/other");
+        let here = left_by(git_dir.path(), "aio-put-back-abcdef", Some(&dead()));
+        let there = left_by(&linked, "aio-index-abcdef", Some(&dead()));
+        assert_eq!(left(git_dir.path()), [here.clone(), there.clone()]);
+        drop(Aside::make(git_dir.path(), Use::Commit).expect("made"));
+        assert!(!here.exists() && there.exists());
+        assert_eq!((clear(git_dir.path()), there.exists(), linked.exists()), (1, false, true));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_may_be_at_work_or_is_none_of_ours_stays() {
+        let git_dir = tempfile::tempdir().expect("a folder");
+        let alive = process::own_mark().expect("we run");
+        let other = ProcessMark { boot: "other".into(), ..alive.clone() };
+        left_by(git_dir.path(), "aio-commit-alive", Some(&alive));
+        let unknown = left_by(git_dir.path(), "aio-commit-unknown", Some(&other));
+        let unnamed = left_by(git_dir.path(), "aio-commit-unnamed", None);
+        left_by(git_dir.path(), "of-the-user", Some(&dead()));
+        fs::write(left_by(git_dir.path(), "aio-commit-backup", None).join(OWNER), "me\n").expect("written");
+        fs::create_dir(git_dir.path().join("aio-index-empty")).expect("a folder");
+        // One that goes on reads there still.
+        let read = left_by(git_dir.path(), "aio-commit-read", Some(&dead()));
+        let reader = File::open(read.join(OWNER)).expect("opened");
+        reader.try_lock().expect("locked");
+        let outside = left_by(git_dir.path(), "outside", Some(&dead()));
+        std::os::unix::fs::symlink(&outside, git_dir.path().join("aio-commit-link")).expect("a link");
+        assert_eq!(left(git_dir.path()), [PathBuf::new(); 0]);
+        drop(reader);
+        for folder in [&unknown, &unnamed] {
+            let file = OpenOptions::new().write(true).open(folder.join(OWNER)).expect("opened");
+            let before: SystemTime = file.metadata().and_then(|meta| meta.modified()).expect("known");
+            file.set_modified(before - LONG_OVER - Duration::from_secs(60)).expect("set");
+        }
+        assert_eq!(left(git_dir.path()), [read, unknown, unnamed]);
+    }
+}
