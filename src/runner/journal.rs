@@ -187,6 +187,15 @@ pub fn question(session: &Session, id: &RunId, path: &StepPath) -> Result<Option
     Ok(kept.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
+/// How a step has ended; `None` where that is not kept in this clone, or it has not.
+///
+/// # Errors
+/// When it can't be read.
+pub fn result(session: &Session, id: &RunId, path: &StepPath) -> Result<Option<Outcome>, Error> {
+    let kept = session.kept_of_run(id, &format!("result/{path}.json"))?;
+    Ok(kept.and_then(|bytes| serde_json::from_slice::<KeptOutcome>(&bytes).ok()?.into_outcome()))
+}
+
 /// Whether somebody has answered a step.
 ///
 /// # Errors

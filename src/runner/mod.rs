@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod document;
 pub mod handlers;
 pub mod journal;
+pub mod landed;
 pub mod landing;
 pub mod language;
 pub mod ledger;

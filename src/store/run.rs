@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! refs/aio/runs/<run-id>              run.json, steps/<step>.json
-//! refs/aio-local/runs/<run-id>        spec/…, prompt/<step>.<attempt>.md, out/…, snap/<step>.<attempt>/{before,after}, landing/…
+//! refs/aio-local/runs/<run-id>        spec/…, prompt/<step>.<attempt>.md, out/…, snap/<step>.<attempt>/{before,after}, landing/…, landed/…
 //! ```
 //! The first may be seen by others. The second stays in the clone, unless it is wanted elsewhere; it is written before the
 //! first, so that what the first tells of is there. A run has one driver at a time, and the ref moves only from the value

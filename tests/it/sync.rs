@@ -1,5 +1,6 @@
 //! Several clones and the hub that decides between them.
 
+mod again;
 mod both;
 mod hands;
 mod hostile;

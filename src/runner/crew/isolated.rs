@@ -10,7 +10,7 @@ use crate::{
         worktree::{Capture, Isolated},
     },
     runner::{
-        copy::made_ready, dispatch::Outcome, landing::Landing, language::Engine, library::Seen, recorder::When,
+        copy::made_ready, dispatch::Outcome, landed, landing::Landing, language::Engine, library::Seen, recorder::When,
         work::MAX_DIFF,
     },
 };
@@ -36,6 +36,7 @@ impl Crew {
             // Those of drivers that are gone.
             let _ = session.clear_isolated(|_| false);
             let run = self.site.recorder.run();
+            landed::keep(&session, &self.site.recorder, path)?;
             Landing::begin(&session, &self.site.recorder, path)?;
             let name = format!("{run}-{}", path.as_str().replace('/', "-"));
             let make_ready = |_: &Isolated, there: Session| {

@@ -18,7 +18,7 @@ use crate::{
     runner::{
         dispatch::Recorded,
         journal::{self, Heard},
-        landing,
+        landed, landing,
         recorder::{Recorder, When},
         step::Holding,
     },
@@ -58,10 +58,10 @@ pub fn shown_to_person(session: &Session, id: &RunId, library: &dyn Library) -> 
             out += &format!("  {step} {what}{}", told("    ", &value));
         }
     }
-    let landing = landing::all(session, id)?;
+    let (landing, landed) = (landing::all(session, id)?, landed::all(session, id)?);
     let attempts = shown.steps.iter().flat_map(|step| &step.attempts);
-    let files: BTreeSet<&RepoPath> =
-        attempts.flat_map(|attempt| &attempt.files).chain(landing.iter().flat_map(|noted| &noted.files)).collect();
+    let of_blocks = landing.iter().flat_map(|noted| &noted.files).chain(landed.iter().flat_map(|landed| &landed.files));
+    let files: BTreeSet<&RepoPath> = attempts.flat_map(|attempt| &attempt.files).chain(of_blocks).collect();
     if !files.is_empty() {
         let files: Vec<String> = files.into_iter().map(ToString::to_string).collect();
         out += &format!("it brings these files here, see `git aio run diff {id}`:{}", told("  ", &files.into()));
@@ -161,9 +161,9 @@ fn write(session: &Session, changed: BTreeMap<(Oid, Oid), Vec<RepoPath>>) -> Res
 /// What files were like before something was done, and what they are like by that.
 type Piece = (Oid, Oid, Vec<RepoPath>);
 
-/// What has been done, one after the other: by the usable attempts of steps, and by blocks that worked on a copy when it came
-/// back. What became of the copy is what counts of the steps inside of these; those that were undone since were undone
-/// here.
+/// What has been done, one after the other: by the usable attempts of steps, and by blocks that worked on a copy, each time
+/// that it came back. What became of the copy is what counts of the steps inside of these; those that were undone since were
+/// undone here.
 fn pieces(
     session: &Session,
     run: &RunId,
@@ -171,30 +171,34 @@ fn pieces(
     recorded: &Recorded,
     steps: &[Step],
 ) -> Result<Vec<Piece>, Error> {
-    let order = |step: &&Step| recorded.ended.get(&step.path).map_or(0, |outcome| outcome.order);
+    let order = |step: &Step| recorded.ended.get(&step.path).map_or(0, |outcome| outcome.order);
     let mut ended: Vec<&Step> = steps.iter().filter(|step| recorded.ended.contains_key(&step.path)).collect();
-    ended.sort_by_key(order);
+    ended.sort_by_key(|step| order(step));
     let is_undone = |step: &Step| recorded.undone.get(&step.path).is_some_and(Option::is_none);
     let come_back = |block: &StepPath| recorded.ended.get(block).filter(|outcome| outcome.is_ok());
     let (mut done, mut undone) = (Vec::new(), Vec::new());
+    for landed in landed::all(session, run)? {
+        let trees = landed.trees(session, run)?;
+        done.extend(trees.map(|(before, after)| (landed.order, (before, after, landed.files))));
+    }
     for step in ended {
         if blocks.contains(&step.path) {
             let trees = landing::trees(session, run, step.path.as_str())?;
             let landed = trees.zip(come_back(&step.path));
-            done.extend(landed.map(|((before, after), outcome)| (before, after, outcome.files.clone())));
+            done.extend(landed.map(|((before, after), outcome)| (order(step), (before, after, outcome.files.clone()))));
             continue;
         }
         match (blocks.iter().find(|block| step.path.is_inside(block)), is_undone(step)) {
-            (None, false) => done.extend(of_attempts(step)),
+            (None, false) => done.extend(of_attempts(step).map(|piece| (order(step), piece))),
             (Some(block), true) if come_back(block).is_some() => {
                 undone.extend(of_attempts(step).map(|(before, after, files)| (after, before, files)));
             }
             _ => {}
         }
     }
+    done.sort_by_key(|(order, _)| *order);
     // The last was undone first.
-    done.extend(undone.into_iter().rev());
-    Ok(done)
+    Ok(done.into_iter().map(|(_, piece)| piece).chain(undone.into_iter().rev()).collect())
 }
 
 fn of_attempts(step: &Step) -> impl DoubleEndedIterator<Item = Piece> {
