@@ -212,6 +212,11 @@ pub fn is_answered(session: &Session, id: &RunId, path: &StepPath) -> Result<boo
 pub fn forget(recorder: &Recorder, steps: &[Step], recorded: &Recorded) -> Result<(), Unrecorded> {
     let is_known = |step: &&Step| recorded.ended.contains_key(&step.path) || recorded.begun.contains(&step.path);
     steps.iter().filter(|step| !is_known(step)).try_for_each(|step| {
+        if matches!(step.status, StepStatus::Undone | StepStatus::UndoFailed) {
+            // What becomes of it is to be undone again.
+            let entry = (format!("undone/{}.json", step.path), Private::Bytes(b"false".to_vec()));
+            recorder.keep(vec![entry], format!("{}: is undone no more", step.path), When::WithNext)?;
+        }
         let mut anew = Step::new(step.path.clone(), &step.kind);
         anew.attempts.clone_from(&step.attempts);
         recorder.outline(anew, format!("{}: to be done anew", step.path), When::Now)

@@ -36,3 +36,19 @@ fn a_failure_that_a_prompt_says_nothing_of_is_told_after_it() {
     let prompt = &agents.calls("codex")[1].prompt;
     assert!(code == 0 && prompt.contains("What went wrong before:\n1") && prompt.contains("too busy"), "{prompt}");
 }
+
+#[test]
+fn what_is_done_again_after_it_was_undone_is_undone_again() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"echo a >>../log\"\ncompensate = { run = \"echo undo a >>../log\" }\n\
+                [[step]]\nid = \"b\"\nrun = \"test -e ../there\"\n[[step]]\nid = \"c\"\nask = \"Go on?\"\n\
+                [[step]]\nid = \"d\"\nrun = \"exit 1\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 6);
+    fs::write(repo.dir.join("../there"), "").unwrap();
+    assert_eq!(repo.aio(&["run", "retry", "a"]).code, 5);
+    let id = repo.ok(&["run", "list"]).split_whitespace().nth(1).unwrap().to_owned();
+    repo.ok(&["run", "answer", &id, "yes"]);
+    assert_eq!(repo.aio(&["run", "resume"]).code, 6);
+    assert_eq!(lines(&repo.dir.join("../log")), ["a", "undo a", "a", "undo a"]);
+}
