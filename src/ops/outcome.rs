@@ -117,17 +117,25 @@ impl Session {
     /// # Errors
     /// When git, or a hook of the user, refuses. Then the index is as it was.
     pub fn commit_only(&self, paths: &[RepoPath], message: &str, by: &InstanceId) -> Result<(), Error> {
-        let lock = self.repository.git_dir().join("index.lock");
         let began = Instant::now();
         loop {
             let committed = self.try_to_commit_only(paths, message, by);
-            if committed.is_ok() || !lock.exists() || began.elapsed() > PATIENCE {
+            if committed.is_ok() || !self.is_index_locked() || began.elapsed() > PATIENCE {
                 return committed;
             }
-            // Somebody else's git is at work, perhaps at this very commit: that of a driver that was killed.
-            while lock.exists() && began.elapsed() <= PATIENCE {
-                thread::sleep(ASK);
-            }
+            self.wait_for_index(began);
+        }
+    }
+
+    fn is_index_locked(&self) -> bool {
+        self.repository.git_dir().join("index.lock").exists()
+    }
+
+    /// Waits as long as somebody's git is at work on the index, and no longer than is patient since it `began`. It may be at
+    /// the very commit of a driver that was killed.
+    pub(super) fn wait_for_index(&self, began: Instant) {
+        while self.is_index_locked() && began.elapsed() <= PATIENCE {
+            thread::sleep(ASK);
         }
     }
 
@@ -180,6 +188,14 @@ impl Session {
             }
         }
         committed?;
+        // The commit is made, whatever comes of this.
+        let staged =
+            git.run(["diff-index", "--cached", "--name-only", "--no-renames", "-z", "HEAD"]).unwrap_or_default();
+        let staged: HashSet<&[u8]> = staged.split(|byte| *byte == 0).collect();
+        if paths.iter().any(|path| staged.contains(path.as_bytes())) {
+            // A hook has changed what was committed, and the index of that commit alone: the user's would take it back.
+            let _ = git.run(with(&["reset", "--quiet", "--pathspec-file-nul"], &[&all]));
+        }
         Ok(())
     }
 

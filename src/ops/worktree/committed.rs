@@ -5,13 +5,16 @@ use crate::{
     base::{oid::Oid, path::RepoPath},
     ops::{Error, Session},
 };
+use std::{slice, time::Instant};
 
 /// Most commits that are looked at.
 const MOST: usize = 100;
 
 impl Session {
     /// Whether `paths` have been committed as `after` has them, since `before` was seen: by a commit whose message has
-    /// `words`, whatever came after that, or so that HEAD has them now.
+    /// `words`, whatever came after that, or so that HEAD has them now. A commit that says so and changes nothing but these
+    /// may have them as a hook has left them, where nothing of them is left to be committed. A commit that is at its hooks is
+    /// waited for.
     ///
     /// # Errors
     /// When HEAD can't be read, or git can't tell.
@@ -22,6 +25,7 @@ impl Session {
         after: &Capture,
         paths: &[RepoPath],
     ) -> Result<bool, Error> {
+        self.wait_for_index(Instant::now());
         let Some(head) = self.checked_out()?.commit.filter(|head| Some(head) != before.head()) else {
             return Ok(false);
         };
@@ -33,11 +37,22 @@ impl Session {
         }
         let commits = self.bare_git().commits_that_say(&head, before.head(), words, MOST)?;
         for commit in &commits {
-            if self.has_all(commit, after, paths)? {
+            if self.has_all(commit, after, paths)? || self.is_of_these(commit, &head, paths)? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Whether a commit changes some of `paths` and nothing else, while the work tree has the others as `head` has them.
+    fn is_of_these(&self, commit: &Oid, head: &Oid, paths: &[RepoPath]) -> Result<bool, Error> {
+        let changed = self.bare_git().changed_by(slice::from_ref(commit))?;
+        let (done, others): (Vec<RepoPath>, _) =
+            paths.iter().cloned().partition(|path| changed.contains_key(path.as_bytes()));
+        if done.is_empty() || done.len() < changed.len() {
+            return Ok(false);
+        }
+        Ok(others.is_empty() || self.has_all(head, &self.capture_with(&others)?, &others)?)
     }
 
     fn has_all(&self, commit: &Oid, capture: &Capture, paths: &[RepoPath]) -> Result<bool, Error> {

@@ -151,3 +151,69 @@ fn nothing_changed_and_what_the_agent_committed_itself_are_no_reason_to_fail() {
     assert_eq!((told(&repo, ARGS).1, &commits()[..]), (0, "2"));
     assert_eq!(repo.git(&["status", "--porcelain"]), "");
 }
+
+/// A hook that puts all that is committed into capitals, files of the work tree among it.
+const FORMATS: &str = "git diff --cached --name-only --diff-filter=AM HEAD | while read -r file; do\n\
+                       tr a-z A-Z <\"$file\" >\"$file.new\" && mv \"$file.new\" \"$file\" && git add \"$file\"; done";
+
+#[test]
+fn what_a_hook_has_changed_on_the_way_is_not_staged_to_be_taken_back() {
+    let env = TestEnvironment::new();
+    let (_agents, repo) = busy(&env);
+    hook(&repo, FORMATS);
+    let (told, code) = told(&repo, ARGS);
+    assert_eq!((code, tries(&told)), (0, vec!["claude ok".to_owned()]), "{told:#}");
+    assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
+    let status = repo.git(&["status", "--porcelain", "--untracked-files=all"]);
+    assert_eq!(status, " M README.md\nM  src/main.rs\nA  staged.txt\n?? untracked.txt\n");
+}
+
+#[test]
+fn what_a_hook_has_changed_on_the_way_is_known_for_committed_after_a_kill() {
+    let ways: [&[&str]; 2] = [&[], &["--isolate"]];
+    for args in ways {
+        let is_killed_once_committed = (6..).any(|write| {
+            let env = TestEnvironment::new();
+            let (agents, repo) = busy(&env);
+            agents.plays("claude", &[Do::Exit(1)]);
+            hook(&repo, FORMATS);
+            let mut command = repo.command(&[&["delegate", "Fix the login."], ARGS, args].concat());
+            let killed = run(command.env("AIO_TEST_KILL_AT", format!("run-before-{write}")));
+            assert_eq!(killed.code, 128 + 9, "{write}: {killed:?}");
+            if repo.git(&["rev-list", "--count", "HEAD"]).trim() == "1" {
+                return false;
+            }
+            let resumed = repo.aio(&["run", "resume"]);
+            assert_eq!((resumed.code, agents.calls("claude").len()), (0, 1), "{args:?}: {resumed:?}");
+            assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]).trim(), "2");
+            assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
+            assert_free(&repo);
+            true
+        });
+        assert!(is_killed_once_committed);
+    }
+}
+
+#[test]
+fn a_commit_that_is_at_its_hook_when_the_driver_is_killed_is_made_once() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = busy(&env);
+    agents.plays("claude", WORK);
+    hook(&repo, &format!(": >\"$HOME/began\"; while ! test -e \"$HOME/go\"; do sleep 0.05; done\n{FORMATS}"));
+    let mut command = repo.command(&[&["delegate", "Fix the login."], ARGS].concat());
+    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    wait_for("the hook", || exists(&env.path(), "home/began"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let resumed = thread::scope(|scope| {
+        let resumed = scope.spawn(|| repo.aio(&["run", "resume"]));
+        thread::sleep(Duration::from_millis(500));
+        fs::write(env.path().join("home/go"), "").unwrap();
+        resumed.join().unwrap()
+    });
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]).trim(), "2", "{resumed:?}");
+    assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
+    assert_eq!(agents.calls("claude").len(), 1, "{resumed:?}");
+    assert_free(&repo);
+}
