@@ -23,7 +23,17 @@ use crate::{
     fake::{Agents, Do},
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, fs, path::Path, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Child, Stdio},
+    thread,
+    time::Duration,
+};
+
+/// How one ends that is killed.
+const KILLED: i32 = 128 + 9;
 
 /// What says in these tests that the code is in order: nothing in it is broken.
 const CHECK: &str = "if grep -rn BROKEN src; then exit 1; fi\n";
@@ -89,6 +99,48 @@ fn assert_free(repo: &Repo<'_>) {
     let count = |key: &str| status[key].as_array().unwrap_or_else(|| panic!("{status:#}")).len();
     assert_eq!((count("claims"), count("instances")), (0, 0), "{status:#}");
     assert_eq!(repo.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+/// A run of `flow` that goes on by itself.
+fn start(repo: &Repo<'_>, args: &[&str]) -> Child {
+    let mut command = repo.command(&[&["run"], args].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Kills the driver of `flow`, which asks claude alone, after so many writes of its run, and goes on. How the run is shown in
+/// the end, and how often was asked before it was killed; `Err` where there is no run to be shown, with whether it was killed.
+fn killed_and_resumed(repo: &Repo<'_>, agents: &Agents, write: usize, result: &str) -> Result<(Value, usize), bool> {
+    let ended = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", format!("run-after-{write}")));
+    if ended.code != KILLED {
+        assert_eq!((ended.code, ended.stdout), (0, format!("{result}\n")), "{}", ended.stderr);
+        return Err(false);
+    }
+    let asked = agents.calls("claude").len();
+    if repo.ok(&["run", "list"]) == "no runs\n" {
+        assert_eq!(asked, 0);
+        return Err(true);
+    }
+    let first = repo.aio(&["run", "resume", "--json"]);
+    if first.code == 2 {
+        assert!(first.stdout.contains("has ended: complete"), "{write}: {first:?}");
+    } else {
+        let (told, code) = answer(&first);
+        assert_eq!((code, status(&told), &told["result"]), (0, "complete", &result.into()), "{write}: {told:#}");
+    }
+    Ok((answer(&repo.aio(&["run", "show", "--json"])).0, asked))
+}
+
+/// Tries this with every `step`th write from the `first` on, on two threads, till there are not so many; on each at least so
+/// often.
+fn at_every_write(first: usize, step: usize, least: usize, killed: fn(usize) -> bool) {
+    thread::scope(|scope| {
+        for lane in 0..2 {
+            scope.spawn(move || {
+                let kills = (0..).map(|n| first + (2 * n + lane) * step).take_while(|write| killed(*write)).count();
+                assert!(kills >= least, "{kills}");
+            });
+        }
+    });
 }
 
 fn wait_for(what: &str, is_so: impl Fn() -> bool) {

@@ -2,6 +2,16 @@
 
 use super::*;
 
+/// Asks, and does nothing else.
+const FLOW: &str = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
+
+/// A run of that which waits.
+fn waiting(env: &TestEnvironment) -> Repo<'_> {
+    let (_, repo) = place(env, &[("flow", FLOW)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    repo
+}
+
 #[test]
 fn what_is_asked_and_whether_it_is_answered_stands_in_what_is_shown() {
     let env = TestEnvironment::new();
@@ -28,9 +38,7 @@ fn what_is_asked_and_whether_it_is_answered_stands_in_what_is_shown() {
 #[test]
 fn a_step_that_is_done_again_asks_again() {
     let env = TestEnvironment::new();
-    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
-    let (_, repo) = place(&env, &[("flow", flow)]);
-    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    let repo = waiting(&env);
     repo.ok(&["run", "answer", "/go", "yes"]);
     repo.ok(&["run", "resume"]);
     assert_eq!(repo.aio(&["run", "retry", "go"]).code, 5);
@@ -41,9 +49,7 @@ fn a_step_that_is_done_again_asks_again() {
 #[test]
 fn why_a_step_failed_is_shown_where_no_attempt_tells_it() {
     let env = TestEnvironment::new();
-    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
-    let (_, repo) = place(&env, &[("flow", flow)]);
-    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    let repo = waiting(&env);
     repo.ok(&["run", "answer", "/go", "no"]);
     assert_eq!(repo.aio(&["run", "resume"]).code, 1);
     let shown = repo.ok(&["run", "show"]);
@@ -67,9 +73,7 @@ fn a_run_that_has_ended_waits_for_no_answer() {
 #[test]
 fn to_cancel_what_says_of_nothing_how_it_is_undone_is_no_failure() {
     let env = TestEnvironment::new();
-    let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
-    let (_, repo) = place(&env, &[("flow", flow)]);
-    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    let repo = waiting(&env);
     let ended = repo.aio(&["run", "cancel", "--undo"]);
     assert!(ended.code == 0 && ended.stderr.contains("the run was cancelled; nothing"), "{ended:?}");
     assert!(!ended.stderr.contains("Pipeline failed"), "{ended:?}");
@@ -81,8 +85,7 @@ fn who_drives_a_run_is_named_with_how_that_is_stopped() {
     let env = TestEnvironment::new();
     let flow = "about = \"x\"\n[[step]]\nid = \"go\"\nrun = \"while ! test -e ../go; do sleep 0.05; done\"\n";
     let (_, repo) = place(&env, &[("flow", flow)]);
-    let mut command = repo.command(&["run", "flow"]);
-    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut child = start(&repo, &["flow"]);
     wait_for("the run", || repo.ok(&["run", "list"]).starts_with("running"));
     for word in ["cancel", "resume"] {
         let refused = repo.aio(&["run", word]);

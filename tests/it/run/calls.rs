@@ -2,8 +2,6 @@
 
 use super::*;
 
-const KILLED: i32 = 128 + 9;
-
 /// Calls `inner`, and tells how that went.
 const FLOW: &str = r#"
 about = "Calls another."
@@ -152,23 +150,10 @@ fn killed_after(write: usize) -> bool {
         );
     }
     agents.plays_when("claude", "Report counted-one+counted-two", &[Do::Say("both")]);
-    let ended = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", format!("run-after-{write}")));
-    if ended.code != KILLED {
-        assert_eq!((ended.code, &ended.stdout[..]), (0, "both\n"), "{ended:?}");
-        return false;
-    }
-    if repo.ok(&["run", "list"]) == "no runs\n" {
-        return true;
-    }
-    let before = agents.calls("claude").len();
-    let first = repo.aio(&["run", "resume", "--json"]);
-    if first.code == 2 {
-        assert!(first.stdout.contains("has ended: complete"), "{write}: {first:?}");
-    } else {
-        let (told, code) = answer(&first);
-        assert_eq!((code, status(&told), &told["result"]), (0, "complete", &"both".into()), "{write}: {told:#}");
-    }
-    let (told, _) = answer(&repo.aio(&["run", "show", "--json"]));
+    let (told, before) = match killed_and_resumed(&repo, &agents, write, "both") {
+        Ok(resumed) => resumed,
+        Err(is_killed) => return is_killed,
+    };
     let steps = steps(&told);
     assert!(steps.values().all(|status| status == "ok"), "{write}: {told:#}");
     let inside = ["research", "edit", "count"].map(|step| format!("teams/1/{step}"));
@@ -191,12 +176,5 @@ fn killed_after(write: usize) -> bool {
 
 #[test]
 fn a_driver_may_be_killed_inside_of_a_call_and_what_was_done_is_not_done_again() {
-    thread::scope(|scope| {
-        for lane in 0..2 {
-            scope.spawn(move || {
-                let kills = (0..).map(|n| 2 + (2 * n + lane) * 4).take_while(|write| killed_after(*write)).count();
-                assert!(kills >= 3, "{kills}");
-            });
-        }
-    });
+    at_every_write(2, 4, 3, killed_after);
 }

@@ -31,6 +31,14 @@ fn scene<'e>(env: &'e TestEnvironment, flow: &str) -> (Agents, Repo<'e>) {
     (agents, repo)
 }
 
+/// The same where somebody holds a part of its scope, and who that is.
+fn held<'e>(env: &'e TestEnvironment, flow: &str) -> (Agents, Repo<'e>, String) {
+    let (agents, repo) = scene(env, flow);
+    let other = repo.register("codex");
+    repo.ok_as(&other, &["claim", "src/auth/"]);
+    (agents, repo, other)
+}
+
 #[test]
 fn what_a_run_claims_is_held_while_it_waits_and_given_back_when_it_ends() {
     let env = TestEnvironment::new();
@@ -64,9 +72,7 @@ fn what_is_cancelled_holds_nothing_any_more() {
 #[test]
 fn a_run_whose_scope_somebody_holds_does_not_begin() {
     let env = TestEnvironment::new();
-    let (agents, repo) = scene(&env, FLOW);
-    let other = repo.register("codex");
-    repo.ok_as(&other, &["claim", "src/auth/"]);
+    let (agents, repo, other) = held(&env, FLOW);
     let refused = repo.aio(&["run", "flow"]);
     assert!(refused.code == 3 && refused.stderr.contains(&other), "{refused:?}");
     assert_eq!(agents.calls("claude").len(), 0);
@@ -90,9 +96,7 @@ fn a_run_whose_scope_somebody_holds_does_not_begin() {
 #[test]
 fn a_run_in_the_background_says_why_it_does_not_begin_and_can_be_begun_later() {
     let env = TestEnvironment::new();
-    let (_, repo) = scene(&env, FLOW);
-    let other = repo.register("codex");
-    repo.ok_as(&other, &["claim", "src/auth/"]);
+    let (_, repo, other) = held(&env, FLOW);
     repo.ok(&["run", "flow", "--detach"]);
     let look = || answer(&repo.aio(&["run", "show", "--json"])).0;
     wait_for("the end", || {
@@ -116,12 +120,9 @@ fn a_run_in_the_background_says_why_it_does_not_begin_and_can_be_begun_later() {
 fn a_run_waits_for_its_scope_where_it_is_told_to() {
     for is_detached in [false, true] {
         let env = TestEnvironment::new();
-        let (_, repo) = scene(&env, FLOW);
-        let other = repo.register("codex");
-        repo.ok_as(&other, &["claim", "src/auth/"]);
-        let args = ["run", "flow", "--wait", "2m", "--detach"];
-        let mut waits = repo.command(&args[..if is_detached { 5 } else { 4 }]);
-        let mut waits = waits.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let (_, repo, other) = held(&env, FLOW);
+        let args = ["flow", "--wait", "2m", "--detach"];
+        let mut waits = start(&repo, &args[..if is_detached { 4 } else { 3 }]);
         let look = || answer(&repo.aio(&["run", "show", "--json"])).0;
         wait_for("the run", || !repo.ok(&["run", "list"]).contains("no runs"));
         wait_for("the wait", || look()["run"]["why"].as_str().is_some_and(|why| why.contains(&other)));
@@ -138,9 +139,7 @@ fn whoever_waits_writes_nothing_into_the_state() {
     let step = "about = \"x\"\n[[step]]\nid = \"a\"\nscope = [\"src/**\"]\nverify = []\nrun = \"echo a >src/a\"\n";
     for flow in [FLOW, step] {
         let env = TestEnvironment::new();
-        let (_, repo) = scene(&env, flow);
-        let other = repo.register("codex");
-        repo.ok_as(&other, &["claim", "src/auth/"]);
+        let (_, repo, other) = held(&env, flow);
         let operations = || repo.git(&["rev-list", "--count", "refs/aio/state"]);
         let before = operations();
         let ended = repo.aio(&["run", "flow", "--wait", "1500ms"]);
@@ -154,14 +153,10 @@ fn whoever_waits_writes_nothing_into_the_state() {
 #[test]
 fn a_run_that_is_interrupted_while_it_waits_for_its_scope_can_be_resumed_and_is_refused_as_before() {
     let env = TestEnvironment::new();
-    let (_, repo) = scene(&env, FLOW);
-    let other = repo.register("codex");
-    repo.ok_as(&other, &["claim", "src/auth/"]);
+    let (_, repo, other) = held(&env, FLOW);
     let look = || answer(&repo.aio(&["run", "show", "--json"])).0;
     for resumes in [false, true] {
-        let args: &[&str] = if resumes { &["run", "resume"] } else { &["run", "flow"] };
-        let mut waits = repo.command(&[args, &["--wait", "2m", "--jsonl"]].concat());
-        let waits = waits.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let waits = start(&repo, &[if resumes { "resume" } else { "flow" }, "--wait", "2m", "--jsonl"]);
         wait_for("the run", || !repo.ok(&["run", "list"]).contains("no runs"));
         wait_for("the wait", || status(&look()) == "running" && look()["run"]["why"].is_string());
         let ended = super::stop::interrupt(waits);
@@ -185,7 +180,7 @@ fn a_run_that_was_killed_holds_on_till_it_is_gone_on_with() {
     let (agents, repo) = scene(&env, &FLOW.replace("[[step]]\nid = \"go\"\nask = \"Go on?\"\n", ""));
     let other = repo.register("codex");
     let killed = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", "run-after-16"));
-    assert_eq!(killed.code, 128 + 9, "{killed:?}");
+    assert_eq!(killed.code, KILLED, "{killed:?}");
     let refused = repo.aio_as(&other, &["claim", "src/auth/login.rs"]);
     assert_eq!(refused.code, 3, "{refused:?}");
     let resumed = repo.aio(&["run", "resume"]);

@@ -1,9 +1,6 @@
 //! Runs that are stopped or killed, and gone on with.
 
 use super::*;
-use std::process::{Child, Stdio};
-
-const KILLED: i32 = 128 + 9;
 
 /// A bit of everything: an agent that edits, items, a round, a condition, and something that is read at the end.
 const FLOW: &str = r#"
@@ -57,24 +54,10 @@ fn scene<'e>(env: &'e TestEnvironment) -> (Agents, Repo<'e>) {
 fn killed_after(write: usize) -> bool {
     let env = TestEnvironment::new();
     let (agents, repo) = scene(&env);
-    let ended = run(repo.command(&["run", "flow"]).env("AIO_TEST_KILL_AT", format!("run-after-{write}")));
-    if ended.code != KILLED {
-        assert_eq!((ended.code, &ended.stdout[..]), (0, "a and b\n"), "{ended:?}");
-        return false;
-    }
-    if repo.ok(&["run", "list"]) == "no runs\n" {
-        assert_eq!(agents.calls("claude").len(), 0);
-        return true;
-    }
-    let before = agents.calls("claude").len();
-    let first = repo.aio(&["run", "resume", "--json"]);
-    if first.code == 2 {
-        assert!(first.stdout.contains("has ended: complete"), "{write}: {first:?}");
-    } else {
-        let (told, code) = answer(&first);
-        assert_eq!((code, status(&told), &told["result"]), (0, "complete", &"a and b".into()), "{write}: {told:#}");
-    }
-    let (told, _) = answer(&repo.aio(&["run", "show", "--json"]));
+    let (told, before) = match killed_and_resumed(&repo, &agents, write, "a and b") {
+        Ok(resumed) => resumed,
+        Err(is_killed) => return is_killed,
+    };
     let steps = steps(&told);
     let not_done: Vec<_> = steps.iter().filter(|(_, status)| *status != "ok").map(|(step, _)| &step[..]).collect();
     assert_eq!((status(&told), not_done, steps.len()), ("complete", vec!["never"], 9), "{write}: {told:#}");
@@ -91,20 +74,8 @@ fn killed_after(write: usize) -> bool {
 
 #[test]
 fn a_driver_may_be_killed_anywhere_and_what_was_done_is_not_done_again() {
-    thread::scope(|scope| {
-        for lane in 0..2 {
-            // Each kill is a run of its own: every third write is enough to meet each kind of them.
-            scope.spawn(move || {
-                let kills = (0..).map(|n| 1 + (2 * n + lane) * 3).take_while(|write| killed_after(*write)).count();
-                assert!(kills >= 5, "{kills}");
-            });
-        }
-    });
-}
-
-fn start(repo: &Repo<'_>, args: &[&str]) -> Child {
-    let mut command = repo.command(&[&["run"], args].concat());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    // Each kill is a run of its own: every third write is enough to meet each kind of them.
+    at_every_write(1, 3, 5, killed_after);
 }
 
 pub(super) fn interrupt(child: Child) -> Ended {
@@ -248,15 +219,7 @@ fn tip_of_runs(repo: &Repo<'_>) -> String {
 
 #[test]
 fn a_driver_that_had_read_the_files_anew_may_be_killed_and_what_goes_on_is_what_it_had_read() {
-    thread::scope(|scope| {
-        for lane in 0..2 {
-            scope.spawn(move || {
-                let kills =
-                    (0..).map(|n| 1 + (2 * n + lane) * 2).take_while(|write| killed_while_updated(*write)).count();
-                assert!(kills >= 3, "{kills}");
-            });
-        }
-    });
+    at_every_write(1, 2, 3, killed_while_updated);
 }
 
 #[test]
@@ -267,7 +230,7 @@ fn a_lock_that_a_killed_driver_left_stops_nobody() {
     assert_eq!(repo.aio(&["run", "flow"]).code, 5);
     repo.ok(&["run", "answer", "/go", "yes"]);
     let killed = run(repo.command(&["run", "resume"]).env("AIO_TEST_KILL_AT", "ref-locked"));
-    assert_eq!(killed.code, 128 + 9, "{killed:?}");
+    assert_eq!(killed.code, KILLED, "{killed:?}");
     let id = tip_of_runs(&repo);
     assert!(repo.dir.join(format!(".git/refs/aio/runs/{id}.lock")).exists());
     let ended = repo.aio(&["run", "resume"]);

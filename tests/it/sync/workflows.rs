@@ -55,6 +55,19 @@ where
     (agents, members)
 }
 
+/// Has the second hear all of the first.
+fn heard(one: &Member<'_>, two: &Member<'_>) {
+    one.sync();
+    two.sync();
+}
+
+/// The same of one whose driver was killed: it has to be seen that no more comes.
+fn heard_no_more(one: &Member<'_>, two: &Member<'_>) {
+    heard(one, two);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    heard(one, two);
+}
+
 fn run_of(member: &Member<'_>) -> String {
     let names = member.repo.git(&["for-each-ref", "--format=%(refname)", "refs/aio/runs/"]);
     names.trim().strip_prefix("refs/aio/runs/").unwrap_or_else(|| panic!("one run: {names}")).to_owned()
@@ -71,8 +84,7 @@ fn a_workflow_goes_on_in_another_clone_and_no_step_is_done_twice() {
     let (agents, [one, two]) = scene(&env, &hub);
     let waits = one.aio(&["run", "flow"]);
     assert_eq!(waits.code, 5, "{waits:?}");
-    one.sync();
-    two.sync();
+    heard(&one, &two);
     let id = run_of(&two);
     let refused = two.aio(&["run", "resume", &id, "--yes"]);
     assert!(refused.code == 3 && refused.stderr.contains("the workflow flow, as it is here"), "{refused:?}");
@@ -88,8 +100,7 @@ fn a_workflow_goes_on_in_another_clone_and_no_step_is_done_twice() {
     let counted: Vec<String> =
         [&one, &two].iter().map(|member| read(member, "../counted")).filter(|text| !text.is_empty()).collect();
     assert!(counted.iter().all(|text| text == "once\n"), "{counted:?}");
-    two.sync();
-    one.sync();
+    heard(&two, &one);
     let shown: Value = serde_json::from_str(&one.ok(&["--json", "run", "show", &id])).unwrap();
     assert_eq!(shown["run"]["status"], "complete");
 }
@@ -113,13 +124,8 @@ fn one_whose_driver_was_killed_ends_the_same_in_another_clone() {
     let killed = one.aio(&["run", "flow"]);
     assert_eq!(killed.code, 128 + 9, "{killed:?}");
     assert_eq!(read(&one, "src/main.rs"), "first\n");
-    one.sync();
-    two.sync();
+    heard_no_more(&one, &two);
     let id = run_of(&two);
-    // It has to be seen that no more comes.
-    std::thread::sleep(std::time::Duration::from_millis(2100));
-    one.sync();
-    two.sync();
     let resumed = two.repo.aio(&["run", "resume", &id, "--yes"]);
     assert_eq!((resumed.code, &resumed.stdout[..]), (0, "done\n"), "{resumed:?}");
     let asked: Vec<String> = agents.calls("claude").into_iter().map(|call| call.prompt).collect();
@@ -170,13 +176,10 @@ fn what_comes_back_from_a_copy_comes_in_another_clone_upon_what_was_done_before_
         }
         let began = if is_killed { one.killed_at("put-back-1", &["run", "flow"]) } else { one.aio(&["run", "flow"]) };
         assert_eq!(began.code, if is_killed { 128 + 9 } else { 5 }, "{began:?}");
-        one.sync();
-        two.sync();
         if is_killed {
-            // It has to be seen that no more comes.
-            std::thread::sleep(std::time::Duration::from_millis(2100));
-            one.sync();
-            two.sync();
+            heard_no_more(&one, &two)
+        } else {
+            heard(&one, &two)
         }
         let resumed = two.repo.aio(&["run", "resume", &run_of(&two), "--yes"]);
         assert!(resumed.code == 5 && resumed.stderr.contains("Go on?"), "{is_killed}: {resumed:?}");
@@ -191,8 +194,7 @@ fn what_is_another_here_is_told_and_left() {
     let hub = Hub::new(&env, Way::File);
     let (agents, [one, two]) = scene(&env, &hub);
     assert_eq!(one.aio(&["run", "flow"]).code, 5);
-    one.sync();
-    two.sync();
+    heard(&one, &two);
     let id = run_of(&two);
     two.repo.write("src/main.rs", "mine\n");
     two.repo.write(".aio/workflows/flow.toml", &FLOW.replace("Go on?", "Really?"));
@@ -245,8 +247,7 @@ fn offered(flow: &str, words: &[&str], forge: impl Fn(&Member<'_>, &str)) -> (En
     assert_eq!(waits.code, 5, "{waits:?}");
     let id = run_of(&one);
     forge(&one, &id);
-    one.sync();
-    two.sync();
+    heard(&one, &two);
     let told = two.repo.aio(&["run", "resume", &id]);
     assert_eq!(told.code, 3, "nobody has said yes: {told:?}");
     let asked = two.repo.aio(&["run", "resume", &id, "--json"]);
@@ -331,8 +332,7 @@ fn what_nobody_has_approved_is_shown_with_all_that_it_includes() {
     }
     one.repo.ok(&["trust", "--yes", "--quiet"]);
     assert_eq!(one.aio(&["run", "flow"]).code, 5);
-    one.sync();
-    two.sync();
+    heard(&one, &two);
     let told = two.repo.aio(&["run", "resume", &run_of(&two)]);
     assert!(told.code == 3 && told.stderr.contains("Do what nobody has seen."), "{told:?}");
 }
@@ -343,8 +343,7 @@ fn what_somebody_holds_here_is_not_written() {
     let hub = Hub::new(&env, Way::File);
     let (agents, [one, two]) = scene(&env, &hub);
     assert_eq!(one.aio(&["run", "flow"]).code, 5);
-    one.sync();
-    two.sync();
+    heard(&one, &two);
     let before = ["src/main.rs", "src/new.rs"].map(|path| read(&two, path));
     two.ok(&["claim", "src/new.rs"]);
     let id = run_of(&two);
@@ -372,21 +371,18 @@ fn what_a_run_holds_as_a_whole_goes_over_with_it() {
         member.repo.ok(&["trust", "--yes", "--quiet"]);
     }
     assert_eq!(one.aio(&["run", "flow"]).code, 5);
-    one.sync();
-    two.sync();
+    heard(&one, &two);
     assert_eq!(two.aio(&["claim", "src/main.rs"]).code, 3, "the run holds it");
     let id = run_of(&two);
     let resumed = two.repo.aio(&["run", "resume", &id, "--yes"]);
     assert_eq!(resumed.code, 5, "{resumed:?}");
     assert_eq!(read(&two, "src/main.rs"), "first\n");
     assert_eq!(two.aio(&["claim", "src/main.rs"]).code, 3, "the run holds it still");
-    two.sync();
-    one.sync();
+    heard(&two, &one);
     assert_eq!(one.aio(&["claim", "src/main.rs"]).code, 3, "over there, too");
     two.repo.ok(&["run", "answer", &id, "yes"]);
     let ended = two.repo.aio(&["run", "resume", &id]);
     assert_eq!((ended.code, &ended.stdout[..]), (0, "done\n"), "{ended:?}");
-    two.sync();
-    one.sync();
+    heard(&two, &one);
     one.ok(&["claim", "src/main.rs"]);
 }
