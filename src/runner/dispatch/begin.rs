@@ -149,7 +149,10 @@ impl<'w> Run<'w, '_> {
                 self.units[id].phase = Phase::Ready;
                 self.ready.push_back(id);
             }
-            Action::Block { .. } => self.open_block(id),
+            Action::Block { .. } => match self.known_without_copy(id) {
+                Some(known) => self.conclude(id, known),
+                None => self.open_block(id),
+            },
             Action::Call { workflow, with } => {
                 if let Err(why) = self.begin_call(id, workflow, with) {
                     self.fail(id, FailureKind::Internal, &format!("{} can't be run: {why}", workflow.name));

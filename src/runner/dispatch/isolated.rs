@@ -53,6 +53,15 @@ impl<'w> Run<'w, '_> {
         self.is_isolated(id) && self.known(id).is_none()
     }
 
+    /// How a block ended before this driver that was to work on a copy and never had one: nothing in it was begun, and must
+    /// not be begun now, where it would work on the files of everybody.
+    pub(super) fn known_without_copy(&self, id: UnitId) -> Option<Outcome> {
+        let known = self.known(id).filter(|_| self.is_isolated(id))?;
+        let (path, recorded) = (self.units[id].path.as_ref()?, &self.given.recorded);
+        let mut inside = recorded.ended.keys().chain(&recorded.begun).chain(recorded.items.keys());
+        (!inside.any(|inner| inner.is_inside(path))).then(|| known.clone())
+    }
+
     /// Has a thread make the copy that a block works on.
     pub(super) fn start_isolating<'s, 'e: 's>(
         &mut self,

@@ -162,3 +162,20 @@ fn a_command_of_a_run_is_none_of_its_workers() {
     let keeper = status["claims"][0]["holder"].as_str().unwrap();
     assert!(keeper.starts_with("claude-") && who["instance"]["id"] != keeper, "{who:#} {status:#}");
 }
+
+#[test]
+fn a_block_that_never_had_its_copy_does_nothing_without_one_when_its_run_goes_on() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"fix\"\nisolate = \"worktree\"\nallow_failure = true\n\
+                [[step.step]]\nid = \"write\"\nscope = [\"src/main.rs\"]\nverify = []\nrun = \"echo x >src/main.rs\"\n\
+                [[step]]\nid = \"go\"\nask = \"Go on?\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    repo.write(".aio/config.toml", "[worktree]\nsetup = \"exit 1\"\n");
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    repo.ok(&["run", "answer", "/go", "yes"]);
+    let (told, code) = answer(&repo.aio(&["run", "resume", "--json"]));
+    assert_eq!((code, &steps(&told)["fix"][..], steps(&told).get("fix/write")), (0, "failed", None), "{told:#}");
+    assert_eq!(lines(&repo.dir.join("src/main.rs")), ["fn main() {}"]);
+    assert_free(&repo);
+}
