@@ -8,6 +8,7 @@ use serde_json::json;
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 mod calls;
+mod copies;
 mod generated;
 mod isolated;
 mod saga;

@@ -1,7 +1,11 @@
-//! Workflows that nobody wrote: whatever they are, no step begins before what it needs has ended, no limit is passed, the run
-//! ends, and one that was killed and gone on with ends in the same way.
+//! Workflows that nobody wrote: whatever they are, no step begins before what it needs has ended or before the copy is there
+//! that it works on, no limit is passed, the run ends, nothing comes back of what has not ended well, and one that was killed
+//! and gone on with ends in the same way.
 
-use super::*;
+use super::{
+    copies::{Copies, Disk},
+    *,
+};
 use crate::runner::language::{
     load,
     tests::Given as Files,
@@ -27,7 +31,7 @@ enum What {
     Run { is_retried: bool },
     Items(u8, Option<u8>),
     Block(Vec<Seed>),
-    Isolated(Vec<Seed>),
+    Isolated(Vec<Seed>, u8),
     Repeat(Vec<Seed>, u8),
     Call { steps: Vec<Seed>, has_scope: bool },
 }
@@ -42,7 +46,7 @@ fn seeds(depth: u32) -> BoxedStrategy<Vec<Seed>> {
         _ => prop_oneof![
             5 => leaf,
             1 => seeds(depth - 1).prop_map(What::Block),
-            1 => seeds(depth - 1).prop_map(What::Isolated),
+            1 => (seeds(depth - 1), 0u8..4).prop_map(|(steps, max)| What::Isolated(steps, max)),
             1 => (seeds(depth - 1), any::<bool>()).prop_map(|(steps, has_scope)| What::Call { steps, has_scope }),
             1 => (seeds(depth - 1), 1u8..4).prop_map(|(steps, max)| What::Repeat(steps, max)),
         ]
@@ -114,13 +118,17 @@ fn written(seeds: &[Seed], depth: usize, so_far: &mut Written) -> String {
             }
             What::Block(steps) => written(steps, depth + 1, so_far),
             // A copy has no copy.
-            What::Isolated(steps) if so_far.is_inside_isolated => written(steps, depth + 1, so_far),
-            What::Isolated(steps) => {
+            What::Isolated(steps, _) if so_far.is_inside_isolated => written(steps, depth + 1, so_far),
+            What::Isolated(steps, max) => {
                 so_far.isolated.push(id.clone());
+                if seed.fails {
+                    so_far.fails.push(id.clone());
+                }
                 so_far.is_inside_isolated = true;
                 let text = written(steps, depth + 1, so_far);
                 so_far.is_inside_isolated = false;
-                format!("isolate = 'worktree'\n{text}")
+                let repeat = if *max > 1 { repeated(*max) } else { String::new() };
+                format!("isolate = 'worktree'\n{repeat}{text}")
             }
             What::Call { steps, has_scope } => {
                 let text = written(steps, 1, so_far);
@@ -130,15 +138,17 @@ fn written(seeds: &[Seed], depth: usize, so_far: &mut Written) -> String {
                 so_far.called.push((id.clone(), text));
                 format!("workflow = '{id}'\n")
             }
-            What::Repeat(steps, max) => {
-                let goal = if max % 2 == 0 { "iteration >= 2" } else { "false" };
-                format!("repeat = {{ until = '{goal}', max = {max} }}\n{}", written(steps, depth + 1, so_far))
-            }
+            What::Repeat(steps, max) => repeated(*max) + &written(steps, depth + 1, so_far),
         };
         text.push_str(&inner);
         above.push(id);
     }
     text
+}
+
+fn repeated(max: u8) -> String {
+    let goal = if max % 2 == 0 { "iteration >= 2" } else { "false" };
+    format!("repeat = {{ until = '{goal}', max = {max} }}\n")
 }
 
 /// The paths that have to have ended before the step at `path` may begin.
@@ -167,6 +177,7 @@ fn needed(steps: &[Step], path: &str) -> Vec<String> {
 struct Judge<'w> {
     memory: Memory,
     workflow: &'w Workflow,
+    is_dead: &'w AtomicBool,
 }
 
 impl Journal for Judge<'_> {
@@ -178,7 +189,7 @@ impl Journal for Judge<'_> {
             }
             assert!(!self.memory.recorded.ended.contains_key(path), "{path} twice");
         }
-        self.memory.record(change)
+        self.memory.record(change).inspect_err(|_| self.is_dead.store(true, Ordering::SeqCst))
     }
 }
 
@@ -188,10 +199,10 @@ fn result(ended: &Ended, recorded: &Recorded) -> (RunStatus, Vec<(String, String
     (ended.status, ends.collect(), recorded.undone.keys().map(ToString::to_string).collect())
 }
 
-fn driven(workflow: &Workflow, fake: &Fake, recorded: Recorded, dies_after: usize) -> (Ended, Recorded) {
+fn driven(workflow: &Workflow, copies: &Copies, recorded: Recorded, dies_after: usize) -> (Ended, Recorded) {
     let given = given(workflow, recorded.clone());
-    let mut judge = Judge { memory: Memory { recorded, dies_after }, workflow };
-    let ended = run(workflow, &given, fake, &mut judge, &Stop::default(), &mut |_| ());
+    let mut judge = Judge { memory: Memory { recorded, dies_after }, workflow, is_dead: &copies.is_dead };
+    let ended = run(workflow, &given, copies, &mut judge, &Stop::default(), &mut |_| ());
     (ended, judge.memory.recorded)
 }
 
@@ -207,12 +218,15 @@ proptest! {
         let Written { fails, called, isolated, with_scope, .. } = so_far;
         let text = [called, vec![("flow".to_owned(), text)]].concat();
         let workflow = load("flow", &Files(text.clone())).unwrap_or_else(|error| panic!("{error}: {text:#?}"));
-        let fake = || Fake { fails: fails.clone(), ..Fake::default() };
-        let first = fake();
-        let (ended, recorded) = driven(&workflow, &first, Recorded::default(), usize::MAX);
+        let copies = |disk: Disk| {
+            Copies::on(disk, Fake { fails: fails.clone(), ..Fake::default() }, &isolated)
+        };
+        let first_copies = copies(Disk::default());
+        let (ended, recorded) = driven(&workflow, &first_copies, Recorded::default(), usize::MAX);
         prop_assert!(ended.status.is_final(), "{}: {text:#?}", ended.status);
+        let first = &first_copies.fake;
         prop_assert!(first.log.lock().expect("not poisoned").most <= most, "{text:#?}");
-        in_reverse(&first, &recorded, &format!("{text:#?}"))?;
+        in_reverse(first, &recorded, &format!("{text:#?}"))?;
         for (path, caps) in &first.log.lock().expect("not poisoned").within {
             // What undoes a call stands beside it.
             let (around, _) = path.strip_suffix("/undo").unwrap_or(path).rsplit_once('/').unwrap_or_default();
@@ -220,27 +234,26 @@ proptest! {
             prop_assert_eq!(caps.len(), calls, "{}: {:#?}", path, text);
         }
 
-        let mut known = Recorded::default();
+        let left = first_copies.left(&recorded);
+        prop_assert!(left.is_ok(), "{left:?}: {text:#?}");
+
+        let (mut known, mut disk) = (Recorded::default(), Disk::default());
         for death in deaths {
-            let (ended, mut after) = driven(&workflow, &fake(), known.clone(), death);
+            let copies = copies(disk.clone());
+            let (ended, mut after) = driven(&workflow, &copies, known.clone(), death);
             if ended.unrecorded.is_none() {
                 break;
             }
-            forget_copies(&mut after, &isolated);
+            disk = copies.killed();
+            disk.go_on(&mut after, &fails, &isolated);
             after.answers = after.begun.iter().map(|path| (path.clone(), Answer::Rerun)).collect();
             known = after;
         }
-        let (again, after) = driven(&workflow, &fake(), known, usize::MAX);
+        let copies = copies(disk);
+        let (again, after) = driven(&workflow, &copies, known, usize::MAX);
         prop_assert_eq!(result(&again, &after), result(&ended, &recorded), "{:#?}", text);
+        prop_assert_eq!(copies.left(&after), left, "{:#?}", text);
     }
-}
-
-/// What was done on copies that had not come back has gone with them.
-fn forget_copies(recorded: &mut Recorded, isolated: &[String]) {
-    let is_isolated =
-        |path: &&StepPath| path.as_str().rsplit('/').next().is_some_and(|id| isolated.contains(&id.into()));
-    let blocks: Vec<StepPath> = recorded.begun.iter().filter(is_isolated).cloned().collect();
-    blocks.iter().for_each(|block| recorded.forget_inside(block));
 }
 
 /// Whether steps of one list that were undone at the end were undone in the reverse order of their completion.

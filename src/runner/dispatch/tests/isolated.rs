@@ -1,6 +1,9 @@
 //! Blocks that work on a copy, and what goes on meanwhile.
 
-use super::*;
+use super::{
+    copies::{Copies, Disk},
+    *,
+};
 use std::time::Instant;
 
 /// One whose copies come and go only once something else has happened.
@@ -95,4 +98,31 @@ isolate = 'worktree'
     let (step, failure) = ended.failure.expect("a failure");
     assert_eq!((ended.status, step.as_str(), fake.begun()), (RunStatus::Failed, "fix/write", Vec::new()));
     assert!(failure.text.contains("it asks the caller"), "{}", failure.text);
+}
+
+#[test]
+fn what_never_had_its_copy_is_not_begun_without_one_when_the_run_goes_on() {
+    let text = "
+[[step]]
+id = 's1'
+isolate = 'worktree'
+allow_failure = true
+  [[step.step]]
+  id = 'write'
+  run = 'true'
+[[step]]
+id = 'go'
+ask = 'Go on?'
+";
+    let (workflow, isolated) = (loaded(text), ["s1".to_owned()]);
+    let mut known = Recorded::default();
+    for _ in 0..2 {
+        let fake = Fake { fails: isolated.to_vec(), ..Fake::default() };
+        let copies = Copies::on(Disk::default(), fake, &isolated);
+        let mut memory = Memory { recorded: known.clone(), dies_after: usize::MAX };
+        let given = given(&workflow, known);
+        let ended = run(&workflow, &given, &copies, &mut memory, &Stop::default(), &mut |_| ());
+        assert_eq!((ended.status, copies.fake.begun()), (RunStatus::Waiting, Vec::new()));
+        known = memory.recorded;
+    }
 }
