@@ -194,6 +194,16 @@ impl Recorded {
         self.answers.retain(|path, _| !path.is_inside(outer));
     }
 
+    /// Forgets what was undone with all that is inside of it: nothing of it is there any more.
+    pub fn forget_undone(&mut self) {
+        let undone = self.undone.iter().filter(|(_, failure)| failure.is_none());
+        for path in undone.map(|(path, _)| path.clone()).collect::<Vec<_>>() {
+            self.forget_inside(&path);
+            self.ended.remove(&path);
+            self.undone.remove(&path);
+        }
+    }
+
     /// Forgets a step with all that is inside of it, what it is inside of, and whatever ended after it: they are done anew.
     pub fn forget(&mut self, path: &StepPath) {
         let is_within = |inner: &StepPath, outer: &StepPath| inner == outer || inner.is_inside(outer);

@@ -80,10 +80,13 @@ pub(super) fn prepare(
         begin_copies_anew(&blocks, &mut recorded, &mut steps);
     }
     if how.resumption.updated {
-        keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
+        recorded.forget_undone();
     }
-    if how.resumption.rerun.is_some() {
+    if how.resumption.rerun.is_some() || how.resumption.updated {
         journal::forget(&recorder, &steps, &recorded).map_err(Error::from)?;
+    }
+    if how.resumption.updated {
+        keep_updated(&recorder, &mut recorded, &order, &ready.texts)?;
     }
     let file = session.ledger_file()?;
     let site = Site {

@@ -52,3 +52,21 @@ fn what_is_done_again_after_it_was_undone_is_undone_again() {
     assert_eq!(repo.aio(&["run", "resume"]).code, 6);
     assert_eq!(lines(&repo.dir.join("../log")), ["a", "undo a", "a", "undo a"]);
 }
+
+#[test]
+fn what_was_undone_is_done_again_when_the_workflow_is_read_anew() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"echo a >>../log\"\ncompensate = { run = \"echo undo a >>../log\" }\n\
+                [[step]]\nid = \"b\"\nrun = \"exit 1\"\n[[step]]\nid = \"c\"\nask = \"Go on?\"\n\
+                [[step]]\nid = \"d\"\nrun = \"exit 1\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 6);
+    repo.write(".aio/workflows/flow.toml", &flow.replacen("exit 1", "exit 0", 1));
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    let waits = repo.aio(&["run", "resume", "--updated"]);
+    assert_eq!(waits.code, 5, "{waits:?}");
+    assert_eq!(lines(&repo.dir.join("../log")), ["a", "undo a", "a"]);
+    repo.ok(&["run", "answer", "/c", "yes"]);
+    assert_eq!(repo.aio(&["run", "resume"]).code, 6);
+    assert_eq!(lines(&repo.dir.join("../log")), ["a", "undo a", "a", "undo a"]);
+}
