@@ -70,7 +70,8 @@ impl Aside {
     pub fn make(git_dir: &Path, for_what: Use) -> io::Result<Aside> {
         left_in(git_dir).iter().for_each(|folder| drop(remove(folder)));
         let folder = tempfile::Builder::new().prefix(for_what.prefix()).tempdir_in(git_dir)?;
-        let mut owner = OpenOptions::new().write(true).create_new(true).open(folder.path().join(OWNER))?;
+        // To be read, too, by whoever is handed it for its standard input: it stands at its end.
+        let mut owner = OpenOptions::new().read(true).write(true).create_new(true).open(folder.path().join(OWNER))?;
         // Where nothing can be locked it is the process alone that counts.
         let _ = owner.try_lock();
         // Only now: what says nothing is left alone.
@@ -92,7 +93,7 @@ impl Git {
     /// As for `run`.
     pub fn run_reading(&self, aside: &Aside, args: &[OsString]) -> Result<(), GitError> {
         let failed = |source: io::Error| GitError::NotStarted { dir: self.dir().to_owned(), source };
-        // It has nothing to read there, but it has it open, and with it the lock.
+        // It finds nothing to read there, but it has it open, and with it the lock.
         let held = aside.owner.try_clone().map_err(failed)?;
         let output = self.command(args).stdin(Stdio::from(held)).output().map_err(failed)?;
         if output.status.success() { Ok(()) } else { Err(failure(args, &output)) }
