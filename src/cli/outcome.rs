@@ -37,6 +37,11 @@ pub(crate) fn cause(steps: &[Step], name: &str, failure: FailureKind) -> Option<
     Some(format!("likely cause: {cause}"))
 }
 
+/// How it is gone on with, where somebody else holds what it needs.
+pub(crate) fn held(id: &RunId) -> String {
+    format!("`git aio run resume {id}` goes on once it is free; `git aio run resume {id} --wait <time>` waits for that")
+}
+
 /// How it is gone on with.
 pub(crate) fn interrupted(id: &RunId) -> String {
     format!("interrupted: `git aio run resume {id}` goes on with it")

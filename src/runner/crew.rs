@@ -6,7 +6,7 @@ use super::{
     dispatch::{Answer, Execute, Landed, Outcome, Recorded, Stop},
     language::Engine,
     recorder::When,
-    step::{Site, as_it_ended, carry_out},
+    step::{Left, Site, as_it_ended, carry_out, take_back},
     work::{Done, MAX_DIFF, Moment, Work},
 };
 use crate::{
@@ -154,6 +154,11 @@ impl Execute for Crew {
         // Its driver may have died between the end of the step and the moment at which the run took note of it.
         let ended = known.filter(|_| self.begun.contains(&work.path)).and_then(|known| as_it_ended(&site, work, known));
         ended.unwrap_or_else(|| carry_out(&site, work, known.cloned(), tell))
+    }
+
+    fn take_back(&self, work: &Work, tell: &dyn Fn(Moment)) -> Result<Left, Failure> {
+        // What was done on the copy of a block has gone with that.
+        self.known.get(&work.path).map_or(Ok(Left::Nothing), |known| take_back(&self.site, work, known, tell))
     }
 
     fn revert(&self, path: &StepPath, _scope: &[String], _stop: &Stop) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 mod asks;
 mod attempts;
 mod calls;
+mod cancelled;
 mod edges;
 mod events;
 mod examples;

@@ -105,12 +105,12 @@ struct Answer {
 
 /// End a run that was stopped or waits
 ///
-/// What it did stays as it is. Where its driver was gone while a copy came back, it is told which files had come.
+/// What it did stays as it is. What had come back of a copy in part, since its driver was killed then, is put back.
 #[derive(Debug, clap::Args)]
 struct Cancel {
     /// The run
     run: Option<String>,
-    /// Undo what it did, where its steps say how
+    /// Undo what it did, where its steps say how; what came to no end is put back
     #[arg(long)]
     undo: bool,
 }
@@ -269,6 +269,14 @@ impl Cancel {
         if self.undo && !is_delegation(&known.run.workflow) {
             let how = Resumption { cancel: true, ..Resumption::default() };
             return go_on(cx, session, &id, &how, None, false);
+        }
+        if self.undo {
+            let live = Live::new(&cx.ui, false);
+            let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
+            let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
+            if delegation::take_back(session, &id, &driving, tell)? {
+                return shown(cx, session, &id);
+            }
         }
         cancel(session, &id)?;
         shown(cx, session, &id)

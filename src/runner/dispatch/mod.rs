@@ -22,6 +22,7 @@ pub use record::{Answer, Change, Journal, Outcome, Recorded};
 
 use super::{
     language::{Engine, workflow},
+    step::Left,
     work::{Done, Isolation, Moment, Work},
 };
 use crate::{
@@ -56,6 +57,14 @@ pub type Landed = Option<(Vec<RepoPath>, String)>;
 pub trait Execute: Send + Sync {
     /// Does it, and comes back when that is over. It ends early when it is told to stop, with the status `Waiting`.
     fn run(&self, work: &Work, tell: &dyn Fn(Moment), stop: &Stop) -> Done;
+
+    /// Takes back what a driver before this one has begun of a step that is not gone on with.
+    ///
+    /// # Errors
+    /// When that can't be done.
+    fn take_back(&self, _work: &Work, _tell: &dyn Fn(Moment)) -> Result<Left, Failure> {
+        Ok(Left::Nothing)
+    }
 
     /// Puts the files of a step that was done back to what they were before.
     ///
@@ -150,7 +159,7 @@ pub struct Ended {
     pub status: RunStatus,
     /// What came of it.
     pub out: Value,
-    /// The step that failed, and why.
+    /// The step that failed, and why; or that can't go on now.
     pub failure: Option<(String, Failure)>,
     /// The steps that wait for an answer.
     pub asked: Vec<StepPath>,
@@ -205,6 +214,8 @@ struct Run<'w, 'r> {
     registered: HashSet<UnitId>,
     undone: Vec<bool>,
     has_reached_max: bool,
+    /// What somebody else holds that a step needs before anything can go on.
+    held: Option<(UnitId, Failure)>,
     stop: Stop,
     journal: &'r mut dyn Journal,
     unrecorded: Option<String>,
@@ -242,6 +253,7 @@ pub fn run(
         registered: HashSet::new(),
         undone: Vec::new(),
         has_reached_max: false,
+        held: None,
         stop: stop.clone(),
         journal,
         unrecorded: None,

@@ -310,6 +310,8 @@ fn report(finished: &Finished) -> String {
     out.push_str(&format!("{style}{status}{style:#}"));
     if let Some(words) = cancelled(finished) {
         out.push_str(&format!("\n{words}"));
+    } else if let (RunStatus::Interrupted, Some((step, held))) = (status, &finished.ended.failure) {
+        out.push_str(&format!("\n{} can't go on: {}", text::one_line(step, 200), reasons(held)));
     } else if let Some((step, failure)) = &finished.ended.failure {
         let step = if step.is_empty() { &finished.run.run.workflow } else { step };
         out.push_str(&format!("\nPipeline failed: {} {}", text::one_line(step, 200), reasons(failure)));
@@ -336,7 +338,7 @@ fn exit_of(finished: &Finished) -> Exit {
         RunStatus::MaxIterationsReached => Exit::Unreached,
         RunStatus::Waiting => Exit::Waiting,
         RunStatus::Undone => Exit::Undone,
-        RunStatus::Interrupted => Exit::Interrupted,
+        RunStatus::Interrupted if failure.is_none() => Exit::Interrupted,
         RunStatus::UndoFailed => Exit::Failed,
         // As for a run that is cancelled without that.
         RunStatus::Failed if cancelled(finished).is_some() => Exit::Done,
@@ -352,7 +354,10 @@ fn hints(finished: &Finished) -> Vec<String> {
     }
     match finished.ended.status {
         RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
-        RunStatus::Interrupted => hints.push(outcome::interrupted(id)),
+        RunStatus::Interrupted => hints.push(match finished.ended.failure {
+            None => outcome::interrupted(id),
+            Some(_) => outcome::held(id),
+        }),
         RunStatus::Failed | RunStatus::Undone | RunStatus::UndoFailed => {
             let failure = finished.ended.failure.as_ref();
             hints.extend(failure.and_then(|(step, failure)| outcome::cause(&finished.run.steps, step, failure.kind)));
