@@ -143,6 +143,9 @@ impl Write for Bounded {
 
 /// What the engine has to say, in a line.
 fn told(error: Error) -> String {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return "it takes more work than a template may".to_owned();
+    }
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
     match error.detail() {
         Some(detail) => format!("{}: {detail}{source}", error.kind()),
@@ -341,7 +344,7 @@ pub(in crate::runner) mod tests {
         let error = engine().text("{{ files('*.rs') }}", &names).expect_err("too much");
         assert!(error.contains("name fewer of them"), "{error}");
         let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
-        assert!(engine().text(endless, &names).expect_err("endless").contains("fuel"));
+        assert!(engine().text(endless, &names).expect_err("endless").contains("more work than"));
     }
 
     #[test]

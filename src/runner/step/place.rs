@@ -284,7 +284,7 @@ pub(super) fn held_words(held: &Error, session: &Session) -> String {
         _ => false,
     };
     match by_caller {
-        true => format!("{held}: that is you, and a worker has to hold it itself; release it, and delegate again"),
+        true => format!("{held}: that is you, and a worker has to hold it itself; release it, and try again"),
         false => held.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! What a run asks, what it takes for an answer, and whether somebody has given one.
 
-use super::{Kept, Ready, WorkflowError, kept, ready};
+use super::{Kept, Ready, WorkflowError, begun, kept};
 use crate::{
     base::id::{RunId, StepPath},
     model::run::{Run, RunStatus, Step, StepStatus},
@@ -86,7 +86,7 @@ pub fn answer(
 /// The workflow of a run, as it was when that began.
 fn as_it_was(session: &Session, id: &RunId) -> Result<Ready, WorkflowError> {
     let Kept { order, texts, .. } = kept(session, id)?;
-    ready(&order.name, &texts, session)
+    begun(&order.name, &texts, session)
 }
 
 /// The answer, if it is what the step wants.
