@@ -93,6 +93,8 @@ pub(crate) struct Next {
 }
 
 /// Say that a task is done; the claim on it ends with that
+///
+/// One that needs others is not done before them.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Done {
     /// The task; of a random id the beginning is enough
