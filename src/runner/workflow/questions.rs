@@ -47,6 +47,13 @@ pub fn questions(session: &Session, shown: &ShownRun) -> Vec<Question> {
     steps.into_iter().map(question).collect()
 }
 
+/// All that the steps of a run have asked, answered or not, as far as it is kept in this clone.
+pub fn asked(session: &Session, shown: &ShownRun) -> Vec<(StepPath, String)> {
+    let asks = shown.steps.iter().filter(|step| step.kind == "ask").map(|step| &step.path);
+    let question = |path: &StepPath| journal::question(session, &shown.run.id, path).ok().flatten();
+    asks.filter_map(|path| Some((path.clone(), question(path)?))).collect()
+}
+
 /// Keeps an answer for a step that waits for one. It is heard when the run is resumed. `meant` is what `words` mean where
 /// no word is wanted that is written as they are.
 ///

@@ -158,3 +158,26 @@ fn at_a_terminal_an_answer_that_is_not_of_the_shape_is_asked_for_again() {
     repo.ok(&["run", "answer", "/go", "b"]);
     assert_eq!(repo.ok(&["run", "resume"]).trim(), "b");
 }
+
+#[test]
+fn the_log_and_the_ledger_tell_what_is_asked() {
+    let env = TestEnvironment::new();
+    let long = "x".repeat(10_000);
+    let flow = format!(
+        "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Which of them?\\n# Really\\u001b[2J?\"\n\
+         [[step]]\nid = \"on\"\nask = \"{long}\"\n"
+    );
+    let (_, repo) = place(&env, &[("flow", &flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    let log = repo.ok(&["run", "log"]);
+    assert_eq!(log, "go asks\n  Which of them?\n  # Really\\u{1b}[2J?\n");
+    let ledger = repo.ok(&["run", "show", "--ledger"]);
+    let asked = "- [ ] go: asked\n  > Which of them?\n  > # Really\\u{1b}[2J?\n";
+    assert!(ledger.contains(asked) && ledger.contains("## Pending\n\n- [ ] on\n"), "{ledger}");
+    repo.ok(&["run", "answer", "/go", "the first"]);
+    assert_eq!(repo.aio(&["run", "resume"]).code, 5);
+    let ledger = repo.ok(&["run", "show", "--ledger"]);
+    assert!(!ledger.contains("Which of them?") && ledger.contains("  > xxx") && ledger.len() < 5000, "{ledger}");
+    let log = repo.ok(&["run", "log"]);
+    assert!(log.starts_with("go asks\n") && log.contains("on asks\n  xxx") && log.len() < 5000, "{log}");
+}
