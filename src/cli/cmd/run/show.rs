@@ -2,7 +2,7 @@
 
 use super::{
     super::Context,
-    named::{known_attempt, known_step, run_and_step},
+    named::{known_attempt, known_step, run_or_step},
 };
 use crate::{
     base::{id::RunId, text},
@@ -296,7 +296,7 @@ impl Diff {
             Some((named, number)) => (named.to_owned(), Some(attempt_number(number)?)),
             None => (named, None),
         };
-        let (id, step) = run_and_step(session, &named)?;
+        let (id, step) = run_or_step(session, &named)?;
         let shown = session.shown_run(&id)?;
         step.as_ref().map_or(Ok(()), |step| known_step(&shown, step))?;
         let is_meant = |shown: &&Step| step.as_ref().is_none_or(|step| shown.path == *step);
