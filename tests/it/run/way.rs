@@ -162,3 +162,27 @@ fn a_command_of_a_run_is_none_of_its_workers() {
     let keeper = status["claims"][0]["holder"].as_str().unwrap();
     assert!(keeper.starts_with("claude-") && who["instance"]["id"] != keeper, "{who:#} {status:#}");
 }
+
+#[test]
+fn where_there_is_no_folder_for_a_copy_that_is_told_with_what_to_do() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nscope = [\"src/a\"]\nisolate = \"worktree\"\nverify = []\nrun = \"echo a >src/a\"\n";
+    let block =
+        "about = \"x\"\n[[step]]\nid = \"a\"\nisolate = \"worktree\"\n[[step.step]]\nid = \"b\"\nrun = \"true\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow), ("block", block)]);
+    let file = env.path().join("no-folder");
+    fs::write(&file, "").unwrap();
+    for name in ["flow", "block"] {
+        for (variable, folder) in [("XDG_CACHE_HOME", &file), ("HOME", &file), ("XDG_CACHE_HOME", &file.join("below"))]
+        {
+            let ended = run(repo.command(&["run", name]).env_remove("XDG_CACHE_HOME").env(variable, folder));
+            assert_eq!(ended.code, 1, "{ended:?}");
+            let says = "is no folder; set XDG_CACHE_HOME to one outside of the repository";
+            assert!(ended.stderr.contains(&format!("{} {says}", file.display())), "{ended:?}");
+            assert!(!ended.stderr.contains("os error"), "{ended:?}");
+        }
+    }
+    let here = env.path().join("cache");
+    assert_eq!(run(repo.command(&["run", "flow"]).env("XDG_CACHE_HOME", here)).code, 0);
+    assert_free(&repo);
+}
