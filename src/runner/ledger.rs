@@ -89,7 +89,7 @@ fn quoted(words: &str) -> Vec<String> {
 /// How a step stands, where its place in the ledger doesn't say it.
 fn how(step: &Step) -> String {
     match step.status {
-        StepStatus::Ok => format!(": {} bytes", step.bytes),
+        StepStatus::Ok => format!(": {}", step.size()),
         StepStatus::Waiting => String::new(),
         StepStatus::Failed => ": Failed (0 bytes)".to_owned(),
         status => format!(": {status}"),

@@ -130,7 +130,7 @@ fn the_ledger_of_a_workflow_has_what_is_done_what_is_being_done_and_what_is_not(
     repo.ok(&["trust", "--yes", "--quiet"]);
     let ledger = || fs::read_to_string(repo.dir.join(".context/progress.md")).unwrap_or_default();
     let sections = |text: &str| text.split_once("\n## ").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-    let during = "Completed\n\n- [x] one (sh): 1 bytes\n\n## In Progress\n\n- [ ] two (sh): running\n\n## Pending\n\n- [ ] three\n";
+    let during = "Completed\n\n- [x] one (sh): 1 byte\n\n## In Progress\n\n- [ ] two (sh): running\n\n## Pending\n\n- [ ] three\n";
     thread::scope(|scope| {
         let run = scope.spawn(|| told(&repo, &["flow"]));
         wait_for("the second step", || sections(&ledger()) == during);

@@ -207,7 +207,7 @@ fn step_row(step: &Step) -> String {
     let took = step.began.zip(step.ended).and_then(|(began, ended)| (ended - began).to_std().ok()).unwrap_or_default();
     let verdict = verdict(std::slice::from_ref(step)).map(|verdict| format!(", {}", verdict.as_str()));
     let said = match step.status {
-        StepStatus::Ok => format!("{} bytes{}", step.bytes, verdict.unwrap_or_default()),
+        StepStatus::Ok => format!("{}{}", step.size(), verdict.unwrap_or_default()),
         _ => String::new(),
     };
     row(style, step.status.as_str(), took, step.path.as_str(), &said)
