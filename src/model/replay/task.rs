@@ -38,7 +38,7 @@ fn not_made(op: &Op, made: &Task) -> Option<Note> {
          queue: {}\n{}",
         made.id, made.title, made.text
     );
-    Some(Note { paths: made.paths.clone(), ..told(op, &made.by, &words)? })
+    Some(Note { paths: made.paths.iter().map(|path| path.path.clone()).collect(), ..told(op, &made.by, &words)? })
 }
 
 /// What `by` is told, in a note of the name of the operation, so that it is the same whoever does it again.

@@ -101,6 +101,23 @@ fn what_a_workflow_is_told_of_a_path_means_the_one_file_that_is_called_so() {
 }
 
 #[test]
+fn a_path_that_was_called_a_folder_is_one_before_it_is_there() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let me = repo.register("claude");
+    put(&repo, &me, "a", &["--path", "new/", "--path", "[id]/", "--path", "src/", "--path", "src", "--path", "./"]);
+    let told = repo.json_as(&me, &["tasks", "show", "a"]);
+    assert_eq!(told["task"]["paths"], serde_json::json!(["new/", "[id]/", "src/", "src", "."]), "{told:#}");
+    assert!(repo.ok_as(&me, &["tasks", "show", "a"]).contains("changes  new/\n"));
+    let brief: serde_json::Value = serde_json::from_str(&repo.ok_as(&me, &["tasks", "next", "--brief"])).unwrap();
+    assert_eq!(brief["paths"], serde_json::json!(["new/", r"./\[id\]/**", "src/", "src", "./"]));
+    for path in brief["paths"].as_array().unwrap() {
+        let asked = repo.json_as(&me, &["check", path.as_str().unwrap()]);
+        assert_ne!(asked["paths"][0]["kind"], "file", "{path}: {asked:#}");
+    }
+}
+
+#[test]
 fn one_that_was_claimed_before_its_time_is_neither_given_nor_done_till_all_it_needs_is() {
     let env = TestEnvironment::new();
     let repo = env.repo();
