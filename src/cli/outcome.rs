@@ -18,7 +18,7 @@ pub(crate) fn exit_of(failure: Option<FailureKind>) -> Exit {
 /// What came of a step: how much it answered, or how it stands.
 pub(crate) fn said(step: &Step) -> String {
     match step.status {
-        StepStatus::Ok => format!("{} bytes", step.bytes),
+        StepStatus::Ok => step.size(),
         StepStatus::Failed => "Failed (0 bytes)".to_owned(),
         status => status.to_string(),
     }

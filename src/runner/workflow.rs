@@ -29,7 +29,7 @@ use crate::{
     },
 };
 use before::{Opened, Prepared};
-pub use questions::{Question, answer, questions};
+pub use questions::{Question, answer, asked, questions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{

@@ -10,6 +10,7 @@ mod events;
 mod examples;
 mod held;
 mod isolated;
+mod named;
 mod patterns;
 mod shipped;
 mod spokes;

@@ -4,7 +4,7 @@ pub(super) mod start;
 mod takeover;
 
 use self::{
-    named::{known_step, run_and_step, step_path},
+    named::{known_step, run_and_step, run_or_step, step_path},
     show::{Diff, Log, Show, list},
     start::{Start, go_on, meant},
 };
@@ -220,7 +220,7 @@ impl Retry {
 
 impl Answer {
     fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
-        let (id, step) = run_and_step(session, &self.run)?;
+        let (id, step) = run_or_step(session, &self.run)?;
         let known = session.shown_run(&id)?;
         if is_delegation(&known.run.workflow) {
             let result = super::message(&self.answer[1..])?;

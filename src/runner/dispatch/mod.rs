@@ -4,6 +4,7 @@
 //! so that a run whose driver died is gone on with from there: results that are written down are taken as they are, and
 //! the rest is done. That a driver dies undoes nothing; that a step fails does.
 
+pub mod asking;
 mod begin;
 mod bounds;
 mod drive;
@@ -17,6 +18,7 @@ mod tests;
 mod tree;
 mod undo;
 
+pub use asking::Asking;
 pub use event::Event;
 pub use record::{Answer, Change, Journal, Outcome, Recorded};
 
@@ -90,8 +92,8 @@ pub trait Execute: Send + Sync {
         Ok(None)
     }
 
-    /// Asks whoever is there, for what is wanted of the answer. `None` where nobody is, so that the run waits for one.
-    fn ask(&self, _path: &StepPath, _question: &str, _wants: Option<&str>, _stop: &Stop) -> Option<Answer> {
+    /// Asks whoever is there. `None` where nobody is, so that the run waits for an answer.
+    fn ask(&self, _path: &StepPath, _asking: &Asking<'_>) -> Option<Answer> {
         None
     }
 
