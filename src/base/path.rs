@@ -1,5 +1,6 @@
 //! A path inside a repository, in the one form by which two spellings of a file are recognised as the same.
 
+use super::text::one_line;
 use std::{fmt, path::Path};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -23,6 +24,9 @@ pub struct InvalidPath {
 
 /// Longest path we take: what Linux takes in one call (PATH_MAX).
 const MAX_LEN: usize = 4096;
+
+/// Most paths that are named in one line.
+const NAMED: usize = 10;
 
 impl RepoPath {
     /// The root of the work tree.
@@ -124,6 +128,13 @@ impl fmt::Display for RepoPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_root() { f.write_str(".") } else { f.write_str(&self.encoded()) }
     }
+}
+
+/// Paths for people, in one line: of many the first, and how many more there are.
+pub fn named(paths: &[RepoPath]) -> String {
+    let first = paths.iter().take(NAMED).map(|path| one_line(&path.to_string(), 200)).collect::<Vec<_>>().join(", ");
+    let more = paths.len().saturating_sub(NAMED);
+    if more > 0 { format!("{first} and {more} more") } else { first }
 }
 
 /// Lower case, by Unicode where the bytes are UTF-8 and by ASCII elsewhere. It may fold more than a given file system

@@ -36,6 +36,8 @@ const SLOW: Duration = Duration::from_secs(60);
 pub(crate) struct Live<'u> {
     ui: &'u Ui,
     lines: bool,
+    /// Whether what goes on stands below.
+    watched: bool,
     all: MultiProgress,
     steps: RefCell<HashMap<String, Shown>>,
 }
@@ -55,7 +57,7 @@ impl<'u> Live<'u> {
     pub(crate) fn new(ui: &'u Ui, lines: bool) -> Self {
         let watched = ui.is_watched() && !lines;
         let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Live { ui, lines, all: MultiProgress::with_draw_target(target), steps: RefCell::default() }
+        Live { ui, lines, watched, all: MultiProgress::with_draw_target(target), steps: RefCell::default() }
     }
 
     /// Tells what happens.
@@ -91,6 +93,11 @@ impl<'u> Live<'u> {
     /// Something that isn't of one step.
     pub(crate) fn say(&self, line: &str) {
         self.all.suspend(|| self.ui.say(line));
+    }
+
+    /// By which a question may have the terminal.
+    pub(crate) fn pause(&self) -> Pause {
+        Pause(self.watched.then(|| self.all.clone()))
     }
 
     /// Nothing goes on any more in this step.
@@ -137,7 +144,7 @@ impl<'u> Live<'u> {
         if let Ok(style) = ProgressStyle::with_template("    run  [{elapsed:>7}] {msg}") {
             bar.set_style(style);
         }
-        if !self.all.is_hidden() {
+        if self.watched {
             bar.enable_steady_tick(Duration::from_millis(250));
         }
         bar
@@ -156,7 +163,7 @@ impl<'u> Live<'u> {
             Event::Document { path, .. } => (DIM, "task", format!("written to {}", one(path))),
             Event::Blocked { holders, .. } => (ODD, "wait", one(&holders.join("; "))),
             // Who watches sees it below.
-            Event::Doing { text, .. } if self.all.is_hidden() => (DIM, "", one(text)),
+            Event::Doing { text, .. } if !self.watched => (DIM, "", one(text)),
             Event::Text { text, .. } => (DIM, "note", one(text)),
             Event::Checked { check, outcome, why, .. } => {
                 let style = [(Outcome::Passed, GOOD), (Outcome::Failed, BAD)];
@@ -200,6 +207,21 @@ impl<'u> Live<'u> {
 
     fn elapsed(&self, step: &str) -> Duration {
         self.steps.borrow().get(step).map_or(Duration::ZERO, |shown| shown.began.elapsed())
+    }
+}
+
+/// Keeps what goes on from being drawn over a question, and over the answer as it is typed.
+pub(crate) struct Pause(Option<MultiProgress>);
+
+impl Pause {
+    /// Does what needs the terminal. What goes on stands there again afterwards.
+    pub(crate) fn hold<T>(&self, asks: impl FnOnce() -> T) -> T {
+        let Some(all) = &self.0 else { return asks() };
+        let _ = all.clear();
+        all.set_draw_target(ProgressDrawTarget::hidden());
+        let answer = asks();
+        all.set_draw_target(ProgressDrawTarget::stderr());
+        answer
     }
 }
 

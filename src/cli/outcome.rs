@@ -18,7 +18,7 @@ pub(crate) fn exit_of(failure: Option<FailureKind>) -> Exit {
 /// What came of a step: how much it answered, or how it stands.
 pub(crate) fn said(step: &Step) -> String {
     match step.status {
-        StepStatus::Ok => format!("{} bytes", step.bytes),
+        StepStatus::Ok => step.size(),
         StepStatus::Failed => "Failed (0 bytes)".to_owned(),
         status => status.to_string(),
     }
@@ -35,6 +35,11 @@ pub(crate) fn cause(steps: &[Step], name: &str, failure: FailureKind) -> Option<
     let mut attempts = failed.filter_map(|step| step.attempts.last()?.failure.as_ref());
     let cause = attempts.find(|own| own.kind == failure).and_then(|_| likely_cause(failure))?;
     Some(format!("likely cause: {cause}"))
+}
+
+/// How it is gone on with, where somebody else holds what it needs.
+pub(crate) fn held(id: &RunId) -> String {
+    format!("`git aio run resume {id}` goes on once it is free; `git aio run resume {id} --wait <time>` waits for that")
 }
 
 /// How it is gone on with.

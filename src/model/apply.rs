@@ -85,6 +85,8 @@ pub enum Refusal {
     TaskOpen(TaskId),
     /// The task is done already.
     TaskDone(Box<Task>),
+    /// The task is not to be done before these, which are not done, or of which nothing is known.
+    TaskWaits(TaskId, Vec<TaskId>),
     /// Another instance has that id.
     InstanceExists(InstanceId),
     /// There is a store already.

@@ -352,6 +352,11 @@ impl Usage {
 }
 
 impl Step {
+    /// How much it answered, in words: `1 byte`, `20 bytes`.
+    pub fn size(&self) -> String {
+        format!("{} byte{}", self.bytes, if self.bytes == 1 { "" } else { "s" })
+    }
+
     /// A step that has not begun.
     pub fn new(path: StepPath, kind: &str) -> Step {
         Step {

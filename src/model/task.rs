@@ -7,11 +7,14 @@
 
 use crate::base::{
     id::{InstanceId, RunId, TaskId},
-    path::RepoPath,
+    path::{InvalidPath, RepoPath},
     world::Time,
 };
 use chrono::TimeDelta;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+};
 
 /// A task. Only whether it is done ever changes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub struct Task {
     /// How much it matters.
     pub priority: Priority,
     /// The paths that it will change, as far as that is known.
-    pub paths: Vec<RepoPath>,
+    pub paths: Vec<TaskPath>,
     /// The tasks that have to be done before it. They were there when it was made, so that there is no circle.
     pub needs: Vec<TaskId>,
     /// The run in which it was made.
@@ -53,6 +56,15 @@ pub struct Finished {
     pub result: Option<String>,
     /// The fencing token of the claim under which it was done; by force, the number of the operation.
     pub token: u64,
+}
+
+/// A path that a task will change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskPath {
+    /// The path.
+    pub path: RepoPath,
+    /// Whether it was called a folder, by a slash at its end: it need not be there yet.
+    pub is_folder: bool,
 }
 
 /// Longest title, in bytes.
@@ -85,6 +97,29 @@ impl Priority {
 impl Default for Priority {
     fn default() -> Self {
         Priority(2)
+    }
+}
+
+impl TaskPath {
+    /// As it is stored: [`encoded`](RepoPath::encoded), and a slash behind it where it was called a folder.
+    pub fn encoded(&self) -> String {
+        self.path.encoded() + if self.is_folder { "/" } else { "" }
+    }
+
+    /// The reverse of that.
+    ///
+    /// # Errors
+    /// When it is no path inside the repository.
+    pub fn decode(text: &str) -> Result<TaskPath, InvalidPath> {
+        let path = RepoPath::decode(text)?;
+        // The root is a folder, whatever it is called.
+        Ok(TaskPath { is_folder: text.ends_with('/') && !path.is_root(), path })
+    }
+}
+
+impl fmt::Display for TaskPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.path, if self.is_folder { "/" } else { "" })
     }
 }
 
@@ -187,6 +222,16 @@ mod tests {
             .map(|n| (named(&format!("t{n}")), (1..5).map(|more| named(&format!("t{}", n + more))).collect()))
             .collect();
         assert!(super::circles(&layers, 3).is_empty());
+    }
+
+    #[test]
+    fn a_path_stays_the_folder_that_it_was_called() {
+        for text in ["a/b/", "a/b", "a%FF/", ""] {
+            assert_eq!(TaskPath::decode(text).expect("a path").encoded(), text);
+        }
+        assert_eq!(TaskPath::decode("a/").expect("a path").to_string(), "a/");
+        assert_eq!(TaskPath::decode("/").expect("the root").to_string(), ".");
+        assert!(TaskPath::decode("a//").is_err());
     }
 
     #[test]

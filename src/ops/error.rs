@@ -1,7 +1,12 @@
 //! Why a use case did not come to its end. The edge turns the variants into exit codes and hints.
 
 use crate::{
-    base::{id::RunId, refs::RefError, world::Time},
+    base::{
+        id::{RunId, TaskId},
+        refs::RefError,
+        text,
+        world::Time,
+    },
     host::git::GitError,
     model::{
         apply::{Conflict, Refusal},
@@ -204,6 +209,11 @@ impl Error {
                 },
                 "take another: `git aio tasks next`",
             ),
+            Refusal::TaskWaits(id, left) => Error::not_allowed(
+                format!("the task {id} needs what is not done: {}", ids(&left)),
+                "do that first, or give the claim back by `git aio release`; a person may call the task done all the \
+                 same, by --force",
+            ),
             Refusal::HandoffSettled(handoff) => Error::HandoffSettled(handoff),
             Refusal::InstanceExists(id) => Error::usage(format!("another instance is called {id}"), "register again"),
             Refusal::Exists => Error::usage("there is a store already", "nothing needs to be done"),
@@ -218,6 +228,11 @@ impl Error {
 
 fn settled_by(handoff: &Handoff) -> String {
     handoff.state.settled().map(|settled| format!(", by {}", settled.by)).unwrap_or_default()
+}
+
+fn ids(tasks: &[TaskId]) -> String {
+    let ids: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+    text::one_line(&ids.join(", "), 300)
 }
 
 fn held_message(held: &[Held]) -> String {

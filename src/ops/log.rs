@@ -77,7 +77,9 @@ impl<'a> Touching<'a> {
                 claims.iter().any(|grant| self.claims.contains(grant.claim.as_str()))
             }
             Action::Note(note) => note.paths.iter().any(|p| p.is_within(self.path) || self.path.is_within(p)),
-            Action::NewTask(task) => task.paths.iter().any(|p| p.is_within(self.path) || self.path.is_within(p)),
+            Action::NewTask(task) => {
+                task.paths.iter().any(|p| p.path.is_within(self.path) || self.path.is_within(&p.path))
+            }
             Action::Bypass { paths, .. } => paths.iter().any(|p| p.is_within(self.path)),
             Action::Create { .. }
             | Action::Register(_)

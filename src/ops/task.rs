@@ -6,6 +6,7 @@
 mod draw;
 mod find;
 mod finish;
+mod path;
 mod queue;
 
 pub use draw::{Drawn, Nothing};
@@ -16,13 +17,12 @@ use super::{Error, Notice, Session, check::Seen};
 use crate::{
     base::{
         id::{InstanceId, RunId, TaskId},
-        path::RepoPath,
         world::Time,
     },
     host::beads::{Beads, Issue},
     model::{
         op::Action,
-        task::{Finished, MAX_LISTED, MAX_TEXT, MAX_TITLE, Priority, Task},
+        task::{Finished, MAX_LISTED, MAX_TEXT, MAX_TITLE, Priority, Task, TaskPath},
     },
     store::{Damage, Extent, Snapshot, layout},
 };
@@ -63,7 +63,7 @@ pub struct Draft {
     /// All that is to be said of it.
     pub text: String,
     /// The paths that it will change.
-    pub paths: Vec<RepoPath>,
+    pub paths: Vec<TaskPath>,
     /// The tasks that have to be done before it, by id or prefix.
     pub needs: Vec<String>,
     /// How much it matters.
@@ -90,7 +90,7 @@ pub struct Queued {
     /// When it was made, where that is known.
     pub at: Option<Time>,
     /// The paths that it will change.
-    pub paths: Vec<RepoPath>,
+    pub paths: Vec<TaskPath>,
     /// The tasks that have to be done before it.
     pub needs: Vec<TaskId>,
     /// The run in which it was made.
@@ -189,22 +189,6 @@ impl Session {
             }
         }
         Ok(ids)
-    }
-
-    /// The path of a task, in the words of a workflow: a name that reads like a pattern means the one file that is called so.
-    pub fn scope_word(&self, path: &RepoPath) -> String {
-        const SPECIAL: [char; 6] = ['*', '?', '[', ']', '{', '}'];
-        let plain = path.plain();
-        if !plain.contains(SPECIAL) || self.on_disk(path).is_some() {
-            return plain;
-        }
-        plain.chars().fold("./".to_owned(), |mut word, letter| {
-            if letter == '\\' || SPECIAL.contains(&letter) {
-                word.push('\\');
-            }
-            word.push(letter);
-            word
-        })
     }
 
     /// The run that this command is a part of.
@@ -317,7 +301,7 @@ impl Queued {
         let listed = self.paths.len() + self.needs.len();
         self.title.len()
             + self.text.len()
-            + self.paths.iter().map(|path| path.as_bytes().len()).sum::<usize>()
+            + self.paths.iter().map(|path| path.path.as_bytes().len()).sum::<usize>()
             + 32 * listed
     }
 }

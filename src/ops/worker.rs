@@ -183,15 +183,23 @@ impl Session {
     /// # Errors
     /// When the store can't be read or written.
     pub(super) fn dismiss_workers_of(&self, run: &Run) -> Result<(), Error> {
-        let (begins, whole) = (format!("{}: ", run.id), holder::task_of(&run.id));
-        let is_meant = |instance: &Instance| {
-            let task = instance.task.as_ref().map(|task| &task.text);
-            // A holder that the run doesn't name was registered just before its driver was gone.
-            run.holder.as_ref() != Some(&instance.id)
-                && task.is_some_and(|task| task.starts_with(&begins) || *task == whole)
-        };
+        // A holder that the run doesn't name was registered just before its driver was gone.
+        let is_meant = |instance: &Instance| run.holder.as_ref() != Some(&instance.id) && works_for(run, instance);
         let workers = self.snapshot()?.instances(Extent::Newest, is_meant)?.records;
         workers.iter().try_for_each(|worker| self.dismiss(&worker.id))
+    }
+
+    /// Of `paths` those that nobody holds but a run: its workers, and what it claims as a whole.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn held_by_none_but(&self, run: &Run, paths: &[RepoPath]) -> Result<Vec<RepoPath>, Error> {
+        let snapshot = self.snapshot()?;
+        let own = snapshot.instances(Extent::Newest, |instance| works_for(run, instance))?.records;
+        let own: Vec<&InstanceId> = own.iter().map(|instance| &instance.id).chain(&run.holder).collect();
+        let mut theirs = snapshot.claims_covering(paths)?;
+        theirs.retain(|claim| !own.iter().any(|own| claim.is_held_by(own)));
+        Ok(beside(paths, &theirs, snapshot.folds_case()))
     }
 
     /// Gives back those claims of a worker that cover none of `paths`.
@@ -248,9 +256,7 @@ impl Session {
             let family = self.family_of(worker, &snapshot)?;
             theirs.retain(|claim| !claim.is_held_by(worker) && !family.iter().any(|one| claim.is_held_by(one)));
         }
-        let held: Vec<Overlap> = theirs.iter().map(|claim| Overlap::new(&claim.scope, snapshot.folds_case())).collect();
-        let is_free = |path: &&RepoPath| !held.iter().any(|held| held.with(&Scope::File((*path).clone())));
-        Ok(paths.iter().filter(is_free).cloned().collect())
+        Ok(beside(paths, &theirs, snapshot.folds_case()))
     }
 
     /// The two halves of a scope: of its parts, or where it has one only, of the files that git knows in it. `None` for one
@@ -338,4 +344,17 @@ impl Worker {
     pub fn claims(&self) -> impl Iterator<Item = String> {
         self.claims.iter().map(|claim| claim.id.to_string())
     }
+}
+
+/// Whether an instance works for a run, or holds what that claims as a whole.
+fn works_for(run: &Run, instance: &Instance) -> bool {
+    let task = instance.task.as_ref().map(|task| task.text.as_str());
+    task.is_some_and(|task| task.starts_with(&format!("{}: ", run.id)) || task == holder::task_of(&run.id))
+}
+
+/// Those of `paths` that no claim covers.
+fn beside(paths: &[RepoPath], claims: &[Claim], folds_case: bool) -> Vec<RepoPath> {
+    let held: Vec<Overlap> = claims.iter().map(|claim| Overlap::new(&claim.scope, folds_case)).collect();
+    let is_free = |path: &&RepoPath| !held.iter().any(|held| held.with(&Scope::File((*path).clone())));
+    paths.iter().filter(is_free).cloned().collect()
 }

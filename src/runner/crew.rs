@@ -3,10 +3,10 @@
 mod isolated;
 
 use super::{
-    dispatch::{Answer, Execute, Landed, Outcome, Recorded, Stop},
+    dispatch::{Answer, Asking, Execute, Landed, Outcome, Recorded, Stop},
     language::Engine,
     recorder::When,
-    step::{Site, as_it_ended, carry_out},
+    step::{Left, Site, as_it_ended, carry_out, take_back},
     work::{Done, MAX_DIFF, Moment, Work},
 };
 use crate::{
@@ -29,8 +29,8 @@ use std::{
 /// What the files were like when the run began, among what is kept of it.
 const BASE: &str = "snap/base";
 
-/// Asks whoever is there: by a step, something, for what is wanted of the answer; `None` where nobody is.
-pub type Ask = dyn Fn(&StepPath, &str, Option<&str>) -> Option<Answer> + Send + Sync;
+/// Asks whoever is there what a step asks; `None` where nobody is.
+pub type Ask = dyn Fn(&StepPath, &Asking<'_>) -> Option<Answer> + Send + Sync;
 
 /// Carries out steps.
 pub struct Crew {
@@ -156,6 +156,11 @@ impl Execute for Crew {
         ended.unwrap_or_else(|| carry_out(&site, work, known.cloned(), tell))
     }
 
+    fn take_back(&self, work: &Work, tell: &dyn Fn(Moment)) -> Result<Left, Failure> {
+        // What was done on the copy of a block has gone with that.
+        self.known.get(&work.path).map_or(Ok(Left::Nothing), |known| take_back(&self.site, work, known, tell))
+    }
+
     fn revert(&self, path: &StepPath, _scope: &[String], _stop: &Stop) -> Result<(), Failure> {
         self.put_back(path).map_err(|error| Failure { kind: FailureKind::Conflict, text: error.to_string() })
     }
@@ -174,8 +179,8 @@ impl Execute for Crew {
         self.land_block(path, outcome).map(Some)
     }
 
-    fn ask(&self, path: &StepPath, question: &str, wants: Option<&str>, _stop: &Stop) -> Option<Answer> {
-        (self.ask)(path, question, wants)
+    fn ask(&self, path: &StepPath, asking: &Asking<'_>) -> Option<Answer> {
+        (self.ask)(path, asking)
     }
 
     fn close(&self) {

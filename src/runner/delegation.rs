@@ -3,7 +3,7 @@
 use super::{
     ledger,
     recorder::{Book, Recorder, Unrecorded, When},
-    step::{Site, as_it_ended, carry_out, text_of},
+    step::{self, Left, Site, as_it_ended, carry_out, text_of},
     work::{Action, Contract, Done, Isolation, Moment, Retry, Task, Who, Work},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -246,23 +246,12 @@ fn drive(
     (began, tell): Heard<'_>,
 ) -> Result<Finished, Error> {
     let work = &delegation.work(session)?;
-    let interrupts =
-        Interrupts::watch().map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?;
+    let interrupts = watch()?;
     let root = session.root()?;
     let ledger = session.ledger_file()?;
     let (recorder, recording, run, mut steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
     began(&run);
-    let site = Site {
-        root: root.clone(),
-        acting_as: driving.acting_as.clone(),
-        recorder,
-        consents: delegation.consents,
-        patience: driving.wait.unwrap_or_default(),
-        interrupts: Arc::new(interrupts),
-        keepers: Arc::default(),
-        ledger: ledger.clone(),
-        holding: None,
-    };
+    let site = site(delegation, driving, root, recorder, interrupts, ledger.clone());
     let now = Mutex::new(Step::new(work.path.clone(), "prompt"));
     let show = |moment: Moment| {
         if let Some(file) = &ledger
@@ -290,6 +279,57 @@ fn drive(
     let verdict = done.attempts.last().filter(|_| !work.scope.is_empty() || work.contract.verify.is_some());
     let accepted = accepted(&delegation.accept, done.attempts.last());
     Ok(Finished { run: shown, verdict: verdict.map(verdict_of), accepted, done })
+}
+
+/// Takes back what a driver that is gone had begun of a delegation. Tells whether it was done all the same, as what is
+/// committed is: then it has ended by that.
+///
+/// # Errors
+/// When somebody drives it, or that can't be done.
+pub fn take_back(session: &Session, id: &RunId, driving: &Driving, tell: &dyn Fn(Moment)) -> Result<bool, Error> {
+    let delegation = spec_of(session, id)?;
+    let (work, interrupts) = (delegation.work(session)?, watch()?);
+    let (root, ledger) = (session.root()?, session.ledger_file()?);
+    let (recorder, recording, _, mut steps) =
+        Recorder::start(&root, driving.acting_as.clone(), Book::Known(id.clone()))?;
+    let site = site(&delegation, driving, root, recorder, interrupts, ledger);
+    let left = steps.pop().map_or(Ok(Left::Nothing), |known| step::take_back(&site, &work, &known, tell));
+    let concluded = match left.map_err(|failure| Error::Failed(failure.text))? {
+        Left::Nothing | Left::Changes => {
+            let change = |run: &mut Run| run.status = RunStatus::Interrupted;
+            site.recorder.change(change, "taken back").map(|()| false)
+        }
+        Left::Done(done) => conclude(&site, session, &done).map(|()| true),
+    };
+    drop(site);
+    drop(recording);
+    Ok(concluded?)
+}
+
+fn watch() -> Result<Interrupts, Error> {
+    Interrupts::watch().map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })
+}
+
+/// Where it is done.
+fn site(
+    delegation: &Delegation,
+    driving: &Driving,
+    root: PathBuf,
+    recorder: Recorder,
+    interrupts: Interrupts,
+    ledger: Option<String>,
+) -> Site {
+    Site {
+        root,
+        acting_as: driving.acting_as.clone(),
+        recorder,
+        consents: delegation.consents,
+        patience: driving.wait.unwrap_or_default(),
+        interrupts: Arc::new(interrupts),
+        keepers: Arc::default(),
+        ledger,
+        holding: None,
+    }
 }
 
 /// A step that is to be done anew. What was tried before is no less true.

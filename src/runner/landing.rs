@@ -130,6 +130,11 @@ impl Landing {
     }
 }
 
+/// What comes back from the copy of an attempt is kept by this name.
+pub fn name_of_attempt(step: &StepPath, number: u32) -> String {
+    format!("{step}.{number}")
+}
+
 /// A failure after which all that had come back was to go again, and these did not.
 pub fn not_put_back(failure: Failure, stays: &[(RepoPath, LeftAlone)]) -> Failure {
     match stays {

@@ -1,6 +1,6 @@
 //! The progress ledger: what is done, what is being done, and what is still to be done, for whoever likes to read a file.
 
-use super::{plan::Plan, work::Moment};
+use super::{journal, plan::Plan, work::Moment};
 use crate::{
     base::{id::RunId, text},
     model::run::{Run, Step, StepStatus},
@@ -8,14 +8,29 @@ use crate::{
 };
 use std::{fmt::Write as _, path::Path};
 
+/// Most characters of a question that are told.
+const QUESTION: usize = 4000;
+
 /// The ledger of a run, in Markdown.
 pub fn render(run: &Run, steps: &[Step]) -> String {
+    written(run, steps, &|_| None)
+}
+
+/// The same, with what steps ask that wait for an answer, as far as that is kept in this clone.
+pub fn render_asking(session: &Session, run: &Run, steps: &[Step]) -> String {
+    written(run, steps, &|step| {
+        let waits = step.status == StepStatus::Asked;
+        waits.then(|| journal::question(session, &run.id, &step.path).ok().flatten()).flatten()
+    })
+}
+
+fn written(run: &Run, steps: &[Step], question: &dyn Fn(&Step) -> Option<String>) -> String {
     let mut out = format!("# Progress: {}\n\n{}, {}\n", text::one_line(&run.title, 200), run.id, run.status);
     let is_done = |step: &&Step| step.status.is_final();
     let is_new = |step: &&Step| matches!(step.status, StepStatus::Waiting);
-    section(&mut out, "Completed", steps.iter().filter(is_done));
-    section(&mut out, "In Progress", steps.iter().filter(|step| !is_done(step) && !is_new(step)));
-    section(&mut out, "Pending", steps.iter().filter(is_new));
+    section(&mut out, "Completed", steps.iter().filter(is_done), question);
+    section(&mut out, "In Progress", steps.iter().filter(|step| !is_done(step) && !is_new(step)), question);
+    section(&mut out, "Pending", steps.iter().filter(is_new), question);
     out
 }
 
@@ -40,11 +55,16 @@ pub fn with_pending(steps: &[Step], plan: &Plan) -> Vec<Step> {
 pub fn keep(session: &Session, file: &str, run: &RunId, plan: &Plan) {
     if let Ok(shown) = session.shown_run(run) {
         let steps = with_pending(&shown.steps, plan);
-        let _ = session.write_ledger(Path::new(file), &render(&shown.run, &steps));
+        let _ = session.write_ledger(Path::new(file), &render_asking(session, &shown.run, &steps));
     }
 }
 
-fn section<'s>(out: &mut String, title: &str, steps: impl Iterator<Item = &'s Step>) {
+fn section<'s>(
+    out: &mut String,
+    title: &str,
+    steps: impl Iterator<Item = &'s Step>,
+    question: &dyn Fn(&Step) -> Option<String>,
+) {
     let _ = write!(out, "\n## {title}\n\n");
     let mut any = false;
     for step in steps {
@@ -52,16 +72,24 @@ fn section<'s>(out: &mut String, title: &str, steps: impl Iterator<Item = &'s St
         let mark = if step.status == StepStatus::Ok { "x" } else { " " };
         let agent = step.agent().map(|agent| format!(" ({})", text::one_line(agent, 80))).unwrap_or_default();
         let _ = writeln!(out, "- [{mark}] {}{agent}{}", step.path, how(step));
+        for line in question(step).iter().flat_map(|asked| quoted(asked)) {
+            let _ = writeln!(out, "  {line}");
+        }
     }
     if !any {
         out.push_str("none\n");
     }
 }
 
+/// Somebody's words as lines of a quotation, which none of them ends.
+fn quoted(words: &str) -> Vec<String> {
+    text::block(words.trim_end(), QUESTION).lines().map(|line| format!("> {line}").trim_end().to_owned()).collect()
+}
+
 /// How a step stands, where its place in the ledger doesn't say it.
 fn how(step: &Step) -> String {
     match step.status {
-        StepStatus::Ok => format!(": {} bytes", step.bytes),
+        StepStatus::Ok => format!(": {}", step.size()),
         StepStatus::Waiting => String::new(),
         StepStatus::Failed => ": Failed (0 bytes)".to_owned(),
         status => format!(": {status}"),

@@ -14,6 +14,7 @@ use super::{
     },
     work::{CALLER, Isolation},
 };
+use crate::base::toml::Mistake;
 use std::collections::HashMap;
 
 /// A plan.
@@ -60,14 +61,12 @@ pub struct Planned {
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{workflow}: line {line}: {message}")]
+#[error("{file}:{mistake}")]
 pub struct PlanError {
-    /// The workflow.
-    pub workflow: String,
-    /// Where in it, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub message: String,
+    /// The file of the workflow.
+    pub file: String,
+    /// What is wrong, and where.
+    pub mistake: Mistake,
 }
 
 /// The plan of a workflow.
@@ -75,7 +74,7 @@ pub struct PlanError {
 /// # Errors
 /// When steps that may run together would write their results into one file.
 pub fn plan(workflow: &Workflow) -> Result<Plan, PlanError> {
-    let mut planner = Planner { workflow: &workflow.name, steps: Vec::new(), isolation: HashMap::new() };
+    let mut planner = Planner { file: &workflow.file, steps: Vec::new(), isolation: HashMap::new() };
     planner.list(&workflow.steps, "", false)?;
     let max_parallel = workflow.limits.max_parallel.unwrap_or(super::dispatch::MAX_PARALLEL);
     let has_effects = workflow.steps.iter().any(|step| writes(step) || saves(step));
@@ -88,20 +87,19 @@ pub fn plan(workflow: &Workflow) -> Result<Plan, PlanError> {
 /// # Errors
 /// The first that is not.
 pub fn check_agents(workflow: &Workflow, surroundings: &dyn Surroundings) -> Result<(), PlanError> {
-    let mut open: Vec<(&str, &Step)> = workflow.steps.iter().map(|step| (&workflow.name[..], step)).collect();
-    while let Some((name, step)) = open.pop() {
+    let mut open: Vec<(&str, &Step)> = workflow.steps.iter().map(|step| (&workflow.file[..], step)).collect();
+    while let Some((file, step)) = open.pop() {
         match &step.action {
             Action::Work(job) => {
                 for word in agents(job).iter().filter(|text| text.is_plain()) {
                     surroundings.who(word.source()).map_err(|message| PlanError {
-                        workflow: name.to_owned(),
-                        line: step.line,
-                        message: format!("the step {}: {message}", step.id),
+                        file: file.to_owned(),
+                        mistake: step.at.mistake(format!("the step {}: {message}", step.id)),
                     })?;
                 }
             }
-            Action::Block { steps, .. } => open.extend(steps.iter().map(|step| (name, step))),
-            Action::Call { workflow, .. } => open.extend(workflow.steps.iter().map(|step| (&workflow.name[..], step))),
+            Action::Block { steps, .. } => open.extend(steps.iter().map(|step| (file, step))),
+            Action::Call { workflow, .. } => open.extend(workflow.steps.iter().map(|step| (&workflow.file[..], step))),
             Action::Ask { .. } => {}
         }
     }
@@ -109,7 +107,7 @@ pub fn check_agents(workflow: &Workflow, surroundings: &dyn Surroundings) -> Res
 }
 
 struct Planner<'w> {
-    workflow: &'w str,
+    file: &'w str,
     steps: Vec<Planned>,
     isolation: HashMap<String, Isolation>,
 }
@@ -167,7 +165,7 @@ impl<'w> Planner<'w> {
         let place = if within.is_empty() { step.id.clone() } else { format!("{within}/{}", step.id) };
         let mut planned = Planned {
             place: place.clone(),
-            line: step.line,
+            line: step.at.line(),
             kind: step.action.kind(),
             needs,
             condition: step.flow.condition.as_ref().map(|text| text.source().to_owned()),
@@ -200,9 +198,9 @@ impl<'w> Planner<'w> {
             Action::Call { workflow, .. } => {
                 planned.does = Some(workflow.name.clone());
                 self.steps.push(planned);
-                let outer = std::mem::replace(&mut self.workflow, &workflow.name);
+                let outer = std::mem::replace(&mut self.file, &workflow.file);
                 self.list(&workflow.steps, &place, is_crowded)?;
-                self.workflow = outer;
+                self.file = outer;
             }
             Action::Block { steps, repeat, is_isolated, .. } => {
                 if *is_isolated {
@@ -279,7 +277,7 @@ impl<'w> Planner<'w> {
     }
 
     fn wrong(&self, step: &Step, message: String) -> PlanError {
-        PlanError { workflow: self.workflow.to_owned(), line: step.line, message }
+        PlanError { file: self.file.to_owned(), mistake: step.at.mistake(message) }
     }
 }
 

@@ -66,6 +66,18 @@ enum End {
     Asked,
     /// Somebody stopped it.
     Stopped,
+    /// It is done but for what somebody else holds: it can't go on before they let go of that.
+    Held(Failure),
+}
+
+/// What there was of a step that a driver had begun, and that nobody goes on with.
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// Changes, which are put back as far as nobody else has changed them, or holds them.
+    Changes,
+    /// It was done all the same, as what is committed is.
+    Done(Box<Done>),
 }
 
 /// How a step came to its end by its record, of which only the end of its run is missing; or `None` for one that goes on.
@@ -90,6 +102,15 @@ pub fn carry_out(site: &Site, work: &Work, known: Option<Step>, tell: &dyn Fn(Mo
     let mut doer = Doer::new(site, work, session, step, tell);
     let end = doer.carry_out().unwrap_or_else(|error| End::Failed(internal(error)));
     doer.finish(end)
+}
+
+/// Takes back what a driver that is gone had begun of a step, and nobody goes on with.
+///
+/// # Errors
+/// Why that can't be done.
+pub fn take_back(site: &Site, work: &Work, known: &Step, tell: &dyn Fn(Moment)) -> Result<Left, Failure> {
+    let session = Session::open_other(&site.root, site.acting_as.clone()).map_err(internal)?;
+    Doer::new(site, work, session, known.clone(), tell).take_back()
 }
 
 impl Doer<'_> {
@@ -286,11 +307,11 @@ impl Doer<'_> {
             End::Usable(_) => StepStatus::Ok,
             End::Failed(_) => StepStatus::Failed,
             End::Asked => StepStatus::Asked,
-            End::Stopped => StepStatus::Waiting,
+            End::Stopped | End::Held(_) => StepStatus::Waiting,
         };
         let (out, failure) = match end {
             End::Usable(value) => (value, None),
-            End::Failed(failure) => (Value::Null, Some(failure)),
+            End::Failed(failure) | End::Held(failure) => (Value::Null, Some(failure)),
             End::Asked | End::Stopped => (Value::Null, None),
         };
         if self.step.status.is_final() {
@@ -307,13 +328,13 @@ impl Doer<'_> {
         self.step.bytes = text_of(&out).len() as u64;
         self.step.failure.clone_from(&failure);
         // Whoever asked for the step tells next what became of it.
-        let failure = match self.record_when(self.step.status.as_str(), When::WithNext) {
-            Ok(()) => failure,
-            Err(error) => Some(internal(error)),
+        let (status, failure) = match self.record_when(self.step.status.as_str(), When::WithNext) {
+            Ok(()) => (self.step.status, failure),
+            Err(error) => (StepStatus::Failed, Some(internal(error))),
         };
         let usage = self.step.attempts.iter().fold(Usage::default(), |sum, attempt| sum.and(attempt.usage));
         Done {
-            status: if failure.is_some() { StepStatus::Failed } else { self.step.status },
+            status,
             out,
             exit: self.step.attempts.last().and_then(|attempt| attempt.exit),
             diff: self.diff(),

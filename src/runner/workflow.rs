@@ -16,7 +16,7 @@ use super::{
     language::{Engine, Library, LoadError, inputs, load, workflow::Workflow},
     ledger,
     library::{Seen, Workflows},
-    plan::{Plan, PlanError, plan},
+    plan::{Plan, PlanError, check_agents, plan},
     recorder::{Book, Recorder},
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 use before::{Opened, Prepared};
-pub use questions::{Question, answer, questions};
+pub use questions::{Question, answer, asked, questions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
@@ -145,13 +145,25 @@ pub struct Ready {
 /// Reads a workflow and plans it.
 ///
 /// # Errors
-/// When it can't be understood, or there is no plan for it.
+/// When it can't be understood, it names an agent that there isn't, or there is no plan for it.
 pub fn ready(name: &str, library: &dyn Library, session: &Session) -> Result<Ready, WorkflowError> {
+    read(name, library, session, true)
+}
+
+/// Reads one that was begun before: who there is may have changed since.
+fn begun(name: &str, texts: &Texts, session: &Session) -> Result<Ready, WorkflowError> {
+    read(name, texts, session, false)
+}
+
+fn read(name: &str, library: &dyn Library, session: &Session, checks: bool) -> Result<Ready, WorkflowError> {
     let remembering = Remembering::of(library);
-    let engine = Arc::new(Engine::new(Arc::new(Seen { files: session.work_files(), roster: session.roster()? })));
+    let seen = Seen { files: session.work_files(), roster: session.roster()? };
     let workflow = load(name, &remembering)?;
+    if checks {
+        check_agents(&workflow, &seen)?;
+    }
     let plan = plan(&workflow)?;
-    Ok(Ready { workflow, plan, engine, texts: remembering.into_texts() })
+    Ok(Ready { workflow, plan, engine: Arc::new(Engine::new(Arc::new(seen))), texts: remembering.into_texts() })
 }
 
 /// A name for all that a workflow is made of, by which it is known whether it has changed. One that comes with git-aio is
@@ -255,7 +267,7 @@ pub fn resume(
     let order = Order { wait: driving.wait.or(order.wait), ..order };
     let ready = match how.updated {
         true => ready(&order.name, library, session)?,
-        false => ready(&order.name, &texts, session)?,
+        false => begun(&order.name, &texts, session)?,
     };
     let how = How { resumption: how.clone(), is_updated: is_updated || how.updated };
     drive(session, &ready, order, Book::Known(id.clone()), &how, driving, ask, began, tell)
@@ -264,7 +276,7 @@ pub fn resume(
 /// The steps of a run, with those that have not begun as far as it is known here what was asked for.
 pub fn with_pending(session: &Session, shown: &ShownRun) -> Vec<Step> {
     let plan = kept(session, &shown.run.id).ok().and_then(|Kept { order, texts, .. }| {
-        let ready = ready(&order.name, &texts, session).ok()?;
+        let ready = begun(&order.name, &texts, session).ok()?;
         Some(ready.plan)
     });
     plan.map_or_else(|| shown.steps.clone(), |plan| ledger::with_pending(&shown.steps, &plan))
@@ -330,6 +342,10 @@ fn drive(
         dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, &mut follow)
     });
     crew.end_all_isolated();
+    if how.resumption.cancel {
+        // One that was made just before the driver was gone, of which nothing was written down.
+        let _ = session.clear_isolated(|_| false);
+    }
     let mut dismissed = crew.site().dismiss_keepers(session);
     if ended.status.is_final() && crew.site().holding.is_some() {
         dismissed = dismissed.and(session.release_run(&id));

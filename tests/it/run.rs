@@ -4,11 +4,13 @@
 mod asks;
 mod attempts;
 mod calls;
+mod cancelled;
 mod edges;
 mod events;
 mod examples;
 mod held;
 mod isolated;
+mod named;
 mod patterns;
 mod shipped;
 mod spokes;

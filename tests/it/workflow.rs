@@ -98,8 +98,14 @@ fn what_is_wrong_is_told_with_its_place_and_an_exit_code() {
     assert_eq!(ended.code, 2);
     assert_eq!(
         ended.stdout,
-        "wrong  try: line 1: the step a: there is no tool or agent 'reviwer'; did you mean reviewer?\n"
+        "wrong  .aio/workflows/try.toml:1:1: the step a: there is no tool or agent 'reviwer'; did you mean reviewer?\n"
     );
+    // It is told before the first step is done, not when it comes to that one.
+    for how in [&["run", "./.aio/workflows/try.toml"][..], &["run", "./.aio/workflows/try.toml", "--dry-run"]] {
+        let ended = repo.aio(how);
+        assert!(ended.code == 2 && ended.stderr.contains("try.toml:1:1: the step a: there is no tool"), "{ended:?}");
+    }
+    assert_eq!(repo.ok(&["run", "list"]), "no runs\n");
     repo.write("drafts/flow.toml", "[[step]]\nid = \"a\"\nrun = \"echo '{{ run.id }}'\"\n");
     let ended = repo.aio(&["workflow", "check", "drafts/flow.toml"]);
     assert_eq!(ended.code, 2);

@@ -315,7 +315,7 @@ fn exit_of(finished: &Finished) -> Exit {
         (StepStatus::Ok, _) if finished.verdict.is_some_and(|verdict| verdict != Verdict::Passed) => Exit::Unverified,
         (StepStatus::Ok, _) => Exit::Done,
         (StepStatus::Asked, _) => Exit::Waiting,
-        (StepStatus::Waiting, _) => Exit::Interrupted,
+        (StepStatus::Waiting, None) => Exit::Interrupted,
         (_, failure) => outcome::exit_of(failure),
     }
 }
@@ -337,6 +337,10 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
             ));
         }
         Exit::Interrupted => hints.push(outcome::interrupted(id)),
+        Exit::Conflict if finished.done.status == StepStatus::Waiting => {
+            hints.extend(finished.done.failure.as_ref().map(|held| text::one_line(&held.text, 500)));
+            hints.push(outcome::held(id));
+        }
         _ if finished.done.status == StepStatus::Failed => {
             hints.push(all_failed(finished));
             let failure = finished.done.failure.as_ref();

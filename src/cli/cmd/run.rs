@@ -4,7 +4,7 @@ pub(super) mod start;
 mod takeover;
 
 use self::{
-    named::{known_step, run_and_step, step_path},
+    named::{known_step, run_and_step, run_or_step, step_path},
     show::{Diff, Log, Show, list},
     start::{Start, go_on, meant},
 };
@@ -105,12 +105,12 @@ struct Answer {
 
 /// End a run that was stopped or waits
 ///
-/// What it did stays as it is. Where its driver was gone while a copy came back, it is told which files had come.
+/// What it did stays as it is. What had come back of a copy in part, since its driver was killed then, is put back.
 #[derive(Debug, clap::Args)]
 struct Cancel {
     /// The run
     run: Option<String>,
-    /// Undo what it did, where its steps say how
+    /// Undo what it did, where its steps say how; what came to no end is put back
     #[arg(long)]
     undo: bool,
 }
@@ -220,7 +220,7 @@ impl Retry {
 
 impl Answer {
     fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
-        let (id, step) = run_and_step(session, &self.run)?;
+        let (id, step) = run_or_step(session, &self.run)?;
         let known = session.shown_run(&id)?;
         if is_delegation(&known.run.workflow) {
             let result = super::message(&self.answer[1..])?;
@@ -269,6 +269,14 @@ impl Cancel {
         if self.undo && !is_delegation(&known.run.workflow) {
             let how = Resumption { cancel: true, ..Resumption::default() };
             return go_on(cx, session, &id, &how, None, false);
+        }
+        if self.undo {
+            let live = Live::new(&cx.ui, false);
+            let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
+            let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
+            if delegation::take_back(session, &id, &driving, tell)? {
+                return shown(cx, session, &id);
+            }
         }
         cancel(session, &id)?;
         shown(cx, session, &id)

@@ -47,7 +47,7 @@ pub(crate) struct New {
     /// All that is to be said of it; - reads standard input
     #[arg(long, value_name = "TEXT")]
     pub(crate) text: Option<String>,
-    /// A path that it will change; may be repeated
+    /// A path that it will change, with / at its end a folder; may be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Vec<PathBuf>,
     /// A task that has to be done before it; may be repeated
@@ -93,6 +93,8 @@ pub(crate) struct Next {
 }
 
 /// Say that a task is done; the claim on it ends with that
+///
+/// One that needs others is not done before them.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Done {
     /// The task; of a random id the beginning is enough
@@ -154,7 +156,7 @@ impl New {
             let hint = format!("0 comes first, and {} last", Priority::LAST);
             Priority::new(number).ok_or_else(|| usage(format!("there is no priority {number}"), hint))
         })?;
-        let paths = self.path.iter().map(|path| session.repo_path(path)).collect::<Result<_, _>>()?;
+        let paths = self.path.iter().map(|path| session.task_path(path)).collect::<Result<_, _>>()?;
         let text = self.text.unwrap_or_default();
         let made = session.new_task(&Draft { id, title: self.title, text, paths, needs: self.needs, priority });
         cx.tell_notices(session);

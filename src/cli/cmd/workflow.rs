@@ -323,7 +323,7 @@ fn line(out: &mut dyn Write, found: &Found) -> io::Result<()> {
 
 fn verdict(out: &mut dyn Write, found: &Found) -> io::Result<()> {
     match &found.loaded {
-        Ok((_, plan)) => writeln!(out, "{GOOD}ok{GOOD:#}     {}: {} steps", found.name, plan.len()),
+        Ok((_, plan)) => writeln!(out, "{GOOD}ok{GOOD:#}     {}: {}", found.name, format::count(plan.len(), "step")),
         Err(error) => writeln!(out, "{BAD}wrong{BAD:#}  {}", text::block(error, 2000)),
     }
 }

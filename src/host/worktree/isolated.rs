@@ -138,6 +138,35 @@ impl Making {
     }
 }
 
+/// Why there is no place for a work tree, with what to do about it, in few words: it is told in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRoom {
+    /// All folders that are known lie in the repository.
+    #[error("set XDG_CACHE_HOME to a folder outside of the repository")]
+    Nowhere,
+    /// This should be a folder.
+    #[error("{} is no folder; set XDG_CACHE_HOME to one outside of the repository", .0.display())]
+    NoFolder(PathBuf),
+    /// The folder can't be made.
+    #[error("set XDG_CACHE_HOME to a folder in which you may write; {} can't be made: {source}", .folder.display())]
+    Other {
+        /// The folder that is wanted.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl NoRoom {
+    fn at(folder: &Path, source: io::Error) -> NoRoom {
+        let there = folder.ancestors().find(|path| path.symlink_metadata().is_ok());
+        match there.filter(|path| !path.is_dir()) {
+            Some(blocked) => NoRoom::NoFolder(blocked.to_owned()),
+            None => NoRoom::Other { folder: folder.to_owned(), source },
+        }
+    }
+}
+
 /// Where a work tree for the repository goes: in the user's `cache`, or among temporary files where that lies within
 /// `work_tree` or there is none. `random` keeps it apart from all others. The folder above it is made.
 ///
@@ -149,16 +178,17 @@ pub fn place(
     work_tree: &Path,
     run: &str,
     random: [u8; 4],
-) -> io::Result<PathBuf> {
+) -> Result<PathBuf, NoRoom> {
     let outside = |dir: &PathBuf| !dir.starts_with(work_tree) && !dir.starts_with(common_dir);
     let homes = [cache.map(Path::to_owned), Some(std::env::temp_dir())];
     let home = homes.into_iter().flatten().find(outside);
-    let home = home.ok_or_else(|| io::Error::other("there is no folder for it outside of the repository"))?;
+    let home = home.ok_or(NoRoom::Nowhere)?;
     let above = home.join("git-aio").join("worktrees").join(name_of(common_dir));
-    make_private(&above)?;
+    let real =
+        make_private(&above).and_then(|()| fs::canonicalize(&above)).map_err(|source| NoRoom::at(&above, source))?;
     // git names its record of the work tree after the folder, too.
     let name: String = run.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
-    Ok(fs::canonicalize(above)?.join(format!("{name}-{}", hex(&random))))
+    Ok(real.join(format!("{name}-{}", hex(&random))))
 }
 
 /// What tells the repository whose shared git directory is `common_dir` from all others on this machine, in a word. Its

@@ -1,5 +1,5 @@
-//! What the rules say of tasks: none takes the name of another, none is done twice, and none is done by somebody who
-//! doesn't hold it.
+//! What the rules say of tasks: none takes the name of another, none is done twice, none is done by somebody who doesn't
+//! hold it, and none before what it needs, unless a person says so.
 
 use super::{Applied, Change, Conflict, Outcome, Refusal, claim::evict_claim, done, granted};
 use crate::{
@@ -43,7 +43,10 @@ pub(super) fn finish<V: View>(
     claims.retain(|claim| claim.scope == scope);
     let (mut applied, token) = match right {
         Right::Held(grant) => match held(view, &me, grant, &scope, claims)? {
-            Ok(claim) => (given_back(claim.clone()), claim.token),
+            Ok(claim) => match left_of(view, &task)? {
+                left if left.is_empty() => (given_back(claim.clone()), claim.token),
+                left => return Ok(Err(Refusal::TaskWaits(task.id, left))),
+            },
             Err(refusal) => return Ok(Err(refusal)),
         },
         Right::Force(why) => match in_a_handoff(&scope, &claims) {
@@ -81,6 +84,17 @@ fn held<V: View>(
             conflicts
         }))
     })
+}
+
+/// What a task needs and is not done, or nothing is known of.
+pub(in crate::model) fn left_of<V: View>(view: &V, task: &Task) -> Result<Vec<TaskId>, V::Error> {
+    let mut left = Vec::new();
+    for need in &task.needs {
+        if view.task(need)?.is_none_or(|needed| needed.done.is_none()) {
+            left.push(need.clone());
+        }
+    }
+    Ok(left)
 }
 
 fn given_back(claim: Claim) -> Applied {

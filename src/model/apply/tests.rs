@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{
-    base::id::CloneId,
+    base::id::{CloneId, TaskId},
     model::{
         claim::Mode,
         op::{Eviction, Right, Settlement},
@@ -151,6 +151,23 @@ fn a_task_is_done_once_by_whoever_holds_it_and_is_free_of_claims_then() {
     assert!(state.claims.is_empty());
     assert!(matches!(state.act(1, claim_one(2, &scope)), Err(Refusal::TaskDone(_))), "nobody draws it again");
     assert!(matches!(finish(&mut state, 0), Err(Refusal::TaskDone(_))));
+}
+
+#[test]
+fn a_task_is_not_done_before_what_it_needs_but_by_force() {
+    let mut state = Memory::with_instances(1);
+    let named = |name: &str| name.parse::<TaskId>().expect("a name");
+    ["T-0", "T-2"].iter().for_each(|id| drop(state.act(0, Action::NewTask(Box::new(task(id, 0)))).expect("new")));
+    let after = Task { needs: vec![named("T-0"), named("T-2")], ..task("T-1", 0) };
+    state.act(0, Action::NewTask(Box::new(after))).expect("new");
+    state.act(0, claim_one(1, &Scope::parse("task", "T-1").expect("a scope"))).expect("free");
+    let force = |id: &str| Action::FinishTask { task: named(id), result: None, right: Right::Force("now".into()) };
+    state.act(0, force("T-0")).expect("by force");
+    assert_eq!(finish(&mut state, 0), Err(Refusal::TaskWaits(named("T-1"), vec![named("T-2")])));
+    let mut forced = state.clone();
+    forced.act(0, force("T-1")).expect("a person may");
+    state.act(0, force("T-2")).expect("by force");
+    finish(&mut state, 0).expect("all that it needs is done");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::{
         text,
     },
     model::{
+        apply::task::left_of,
         claim::{Holder, Rival},
         note::{Category, MAX_NOTE, Note},
         op::{Action, Op, Right, Want},
@@ -37,7 +38,7 @@ fn not_made(op: &Op, made: &Task) -> Option<Note> {
          queue: {}\n{}",
         made.id, made.title, made.text
     );
-    Some(Note { paths: made.paths.clone(), ..told(op, &made.by, &words)? })
+    Some(Note { paths: made.paths.iter().map(|path| path.path.clone()).collect(), ..told(op, &made.by, &words)? })
 }
 
 /// What `by` is told, in a note of the name of the operation, so that it is the same whoever does it again.
@@ -59,13 +60,18 @@ pub(super) fn finish<V: View>(
     let there = view.task(id)?;
     let done = there.as_ref().and_then(|task| task.done.as_ref());
     let is_known = |done: &Finished| Some(&done.by) == op.by.as_ref() && done.result.as_deref() == result;
-    if there.is_some() && done.is_none() && can_be_finished(view, op, id, right)? {
+    let left = match (&there, right) {
+        (Some(task), Right::Held(_)) => left_of(view, task)?,
+        _ => Vec::new(),
+    };
+    if there.is_some() && done.is_none() && left.is_empty() && can_be_finished(view, op, id, right)? {
         return Ok(Some(op.action.clone()));
     }
     let Some(by) = op.by.as_ref().filter(|_| !done.is_some_and(is_known)) else { return Ok(None) };
     let how = match (&there, done) {
         (None, _) => "it was done so long ago that it is forgotten".to_owned(),
         (_, Some(done)) => format!("{} had done it first", done.by),
+        (_, None) if !left.is_empty() => "what it needs is not done there, and it is to be done after that".to_owned(),
         (_, None) => "somebody else has it there, and it is to be done".to_owned(),
     };
     let result = result.map(|result| format!(" What came of it here: {result}")).unwrap_or_default();

@@ -6,7 +6,7 @@
 
 use super::*;
 use crate::{
-    base::id::{ClaimId, CloneId, Domain, OpId},
+    base::id::{ClaimId, CloneId, Domain, OpId, TaskId},
     model::{
         apply::{Applied, Change, apply},
         claim::{EndReason, Mode},
@@ -367,7 +367,10 @@ impl World {
             Try::Make { task: which } => {
                 // Those of one clone mean the same.
                 let made = task(TASKS[*which], by);
-                Action::NewTask(Box::new(Task { text: format!("as {} means it", by / 2), ..made }))
+                let other: TaskId = TASKS[1].parse().expect("a name");
+                let is_after = *which == 0 && by / 2 == 1 && state.tasks.contains_key(&other);
+                let needs = if is_after { vec![other] } else { Vec::new() };
+                Action::NewTask(Box::new(Task { text: format!("as {} means it", by / 2), needs, ..made }))
             }
             Try::Finish { task: which, force } => {
                 let scope = Scope::parse("task", TASKS[*which]).expect("a scope");
@@ -498,7 +501,7 @@ impl World {
         self.hub = chain;
     }
 
-    /// What a task says is never taken back, and it is done once.
+    /// What a task says is never taken back, and it is done once, after what it needs unless somebody said so by force.
     fn check_tasks(&self, commit: &Commit) {
         for (id, before) in &commit.was.tasks {
             let now = &commit.state.tasks[id];
@@ -507,6 +510,9 @@ impl World {
             if now.done != before.done {
                 let is_meant = matches!(self.meant.get(commit.op.id.as_str()), Some(Action::FinishTask { task, .. }) if task == id);
                 assert!(is_meant, "{now:?}\nby {:?}", commit.op);
+                let by_force = matches!(&commit.op.action, Action::FinishTask { right: Right::Force(_), .. });
+                let is_after = now.needs.iter().all(|need| commit.was.tasks[need].done.is_some());
+                assert!(by_force || is_after, "{now:?}\nbefore its time by {:?}", commit.op);
             }
         }
     }
@@ -628,6 +634,21 @@ fn a_task_that_somebody_else_has_done_is_lost_to_whoever_claimed_it() {
     assert!(
         matches!(again(&there, &was, wants), Some(Action::Claim { wants, lost, .. }) if wants.is_empty() && lost.len() == 1)
     );
+}
+
+#[test]
+fn a_task_that_was_done_before_what_it_needs_is_to_be_done_there_and_what_came_of_it_is_kept() {
+    let mut there = Memory::with_instances(4);
+    there.act(0, Action::NewTask(Box::new(task("T-1", 0)))).expect("new");
+    let after = Task { needs: vec!["T-1".parse().expect("a name")], ..task("T-2", 0) };
+    there.act(0, Action::NewTask(Box::new(after))).expect("new");
+    let scope = Scope::parse("task", "T-2").expect("a scope");
+    let right = Right::Held(there.act(2, claim_one(1, &scope)).expect("free").granted[0].grant_ref());
+    let mut was = there.clone();
+    was.tasks.values_mut().for_each(|task| task.needs.clear());
+    let finish = Action::FinishTask { task: "T-2".parse().expect("a name"), result: Some("It works.".into()), right };
+    let Some(Action::Note(note)) = again(&there, &was, finish) else { panic!("a note") };
+    assert!(note.text.contains("what it needs is not done") && note.text.ends_with("It works."), "{note:?}");
 }
 
 proptest! {

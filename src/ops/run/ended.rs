@@ -1,10 +1,10 @@
 //! What a run leaves: its logs, what its attempts changed, its answer by somebody else, and its end.
 
-use super::{ShownRun, no_run};
+use super::{RunBook, ShownRun, no_run};
 use crate::{
     base::id::RunId,
     host::{background, runs},
-    model::run::{Attempt, Failure, FailureKind, RunStatus, Stage, StepStatus},
+    model::run::{Attempt, Failure, FailureKind, Run, RunStatus, Stage, Step, StepStatus},
     ops::{Error, Session, worktree::Diff},
     store::{StoreError, layout},
 };
@@ -69,13 +69,19 @@ impl Session {
     }
 
     /// Ends a run that nobody drives. What is still at work in it is ended; what it did stays as it is, and of an attempt that
-    /// came to no end it is told. With `why`, that is kept as what there is to say of its end.
+    /// came to no end it is told. `settle` comes before, when nobody else can take the run any more: it tells what there is
+    /// to say of its end.
     ///
     /// # Errors
-    /// When somebody drives it, or it can't be written.
-    pub fn cancel_run(&self, id: &RunId, why: Option<String>) -> Result<(), Error> {
+    /// When somebody drives it, or it can't be written; and those of `settle`.
+    pub fn cancel_run(
+        &self,
+        id: &RunId,
+        settle: impl FnOnce(&mut RunBook<'_>, &mut [Step]) -> Result<Option<String>, Error>,
+    ) -> Result<(), Error> {
         let (mut book, mut steps) = self.take_up(id)?;
         let now = self.now();
+        let why = settle(&mut book, &mut steps)?;
         let mut open: Vec<_> = steps.iter_mut().filter(|step| !step.status.is_final()).collect();
         for step in &mut open {
             step.status = StepStatus::Failed;
@@ -90,7 +96,7 @@ impl Session {
             }
         }
         self.dismiss_workers_of(book.run())?;
-        let change = |run: &mut crate::model::run::Run| {
+        let change = |run: &mut Run| {
             run.status = RunStatus::Failed;
             run.why = why;
             run.ended = Some(now);

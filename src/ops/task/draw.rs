@@ -133,6 +133,8 @@ impl Session {
         for task in self.candidates(draw.keeper, draw.issues.unwrap_or_default(), queue, Some(draw.me), snapshot)? {
             match &task.stand {
                 Stand::Ready => ready = ready.or(Some(task.id)),
+                // Whoever has claimed one by hand before its time keeps it, and begins when all that it needs is done.
+                Stand::Held(seen) if task.waits && self.does(&seen.claim, draw.me) => nothing.waiting += 1,
                 Stand::Held(seen) if self.does(&seen.claim, draw.me) && !draw.another => held = held.or(Some(task.id)),
                 // A claim that is shared is no work yet. Whoever shares it with nobody may have it alone.
                 Stand::Held(seen) if !task.waits && self.shares(&seen.claim, draw.me) => {

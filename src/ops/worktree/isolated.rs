@@ -105,7 +105,7 @@ impl Session {
         let common = self.repository.common_dir();
         let turn = self.turn_of_work_trees()?;
         let dir = host::place(self.env.cache_home.as_deref(), common, &root, run, self.random());
-        let dir = dir.map_err(Error::file("can't make room for a work tree"))?;
+        let dir = dir.map_err(|why| Error::Failed(format!("there is no room for a work tree: {why}")))?;
         let owned = Owned { dir, owner: Owner::of(run, commit) };
         self.git_here()?.add_work_tree(&owned)?;
         drop(turn);

@@ -3,7 +3,7 @@ use crate::{
     base::{id::StepPath, path::RepoPath},
     model::run::{Failure, RunStatus, StepStatus},
     runner::{
-        dispatch::{self, Answer, Change, Execute, Given, Journal, Recorded, Stop},
+        dispatch::{self, Answer, Asking, Change, Execute, Given, Journal, Recorded, Stop},
         language::{Engine, Library, load},
         plan::{check_agents, plan},
         work::{Action, Done, Moment, Who, Work},
@@ -122,7 +122,7 @@ impl Execute for Obliging {
         Ok(())
     }
 
-    fn ask(&self, _: &StepPath, _: &str, _: Option<&str>, _: &Stop) -> Option<Answer> {
+    fn ask(&self, _: &StepPath, _: &Asking<'_>) -> Option<Answer> {
         Some(Answer::Yes)
     }
 }

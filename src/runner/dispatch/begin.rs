@@ -1,7 +1,7 @@
 //! Beginning a step: whether it is done at all, for what, and by whom.
 
 use super::{
-    Run, Told,
+    Asking, Run, Told,
     drive::guarded,
     event::Event,
     fill,
@@ -242,8 +242,10 @@ impl<'w> Run<'w, '_> {
         self.is_asking = true;
         self.units[id].phase = Phase::Working;
         let (executor, stop, tx) = (self.executor, self.stop_of(id).clone(), tx.clone());
-        let wants = shape.and_then(Form::wanted);
-        scope.spawn(move || drop(tx.send(Told::Answered(id, executor.ask(&path, &question, wants.as_deref(), &stop)))));
+        scope.spawn(move || {
+            let asking = Asking { question: &question, shape, stop: &stop };
+            drop(tx.send(Told::Answered(id, executor.ask(&path, &asking))));
+        });
     }
 
     fn start_work<'s, 'e: 's>(

@@ -218,13 +218,18 @@ impl<'w> Run<'w, '_> {
         };
         let failure = Failure { kind: FailureKind::TimedOut, text: format!("the time of the {what} was up") };
         let outcome = self.ended_with(id, Outcome::failed(failure.clone()));
-        for inner in (0..self.units.len()).rev().filter(|inner| *inner != id) {
-            if self.is_within(inner, id) {
-                self.cut(inner, &failure);
-            }
-        }
+        self.cut_inside(id, &failure);
         self.conclude(id, outcome);
         true
+    }
+
+    /// The end of all that is inside of something that is over.
+    pub(super) fn cut_inside(&mut self, id: UnitId, failure: &Failure) {
+        for inner in (0..self.units.len()).rev().filter(|inner| *inner != id) {
+            if self.is_within(inner, id) {
+                self.cut(inner, failure);
+            }
+        }
     }
 
     fn is_due(&self, bounds: &Bounds<'_>) -> bool {
@@ -257,7 +262,12 @@ impl<'w> Run<'w, '_> {
             self.units[id].phase = Phase::Stopped;
             return;
         }
-        let outcome = self.ended_with(id, Outcome::failed(failure.clone()));
+        self.end_alone(id, Outcome::failed(failure.clone()));
+    }
+
+    /// A unit comes to this end, from which nothing follows.
+    pub(super) fn end_alone(&mut self, id: UnitId, outcome: Outcome) {
+        let outcome = self.ended_with(id, outcome);
         self.register_undo(id, &outcome);
         self.tell_end(id, &outcome);
         self.units[id].record = fill::record(&self.units[id], &outcome, &[]);

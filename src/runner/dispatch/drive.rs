@@ -239,10 +239,11 @@ impl<'w> Run<'w, '_> {
         self.executor.close();
         self.change(Change::Run(status));
         (self.tell)(&Event::Run { status: status.as_str() });
-        let failure = outcome.as_ref().and_then(|outcome| outcome.failure.clone());
+        let failed = outcome.as_ref().and_then(|outcome| Some((self.failed_step(), outcome.failure.clone()?)));
+        let held = self.held.take().map(|(id, held)| (self.units[id].name(), held));
         Ended {
             status,
-            failure: failure.map(|failure| (self.failed_step(), failure)),
+            failure: failed.or(held),
             out: outcome.map(|outcome| outcome.out).unwrap_or_default(),
             asked,
             unrecorded: self.unrecorded.clone(),

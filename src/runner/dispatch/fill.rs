@@ -11,6 +11,7 @@ use crate::{
     runner::{
         language::{
             engine::{Engine, value_of},
+            filename,
             resolve::{texts_of_data, texts_of_job},
             template::{Data, Text},
             workflow::{Job, Step, Task},
@@ -61,9 +62,9 @@ impl Run<'_, '_> {
     }
 
     fn facts(&self, with_diff: bool) -> Value {
-        let files: Vec<String> = self.files.iter().map(RepoPath::plain).collect();
         let diff = if with_diff { self.executor.diff(&self.files) } else { String::new() };
-        value_of(&json!({ "id": self.given.id.as_str(), "dir": self.given.dir, "files": files, "diff": diff }))
+        let facts = json!({ "id": self.given.id.as_str(), "dir": self.given.dir, "diff": diff });
+        with_files(&facts, &self.files)
     }
 
     /// What may be read of a step of this frame, or of one around it.
@@ -210,7 +211,7 @@ pub(super) fn record(unit: &Unit<'_>, outcome: &Outcome, items: &[(serde_json::V
     }
     let failed = items.iter().filter(|(_, outcome)| !outcome.is_some_and(Outcome::is_ok)).map(|(item, _)| item);
     let is_skipped_many = unit.is_many() && outcome.status == StepStatus::Skipped;
-    value_of(&json!({
+    let facts = json!({
         "out": if is_skipped_many { json!([]) } else { outcome.out.clone() },
         "ok": outcome.is_ok(),
         "ran": outcome.status != StepStatus::Skipped,
@@ -218,12 +219,18 @@ pub(super) fn record(unit: &Unit<'_>, outcome: &Outcome, items: &[(serde_json::V
         "exit": outcome.exit,
         "agent": outcome.agent,
         "attempts": outcome.attempts,
-        "files": outcome.files.iter().map(RepoPath::plain).collect::<Vec<_>>(),
         "diff": outcome.diff,
         "results": items.iter().map(result).collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
         "failure": failure(outcome),
-    }))
+    });
+    with_files(&facts, &outcome.files)
+}
+
+/// What may be read of something, with the files that it has changed.
+fn with_files(facts: &serde_json::Value, files: &[RepoPath]) -> Value {
+    let facts = facts.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value_of(value)));
+    Value::from_pairs(facts.chain([("files".to_owned(), filename::values(files))]).collect::<Vec<_>>())
 }
 
 /// Whether somebody has to say what became of a step that was at work when its driver died.

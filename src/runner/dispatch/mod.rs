@@ -4,6 +4,7 @@
 //! so that a run whose driver died is gone on with from there: results that are written down are taken as they are, and
 //! the rest is done. That a driver dies undoes nothing; that a step fails does.
 
+pub mod asking;
 mod begin;
 mod bounds;
 mod drive;
@@ -17,11 +18,13 @@ mod tests;
 mod tree;
 mod undo;
 
+pub use asking::Asking;
 pub use event::Event;
 pub use record::{Answer, Change, Journal, Outcome, Recorded};
 
 use super::{
     language::{Engine, workflow},
+    step::Left,
     work::{Done, Isolation, Moment, Work},
 };
 use crate::{
@@ -57,6 +60,14 @@ pub trait Execute: Send + Sync {
     /// Does it, and comes back when that is over. It ends early when it is told to stop, with the status `Waiting`.
     fn run(&self, work: &Work, tell: &dyn Fn(Moment), stop: &Stop) -> Done;
 
+    /// Takes back what a driver before this one has begun of a step that is not gone on with.
+    ///
+    /// # Errors
+    /// When that can't be done.
+    fn take_back(&self, _work: &Work, _tell: &dyn Fn(Moment)) -> Result<Left, Failure> {
+        Ok(Left::Nothing)
+    }
+
     /// Puts the files of a step that was done back to what they were before.
     ///
     /// # Errors
@@ -81,8 +92,8 @@ pub trait Execute: Send + Sync {
         Ok(None)
     }
 
-    /// Asks whoever is there, for what is wanted of the answer. `None` where nobody is, so that the run waits for one.
-    fn ask(&self, _path: &StepPath, _question: &str, _wants: Option<&str>, _stop: &Stop) -> Option<Answer> {
+    /// Asks whoever is there. `None` where nobody is, so that the run waits for an answer.
+    fn ask(&self, _path: &StepPath, _asking: &Asking<'_>) -> Option<Answer> {
         None
     }
 
@@ -150,7 +161,7 @@ pub struct Ended {
     pub status: RunStatus,
     /// What came of it.
     pub out: Value,
-    /// The step that failed, and why.
+    /// The step that failed, and why; or that can't go on now.
     pub failure: Option<(String, Failure)>,
     /// The steps that wait for an answer.
     pub asked: Vec<StepPath>,
@@ -205,6 +216,8 @@ struct Run<'w, 'r> {
     registered: HashSet<UnitId>,
     undone: Vec<bool>,
     has_reached_max: bool,
+    /// What somebody else holds that a step needs before anything can go on.
+    held: Option<(UnitId, Failure)>,
     stop: Stop,
     journal: &'r mut dyn Journal,
     unrecorded: Option<String>,
@@ -242,6 +255,7 @@ pub fn run(
         registered: HashSet::new(),
         undone: Vec::new(),
         has_reached_max: false,
+        held: None,
         stop: stop.clone(),
         journal,
         unrecorded: None,

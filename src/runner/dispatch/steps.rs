@@ -22,21 +22,8 @@ impl<'w> Run<'w, '_> {
     /// An executor is done with a step.
     pub(super) fn done(&mut self, id: UnitId, done: Done) {
         self.count(id, 0, done.usage.cost);
-        let key = self.units[id].record.as_str().unwrap_or_default().to_owned();
-        let outcome = Outcome {
-            status: done.status,
-            out: done.out,
-            exit: done.exit,
-            agent: done.attempts.last().map(|attempt| attempt.agent.clone()),
-            attempts: done.attempts.len() as u32,
-            files: done.files,
-            diff: done.diff,
-            usage: done.usage,
-            failure: done.failure,
-            key,
-            order: 0,
-        };
-        match done.status {
+        let outcome = self.outcome_of(id, done);
+        match outcome.status {
             StepStatus::Asked => {
                 if let Some(path) = self.units[id].path.clone() {
                     self.change(Change::Stands { path, status: StepStatus::Asked });
@@ -48,12 +35,30 @@ impl<'w> Run<'w, '_> {
             StepStatus::Failed if !self.stop_of(id).is_set() => self.finish(id, outcome),
             // It was interrupted: nothing is known of it, and it is done again when the run goes on.
             _ if self.stop_of(id).is_set() => self.units[id].phase = Phase::Ready,
-            // It has heard of that before we have.
+            // It has heard of that before we have; or somebody else holds what it needs.
             StepStatus::Waiting => {
+                self.held = self.held.take().or(outcome.failure.map(|held| (id, held)));
                 self.bounds[OF_RUN].stop();
                 self.units[id].phase = Phase::Ready;
             }
             _ => self.fail(id, FailureKind::Internal, "it came to no end"),
+        }
+    }
+
+    /// What an executor made of a step.
+    pub(super) fn outcome_of(&self, id: UnitId, done: Done) -> Outcome {
+        Outcome {
+            status: done.status,
+            out: done.out,
+            exit: done.exit,
+            agent: done.attempts.last().map(|attempt| attempt.agent.clone()),
+            attempts: done.attempts.len() as u32,
+            files: done.files,
+            diff: done.diff,
+            usage: done.usage,
+            failure: done.failure,
+            key: self.units[id].record.as_str().unwrap_or_default().to_owned(),
+            order: 0,
         }
     }
 
@@ -248,6 +253,10 @@ impl<'w> Run<'w, '_> {
                 if owner == ROOT { told } else { format!("the step {} failed: {told}", self.units[failed].name()) };
             return self
                 .finish(owner, Outcome { status: StepStatus::Failed, failure: Some(Failure { kind, text }), ..whole });
+        }
+        if owner == ROOT && self.given.is_cancelled {
+            // All was done but the word of it, and is to be undone.
+            return;
         }
         let action = self.units[owner].step.map(|step| &step.action);
         if let Some(Action::Block { steps, repeat: Some(repeat), .. }) = action {

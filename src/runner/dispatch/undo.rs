@@ -15,12 +15,15 @@ use super::{
 };
 use crate::{
     model::run::{Failure, FailureKind, RunStatus, StepStatus},
-    runner::language::{
-        UNDO,
-        workflow::{Action, Compensate},
+    runner::{
+        language::{
+            UNDO,
+            workflow::{Action, Compensate},
+        },
+        step::Left,
     },
 };
-use std::{sync::mpsc, thread};
+use std::{cell::RefCell, sync::mpsc, thread};
 
 /// Something that can be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,23 +86,45 @@ impl<'w> Run<'w, '_> {
         true
     }
 
-    /// Steps that were at work and came to no end are undone as well, if they are to be from their start.
-    pub(super) fn register_half_done(&mut self) {
-        for id in 0..self.units.len() {
+    /// Everything that was done is undone, since somebody said so: what was at work and came to no end first, as far as there is
+    /// anything of it.
+    pub(super) fn cancel(&mut self) {
+        if !matches!(self.units[ROOT].phase, Phase::Inside { .. }) {
+            return;
+        }
+        let failure = Failure { kind: FailureKind::Reported, text: "the run was cancelled".to_owned() };
+        let mut stuck = Vec::new();
+        for id in (0..self.units.len()).rev() {
             if matches!(self.units[id].phase, Phase::Ready) && self.was_at_work(id) {
-                self.order += 1;
-                self.register_undo(id, &Outcome { order: self.order, ..Outcome::of(StepStatus::Failed) });
+                match self.take_back(id) {
+                    Ok(Left::Nothing) => {}
+                    Ok(Left::Changes) => self.undone.push(true),
+                    Ok(Left::Done(done)) => {
+                        let outcome = self.outcome_of(id, *done);
+                        self.end_alone(id, outcome);
+                    }
+                    Err(failure) => stuck.push((id, failure)),
+                }
             }
         }
+        let outcome = self.ended_with(ROOT, Outcome::failed(failure.clone()));
+        self.cut_inside(ROOT, &failure);
+        stuck.into_iter().for_each(|(id, failure)| self.undone(id, Err(failure)));
+        self.conclude(ROOT, outcome);
     }
 
-    /// Everything that was done is undone, since somebody said so.
-    pub(super) fn cancel(&mut self) {
-        if matches!(self.units[ROOT].phase, Phase::Inside { .. }) {
-            self.register_half_done();
-            let text = "the run was cancelled".to_owned();
-            self.finish(ROOT, Outcome::failed(Failure { kind: FailureKind::Reported, text }));
-        }
+    /// Takes back what there is of a step that a driver before this one has begun.
+    fn take_back(&mut self, id: UnitId) -> Result<Left, Failure> {
+        let (Some(job), Some(path)) = (self.units[id].step.and_then(job), self.units[id].path.clone()) else {
+            return Ok(Left::Nothing);
+        };
+        let name = path.to_string();
+        let work = self.work(id, job, path, None);
+        let work = work.map_err(|text| Failure { kind: FailureKind::Internal, text })?;
+        let said = RefCell::new(Vec::new());
+        let left = self.executor.take_back(&work, &|moment| said.borrow_mut().push(moment));
+        said.into_inner().iter().for_each(|moment| (self.tell)(&Event::of(&name, moment)));
+        left
     }
 
     /// Hands the next that is to be undone over to a thread, one at a time.
@@ -129,7 +154,8 @@ impl<'w> Run<'w, '_> {
         let (Some(step), Some(path)) = (self.units[id].step, self.units[id].path.clone()) else { return };
         if let Some(known) = self.given.recorded.undone.get(&path).cloned() {
             self.undone.push(known.is_none());
-            return;
+            // Its driver may have died before it had written down that the step stands so.
+            return self.change(Change::Undone { path, failure: known });
         }
         let (executor, stop, tx) = (self.executor, self.stop.clone(), tx.clone());
         match &step.flow.compensate {

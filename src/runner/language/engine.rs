@@ -3,7 +3,7 @@
 //! A template can't do anything, takes bounded time and makes bounded text. What it puts into a line of shell is quoted,
 //! always: there is no word by which a value would be left as it is.
 
-use super::names::Kind;
+use super::{filename, names::Kind};
 use crate::base::text;
 use minijinja::{
     Environment, Error, ErrorKind, State, UndefinedBehavior,
@@ -143,6 +143,9 @@ impl Write for Bounded {
 
 /// What the engine has to say, in a line.
 fn told(error: Error) -> String {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return "it takes more work than a template may".to_owned();
+    }
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
     match error.detail() {
         Some(detail) => format!("{}: {detail}{source}", error.kind()),
@@ -216,7 +219,7 @@ pub fn texts(value: &Value) -> Result<Vec<String>, String> {
     let one = |value: &Value| match value.as_str() {
         Some(text) => Ok(text.to_owned()),
         None if value.is_number() => Ok(value.to_string()),
-        None => Err(format!("{value} is no text")),
+        None => filename::text(value).ok_or_else(|| format!("{value} is no text")),
     };
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => value.try_iter().map_err(told)?.map(|item| one(&item)).collect(),
@@ -248,7 +251,7 @@ fn words(value: &Value) -> Result<String, String> {
             Ok(items.join(" "))
         }
         ValueKind::Map | ValueKind::Bool => quoted(&serde_json::to_string(value).map_err(|error| error.to_string())?),
-        _ => quoted(&value.to_string()),
+        _ => filename::word(value).unwrap_or_else(|| quoted(&value.to_string())),
     }
 }
 
@@ -341,7 +344,7 @@ pub(in crate::runner) mod tests {
         let error = engine().text("{{ files('*.rs') }}", &names).expect_err("too much");
         assert!(error.contains("name fewer of them"), "{error}");
         let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
-        assert!(engine().text(endless, &names).expect_err("endless").contains("fuel"));
+        assert!(engine().text(endless, &names).expect_err("endless").contains("more work than"));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) struct File {
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) id: At<String>,
-    pub(super) line: usize,
+    pub(super) at: At<()>,
     pub(super) needs: Option<Vec<At<String>>>,
     pub(super) action: WrittenAction,
     pub(super) flow: Flow,
@@ -162,7 +162,7 @@ impl<'r> Reader<'r> {
         };
         let flow = self.flow(&entries, &read)?;
         let needs = find("needs").map(needs).transpose()?;
-        Ok(Written { line: step.named().line(), id, needs, action: read, flow })
+        Ok(Written { at: step.named().map(drop), id, needs, action: read, flow })
     }
 
     fn id(&self, step: Entry<'_>, entries: &[Entry<'_>]) -> Result<At<String>, Mistake> {

@@ -7,6 +7,7 @@
 mod cap;
 pub mod engine;
 mod file;
+pub mod filename;
 mod include;
 pub mod inputs;
 mod names;

@@ -87,8 +87,18 @@ struct Level<'a> {
 impl Resolver<'_, '_> {
     fn workflow(&self, name: &str, file: File) -> Result<Workflow, LoadError> {
         let File { about, on, inputs, vars, limits, scope, result, steps } = file;
-        let mut workflow =
-            Workflow { name: name.to_owned(), about, on, inputs, vars, limits, scope, result, steps: Vec::new() };
+        let mut workflow = Workflow {
+            name: name.to_owned(),
+            file: self.file.to_owned(),
+            about,
+            on,
+            inputs,
+            vars,
+            limits,
+            scope,
+            result,
+            steps: Vec::new(),
+        };
         let around = Around::of(&workflow);
         for text in &workflow.scope.0 {
             self.check(text, &around, &mut Reads::default())?;
@@ -155,7 +165,7 @@ impl Resolver<'_, '_> {
         ids: &mut BTreeSet<String>,
         reads: &mut Reads,
     ) -> Result<Step, LoadError> {
-        let Written { id, line, action, flow, .. } = written;
+        let Written { id, at, action, flow, .. } = written;
         if let Some(condition) = &flow.condition {
             self.check(condition, &around.for_condition(), reads)?;
         }
@@ -212,7 +222,7 @@ impl Resolver<'_, '_> {
             self.job(job, &Around { has_self: true, ..inner.clone() }, reads)?;
         }
         self.repeated_prev(&action)?;
-        Ok(Step { id: id.value, line, action, needs: Vec::new(), flow })
+        Ok(Step { id: id.value, at, action, needs: Vec::new(), flow })
     }
 
     /// What a round read of the round before can only be held against shapes when all steps of the block are known.

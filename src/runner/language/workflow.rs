@@ -4,7 +4,10 @@ use super::{
     shape::Form,
     template::{Data, Text, Texts},
 };
-use crate::runner::work::{Isolation, Retry};
+use crate::{
+    base::toml::At,
+    runner::work::{Isolation, Retry},
+};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +16,8 @@ use std::{sync::Arc, time::Duration};
 pub struct Workflow {
     /// What it is called.
     pub name: String,
+    /// What it is called where something in it is wrong: its file, where it has one.
+    pub file: String,
     /// What it does, in a line.
     pub about: String,
     /// The events that it handles.
@@ -58,8 +63,8 @@ pub struct Limits {
 pub struct Step {
     /// Its name.
     pub id: String,
-    /// Where it stands in the file, from 1.
-    pub line: usize,
+    /// Where it stands in the file.
+    pub at: At<()>,
     /// What it does.
     pub action: Action,
     /// The steps of its block, all above it, that have to have ended.

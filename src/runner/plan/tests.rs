@@ -50,12 +50,12 @@ fn two_that_may_run_together_do_not_save_one_file() {
     assert_eq!(saves("save = 'out.md'"), Ok(()));
     assert_eq!(
         saves("save = 'out.md'\nneeds = []"),
-        Err("flow: line 5: a and b may run together, and both save out.md".into())
+        Err("flow.toml:5:1: a and b may run together, and both save out.md".into())
     );
     assert_eq!(saves("save = 'other.md'\nneeds = []"), Ok(()));
     assert_eq!(
         saves("save = 'other.md'\nfor_each = [1]"),
-        Err("flow: line 5: all items of b would be saved to other.md".into())
+        Err("flow.toml:5:1: all items of b would be saved to other.md".into())
     );
     assert_eq!(saves("save = '{{ item }}.md'\nfor_each = [1]"), Ok(()));
 }
@@ -81,6 +81,6 @@ fn what_is_done_on_a_copy_waits_for_no_answer() {
         plan(&loaded(&text)).map(|plan| plan.to_string()).map_err(|error| error.to_string())
     };
     assert!(block("prompt = 'x'\nscope = ['src']").is_ok_and(|plan| plan.contains("a  together; on a copy")));
-    assert_eq!(block("ask = 'x'"), Err("flow: line 1: the block a works on a copy, and the step b in it asks".into()));
+    assert_eq!(block("ask = 'x'"), Err("flow.toml:1:1: the block a works on a copy, and the step b in it asks".into()));
     assert!(block("prompt = 'x'\nagent = ['codex', 'caller']").is_err());
 }

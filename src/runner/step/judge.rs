@@ -7,12 +7,12 @@ use super::{
     Doer,
     answer::{as_it_is, last_value, last_word_of, verdict_of},
     attempt::unusable,
-    place::{Place, named, restored},
+    place::{Place, restored},
     trace::Traces,
     with_hint,
 };
 use crate::{
-    base::text,
+    base::{path::named, text},
     model::{
         run::{CheckRecord, Failure, FailureKind, ReviewVerdict},
         verify::{Outcome, Source},

@@ -9,7 +9,7 @@ use crate::{
     },
     ops::{Error, Private, Session},
     runner::{
-        landing::not_put_back,
+        landing::{name_of_attempt, not_put_back},
         recorder::{Unrecorded, When},
         work::{Action, Isolation, MAX_DIFF, Moment},
     },
@@ -59,7 +59,7 @@ impl Doer<'_> {
 
     /// What is kept of an attempt of this step is called so.
     pub(super) fn name_of_attempt(&self, number: u32) -> String {
-        format!("{}.{number}", self.step.path)
+        name_of_attempt(&self.step.path, number)
     }
 
     /// What is to become of a usable result beside being told: saved, brought back, committed.

@@ -2,7 +2,12 @@
 
 use super::{Doer, trace::Traces, with_hint};
 use crate::{
-    base::{id::InstanceId, oid::Oid, path::RepoPath, text},
+    base::{
+        id::InstanceId,
+        oid::Oid,
+        path::{RepoPath, named},
+        text,
+    },
     model::run::{Attempt, Failure, FailureKind},
     ops::{
         Error, Session,
@@ -10,7 +15,7 @@ use crate::{
         worktree::{Capture, Change, CheckedOut, Isolated, Removed},
     },
     runner::{
-        copy::made_ready,
+        copy::{made_ready, name_of},
         landing::{Landing, told},
         work::{Isolation, Moment},
     },
@@ -19,9 +24,6 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-
-/// Most paths that are named in one line.
-const NAMED: usize = 10;
 
 /// How often it is tried again to claim what somebody else holds.
 pub(super) const AGAIN: Duration = Duration::from_millis(250);
@@ -133,7 +135,7 @@ impl Doer<'_> {
             let kept = there.capture_to_tree(&before)?;
             Ok((before, kept, there))
         };
-        let (name, acting_as) = (format!("{}-{}", self.site.recorder.run(), worker.id), self.site.acting_as.clone());
+        let (name, acting_as) = (name_of(self.site.recorder.run(), &worker.id), self.site.acting_as.clone());
         let (isolated, (before, kept, there)) = made_ready(&self.session, &name, &here, acting_as, make_ready)?;
         Ok((before, kept, Some((isolated, there)), Some(here)))
     }
@@ -282,7 +284,7 @@ pub(super) fn held_words(held: &Error, session: &Session) -> String {
         _ => false,
     };
     match by_caller {
-        true => format!("{held}: that is you, and a worker has to hold it itself; release it, and delegate again"),
+        true => format!("{held}: that is you, and a worker has to hold it itself; release it, and try again"),
         false => held.to_string(),
     }
 }
@@ -291,19 +293,7 @@ pub(super) fn paths(changes: Vec<Change>) -> impl Iterator<Item = RepoPath> {
     changes.into_iter().map(|change| change.path)
 }
 
-/// A path for people.
-pub(super) fn shown(path: &RepoPath) -> String {
-    text::one_line(&path.to_string(), 200)
-}
-
 /// Some words of a scope for people.
 pub(super) fn paths_named(scope: &[String]) -> String {
     text::one_line(&scope.join(", "), 200)
-}
-
-/// Some paths for people.
-pub(super) fn named(paths: &[RepoPath]) -> String {
-    let names = paths.iter().take(NAMED).map(shown).collect::<Vec<_>>().join(", ");
-    let more = paths.len().saturating_sub(NAMED);
-    if more > 0 { format!("{names} and {more} more") } else { names }
 }

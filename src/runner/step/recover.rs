@@ -5,12 +5,16 @@
 //! to become of that is done now, as far as it wasn't, and what was committed is done. Whether a command that was at work
 //! may be run again is for whoever drives the run to say, before the step is begun anew.
 
-use super::{Doer, End, internal, joined, place::named};
+use super::{Doer, End, Left, internal, joined};
 use crate::{
-    base::path::RepoPath,
+    base::path::{RepoPath, named},
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
-    ops::{Error, Private, worktree::Removed},
+    ops::{
+        Error, Private,
+        worktree::{Cleared, Removed},
+    },
     runner::{
+        copy::work_of,
         landing::{Landing, told},
         recorder::{Unrecorded, When},
         work::{Isolation, Moment},
@@ -22,36 +26,66 @@ impl Doer<'_> {
     /// Brings to an end what a driver before this one has begun. How the step ends, where that is clear from it.
     pub(super) fn recover(&mut self) -> Result<Option<End>, Unrecorded> {
         self.clear_places();
-        let Some(last) = self.step.attempts.last().cloned() else { return Ok(None) };
-        let text = "its driver was gone before it ended".to_owned();
-        let mut failure = Failure { kind: FailureKind::Lost, text };
+        let Some(last) = self.begun() else { return Ok(None) };
+        let mut failure = lost();
         if last.stage == Stage::Judged {
             match self.put_to_use_again(&last) {
-                Ok(value) => {
-                    if let Some(attempt) = self.step.attempts.last_mut() {
-                        attempt.stage = Stage::Settled;
-                    }
-                    return Ok(Some(End::Usable(value)));
+                Ok(value) => return Ok(Some(self.settled_as(value))),
+                // Nothing is lost by that: as soon as they let go of it, it can be gone on with.
+                Err(Some(why)) if why.kind == FailureKind::Held => {
+                    return Ok(Some(if self.site.is_stopped() { End::Stopped } else { End::Held(why) }));
                 }
                 Err(why) => failure = why.unwrap_or(failure),
             }
         }
-        let recovered = match last.stage {
-            Stage::Settled => Ok(()),
-            Stage::Working | Stage::Answered | Stage::Judged => self.undo_begun(&last),
-        };
-        if let Err(error) = recovered {
-            return Ok(Some(End::Failed(internal(error))));
+        match self.undo_begun(&last) {
+            Ok(_) => self.settle_lost(failure).map(|()| None),
+            Err(error) => Ok(Some(End::Failed(internal(error)))),
         }
-        if last.stage == Stage::Settled {
-            return Ok(None);
+    }
+
+    /// Brings to an end what a driver before this one has begun, where nobody goes on with it: what was committed is done, and
+    /// all else that was changed is put back.
+    pub(super) fn take_back(mut self) -> Result<Left, Failure> {
+        self.clear_places();
+        let Some(last) = self.begun() else { return Ok(Left::Nothing) };
+        if last.stage == Stage::Judged
+            && let Some(value) = self.answer_of(&last)
+            && let Some(files) = self.committed_by(&last)
+        {
+            self.note_files(files);
+            let end = self.settled_as(value);
+            return Ok(Left::Done(Box::new(self.finish(end))));
         }
+        let has_changed = self.undo_begun(&last).map_err(internal)?;
+        self.settle_lost(lost()).map_err(internal)?;
+        Ok(if has_changed { Left::Changes } else { Left::Nothing })
+    }
+
+    /// The attempt that came to no end.
+    fn begun(&self) -> Option<Attempt> {
+        self.step.attempts.last().filter(|last| last.stage != Stage::Settled).cloned()
+    }
+
+    fn settled_as(&mut self, value: Value) -> End {
+        if let Some(attempt) = self.step.attempts.last_mut() {
+            attempt.stage = Stage::Settled;
+        }
+        End::Usable(value)
+    }
+
+    fn settle_lost(&mut self, failure: Failure) -> Result<(), Unrecorded> {
         if let Some(attempt) = self.step.attempts.last_mut() {
             attempt.stage = Stage::Settled;
             attempt.failure = Some(failure);
         }
-        self.record("lost")?;
-        Ok(None)
+        self.record("lost")
+    }
+
+    fn note_files(&mut self, files: Vec<RepoPath>) {
+        if let Some(attempt) = self.step.attempts.last_mut() {
+            attempt.files = files;
+        }
     }
 
     /// How the step has ended by its record.
@@ -81,9 +115,7 @@ impl Doer<'_> {
     fn put_to_use_again(&mut self, attempt: &Attempt) -> Result<Value, Option<Failure>> {
         let value = self.answer_of(attempt).ok_or(None)?;
         if let Some(files) = self.committed_by(attempt) {
-            if let Some(attempt) = self.step.attempts.last_mut() {
-                attempt.files = files;
-            }
+            self.note_files(files);
             return Ok(value);
         }
         let scope = self.with_result(&self.work.scope);
@@ -96,9 +128,7 @@ impl Doer<'_> {
         let done = done.and_then(|landing| self.save_again(&landing, &value).ok_or(None));
         let done = done.and_then(|files| {
             self.commit_if_wanted(&value, &files, &worker.id).map_err(Some)?;
-            if let Some(attempt) = self.step.attempts.last_mut() {
-                attempt.files = files;
-            }
+            self.note_files(files);
             Ok(value)
         });
         self.let_go(&worker.id);
@@ -159,22 +189,37 @@ impl Doer<'_> {
         Some(files)
     }
 
-    /// Removes the work trees in which this run worked apart. What was done in them goes with them.
-    fn clear_places(&self) {
+    /// Removes the work trees in which drivers that are gone worked apart. What an attempt of this step had done there is kept.
+    fn clear_places(&mut self) {
         if self.work.isolation == Isolation::Claims {
             return;
         }
-        for cleared in self.session.clear_isolated(|_| false).into_iter().flatten() {
+        let removed = self.session.clear_isolated(|_| false).unwrap_or_default();
+        if let Err(error) = self.keep_work(&removed) {
+            (self.tell)(Moment::Said(format!("what was done in a work tree of its own is not kept: {error}")));
+        }
+        for cleared in removed {
             if let Removed::Left { dir, why } = cleared.removed {
                 (self.tell)(Moment::Said(format!("a work tree is left at {}: {why}", dir.display())));
             }
         }
     }
 
-    /// Puts back what an attempt did before its driver was gone, and keeps it.
-    fn undo_begun(&mut self, attempt: &Attempt) -> Result<(), Error> {
+    fn keep_work(&mut self, removed: &[Cleared]) -> Result<(), Error> {
+        let Some(last) = self.begun() else { return Ok(()) };
+        let Some((before, work)) = work_of(&self.session, self.site.recorder.run(), &last, removed)? else {
+            return Ok(());
+        };
+        let changed = self.session.changed_between(&before, &work)?;
+        let files: Vec<RepoPath> = changed.into_iter().map(|change| change.path).collect();
+        Ok(self.note_changes(self.session.capture_to_tree(&work)?, &files)?)
+    }
+
+    /// Puts back what an attempt did before its driver was gone, and keeps it. Tells whether there was anything.
+    fn undo_begun(&mut self, attempt: &Attempt) -> Result<bool, Error> {
         // What was done in a work tree of its own has gone with that, but for what had come back.
-        if let Some(landing) = self.landing_of(attempt) {
+        let landing = self.landing_of(attempt);
+        if let Some(landing) = &landing {
             let free = self.session.not_held_by_others(&landing.files, attempt.instance.as_ref())?;
             let stays = landing.unland(&self.session, &free);
             if !stays.is_empty() {
@@ -182,7 +227,7 @@ impl Doer<'_> {
             }
         }
         let Some(before) = attempt.before.as_ref().filter(|_| self.work.isolation == Isolation::Claims) else {
-            return Ok(());
+            return Ok(landing.is_some());
         };
         let path = self.step.path.clone();
         let before = self.session.capture_from_tree(before)?;
@@ -212,6 +257,11 @@ impl Doer<'_> {
         if let Err(left) = self.restore(&before, &now, &free) {
             (self.tell)(Moment::Said(left));
         }
-        Ok(())
+        Ok(!inside.is_empty())
     }
+}
+
+/// Why an attempt came to nothing whose driver is gone.
+fn lost() -> Failure {
+    Failure { kind: FailureKind::Lost, text: "its driver was gone before it ended".to_owned() }
 }

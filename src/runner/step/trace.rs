@@ -2,12 +2,15 @@
 
 use super::{
     Doer,
-    place::{Leave, Place, named, paths},
+    place::{Leave, Place, paths},
     send::Edited,
     with_hint,
 };
 use crate::{
-    base::{oid::Oid, path::RepoPath},
+    base::{
+        oid::Oid,
+        path::{RepoPath, named},
+    },
     ops::{
         Error,
         worktree::{Capture, CheckedOut},

@@ -1,22 +1,20 @@
 //! What a run asks, what it takes for an answer, and whether somebody has given one.
 
-use super::{Kept, Ready, WorkflowError, kept, ready};
+use super::{Kept, Ready, WorkflowError, begun, kept};
 use crate::{
     base::id::{RunId, StepPath},
     model::run::{Run, RunStatus, Step, StepStatus},
     ops::{Error, Session, run::ShownRun},
     runner::{
-        dispatch::Answer,
+        dispatch::{Answer, asking},
         journal,
         language::{
             shape::Form,
             workflow::{Action, Step as Written},
         },
         recorder::{Book, Recorder},
-        work::Shape,
     },
 };
-use serde_json::Value;
 
 /// A step that waits for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +45,13 @@ pub fn questions(session: &Session, shown: &ShownRun) -> Vec<Question> {
         is_answered: journal::is_answered(session, id, &step.path).is_ok_and(|is| is),
     };
     steps.into_iter().map(question).collect()
+}
+
+/// All that the steps of a run have asked, answered or not, as far as it is kept in this clone.
+pub fn asked(session: &Session, shown: &ShownRun) -> Vec<(StepPath, String)> {
+    let asks = shown.steps.iter().filter(|step| step.kind == "ask").map(|step| &step.path);
+    let question = |path: &StepPath| journal::question(session, &shown.run.id, path).ok().flatten();
+    asks.filter_map(|path| Some((path.clone(), question(path)?))).collect()
 }
 
 /// Keeps an answer for a step that waits for one. It is heard when the run is resumed. `meant` is what `words` mean where
@@ -86,29 +91,20 @@ pub fn answer(
 /// The workflow of a run, as it was when that began.
 fn as_it_was(session: &Session, id: &RunId) -> Result<Ready, WorkflowError> {
     let Kept { order, texts, .. } = kept(session, id)?;
-    ready(&order.name, &texts, session)
+    begun(&order.name, &texts, session)
 }
 
 /// The answer, if it is what the step wants.
 fn fitting(ready: &Ready, path: &StepPath, words: &str, meant: Answer) -> Result<Answer, Error> {
     let action = action(&ready.workflow.steps, path);
     let Some((action, form)) = action.and_then(|action| Some((action, action.shape()?))) else { return Ok(meant) };
-    if matches!(&**form, Form::Word(known) if known.iter().any(|word| word == words)) {
-        return Ok(Answer::Text(words.to_owned()));
+    let is_named = matches!(&**form, Form::Word(known) if known.iter().any(|word| word == words));
+    // Of what was lost it is told so that it is done.
+    if meant == Answer::Yes && !matches!(action, Action::Ask { .. }) && !is_named {
+        return Ok(meant);
     }
-    let why = match &meant {
-        // Of what was lost it is told so that it is done.
-        Answer::Yes if !matches!(action, Action::Ask { .. }) => return Ok(meant),
-        Answer::Yes if form.check(Value::Bool(true)).is_ok() => return Ok(meant),
-        Answer::No | Answer::Rerun => return Ok(meant),
-        Answer::Yes => form.check(Value::String(words.to_owned())).err(),
-        Answer::Text(text) => {
-            let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
-            form.check(value).err()
-        }
-    };
-    let hint = form.wanted().map(|wanted| format!("{path} takes {wanted}; no has it fail"));
-    why.map_or(Ok(meant), |message| Err(Error::Usage { message, hint }))
+    let hint = asking::takes(form).map(|takes| format!("{path} {takes}"));
+    asking::taken(form, words, meant).map_err(|message| Error::Usage { message, hint })
 }
 
 /// What is wanted of an answer to a step.

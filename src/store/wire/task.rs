@@ -1,9 +1,9 @@
 //! The record of a task.
 
-use super::record::{Wire, decode_paths, encode_paths, parse, parse_opt};
+use super::record::{Wire, parse, parse_opt};
 use crate::{
     base::world::Time,
-    model::task::{Finished, MAX_LISTED, Priority, Task},
+    model::task::{Finished, MAX_LISTED, Priority, Task, TaskPath},
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ impl Wire<Task> for WireTask {
             by: t.by.to_string(),
             at: t.at,
             priority: t.priority.number(),
-            paths: encode_paths(&t.paths),
+            paths: t.paths.iter().map(TaskPath::encoded).collect(),
             needs: t.needs.iter().map(ToString::to_string).collect(),
             run: t.run.as_ref().map(ToString::to_string),
             state: if t.done.is_some() { "done" } else { "open" }.into(),
@@ -74,7 +74,12 @@ impl Wire<Task> for WireTask {
             at: self.at,
             priority: priority
                 .ok_or_else(|| format!("priority {}, and {} is the last", self.priority, Priority::LAST))?,
-            paths: decode_paths(&self.paths)?,
+            paths: self
+                .paths
+                .iter()
+                .map(|path| TaskPath::decode(path))
+                .collect::<Result<_, _>>()
+                .map_err(|error| error.to_string())?,
             needs: self.needs.into_iter().map(parse).collect::<Result<_, _>>()?,
             run: parse_opt(self.run)?,
             done,

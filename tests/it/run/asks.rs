@@ -121,3 +121,66 @@ fn an_answer_that_is_not_of_the_shape_is_refused_at_once() {
         assert!(ended.code == 0 && (right == "yes" || ended.stdout.contains(right)), "{ended:?}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn at_a_terminal_an_answer_that_is_not_of_the_shape_is_asked_for_again() {
+    use crate::terminal::Terminal;
+    for (output, typed) in [
+        ("ok|later", &[("yes", "it takes ok|later; no has it fail"), ("later", "later")][..]),
+        ("integer", &[("rerun", "it takes a whole number; no has it fail"), ("2.5", "is 2.5: it takes"), ("7", "7")]),
+        ("boolean", &[("perhaps", "it takes yes|no"), ("no", "false")]),
+    ] {
+        let env = TestEnvironment::new();
+        let flow = format!("about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Which?\"\noutput = \"{output}\"\n");
+        let (_, repo) = place(&env, &[("flow", &flow)]);
+        let terminal = Terminal::typing(repo.command(&["run", "flow"]));
+        terminal.wait_for("Which?");
+        // As long as it takes to read it: what goes on is not drawn over it.
+        thread::sleep(Duration::from_millis(600));
+        terminal.wait_for("go: Which?[");
+        for (words, then) in typed {
+            words.bytes().chain([b'\r']).for_each(|key| terminal.press(key));
+            terminal.wait_for(then);
+        }
+        let seen = terminal.end();
+        seen.assert_harmless();
+        assert!(seen.code == 0 && !seen.raw.contains("Pipeline failed"), "{output}: {}", seen.raw);
+    }
+    // Nothing more is typed: then it waits, as where nobody is.
+    let env = TestEnvironment::new();
+    let (_, repo) =
+        place(&env, &[("flow", "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Which?\"\noutput = \"a|b\"\n")]);
+    let terminal = Terminal::typing(repo.command(&["run", "flow"]));
+    terminal.wait_for("Which?");
+    b"c\r".iter().for_each(|key| terminal.press(*key));
+    terminal.wait_for("it takes a|b");
+    terminal.press(4);
+    let seen = terminal.end();
+    assert_eq!(seen.code, 5, "{}", seen.raw);
+    repo.ok(&["run", "answer", "/go", "b"]);
+    assert_eq!(repo.ok(&["run", "resume"]).trim(), "b");
+}
+
+#[test]
+fn the_log_and_the_ledger_tell_what_is_asked() {
+    let env = TestEnvironment::new();
+    let long = "x".repeat(10_000);
+    let flow = format!(
+        "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Which of them?\\n# Really\\u001b[2J?\"\n\
+         [[step]]\nid = \"on\"\nask = \"{long}\"\n"
+    );
+    let (_, repo) = place(&env, &[("flow", &flow)]);
+    assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+    let log = repo.ok(&["run", "log"]);
+    assert_eq!(log, "go asks\n  Which of them?\n  # Really\\u{1b}[2J?\n");
+    let ledger = repo.ok(&["run", "show", "--ledger"]);
+    let asked = "- [ ] go: asked\n  > Which of them?\n  > # Really\\u{1b}[2J?\n";
+    assert!(ledger.contains(asked) && ledger.contains("## Pending\n\n- [ ] on\n"), "{ledger}");
+    repo.ok(&["run", "answer", "/go", "the first"]);
+    assert_eq!(repo.aio(&["run", "resume"]).code, 5);
+    let ledger = repo.ok(&["run", "show", "--ledger"]);
+    assert!(!ledger.contains("Which of them?") && ledger.contains("  > xxx") && ledger.len() < 5000, "{ledger}");
+    let log = repo.ok(&["run", "log"]);
+    assert!(log.starts_with("go asks\n") && log.contains("on asks\n  xxx") && log.len() < 5000, "{log}");
+}

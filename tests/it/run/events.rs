@@ -255,14 +255,15 @@ fn what_is_told_of_an_event_stays_data() {
     );
     let ended = piping(&mut repo.command(&["emit", "built", "--details-json", "-"]), b"{\"a\":[true]}");
     assert_eq!((ended.code, &lines(&repo.dir.join("../words"))[4][..]), (0, r#"{"a":[true]}"#), "{ended:?}");
-    for (args, text) in [
-        (&["--details", "-"][..], vec![b'x'; 256 * 1024 + 1]),
-        (&["--details-json", "-"], b"{".to_vec()),
-        (&["--details-json", "-"], [b'['; 100_000].to_vec()),
-        (&["--details-json", "none.json"], Vec::new()),
+    for (args, text, code, says) in [
+        (&["--details", "-"][..], vec![b'x'; 256 * 1024 + 1], 2, "have 256 KiB at most"),
+        (&["--details-json", "-"], b"{".to_vec(), 2, "are no JSON"),
+        (&["--details-json", "-"], [b'['; 100_000].to_vec(), 2, "are no JSON"),
+        (&["--details-json", "none.json"], Vec::new(), 8, "there is no file none.json"),
     ] {
         let ended = piping(&mut repo.command(&[&["emit", "built"], args].concat()), &text);
-        assert!(matches!(ended.code, 1 | 2 | 8) && ended.stdout.is_empty(), "{args:?}: {ended:?}");
+        assert!(ended.code == code && ended.stdout.is_empty(), "{args:?}: {ended:?}");
+        assert!(ended.stderr.contains(says), "{args:?}: {ended:?}");
     }
     assert_eq!(lines(&repo.dir.join("../words")).len(), 5, "what is too much is refused, and not cut");
 }

@@ -228,7 +228,7 @@ fn what_was_on_its_way_back_comes_whatever_its_workflow_says_by_now() {
 }
 
 #[test]
-fn what_is_cancelled_after_it_came_back_in_part_says_what_is_here_and_holds_nothing() {
+fn a_block_that_had_come_back_in_part_is_put_back_when_its_run_is_cancelled_and_holds_nothing() {
     for is_resumed in [false, true] {
         let env = TestEnvironment::new();
         let (_, repo) = landing(&env);
@@ -239,9 +239,10 @@ fn what_is_cancelled_after_it_came_back_in_part_says_what_is_here_and_holds_noth
             assert_eq!(killed.code, KILLED, "{killed:?}");
         }
         let told = repo.ok(&["run", "cancel"]);
-        assert!(told.contains("fix: its driver was gone while its copy came back, and this is here: src/"), "{told}");
-        assert!(told.contains("; and not src/"), "{told}");
-        assert!(repo.ok(&["run", "show"]).contains("and this is here: src/"));
+        let words = "fix: its driver was gone while its copy came back, and what was here of it is put back: src/";
+        assert!(told.contains(words), "{told}");
+        assert!(repo.ok(&["run", "show"]).contains("is put back: src/"));
+        assert_eq!(repo.git(&["status", "--short", "src"]), "");
         let (status, _) = answer(&repo.aio(&["status", "--json"]));
         let nobody = ["claims", "instances"].map(|key| status[key].as_array().unwrap().len());
         assert_eq!(nobody, [0, 0], "{status:#}");

@@ -206,6 +206,28 @@ fn a_path_of_a_task_is_the_file_that_is_called_so_whatever_is_in_its_name() {
     assert_eq!(repo.git(&["status", "--short", "-uall"]).trim(), "?? work/i100%41.txt");
 }
 
+/// Where names of files are bytes: elsewhere no program could make such a one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_name_is_no_text_is_committed_and_none_whose_name_reads_like_it() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[]);
+    agents.plays_when("claude", REVIEW, ACCEPT);
+    repo.ok(&["tasks", "new", "write the file of one.", "--id", "one", "--path", "work/"]);
+    let writes = "mkdir -p work; printf x >\"$(printf 'work/it'\\''s \\377 %%41.txt')\"";
+    agents.plays_when("claude", "the file of one.", &[Do::Run(writes), Do::Say("Written.")]);
+    // What the name reads like, ignored or not.
+    repo.write("work/it's %FF %2541.txt", "not to be committed");
+    let (told, code) = told(&repo, &["spokes"]);
+    assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+    assert_eq!(tasks(&repo)["one"], "done");
+    assert!(repo.dir.join("work").join(std::ffi::OsStr::from_bytes(b"it's \xff %41.txt")).exists());
+    let committed = repo.git(&["-c", "core.quotePath=true", "show", "--format=", "--name-only"]);
+    assert_eq!(committed.trim(), r#""work/it's \377 %41.txt""#);
+    assert_eq!(repo.git(&["status", "--short", "-uall"]).trim(), "?? \"work/it's %FF %2541.txt\"");
+}
+
 #[test]
 fn what_a_person_has_declined_meanwhile_is_not_committed() {
     let env = TestEnvironment::new();

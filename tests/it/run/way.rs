@@ -130,7 +130,7 @@ fn the_ledger_of_a_workflow_has_what_is_done_what_is_being_done_and_what_is_not(
     repo.ok(&["trust", "--yes", "--quiet"]);
     let ledger = || fs::read_to_string(repo.dir.join(".context/progress.md")).unwrap_or_default();
     let sections = |text: &str| text.split_once("\n## ").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-    let during = "Completed\n\n- [x] one (sh): 1 bytes\n\n## In Progress\n\n- [ ] two (sh): running\n\n## Pending\n\n- [ ] three\n";
+    let during = "Completed\n\n- [x] one (sh): 1 byte\n\n## In Progress\n\n- [ ] two (sh): running\n\n## Pending\n\n- [ ] three\n";
     thread::scope(|scope| {
         let run = scope.spawn(|| told(&repo, &["flow"]));
         wait_for("the second step", || sections(&ledger()) == during);
@@ -177,5 +177,29 @@ fn a_block_that_never_had_its_copy_does_nothing_without_one_when_its_run_goes_on
     let (told, code) = answer(&repo.aio(&["run", "resume", "--json"]));
     assert_eq!((code, &steps(&told)["fix"][..], steps(&told).get("fix/write")), (0, "failed", None), "{told:#}");
     assert_eq!(lines(&repo.dir.join("src/main.rs")), ["fn main() {}"]);
+    assert_free(&repo);
+}
+
+#[test]
+fn where_there_is_no_folder_for_a_copy_that_is_told_with_what_to_do() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nscope = [\"src/a\"]\nisolate = \"worktree\"\nverify = []\nrun = \"echo a >src/a\"\n";
+    let block =
+        "about = \"x\"\n[[step]]\nid = \"a\"\nisolate = \"worktree\"\n[[step.step]]\nid = \"b\"\nrun = \"true\"\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow), ("block", block)]);
+    let file = env.path().join("no-folder");
+    fs::write(&file, "").unwrap();
+    for name in ["flow", "block"] {
+        for (variable, folder) in [("XDG_CACHE_HOME", &file), ("HOME", &file), ("XDG_CACHE_HOME", &file.join("below"))]
+        {
+            let ended = run(repo.command(&["run", name]).env_remove("XDG_CACHE_HOME").env(variable, folder));
+            assert_eq!(ended.code, 1, "{ended:?}");
+            let says = "is no folder; set XDG_CACHE_HOME to one outside of the repository";
+            assert!(ended.stderr.contains(&format!("{} {says}", file.display())), "{ended:?}");
+            assert!(!ended.stderr.contains("os error"), "{ended:?}");
+        }
+    }
+    let here = env.path().join("cache");
+    assert_eq!(run(repo.command(&["run", "flow"]).env("XDG_CACHE_HOME", here)).code, 0);
     assert_free(&repo);
 }

@@ -44,6 +44,26 @@ fn what_one_clone_takes_the_other_does_not_though_it_has_not_synced() {
 }
 
 #[test]
+fn whether_what_a_task_needs_is_done_is_decided_on_what_the_hub_has() {
+    let env = TestEnvironment::new();
+    let hub = Hub::new(&env, Way::File);
+    let [one, two] = two_with(&hub, &["a"]);
+    put(&one.repo, &one.me, "b", &["--needs", "a"]);
+    one.ok(&["claim", "task", "b"]);
+    one.sync();
+    assert_refused(&one.aio(&["tasks", "done", "b"]), 3, "the task b needs what is not done: a");
+    assert_eq!(two.ok(&["tasks", "next"]).trim(), "a");
+    assert_refused(&one.aio(&["tasks", "next"]), 8, "1 is held, 1 is waiting for others");
+    two.ok(&["tasks", "done", "a"]);
+    // Though this clone has not heard of it.
+    assert!(list(&one).contains(&"a held".to_owned()), "{:?}", list(&one));
+    assert_eq!(one.ok(&["tasks", "done", "b"]), "done b (confirmed by the hub)\n");
+    [&one, &two].iter().for_each(|member| drop(member.sync()));
+    assert_eq!(list(&one), ["a done", "b done"]);
+    assert_same(&hub, &[one, two]);
+}
+
+#[test]
 fn drivers_in_two_clones_do_every_task_once() {
     let env = TestEnvironment::new();
     let hub = Hub::new(&env, Way::File);

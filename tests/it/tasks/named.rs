@@ -99,3 +99,48 @@ fn what_a_workflow_is_told_of_a_path_means_the_one_file_that_is_called_so() {
     let asked = repo.json_as(&me, &["check", r"./pages/\[id\].ts"]);
     assert_eq!(asked["paths"][0]["path"], "pages/[[]id].ts");
 }
+
+#[test]
+fn a_path_that_was_called_a_folder_is_one_before_it_is_there() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let me = repo.register("claude");
+    put(&repo, &me, "a", &["--path", "new/", "--path", "[id]/", "--path", "src/", "--path", "src", "--path", "./"]);
+    let told = repo.json_as(&me, &["tasks", "show", "a"]);
+    assert_eq!(told["task"]["paths"], serde_json::json!(["new/", "[id]/", "src/", "src", "."]), "{told:#}");
+    assert!(repo.ok_as(&me, &["tasks", "show", "a"]).contains("changes  new/\n"));
+    let brief: serde_json::Value = serde_json::from_str(&repo.ok_as(&me, &["tasks", "next", "--brief"])).unwrap();
+    assert_eq!(brief["paths"], serde_json::json!(["new/", r"./\[id\]/**", "src/", "src", "./"]));
+    for path in brief["paths"].as_array().unwrap() {
+        let asked = repo.json_as(&me, &["check", path.as_str().unwrap()]);
+        assert_ne!(asked["paths"][0]["kind"], "file", "{path}: {asked:#}");
+    }
+}
+
+#[test]
+fn one_that_was_claimed_before_its_time_is_neither_given_nor_done_till_all_it_needs_is() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    let (me, other) = (repo.register("claude"), repo.register("codex"));
+    ["a", "b"].iter().for_each(|id| put(&repo, &me, id, &[]));
+    put(&repo, &me, "c", &["--needs", "a", "--needs", "b", "--priority", "0"]);
+    repo.ok_as(&me, &["claim", "task", "c"]);
+    assert_eq!(next(&repo, &other), "a");
+    assert_eq!(next(&repo, &me), "b", "what is ready, and not what waits");
+    let before = repo.operations();
+    let early = repo.aio_as(&me, &["tasks", "done", "c"]);
+    assert_refused(&early, 3, "the task c needs what is not done: a, b");
+    assert_refused(&early, 3, "git aio release");
+    assert_eq!(repo.operations(), before);
+    repo.ok_as(&me, &["tasks", "done", "b"]);
+    assert_refused(&repo.aio_as(&me, &["tasks", "done", "c"]), 3, "what is not done: a\n");
+    assert_refused(&repo.aio_as(&me, &["tasks", "next"]), 8, "1 is held, 1 is waiting for others");
+    repo.ok_as(&other, &["tasks", "done", "a"]);
+    let taken = repo.aio_as(&me, &["tasks", "next"]);
+    assert!(taken.stdout == "c\n" && taken.stderr.contains("you hold it already"), "{taken:?}");
+    repo.ok_as(&me, &["tasks", "done", "c"]);
+    // A person may say so all the same.
+    put(&repo, &me, "d", &[]);
+    put(&repo, &me, "e", &["--needs", "d"]);
+    repo.ok(&["tasks", "done", "e", "--force", "--why", "it is of no use any more"]);
+}

@@ -2,7 +2,7 @@
 
 use super::{
     super::Context,
-    named::{known_attempt, known_step, run_and_step},
+    named::{known_attempt, known_step, run_or_step},
 };
 use crate::{
     base::{id::RunId, text},
@@ -21,7 +21,7 @@ use crate::{
     ops::{Session, note::Found, run::ShownRun},
     runner::{
         ledger,
-        workflow::{Question, questions, with_pending},
+        workflow::{Question, asked, questions, with_pending},
     },
 };
 use anstyle::Style;
@@ -40,7 +40,7 @@ pub(super) struct Show {
     ledger: bool,
 }
 
-/// Show what an agent printed, and what happened in a run
+/// Show what an agent printed and a step asked, and what happened in a run
 #[derive(Debug, clap::Args)]
 pub(super) struct Log {
     /// The run
@@ -101,7 +101,7 @@ impl Show {
         let shown = session.shown_run(&id)?;
         if self.ledger {
             cx.refuse_json("the ledger is Markdown")?;
-            cx.ui.print(&ledger::render(&shown.run, &with_pending(session, &shown)))?;
+            cx.ui.print(&ledger::render_asking(session, &shown.run, &with_pending(session, &shown)))?;
             return Ok(Exit::Done);
         }
         answer(cx, session, &shown)
@@ -207,7 +207,7 @@ fn step_row(step: &Step) -> String {
     let took = step.began.zip(step.ended).and_then(|(began, ended)| (ended - began).to_std().ok()).unwrap_or_default();
     let verdict = verdict(std::slice::from_ref(step)).map(|verdict| format!(", {}", verdict.as_str()));
     let said = match step.status {
-        StepStatus::Ok => format!("{} bytes{}", step.bytes, verdict.unwrap_or_default()),
+        StepStatus::Ok => format!("{}{}", step.size(), verdict.unwrap_or_default()),
         _ => String::new(),
     };
     row(style, step.status.as_str(), took, step.path.as_str(), &said)
@@ -265,14 +265,20 @@ impl Log {
             return Ok(Exit::Done);
         }
         let logs = session.logs_of_run(&id)?;
-        let Run { status, why, .. } = session.shown_run(&id)?.run;
+        let shown = session.shown_run(&id)?;
+        let asked = asked(session, &shown);
+        let Run { status, why, .. } = shown.run;
         if let Some(why) = why {
             cx.ui.print(&format!("{status}: {}\n", text::block(&why, 4000)))?;
             if status == RunStatus::Refused {
                 cx.ui.print(&format!("{}\n", how_to_begin(&id)))?;
             }
-        } else if logs.is_empty() {
+        } else if logs.is_empty() && asked.is_empty() {
             cx.ui.say(format!("{id} has no log in this clone"));
+        }
+        for (step, question) in asked {
+            let question = text::block(question.trim_end(), 4000).replace('\n', "\n  ");
+            cx.ui.print(&format!("{DIM}{step} asks{DIM:#}\n  {question}\n"))?;
         }
         for (path, bytes) in logs {
             cx.ui.print(&format!("{DIM}{}{DIM:#}\n", text::one_line(&path.to_string_lossy(), 400)))?;
@@ -290,7 +296,7 @@ impl Diff {
             Some((named, number)) => (named.to_owned(), Some(attempt_number(number)?)),
             None => (named, None),
         };
-        let (id, step) = run_and_step(session, &named)?;
+        let (id, step) = run_or_step(session, &named)?;
         let shown = session.shown_run(&id)?;
         step.as_ref().map_or(Ok(()), |step| known_step(&shown, step))?;
         let is_meant = |shown: &&Step| step.as_ref().is_none_or(|step| shown.path == *step);

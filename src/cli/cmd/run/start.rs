@@ -14,7 +14,7 @@ use crate::{
         exit::Exit,
         format,
         json::RunAnswer,
-        live::{Live, reasons},
+        live::{Live, Pause, reasons},
         outcome,
         ui::{BAD, BOLD, GOOD, ODD},
     },
@@ -23,7 +23,7 @@ use crate::{
     runner::{
         crew::Ask,
         delegation::Driving,
-        dispatch::Answer,
+        dispatch::{Answer, Asking},
         language::LoadError,
         library::Workflows,
         step::text_of,
@@ -171,7 +171,7 @@ fn carry_out(
             live.say(&format!("{}  {}", run.id, text::one_line(&run.title, 100)))
         }
     };
-    let ask = asking(cx, session)?;
+    let ask = asking(cx, session, live.pause())?;
     let finished = start(session, ready, order, driving, ask, &began, &mut |event| live.tell(event));
     let finished = finished.map_err(|error| came_to_nothing(session, live, lines, driven.get(), error))?;
     cx.tell_notices(session);
@@ -206,7 +206,7 @@ pub(super) fn go_on(
     let live = Live::new(&cx.ui, lines);
     let driving = Driving { acting_as: cx.acting_as.clone(), wait };
     let library = Workflows::to_run(session.workflow_texts()?);
-    let ask = asking(cx, session)?;
+    let ask = asking(cx, session, live.pause())?;
     let tell = &mut |event: &crate::runner::dispatch::Event| live.tell(event);
     let driven = OnceCell::new();
     let began = |run: &Run| drop(driven.set(run.id.clone()));
@@ -217,21 +217,34 @@ pub(super) fn go_on(
 }
 
 /// Asks a person at a terminal; nobody else.
-fn asking(cx: &Context, session: &Session) -> anyhow::Result<Box<Ask>> {
+fn asking(cx: &Context, session: &Session, live: Pause) -> anyhow::Result<Box<Ask>> {
     let is_person = cx.ui.can_ask() && session.cannot_consent()?.is_none();
-    Ok(Box::new(move |step: &StepPath, question: &str, wants: Option<&str>| {
-        if !is_person || !std::io::stdin().is_terminal() {
-            return None;
-        }
-        let question = text::block(question, 20_000);
-        let wants = wants.unwrap_or("yes/no, or words");
-        let mut err = anstream::stderr();
-        let _ = write!(err, "\n{BOLD}{step}{BOLD:#}: {question}\n[{}] ", text::one_line(wants, 200));
+    Ok(Box::new(move |step: &StepPath, asking: &Asking<'_>| match is_person && std::io::stdin().is_terminal() {
+        true => live.hold(|| ask(step, asking)),
+        false => None,
+    }))
+}
+
+/// Asks till there is an answer that can be taken; `None` where there comes none any more.
+fn ask(step: &StepPath, asking: &Asking<'_>) -> Option<Answer> {
+    let mut err = anstream::stderr();
+    let _ = writeln!(err, "\n{BOLD}{step}{BOLD:#}: {}", text::block(asking.question, 20_000));
+    let wants = asking.wanted();
+    let wants = text::one_line(wants.as_deref().unwrap_or("yes/no, or words"), 200);
+    loop {
+        let _ = write!(err, "[{wants}] ");
         let _ = err.flush();
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).ok().filter(|count| *count > 0)?;
-        Some(meant(line.trim()))
-    }))
+        let words = line.trim();
+        // What is asked for the first time can't be done again.
+        let meant = Some(meant(words)).filter(|meant| *meant != Answer::Rerun);
+        match asking.taken(words, meant.unwrap_or_else(|| Answer::Text(words.to_owned()))) {
+            Ok(answer) => return Some(answer),
+            Err(_) if asking.is_over() => return None,
+            Err(why) => drop(writeln!(err, "{}", text::one_line(&why, 400))),
+        }
+    }
 }
 
 /// What an answer means.
@@ -310,6 +323,8 @@ fn report(finished: &Finished) -> String {
     out.push_str(&format!("{style}{status}{style:#}"));
     if let Some(words) = cancelled(finished) {
         out.push_str(&format!("\n{words}"));
+    } else if let (RunStatus::Interrupted, Some((step, held))) = (status, &finished.ended.failure) {
+        out.push_str(&format!("\n{} can't go on: {}", text::one_line(step, 200), reasons(held)));
     } else if let Some((step, failure)) = &finished.ended.failure {
         let step = if step.is_empty() { &finished.run.run.workflow } else { step };
         out.push_str(&format!("\nPipeline failed: {} {}", text::one_line(step, 200), reasons(failure)));
@@ -336,7 +351,7 @@ fn exit_of(finished: &Finished) -> Exit {
         RunStatus::MaxIterationsReached => Exit::Unreached,
         RunStatus::Waiting => Exit::Waiting,
         RunStatus::Undone => Exit::Undone,
-        RunStatus::Interrupted => Exit::Interrupted,
+        RunStatus::Interrupted if failure.is_none() => Exit::Interrupted,
         RunStatus::UndoFailed => Exit::Failed,
         // As for a run that is cancelled without that.
         RunStatus::Failed if cancelled(finished).is_some() => Exit::Done,
@@ -352,7 +367,10 @@ fn hints(finished: &Finished) -> Vec<String> {
     }
     match finished.ended.status {
         RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
-        RunStatus::Interrupted => hints.push(outcome::interrupted(id)),
+        RunStatus::Interrupted => hints.push(match finished.ended.failure {
+            None => outcome::interrupted(id),
+            Some(_) => outcome::held(id),
+        }),
         RunStatus::Failed | RunStatus::Undone | RunStatus::UndoFailed => {
             let failure = finished.ended.failure.as_ref();
             hints.extend(failure.and_then(|(step, failure)| outcome::cause(&finished.run.steps, step, failure.kind)));

@@ -147,7 +147,7 @@ fn written(seeds: &[Seed], depth: usize, so_far: &mut Written) -> String {
 }
 
 fn repeated(max: u8) -> String {
-    let goal = if max % 2 == 0 { "iteration >= 2" } else { "false" };
+    let goal = if max.is_multiple_of(2) { "iteration >= 2" } else { "false" };
     format!("repeat = {{ until = '{goal}', max = {max} }}\n")
 }
 
