@@ -124,6 +124,7 @@ impl Session {
             check("reflog", self.check_reflog()),
             check("locks", self.check_locks()),
             check("folders", self.check_folders()),
+            check("copies", self.check_copies()),
             check("liveness", self.check_liveness()),
             check("instances", self.check_instances()),
             check("refspecs", self.check_refspecs()),

@@ -41,9 +41,15 @@ fn the_doctor_tells_of_them_and_a_cleanup_removes_them() {
     let told = repo.aio(&["doctor"]).stdout;
     let line = told.lines().find(|line| line.contains("folders")).unwrap();
     assert!(line.starts_with("odd") && line.contains("1 folder of killed processes: "), "{told}");
+    let copies = told.lines().find(|line| line.contains("copies")).unwrap();
+    let ways = ["1 work tree of killed runs: ", "`git aio run resume delegation-", "`git aio run cancel delegation-"];
+    assert!(copies.starts_with("odd") && ways.iter().all(|way| copies.contains(way)), "{told}");
     assert!(repo.ok(&["cleanup"]).ends_with("removed 1 folder of killed processes\n"));
     assert_eq!(folders(&repo), ["aio-put-back-backup"], "what is none of ours stays");
     assert!(!repo.ok(&["cleanup"]).contains("folder"));
+    repo.ok(&["run", "cancel"]);
+    let told = repo.aio(&["doctor"]).stdout;
+    assert!(!told.contains("of killed"), "{told}");
 }
 
 #[cfg(target_os = "linux")]
