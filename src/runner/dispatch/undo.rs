@@ -6,10 +6,10 @@
 
 use super::{
     Run, Told,
-    drive::guarded,
+    drive::{caught, guarded},
     event::Event,
     fill,
-    record::{Change, Outcome},
+    record::{Answer, Change, Outcome},
     steps::job,
     tree::{Phase, ROOT, UnitId},
 };
@@ -89,28 +89,39 @@ impl<'w> Run<'w, '_> {
     /// Everything that was done is undone, since somebody said so: what was at work and came to no end first, as far as there is
     /// anything of it.
     pub(super) fn cancel(&mut self) {
+        // What was done, by the word of somebody who was asked, is undone as well.
+        for id in self.half_done() {
+            let answer = self.units[id].path.as_ref().and_then(|path| self.given.recorded.answers.get(path));
+            if let Some(answer) = answer.filter(|answer| **answer != Answer::Rerun).cloned() {
+                self.answered(id, answer);
+            }
+        }
         if !matches!(self.units[ROOT].phase, Phase::Inside { .. }) {
             return;
         }
         let failure = Failure { kind: FailureKind::Reported, text: "the run was cancelled".to_owned() };
         let mut stuck = Vec::new();
-        for id in (0..self.units.len()).rev() {
-            if matches!(self.units[id].phase, Phase::Ready) && self.was_at_work(id) {
-                match self.take_back(id) {
-                    Ok(Left::Nothing) => {}
-                    Ok(Left::Changes) => self.undone.push(true),
-                    Ok(Left::Done(done)) => {
-                        let outcome = self.outcome_of(id, *done);
-                        self.end_alone(id, outcome);
-                    }
-                    Err(failure) => stuck.push((id, failure)),
+        for id in self.half_done() {
+            match self.take_back(id) {
+                Ok(Left::Nothing) => {}
+                Ok(Left::Changes) => self.undone.push(true),
+                Ok(Left::Done(done)) => {
+                    let outcome = self.outcome_of(id, *done);
+                    self.end_alone(id, outcome);
                 }
+                Err(failure) => stuck.push((id, failure)),
             }
         }
         let outcome = self.ended_with(ROOT, Outcome::failed(failure.clone()));
         self.cut_inside(ROOT, &failure);
         stuck.into_iter().for_each(|(id, failure)| self.undone(id, Err(failure)));
         self.conclude(ROOT, outcome);
+    }
+
+    /// What was begun before this driver and came to no end, the last first.
+    fn half_done(&self) -> Vec<UnitId> {
+        let is_half_done = |id: &UnitId| matches!(self.units[*id].phase, Phase::Ready) && self.was_at_work(*id);
+        (0..self.units.len()).rev().filter(is_half_done).collect()
     }
 
     /// Takes back what there is of a step that a driver before this one has begun.
@@ -122,7 +133,8 @@ impl<'w> Run<'w, '_> {
         let work = self.work(id, job, path, None);
         let work = work.map_err(|text| Failure { kind: FailureKind::Internal, text })?;
         let said = RefCell::new(Vec::new());
-        let left = self.executor.take_back(&work, &|moment| said.borrow_mut().push(moment));
+        let tell = |moment| said.borrow_mut().push(moment);
+        let left = caught(|| self.executor.take_back(&work, &tell)).unwrap_or_else(Err);
         said.into_inner().iter().for_each(|moment| (self.tell)(&Event::of(&name, moment)));
         left
     }

@@ -174,6 +174,25 @@ fn what_an_agent_had_changed_whose_driver_was_killed_goes_when_all_is_undone() {
 }
 
 #[test]
+fn what_is_said_to_be_done_is_undone_as_well() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"late\"\nrun = \"echo late >>../log; sleep 600\"\n\
+                compensate = { run = \"echo undone >>../log\" }\n";
+    for (word, log) in [("yes", &["late", "undone"][..]), ("no", &["late"])] {
+        let env = TestEnvironment::new();
+        let (_, repo) = place(&env, &[("flow", flow)]);
+        let mut child = repo.command(&["run", "flow"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+        wait_for("the command", || lines(&repo.dir.join("../log")).len() == 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(repo.aio(&["run", "resume"]).code, 5, "nobody knows whether it was done");
+        repo.ok(&["run", "answer", "/late", word]);
+        let cancelled = repo.aio(&["run", "cancel", "--undo"]);
+        assert_eq!(lines(&repo.dir.join("../log")), log, "{cancelled:?}");
+        assert_free(&repo);
+    }
+}
+
+#[test]
 fn what_was_committed_is_done_and_a_run_that_is_cancelled_says_so() {
     let args = ["delegate", "Write here", "--agent", "claude", "--scope", "src/", "--isolate", "--commit"];
     let kills = (1..).map(|write| {
