@@ -4,7 +4,7 @@
 //! file changes nothing about a run that goes on.
 
 mod before;
-mod landing;
+mod half_landed;
 mod questions;
 mod takeover;
 mod texts;

@@ -1,6 +1,6 @@
 //! What is done before the first step of a run: its scope is claimed, and what is known of it is made ready to go on from.
 
-use super::{How, Ready, WorkflowError, keep_updated, landing::land_begun, takeover};
+use super::{How, Ready, WorkflowError, half_landed::land_begun, keep_updated, takeover};
 use crate::{
     base::id::StepPath,
     model::run::{Failure, FailureKind, Run, RunStatus, Stage, Step},

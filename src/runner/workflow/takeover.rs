@@ -3,7 +3,7 @@
 
 use super::{
     Library,
-    landing::with_files_held,
+    half_landed::with_files_held,
     texts::{Kept, Texts, kept},
 };
 use crate::{
