@@ -11,11 +11,12 @@ use crate::{
     model::run::{Attempt, Failure, FailureKind},
     ops::{
         Error, Session,
+        run::copy_of_worker,
         worker::Worker,
         worktree::{Capture, Change, CheckedOut, Isolated, Removed},
     },
     runner::{
-        copy::{made_ready, name_of},
+        copy::made_ready,
         landing::{Landing, told},
         work::{Isolation, Moment},
     },
@@ -135,7 +136,7 @@ impl Doer<'_> {
             let kept = there.capture_to_tree(&before)?;
             Ok((before, kept, there))
         };
-        let (name, acting_as) = (name_of(self.site.recorder.run(), &worker.id), self.site.acting_as.clone());
+        let (name, acting_as) = (copy_of_worker(self.site.recorder.run(), &worker.id), self.site.acting_as.clone());
         let (isolated, (before, kept, there)) = made_ready(&self.session, &name, &here, acting_as, make_ready)?;
         Ok((before, kept, Some((isolated, there)), Some(here)))
     }
