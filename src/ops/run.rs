@@ -5,6 +5,7 @@ mod copies;
 mod ended;
 mod left;
 mod links;
+mod waits;
 
 pub use copies::{copy_of_block, copy_of_worker};
 
@@ -101,6 +102,7 @@ impl Session {
             holder: None,
             why: None,
             links: Vec::new(),
+            waits_for: Vec::new(),
         };
         let mut book = RunBook::new(self, run, None, None);
         let spec = beginning.spec.into_iter().map(|(path, bytes)| (format!("spec/{path}"), Private::Bytes(bytes)));
@@ -146,6 +148,7 @@ impl Session {
         book.run.status = RunStatus::Running;
         book.run.ended = None;
         book.run.why = None;
+        book.run.waits_for = Vec::new();
         book.record(&[], "resume")?;
         self.end_what_is_left(id, &steps);
         self.keep_copies(&mut book, &mut steps)?;

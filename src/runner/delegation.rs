@@ -303,6 +303,7 @@ pub(super) fn site(
         patience: driving.wait.unwrap_or_default(),
         interrupts: Arc::new(interrupts),
         keepers: Arc::default(),
+        waits: Arc::default(),
         ledger,
         holding: None,
     }
