@@ -149,3 +149,19 @@ fn a_likely_cause_is_named_of_what_an_agent_failed_for_alone() {
     let ended = repo.aio(&["run", "flow"]);
     assert!(ended.code == 1 && !ended.stderr.contains("likely cause"), "{ended:?}");
 }
+
+#[test]
+fn work_of_which_a_check_was_left_out_is_told_as_unverified() {
+    let flow =
+        "about = \"x\"\n[[step]]\nid = \"a\"\nagent = \"claude\"\nprompt = \"Do it\"\nscope = [\"src/main.rs\"]\n";
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[("flow", flow)]);
+    agents.plays("claude", &[Do::Edit("src/main.rs", "done\n"), Do::Say("Done.")]);
+    repo.write(".aio/config.toml", "");
+    repo.write("Makefile", "test:\n\ttrue\n");
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    let ended = repo.aio(&["run", "flow"]);
+    let told = "unverified: @test was not run of a: a guess from Makefile, which nobody has confirmed";
+    assert!(ended.code == 4 && ended.stderr.contains(told), "{ended:?}");
+    assert_eq!(ended.stdout, "Done.\n");
+}

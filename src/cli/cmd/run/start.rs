@@ -18,7 +18,10 @@ use crate::{
         outcome,
         ui::{BAD, BOLD, GOOD, ODD},
     },
-    model::run::{Run, RunStatus, StepStatus},
+    model::{
+        run::{Run, RunStatus, StepStatus},
+        verify::Outcome,
+    },
     ops::{Error, Session},
     runner::{
         crew::Ask,
@@ -298,7 +301,9 @@ fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: bool) -> an
     }
     live.say(&report(finished));
     cx.ui.answer(answer, |out| match exit {
-        Exit::Done | Exit::Unreached if !result.is_empty() => writeln!(out, "{}", text::block(&result, usize::MAX)),
+        Exit::Done | Exit::Unreached | Exit::Unverified if !result.is_empty() => {
+            writeln!(out, "{}", text::block(&result, usize::MAX))
+        }
         _ => Ok(()),
     })?;
     if !cx.ui.json {
@@ -347,6 +352,7 @@ fn cancelled(finished: &Finished) -> Option<&'static str> {
 fn exit_of(finished: &Finished) -> Exit {
     let failure = finished.ended.failure.as_ref().map(|(_, failure)| failure.kind);
     match finished.ended.status {
+        RunStatus::Complete | RunStatus::AllTransactionsComplete if left_out(finished).is_some() => Exit::Unverified,
         RunStatus::Complete | RunStatus::AllTransactionsComplete => Exit::Done,
         RunStatus::MaxIterationsReached => Exit::Unreached,
         RunStatus::Waiting => Exit::Waiting,
@@ -359,6 +365,19 @@ fn exit_of(finished: &Finished) -> Exit {
     }
 }
 
+/// A check that was to be made of work which is done, and was not, with why.
+fn left_out(finished: &Finished) -> Option<String> {
+    let done = finished.run.steps.iter().filter(|step| step.status == StepStatus::Ok);
+    let usable = done.flat_map(|step| step.attempts.iter().map(move |attempt| (step, attempt)));
+    let mut checks = usable
+        .filter(|(_, attempt)| attempt.failure.is_none())
+        .flat_map(|(step, attempt)| attempt.checks.iter().map(move |check| (step, check)));
+    let (step, check) = checks.find(|(_, check)| check.outcome == Outcome::NotRun)?;
+    let why = check.why.as_deref().unwrap_or("it was not run");
+    let name = text::one_line(&check.name, 200);
+    Some(format!("unverified: {name} was not run of {}: {}", step.path, text::one_line(why, 1000)))
+}
+
 fn hints(finished: &Finished) -> Vec<String> {
     let id = &finished.run.run.id;
     let mut hints = Vec::new();
@@ -366,6 +385,7 @@ fn hints(finished: &Finished) -> Vec<String> {
         hints.push(format!("{} waits: {}", asked.step, how_to_answer(id, asked)));
     }
     match finished.ended.status {
+        RunStatus::Complete | RunStatus::AllTransactionsComplete => hints.extend(left_out(finished)),
         RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
         RunStatus::Interrupted => hints.push(match finished.ended.failure {
             None => outcome::interrupted(id),
