@@ -206,6 +206,17 @@ fn every_bug_of_a_report_is_fixed_and_what_is_fixed_is_committed() {
 }
 
 #[test]
+fn a_report_that_is_not_there_ends_the_sweep_before_anybody_is_asked() {
+    for args in [&["bug-sweep", "-i", "report=NOPE.md"][..], &["triage", "-i", "report=NOPE.md"]] {
+        ran(&[("", &[Do::Say("x")])], args, |told, code, prompts, _| {
+            assert_eq!((code, status(told), prompts.len()), (1, "failed", 0), "{told:#}");
+            let told = told["run"]["steps"][0]["failure"]["text"].as_str().unwrap().to_owned();
+            assert!(told.starts_with("stdin can't be filled in: ") && told.contains("NOPE.md"), "{told}");
+        });
+    }
+}
+
+#[test]
 fn a_feature_is_designed_approved_built_and_committed() {
     let design = r#"{"summary":"Two files","scope":["src/**"],"tests":["tests/**"],"criteria":["it works"],"tasks":[{"title":"Task one","scope":["src/one.rs"],"detail":"x"},{"title":"Task two","scope":["src/two.rs"],"detail":"y"}]}"#;
     let env = TestEnvironment::new();
