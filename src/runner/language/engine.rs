@@ -33,6 +33,12 @@ pub trait Surroundings: Send + Sync {
     /// # Errors
     /// When nobody is.
     fn who(&self, word: &str) -> Result<crate::runner::work::Who, String>;
+
+    /// Whether a check has this name, written without its `@`.
+    ///
+    /// # Errors
+    /// When none has.
+    fn check(&self, name: &str) -> Result<(), String>;
 }
 
 /// The most bytes that `files()` hands over.
@@ -321,6 +327,10 @@ pub(in crate::runner) mod tests {
                 Some((tool, persona)) => Who::Agent { tool: Some(tool.into()), persona: Some(persona.into()) },
                 None => Who::Agent { tool: Some(word.into()), persona: None },
             })
+        }
+
+        fn check(&self, _: &str) -> Result<(), String> {
+            Ok(())
         }
     }
 
