@@ -6,7 +6,7 @@ use super::{
     is_id,
     shape::Form,
     template::{Data, Text, Texts, Use},
-    value::{events, inputs, isolates, isolation, json, json_of, limits, needs, place, positive, retry, small},
+    value::{events, inputs, isolates, isolation, json, json_of, limits, needs, place, positive, retry, small, vars},
     workflow::{Compensate, Flow, Input, Job, Limits, Repeat, Task},
 };
 use crate::{
@@ -106,7 +106,7 @@ impl<'r> Reader<'r> {
                 "about" => file.about = entry.text()?.value,
                 "on" => file.on = events(entry)?,
                 "inputs" => file.inputs = inputs(entry)?,
-                "vars" => file.vars = json(entry)?,
+                "vars" => file.vars = vars(entry)?,
                 "limits" => file.limits = limits(entry)?,
                 "scope" => file.scope = self.texts(entry, Use::Text)?,
                 "result" => file.result = Some(self.text(entry, Use::Expression)?),
