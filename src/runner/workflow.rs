@@ -16,7 +16,7 @@ use super::{
     language::{Engine, Library, LoadError, inputs, load, workflow::Workflow},
     ledger,
     library::{Seen, Workflows},
-    plan::{Plan, PlanError, check_agents, plan},
+    plan::{Plan, PlanError, check_names, plan},
     recorder::{Book, Recorder},
 };
 use crate::{
@@ -160,7 +160,7 @@ fn read(name: &str, library: &dyn Library, session: &Session, checks: bool) -> R
     let seen = Seen { files: session.work_files(), roster: session.roster()? };
     let workflow = load(name, &remembering)?;
     if checks {
-        check_agents(&workflow, &seen)?;
+        check_names(&workflow, &seen)?;
     }
     let plan = plan(&workflow)?;
     Ok(Ready { workflow, plan, engine: Arc::new(Engine::new(Arc::new(seen))), texts: remembering.into_texts() })

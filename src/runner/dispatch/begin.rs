@@ -117,6 +117,9 @@ impl<'w> Run<'w, '_> {
 
     fn open_items(&mut self, id: UnitId, step: &'w Step, path: &StepPath, items: Vec<Value>) {
         if !self.given.recorded.items.contains_key(path) {
+            if let Err(why) = self.may_begin(id, step, items.len()) {
+                return self.fail(id, FailureKind::Internal, &why);
+            }
             self.change(Change::Items { path: path.clone(), items: items.clone() });
         }
         (self.tell)(&Event::Items { step: path.to_string(), count: items.len() });

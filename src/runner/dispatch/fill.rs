@@ -11,7 +11,7 @@ use crate::{
     runner::{
         language::{
             engine::{Engine, value_of},
-            filename,
+            filename, plain,
             resolve::{texts_of_data, texts_of_job},
             template::{Data, Text},
             workflow::{Job, Step, Task},
@@ -115,15 +115,7 @@ impl Run<'_, '_> {
                 work::Action::Prompt { agents: agents.into_iter().chain(anybody).collect(), task }
             }
         };
-        let save = job.save.as_ref().map(|save| {
-            let path = save.fill(engine, names)?;
-            let inside = path.trim().trim_start_matches("./");
-            let is_plain = !inside.is_empty()
-                && !inside.starts_with('/')
-                && inside.split('/').all(|part| !matches!(part, "" | "." | ".."));
-            let path = RepoPath::from_bytes(inside.as_bytes()).ok().filter(|_| is_plain);
-            path.ok_or_else(|| format!("save: '{inside}' is no path inside the repository"))
-        });
+        let save = job.save.as_ref().map(|save| plain::saved(&save.fill(engine, names)?));
         let env = job.env.iter().map(|(name, text)| Ok((name.clone(), text.fill(engine, names).map_err(at(name))?)));
         let place = &self.units[id].place;
         Ok(Work {

@@ -33,10 +33,19 @@ pub trait Surroundings: Send + Sync {
     /// # Errors
     /// When nobody is.
     fn who(&self, word: &str) -> Result<crate::runner::work::Who, String>;
+
+    /// Whether a check has this name, written without its `@`.
+    ///
+    /// # Errors
+    /// When none has.
+    fn check(&self, name: &str) -> Result<(), String>;
 }
 
 /// The most bytes that `files()` hands over.
 const MAX_FILES: usize = 4 * 1024 * 1024;
+
+/// What makes a name a pattern, which may match nothing.
+const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
 /// The most bytes that a template makes.
 const MAX_OUTPUT: usize = 8 * 1024 * 1024;
@@ -198,6 +207,12 @@ fn matched(world: &dyn Surroundings, patterns: &Value) -> Result<Vec<String>, St
 /// What is in the files, each under its name. That it is too much is an error: a cut would go unnoticed by whoever reads.
 fn contents(world: &dyn Surroundings, patterns: &Value) -> Result<String, String> {
     let mut text = String::new();
+    for pattern in texts(patterns)? {
+        // Why what is meant by its name can't be had is told by whoever reads it.
+        if !pattern.contains(WILDCARDS) && world.glob(&pattern)?.is_empty() {
+            world.file(&pattern, MAX_FILES)?;
+        }
+    }
     for path in matched(world, patterns)? {
         text.push_str(&format!("===== {} =====\n", text::one_line(&path, 1000)));
         text.push_str(&world.file(&path, MAX_FILES)?);
@@ -313,6 +328,10 @@ pub(in crate::runner) mod tests {
                 None => Who::Agent { tool: Some(word.into()), persona: None },
             })
         }
+
+        fn check(&self, _: &str) -> Result<(), String> {
+            Ok(())
+        }
     }
 
     fn engine() -> Engine {
@@ -353,6 +372,16 @@ pub(in crate::runner) mod tests {
         let error = engine().text("{{ steps.a.out.title }}", &names).expect_err("undefined");
         assert!(error.contains("title") || error.contains("undefined"), "{error}");
         assert_eq!(engine().text("{{ steps.a.out.title | default('-') }}", &names).expect("a text"), "-");
+    }
+
+    #[test]
+    fn a_file_that_is_named_has_to_be_there_and_what_a_pattern_matches_need_not() {
+        let names = value_of(&json!({}));
+        for named in ["{{ files('no.rs') }}", "{{ files(['a.rs', 'no.rs', '*.md']) }}", "{{ files('') }}"] {
+            let error = engine().text(named, &names).expect_err(named);
+            assert!(error.contains("there is no such file"), "{error}");
+        }
+        assert_eq!(engine().text("{{ files('*.md') }}{{ glob('no.rs') | length }}", &names).expect("a text"), "0");
     }
 
     #[test]

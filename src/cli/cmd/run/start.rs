@@ -331,8 +331,9 @@ fn report(finished: &Finished) -> String {
     } else if let (RunStatus::Interrupted, Some((step, held))) = (status, &finished.ended.failure) {
         out.push_str(&format!("\n{} can't go on: {}", text::one_line(step, 200), reasons(held)));
     } else if let Some((step, failure)) = &finished.ended.failure {
-        let step = if step.is_empty() { &finished.run.run.workflow } else { step };
-        out.push_str(&format!("\nPipeline failed: {} {}", text::one_line(step, 200), reasons(failure)));
+        // What has failed as a whole is no step.
+        let step = if step.is_empty() { String::new() } else { format!("{} ", text::one_line(step, 200)) };
+        out.push_str(&format!("\nPipeline failed: {step}{}", reasons(failure)));
     }
     out
 }
