@@ -192,7 +192,12 @@ impl<'u> Live<'u> {
             Event::Complete { iterations, .. } => {
                 (GOOD, "complete", format!("after {}", format::count(*iterations as usize, "round")))
             }
-            Event::Asked { question, .. } => (ODD, "asks", lines(question)),
+            // All of it is told in the end, where the run waits for an answer.
+            Event::Asked { question, .. } => {
+                let mut all = question.trim().lines();
+                let first = one(all.next().unwrap_or_default());
+                (ODD, "asks", if all.next().is_some() { format!("{first} …") } else { first })
+            }
             Event::Score { score, .. } => (DIM, "score", one(&score.to_string())),
             Event::Issues { issues, .. } => (DIM, "issues", one(&issues.to_string())),
             Event::Compensating { error, .. } => (BAD, "compensating", lines(error)),

@@ -29,7 +29,7 @@ use crate::{
     },
 };
 use before::{Opened, Prepared};
-pub use questions::{Question, answer, asked, questions};
+pub use questions::{Question, Takes, answer, asked, questions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{

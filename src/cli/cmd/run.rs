@@ -97,8 +97,8 @@ struct Retry {
 struct Answer {
     /// The run, with the step where several wait: run, or run/step
     run: String,
-    /// ok or yes; failed or no; rerun, for a step that was lost; or what was asked for. Of the work of a delegation, ok and then
-    /// its result; - reads standard input
+    /// ok or yes; failed or no; or what was asked for. Of a step whose driver died, ok, failed or rerun. Of the work of a
+    /// delegation, ok and then its result; - reads standard input
     #[arg(required = true)]
     answer: Vec<String>,
 }

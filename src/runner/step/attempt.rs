@@ -67,7 +67,7 @@ impl Doer<'_> {
         // Where nothing keeps it from writing what it may not, it is seen afterwards whether it did.
         let leave = Leave::of(scope, hand.is_held());
         self.try_once(&hand.label, hand.tool(), &task.title, (scope, leave), |doer, plan| {
-            let document = doer.document(hand, task, scope, failure, plan)?;
+            let document = doer.document(Some(hand), task, scope, failure, plan)?;
             let schema = doer.schema_for(hand)?;
             let prompt = doer.handed_over(hand, &document)?;
             Ok((document, Means { label: &hand.label, hand: Some(hand), prompt, schema }))

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Context, duration},
-    show::how_to_answer,
+    show::{QUESTION, how_to_answer},
 };
 use crate::{
     base::{
@@ -150,6 +150,7 @@ pub(in crate::cli::cmd) fn one_of_many(
     let live = Live::new(&cx.ui, false);
     let finished = carry_out(cx, session, ready, order, driving, &live, false)?;
     live.say(&report(&finished));
+    tell_asked(&live, &finished);
     let answer = RunAnswer::new(&finished.run, None, hints(&finished)).with_questions(&finished.questions);
     let answer = answer.with_result(finished.ended.out.clone());
     Ok((answer, exit_of(&finished)))
@@ -297,6 +298,7 @@ fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: bool) -> an
         return Ok(exit);
     }
     live.say(&report(finished));
+    tell_asked(live, finished);
     cx.ui.answer(answer, |out| match exit {
         Exit::Done | Exit::Unreached if !result.is_empty() => writeln!(out, "{}", text::block(&result, usize::MAX)),
         _ => Ok(()),
@@ -330,6 +332,16 @@ fn report(finished: &Finished) -> String {
         out.push_str(&format!("\nPipeline failed: {} {}", text::one_line(step, 200), reasons(failure)));
     }
     out
+}
+
+/// What is to be read before it can be answered: a task, or a question of several lines. Of others there is the line that
+/// told of them.
+fn tell_asked(live: &Live<'_>, finished: &Finished) {
+    for asked in finished.questions.iter().filter(|asked| !asked.is_answered) {
+        let Some(question) = asked.text.as_ref().filter(|text| text.trim().contains('\n')) else { continue };
+        let question = text::block(question.trim_end(), QUESTION).replace('\n', "\n  ");
+        live.say(&format!("\n{BOLD}{}{BOLD:#} asks\n  {question}\n", asked.step));
+    }
 }
 
 /// What came of it that the run was to be cancelled; `None` where it was not, or had failed already.
