@@ -203,3 +203,19 @@ fn where_there_is_no_folder_for_a_copy_that_is_told_with_what_to_do() {
     assert_eq!(run(repo.command(&["run", "flow"]).env("XDG_CACHE_HOME", here)).code, 0);
     assert_free(&repo);
 }
+
+#[test]
+fn an_input_is_given_once_and_not_without_a_word_where_it_has_to_be_given() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[inputs]\ngoal = {}\nn = 1\nnote = \"\"\n[[step]]\nid = \"a\"\nrun = \"echo {{ inputs.goal }}{{ inputs.n }}{{ inputs.note }}\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    for (inputs, told) in [
+        (&["-i", "goal=x", "-i", "n=1", "-i", "n=2"][..], "the input n is given twice"),
+        (&["-i", "goal="], "flow needs the input goal, and what is given is empty"),
+        (&["-i", "goal= "], "flow needs the input goal, and what is given is empty"),
+    ] {
+        let refused = repo.aio(&[&["run", "flow"], inputs].concat());
+        assert!(refused.code == 2 && refused.stderr.contains(told), "{inputs:?}: {refused:?}");
+    }
+    assert_eq!(repo.ok(&["run", "flow", "-i", "goal=x", "-i", "note="]), "x1\n");
+}
