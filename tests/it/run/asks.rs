@@ -1,6 +1,7 @@
 //! What a run asks, and what it takes for an answer.
 
 use super::*;
+use crate::together::together;
 
 /// Asks, and does nothing else.
 const FLOW: &str = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
@@ -225,4 +226,21 @@ fn a_question_is_not_answered_by_having_it_done_again() {
     assert_eq!(told(&repo, &["show"]).0["run"]["steps"][0]["answered"], false);
     repo.ok(&["run", "answer", "/go", "yes"]);
     assert_eq!(repo.ok(&["run", "resume"]).trim(), "yes");
+}
+
+#[test]
+fn of_several_that_go_on_with_a_run_at_once_all_but_one_are_told_that_somebody_does() {
+    let env = TestEnvironment::new();
+    let flow =
+        "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n[[step]]\nid = \"b\"\nrun = \"sleep 1; echo done\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    for _ in 0..3 {
+        assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+        let id = repo.ok(&["run", "show"]).split_whitespace().next().unwrap().to_owned();
+        repo.ok(&["run", "answer", &id, "yes"]);
+        let ended = together((0..6).map(|_| repo.command(&["run", "resume", &id])).collect());
+        let mut codes: Vec<i32> = ended.iter().map(|ended| ended.code).collect();
+        codes.sort_unstable();
+        assert_eq!(codes, [0, 75, 75, 75, 75, 75], "{ended:?}");
+    }
 }
