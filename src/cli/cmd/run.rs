@@ -1,3 +1,4 @@
+mod hints;
 mod named;
 mod show;
 pub(super) mod start;
@@ -292,9 +293,16 @@ fn shown(cx: &Context, session: &Session, id: &RunId) -> anyhow::Result<Exit> {
 impl Prune {
     fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
         let gone = session.prune_runs(self.older_than, self.keep)?;
+        let kept = match self.keep {
+            0 => String::new(),
+            keep => format!(
+                "; the newest {} kept in any case (--keep)",
+                if keep == 1 { "one is".into() } else { format!("{keep} are") }
+            ),
+        };
         cx.ui.answer(
             || RunsAnswer::new(&gone, 0),
-            |out| writeln!(out, "{} let go of", format::count(gone.len(), "run")),
+            |out| writeln!(out, "{} let go of{kept}", format::count(gone.len(), "run")),
         )?;
         Ok(Exit::Done)
     }

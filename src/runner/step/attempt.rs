@@ -281,7 +281,11 @@ impl Doer<'_> {
             failure.text.push_str(&format!("\nNot all of it could be put back: {left}"));
         }
         if let Some(ended) = ended.filter(|ended| ended.left_behind > 0) {
-            (self.tell)(Moment::Said(format!("{} processes that it had left behind were ended", ended.left_behind)));
+            let (count, what) = match ended.left_behind {
+                1 => (1, "process that it had left behind was"),
+                count => (count, "processes that it had left behind were"),
+            };
+            (self.tell)(Moment::Said(format!("{count} {what} ended")));
         }
         let Judged { result, is_final, checks, review, .. } = judged;
         if let Some(attempt) = self.step.attempts.last_mut() {

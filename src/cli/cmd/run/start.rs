@@ -2,7 +2,7 @@
 
 use super::{
     super::{Context, duration},
-    show::{QUESTION, how_to_answer},
+    hints::{hints, tell_asked},
 };
 use crate::{
     base::{
@@ -328,20 +328,10 @@ fn report(finished: &Finished) -> String {
     } else if let (RunStatus::Interrupted, Some((step, held))) = (status, &finished.ended.failure) {
         out.push_str(&format!("\n{} can't go on: {}", text::one_line(step, 200), reasons(held)));
     } else if let Some((step, failure)) = &finished.ended.failure {
-        let step = if step.is_empty() { &finished.run.run.workflow } else { step };
-        out.push_str(&format!("\nPipeline failed: {} {}", text::one_line(step, 200), reasons(failure)));
+        let step = if step.is_empty() { String::new() } else { text::one_line(step, 200) + ": " };
+        out.push_str(&format!("\nPipeline failed: {step}{}", reasons(failure)));
     }
     out
-}
-
-/// What is to be read before it can be answered: a task, or a question of several lines. Of others there is the line that
-/// told of them.
-fn tell_asked(live: &Live<'_>, finished: &Finished) {
-    for asked in finished.questions.iter().filter(|asked| !asked.is_answered) {
-        let Some(question) = asked.text.as_ref().filter(|text| text.trim().contains('\n')) else { continue };
-        let question = text::block(question.trim_end(), QUESTION).replace('\n', "\n  ");
-        live.say(&format!("\n{BOLD}{}{BOLD:#} asks\n  {question}\n", asked.step));
-    }
 }
 
 /// What came of it that the run was to be cancelled; `None` where it was not, or had failed already.
@@ -369,29 +359,4 @@ fn exit_of(finished: &Finished) -> Exit {
         RunStatus::Failed if cancelled(finished).is_some() => Exit::Done,
         _ => outcome::exit_of(failure),
     }
-}
-
-fn hints(finished: &Finished) -> Vec<String> {
-    let id = &finished.run.run.id;
-    let mut hints = Vec::new();
-    for asked in finished.questions.iter().filter(|asked| !asked.is_answered) {
-        hints.push(format!("{} waits: {}", asked.step, how_to_answer(id, asked)));
-    }
-    match finished.ended.status {
-        RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
-        RunStatus::Interrupted => hints.push(match finished.ended.failure {
-            None => outcome::interrupted(id),
-            Some(_) => outcome::held(id),
-        }),
-        RunStatus::Failed | RunStatus::Undone | RunStatus::UndoFailed => {
-            let failure = finished.ended.failure.as_ref();
-            hints.extend(failure.and_then(|(step, failure)| outcome::cause(&finished.run.steps, step, failure.kind)));
-            hints.push(format!("`git aio run log {id}` shows what was said, `git aio run show {id}` how it went"));
-        }
-        _ => {}
-    }
-    if let Some(why) = &finished.ended.unrecorded {
-        hints.push(format!("nothing more could be recorded: {}", text::one_line(why, 500)));
-    }
-    hints
 }
