@@ -1,6 +1,8 @@
 //! Hygiene for text that somebody else wrote. Whatever comes out of a record, a repository or an agent passes here
 //! before it meets a terminal, so that it can't move the cursor, hide itself, or turn the reading direction round.
 
+use std::cmp::Ordering;
+
 /// `text` with every character that a terminal would act on made visible, and cut after `max` characters.
 /// Line breaks count as such characters: the result is one line.
 pub fn one_line(text: &str, max: usize) -> String {
@@ -59,6 +61,35 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The order in which a reader expects names: numbers in them count as numbers, so that `a/2` comes before `a/10`.
+pub fn in_order(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a, b);
+    loop {
+        let (digits_a, digits_b) = (digits(a), digits(b));
+        let (part_a, part_b) = match (digits_a, digits_b) {
+            (0, _) | (_, 0) => (a.chars().next().map_or(0, char::len_utf8), b.chars().next().map_or(0, char::len_utf8)),
+            both => both,
+        };
+        let (one, other) = (&a[..part_a], &b[..part_b]);
+        let order = match (digits_a, digits_b) {
+            (0, _) | (_, 0) => one.cmp(other),
+            _ => {
+                let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
+                (one.len(), one, part_a).cmp(&(other.len(), other, part_b))
+            }
+        };
+        if order != Ordering::Equal || one.is_empty() {
+            return order;
+        }
+        (a, b) = (&a[part_a..], &b[part_b..]);
+    }
+}
+
+/// How many digits a text begins with.
+fn digits(text: &str) -> usize {
+    text.bytes().take_while(u8::is_ascii_digit).count()
+}
+
 /// The one of `known` that is spelled most like `word`, if any is much like it: what was meant, perhaps.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = word.to_lowercase();
@@ -75,6 +106,16 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_names_count_as_numbers() {
+        let sorted = ["", "a", "a/1", "a/2", "a/2/b", "a/02", "a/10", "a/10/9", "a/x", "b", "b1", "ä2", "ä10"];
+        let mut names = sorted;
+        names.reverse();
+        names.sort_by(|a, b| in_order(a, b));
+        assert_eq!(names, sorted);
+        assert_eq!(in_order("a/007", "a/007"), Ordering::Equal);
+    }
 
     #[test]
     fn a_slip_is_known_for_what_it_is_and_another_word_is_not() {

@@ -169,7 +169,11 @@ fn tell(error: &anyhow::Error) -> Told {
         Error::Contended(_) => ("busy", Exit::Busy, None),
         Error::Open(error) => return tell_open(error),
         Error::Store(error) => return tell_store(error),
-        Error::Failed(_) | Error::Git(_) | Error::Tracker(_) | Error::File { .. } => ("failed", Exit::Failed, None),
+        Error::Tracker(error) => {
+            let hint = format!("`{} ready --json`, at the root of the repository, may say more", error.program());
+            ("failed", Exit::Failed, Some(hint))
+        }
+        Error::Failed(_) | Error::Git(_) | Error::File { .. } => ("failed", Exit::Failed, None),
     };
     let message = match error {
         Error::File { what, source } => format!("{what}: {source}"),

@@ -50,6 +50,8 @@ struct Shown {
     doing: String,
     heard: Instant,
     slow: bool,
+    /// What its last attempt failed for, as that was told.
+    failed: Option<String>,
 }
 
 impl<'u> Live<'u> {
@@ -119,6 +121,7 @@ impl<'u> Live<'u> {
             doing: String::new(),
             heard: Instant::now(),
             slow: false,
+            failed: None,
         });
         match event {
             Event::Alive { .. } => shown.slow = shown.heard.elapsed() > SLOW,
@@ -130,6 +133,7 @@ impl<'u> Live<'u> {
         match event {
             Event::Step { status, .. } => shown.doing = (*status).to_owned(),
             Event::Attempt { agent, .. } | Event::Next { agent, .. } => shown.agent.clone_from(agent),
+            Event::Failed { text, .. } => shown.failed = Some(text.clone()),
             Event::Doing { text: words, .. } => shown.doing = text::one_line(words, LINE),
             Event::Checking { check, .. } => shown.doing = format!("checking {}", text::one_line(check, 80)),
             Event::Blocked { holders, .. } => shown.doing = text::one_line(&holders.join("; "), LINE),
@@ -178,8 +182,9 @@ impl<'u> Live<'u> {
             Event::Next { agent: who, .. } => (ODD, "next", agent(who)),
             Event::Split { .. } => (ODD, "split", "its scope is halved".into()),
             Event::Step { status, .. } if *status == StepStatus::Queued.as_str() => {
-                (DIM, "queue", "it was started elsewhere just now".into())
+                (DIM, "queue", "its turn comes: others of its tool are at work, or were started just now".into())
             }
+            Event::Step { failure: Some(_), .. } if self.has_told(event) => return None,
             Event::Step { status, agent: who, failure, .. } if is_over(status) => {
                 let style = if *status == StepStatus::Ok.as_str() { GOOD } else { ODD };
                 let style = if *status == StepStatus::Failed.as_str() { BAD } else { style };
@@ -192,7 +197,12 @@ impl<'u> Live<'u> {
             Event::Complete { iterations, .. } => {
                 (GOOD, "complete", format!("after {}", format::count(*iterations as usize, "round")))
             }
-            Event::Asked { question, .. } => (ODD, "asks", lines(question)),
+            // All of it is told in the end, where the run waits for an answer.
+            Event::Asked { question, .. } => {
+                let mut all = question.trim().lines();
+                let first = one(all.next().unwrap_or_default());
+                (ODD, "asks", if all.next().is_some() { format!("{first} …") } else { first })
+            }
             Event::Score { score, .. } => (DIM, "score", one(&score.to_string())),
             Event::Issues { issues, .. } => (DIM, "issues", one(&issues.to_string())),
             Event::Compensating { error, .. } => (BAD, "compensating", lines(error)),
@@ -203,6 +213,12 @@ impl<'u> Live<'u> {
         };
         let step = step_of(event).unwrap_or_default();
         Some(row(style, word, self.elapsed(step), step, &rest))
+    }
+
+    /// Whether a step ends with what was told of its last attempt already.
+    fn has_told(&self, event: &Event) -> bool {
+        let Event::Step { step, failure, .. } = event else { return false };
+        self.steps.borrow().get(step).is_some_and(|shown| shown.failed.is_some() && shown.failed == *failure)
     }
 
     fn elapsed(&self, step: &str) -> Duration {
@@ -296,8 +312,14 @@ fn lines(all: &str) -> String {
 }
 
 /// What is the likely cause of the failure of an agent, for whoever has to do something about it.
-pub(crate) fn likely_cause(kind: FailureKind) -> Option<&'static str> {
+pub(crate) fn likely_cause(kind: FailureKind, is_delegation: bool) -> Option<&'static str> {
     Some(match kind {
+        FailureKind::Check | FailureKind::Missed if !is_delegation => {
+            "the task does not say all that is required: name it by `accept` in the workflow"
+        }
+        FailureKind::Wrong if !is_delegation => {
+            "the approach: say in the workflow how it is to be done, and what not to touch by `avoid`"
+        }
         FailureKind::Absent => "the tool is not installed, or not on the PATH of this shell",
         FailureKind::Exit | FailureKind::Reported => "the prompt, the account or the network of the agent: see its log",
         FailureKind::Empty => "file access: an agent that is asked for permission and gets none may end without a word",

@@ -55,6 +55,18 @@ pub enum BeadsError {
     Odd(&'static str, String),
 }
 
+impl BeadsError {
+    /// The program that is spoken of.
+    pub fn program(&self) -> &'static str {
+        match self {
+            BeadsError::Start(name, _)
+            | BeadsError::Silent(name)
+            | BeadsError::Failed(name, _)
+            | BeadsError::Odd(name, _) => name,
+        }
+    }
+}
+
 /// The folder that an issue tracker of this kind keeps.
 const FOLDER: &str = ".beads";
 
@@ -125,9 +137,12 @@ impl Beads {
         match ran.status {
             None => Err(BeadsError::Silent(self.name)),
             Some(status) if status.success() => Ok(ran.stdout),
-            Some(_) => {
-                let said = if ran.stderr.is_empty() { &ran.stdout } else { &ran.stderr };
-                let said = text::one_line(String::from_utf8_lossy(said).trim(), 300);
+            Some(status) => {
+                let said = if ran.stderr.trim_ascii().is_empty() { &ran.stdout } else { &ran.stderr };
+                let said = match String::from_utf8_lossy(said).trim() {
+                    "" => format!("{status}, and it said nothing"),
+                    said => text::one_line(said, 300),
+                };
                 Err(BeadsError::Failed(self.name, said))
             }
         }

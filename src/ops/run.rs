@@ -149,10 +149,22 @@ impl Session {
         book.run.ended = None;
         book.run.why = None;
         book.run.waits_for = Vec::new();
-        book.record(&[], "resume")?;
+        book.record(&[], "resume").map_err(|error| match error {
+            // Somebody else has just begun to drive it: it is as if that had been so when we looked.
+            Error::NotAllowed { .. } => self.driven_by_another(id),
+            error => error,
+        })?;
         self.end_what_is_left(id, &steps);
         self.keep_copies(&mut book, &mut steps)?;
         Ok((book, steps))
+    }
+
+    /// That another process has taken hold of a run.
+    fn driven_by_another(&self, id: &RunId) -> Error {
+        let tip = self.run_tip(layout::RUNS, id).ok().flatten();
+        let run = tip.and_then(|tip| self.repository.read_run(&tip).ok()).map(|(run, ..)| run);
+        let pid = run.and_then(|run| run.driver.process).map_or(0, |process| process.pid);
+        Error::Driven { run: id.clone(), pid }
     }
 
     /// All runs, the newest first.

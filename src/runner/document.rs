@@ -33,6 +33,8 @@ pub struct Setting<'a> {
     pub has_input: bool,
     /// Whether the result is committed by whoever checks it.
     pub is_committed: bool,
+    /// Whether it is for the one who began the run, who holds nothing by it and is watched by nobody.
+    pub is_for_caller: bool,
 }
 
 /// The document.
@@ -52,7 +54,7 @@ pub fn render(task: &Task, setting: &Setting<'_>) -> String {
 }
 
 fn section(out: &mut String, title: &str, body: &str) {
-    let body = body.trim_end();
+    let body = body.trim_end().trim_start_matches('\n');
     let _ = write!(out, "\n## {title}\n\n{}\n", if body.is_empty() { "none" } else { body });
 }
 
@@ -116,27 +118,31 @@ fn verification(setting: &Setting<'_>) -> String {
     if setting.checks.is_empty() {
         return String::new();
     }
-    format!(
-        "{}\nThese are run when you say that you are done; run them yourself before.\n",
-        fenced("bash", &setting.checks.join("\n"))
-    )
+    let who = match setting.is_for_caller {
+        true => "Run these yourself: nobody does after you.",
+        false => "These are run when you say that you are done; run them yourself before.",
+    };
+    format!("{}\n{who}\n", fenced("bash", &setting.checks.join("\n")))
 }
 
 fn notes(task: &Task, setting: &Setting<'_>) -> String {
     let mut out = String::new();
-    if !setting.scope.is_empty() {
+    if !setting.scope.is_empty() && !setting.is_for_caller {
         out.push_str("- The files of the scope are claimed for you; an edit of any other file is refused, or makes the work worth nothing.\n");
         out.push_str(match setting.is_committed {
             true => "- Commit nothing: what you changed is committed once it is checked.\n",
             false => "- Commit nothing.\n",
         });
     }
-    out.push_str("- Nobody answers questions: decide, and say in your report what you decided.\n");
-    out.push_str("- Your last message is the result. Say in it what you did, or what kept you from it.\n");
+    let what = if setting.is_for_caller { "The answer" } else { "Your last message" };
+    if !setting.is_for_caller {
+        out.push_str("- Nobody answers questions: decide, and say in your report what you decided.\n");
+        out.push_str("- Your last message is the result. Say in it what you did, or what kept you from it.\n");
+    }
     if let Some(schema) = setting.schema {
         let _ = write!(
             out,
-            "- Your last message has to be one JSON value of this schema, and nothing else:\n\n{}",
+            "- {what} has to be one JSON value of this schema, and nothing else:\n\n{}",
             fenced("json", schema)
         );
     }
@@ -201,6 +207,26 @@ mod tests {
             ["You implement.", "`src/auth/`", "the database", "1. Fix the login", "- logs in without", "````text\n```"]
         {
             assert!(document.contains(part), "{part}: {document}");
+        }
+    }
+
+    #[test]
+    fn who_began_it_is_told_the_task_and_nothing_that_is_true_of_agents_alone() {
+        let (scope, checks) = (["src/auth/".to_owned()], ["cargo test".to_owned()]);
+        let task = Task { title: "Fix the login".into(), avoid: vec!["the database".into()], ..Task::default() };
+        let setting = Setting {
+            scope: &scope,
+            checks: &checks,
+            failure: Some("it broke"),
+            is_for_caller: true,
+            ..Setting::default()
+        };
+        let document = render(&task, &setting);
+        for part in ["# Task: Fix the login", "`src/auth/`", "the database", "cargo test", "it broke"] {
+            assert!(document.contains(part), "{part}: {document}");
+        }
+        for part in ["claimed for you", "Nobody answers", "last message", "when you say that you are done"] {
+            assert!(!document.contains(part), "{part}: {document}");
         }
     }
 

@@ -3,6 +3,8 @@
 //! Others see how the steps stand. What they came to is kept in this clone: `result/<step>.json`, `items/<step>.json`,
 //! `asked/<step>.txt`, `answer/<step>.json` and `undone/<step>.json`, see `store/run.rs`.
 
+mod asked;
+
 use super::{
     dispatch::{Answer, Change, Journal, Outcome, Recorded},
     landing,
@@ -19,6 +21,8 @@ use crate::{
     model::run::{Failure, FailureKind, Run, Step, StepStatus, Usage},
     ops::{self, Error, Private, Session},
 };
+use asked::answers;
+pub use asked::{all_questions, answer, ask, is_answered, question};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -46,16 +50,6 @@ pub(super) struct KeptOutcome {
 struct KeptFailure {
     kind: String,
     text: String,
-}
-
-/// What somebody answered, as it is kept.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum KeptAnswer {
-    Yes,
-    No,
-    Rerun,
-    Text(String),
 }
 
 /// Writes a run of a workflow down.
@@ -144,10 +138,7 @@ impl RunJournal {
                 _ => Ok(()),
             },
             Change::Asked { path, question } => {
-                let asked = (format!("asked/{path}.txt"), Private::Bytes(question.as_bytes().to_vec()));
-                // What was answered before a step was done again is no answer to what it asks now.
-                let answer = (format!("answer/{path}.json"), Private::Bytes(b"null".to_vec()));
-                self.recorder.keep(vec![asked, answer], format!("{path}: asks"), When::WithNext)?;
+                ask(&self.recorder, path, question.clone())?;
                 self.step(path, "asks", |step, _| step.status = StepStatus::Asked)
             }
             Change::Ended { path, outcome } => self.ended(path, outcome),
@@ -162,31 +153,6 @@ impl Journal for RunJournal {
     }
 }
 
-/// Keeps an answer for a run that waits, for whoever goes on with it.
-///
-/// # Errors
-/// When it can't be written.
-pub fn answer(recorder: &Recorder, path: &StepPath, answer: &Answer) -> Result<(), Unrecorded> {
-    let kept = match answer {
-        Answer::Yes => KeptAnswer::Yes,
-        Answer::No => KeptAnswer::No,
-        Answer::Rerun => KeptAnswer::Rerun,
-        Answer::Text(text) => KeptAnswer::Text(text.clone()),
-    };
-    let bytes = serde_json::to_vec(&kept).map_err(|error| Unrecorded(error.to_string()))?;
-    let entry = (format!("answer/{path}.json"), Private::Bytes(bytes));
-    recorder.keep(vec![entry], format!("{path}: answered"), When::Now)
-}
-
-/// What a step asks; `None` where it asks nothing, or that is not kept in this clone.
-///
-/// # Errors
-/// When it can't be read.
-pub fn question(session: &Session, id: &RunId, path: &StepPath) -> Result<Option<String>, Error> {
-    let kept = session.kept_of_run(id, &format!("asked/{path}.txt"))?;
-    Ok(kept.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-}
-
 /// How a step has ended; `None` where that is not kept in this clone, or it has not.
 ///
 /// # Errors
@@ -194,15 +160,6 @@ pub fn question(session: &Session, id: &RunId, path: &StepPath) -> Result<Option
 pub fn result(session: &Session, id: &RunId, path: &StepPath) -> Result<Option<Outcome>, Error> {
     let kept = session.kept_of_run(id, &format!("result/{path}.json"))?;
     Ok(kept.and_then(|bytes| serde_json::from_slice::<KeptOutcome>(&bytes).ok()?.into_outcome()))
-}
-
-/// Whether somebody has answered a step.
-///
-/// # Errors
-/// When it can't be read.
-pub fn is_answered(session: &Session, id: &RunId, path: &StepPath) -> Result<bool, Error> {
-    let kept = session.kept_of_run(id, &format!("answer/{path}.json"))?;
-    Ok(kept.is_some_and(|bytes| serde_json::from_slice::<KeptAnswer>(&bytes).is_ok()))
 }
 
 /// Writes down that these steps are to be done anew, so that whoever goes on with it knows that, too.
@@ -327,17 +284,6 @@ pub fn recorded(session: &Session, id: &RunId, steps: &[Step]) -> Result<Recorde
         }
     }
     Ok(known)
-}
-
-/// What somebody has answered, by the step.
-fn answers(session: &Session, id: &RunId) -> Result<Vec<(StepPath, Answer)>, Error> {
-    let answer = |bytes: &[u8]| match serde_json::from_slice(bytes).ok()? {
-        KeptAnswer::Yes => Some(Answer::Yes),
-        KeptAnswer::No => Some(Answer::No),
-        KeptAnswer::Rerun => Some(Answer::Rerun),
-        KeptAnswer::Text(text) => Some(Answer::Text(text)),
-    };
-    Ok(named(session, id, "answer")?.into_iter().filter_map(|(path, bytes)| Some((path, answer(&bytes)?))).collect())
 }
 
 /// What is kept of steps in a folder, by the step.

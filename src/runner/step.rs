@@ -140,7 +140,7 @@ impl Doer<'_> {
                     if !first {
                         (self.tell)(Moment::Next { agent: CALLER.to_owned() });
                     }
-                    return Ok(End::Asked);
+                    return self.ask_caller(task, scope, failure.as_ref());
                 }
                 Who::Agent { tool, persona } => self.session.hands(tool.as_deref(), persona.as_deref()),
             };

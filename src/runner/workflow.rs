@@ -29,7 +29,7 @@ use crate::{
     },
 };
 use before::{Opened, Prepared};
-pub use questions::{Question, answer, asked, questions};
+pub use questions::{Question, Takes, answer, asked, questions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
@@ -103,6 +103,8 @@ pub struct Finished {
     pub is_cancelled: bool,
     /// What it waits for.
     pub questions: Vec<Question>,
+    /// The events that its workflow handles, where it was begun without any.
+    pub unheard: Vec<String>,
 }
 
 /// Why a workflow can't be run.
@@ -297,6 +299,7 @@ fn drive(
     let watched = Interrupts::watch();
     let interrupts = Arc::new(watched.map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?);
     let root = session.root()?;
+    let unheard = if order.event.is_none() { ready.workflow.on.clone() } else { Vec::new() };
     let is_unbegun = match &book {
         Book::New(_) => true,
         Book::Known(id) => session.shown_run(id)?.run.status.is_unbegun(),
@@ -318,6 +321,7 @@ fn drive(
                 is_cancelled,
                 run,
                 ended: Ended::interrupted(),
+                unheard,
             });
         }
         Err(WorkflowError::Other(Error::Held(held))) => return Err(Error::RunHeld { run: id, held }.into()),
@@ -351,7 +355,7 @@ fn drive(
     dismissed?;
     keep(session);
     let run = session.shown_run(&id)?;
-    Ok(Finished { questions: questions(session, &run), is_cancelled: how.resumption.cancel, run, ended })
+    Ok(Finished { questions: questions(session, &run), is_cancelled: how.resumption.cancel, run, ended, unheard })
 }
 
 /// Has `stop` said when somebody interrupts, as long as `work` goes on, and calls `watch` now and then.

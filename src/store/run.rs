@@ -219,7 +219,9 @@ impl Repository {
                 }
             }
         }
-        steps.sort_by(|a: &Step, b| (a.began.is_none(), a.began, &a.path).cmp(&(b.began.is_none(), b.began, &b.path)));
+        let began = |step: &Step| (step.began.is_none(), step.began);
+        let in_order = |a: &Step, b: &Step| text::in_order(a.path.as_str(), b.path.as_str());
+        steps.sort_by(|a: &Step, b| began(a).cmp(&began(b)).then_with(|| in_order(a, b)));
         Ok((run, steps, damaged))
     }
 

@@ -119,6 +119,10 @@ fn options<'a>(out: &mut String, args: impl Iterator<Item = &'a Arg>) {
         if takes && !allowed.is_empty() {
             let _ = write!(help, ": {}", allowed.join(", "));
         }
+        let unsaid: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+        if takes && !unsaid.is_empty() {
+            let _ = write!(help, " [default: {}]", unsaid.join(", "));
+        }
         let _ = writeln!(out, "| `{name}` | {} |", help.replace('|', "\\|"));
     }
 }

@@ -557,3 +557,31 @@ fn a_write_is_followed_by_one_sync_in_the_background() {
     assert!(doctor().lines().any(|line| line.starts_with("failed  hub ") && line.contains("can't be reached")));
     until("it has ended", || doctor().contains("none is at work"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sync_that_follows_what_a_command_of_a_run_wrote_is_not_ended_with_that() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let env = TestEnvironment::new();
+    let clones = Clones::new(&env);
+    let repo = &clones.one;
+    repo.ok(&["sync"]);
+    repo.git(&["config", "aio.backgroundSync", "true"]);
+    repo.git(&["config", "aio.syncInterval", "1s"]);
+    let (began, go) = (clones.hub.join("began"), clones.hub.join("go"));
+    let hook = clones.hub.join("hooks/pre-receive");
+    let script =
+        format!("#!/bin/sh\necho x >>{}\nwhile [ ! -e {} ]; do sleep 0.02; done\n", began.display(), go.display());
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, script).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let line =
+        format!("git aio context learning found >/dev/null; while [ ! -e {} ]; do sleep 0.02; done", began.display());
+    let flow = format!("about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"{line}\"\n");
+    fs::write(repo.dir.join("flow.toml"), flow).unwrap();
+    let ended = repo.aio(&["run", "./flow.toml"]);
+    assert!(ended.code == 0 && !ended.stderr.contains("left behind"), "{ended:?}");
+    fs::write(&go, "").unwrap();
+    until("the hub has it all", || repo.json_as("", &["status"])["hub"]["pending"].as_u64() == Some(0));
+    until("it has ended", || repo.aio(&["doctor"]).stdout.contains("none is at work"));
+}

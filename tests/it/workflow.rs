@@ -110,6 +110,9 @@ fn what_is_wrong_is_told_with_its_place_and_an_exit_code() {
     let ended = repo.aio(&["workflow", "check", "drafts/flow.toml"]);
     assert_eq!(ended.code, 2);
     assert!(ended.stdout.contains(":3:17: a value in a command is quoted already"), "{ended:?}");
+    let shown = repo.aio(&["workflow", "show", "./drafts/flow.toml"]);
+    assert!(shown.code == 0 && shown.stdout.contains("echo '{{ run.id }}'"), "{shown:?}");
+    assert!(shown.stderr.contains("a value in a command is quoted already"), "{shown:?}");
     for args in [
         &["workflow", "show", "refin"][..],
         &["workflow", "check", "refin"],
@@ -120,6 +123,7 @@ fn what_is_wrong_is_told_with_its_place_and_an_exit_code() {
         &["run", "refin", "--dry-run"],
         &["run", "./refin.toml"],
         &["workflow", "check", "refin.toml"],
+        &["workflow", "show", "refin.toml"],
     ] {
         let ended = repo.aio(args);
         assert!(ended.code == 8 && ended.stderr.contains("refin"), "{args:?} {ended:?}");

@@ -329,7 +329,7 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
         Exit::Waiting => {
             if let Some(failure) = last.and_then(|last| last.failure.as_ref()) {
                 hints.push(all_failed(finished));
-                hints.extend(outcome::cause(&finished.run.steps, STEP, failure.kind));
+                hints.extend(outcome::cause(&finished.run, STEP, failure.kind));
             }
             hints.push(format!(
                 "it is yours now: do it, then `git aio run answer {id} ok` (or failed); `git aio run show {id}` tells \
@@ -344,7 +344,8 @@ fn hints(finished: &Finished, exit: Exit) -> Vec<String> {
         _ if finished.done.status == StepStatus::Failed => {
             hints.push(all_failed(finished));
             let failure = finished.done.failure.as_ref();
-            hints.extend(failure.and_then(|failure| outcome::cause(&finished.run.steps, STEP, failure.kind)));
+            hints.extend(failure.and_then(|failure| outcome::cause(&finished.run, STEP, failure.kind)));
+            hints.push(format!("`git aio run retry {id}/{STEP}` tries once more, with what it was asked for"));
             hints.push(format!("`git aio run log {id}` shows what it said, `git aio run diff {id}` what it did"));
         }
         Exit::Unverified if left_out(last).is_some() => hints.extend(left_out(last)),

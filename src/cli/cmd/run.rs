@@ -1,3 +1,4 @@
+mod hints;
 mod named;
 mod show;
 pub(super) mod start;
@@ -97,8 +98,8 @@ struct Retry {
 struct Answer {
     /// The run, with the step where several wait: run, or run/step
     run: String,
-    /// ok or yes; failed or no; rerun, for a step that was lost; or what was asked for. Of the work of a delegation, ok and then
-    /// its result; - reads standard input
+    /// ok or yes; failed or no; or what was asked for. Of a step whose driver died, ok, failed or rerun. Of the work of a
+    /// delegation, ok and then its result; - reads standard input
     #[arg(required = true)]
     answer: Vec<String>,
 }
@@ -292,9 +293,16 @@ fn shown(cx: &Context, session: &Session, id: &RunId) -> anyhow::Result<Exit> {
 impl Prune {
     fn run(self, cx: &Context, session: &Session) -> anyhow::Result<Exit> {
         let gone = session.prune_runs(self.older_than, self.keep)?;
+        let kept = match self.keep {
+            0 => String::new(),
+            keep => format!(
+                "; the newest {} kept in any case (--keep)",
+                if keep == 1 { "one is".into() } else { format!("{keep} are") }
+            ),
+        };
         cx.ui.answer(
             || RunsAnswer::new(&gone, 0),
-            |out| writeln!(out, "{} let go of", format::count(gone.len(), "run")),
+            |out| writeln!(out, "{} let go of{kept}", format::count(gone.len(), "run")),
         )?;
         Ok(Exit::Done)
     }

@@ -47,7 +47,7 @@ enum Command {
     List,
     /// Print a workflow with its plan
     Show {
-        /// Its name
+        /// Its name, or its file
         name: String,
     },
     /// Say what is wrong with workflows
@@ -151,11 +151,25 @@ fn list(cx: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// The workflow that is meant by a name, or by a file, among those there are then.
+fn named(session: &Session, workflows: &Workflows, word: &str) -> anyhow::Result<(String, Workflows)> {
+    if !word.contains('/') && !word.ends_with(".toml") {
+        return Ok((word.to_owned(), workflows.clone()));
+    }
+    let stem = Path::new(word).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if !crate::ops::workflow::is_name(stem) {
+        let told = format!("'{}' can't be the name of a workflow", format::target(stem));
+        return Err(usage(told, "use a small letter, then small letters, digits and -"));
+    }
+    let text = session.named_text(Path::new(word), MAX_FILE)?;
+    Ok((stem.to_owned(), workflows.clone().with(stem, word, text)))
+}
+
 fn show(cx: &Context, name: &str) -> anyhow::Result<Exit> {
     let session = cx.session()?;
-    let workflows = Workflows::to_look_at(session.workflow_texts()?);
-    let found = find(&session, &workflows, name)?;
-    let text = workflows.find(name).map(|(_, text)| text.to_owned()).unwrap_or_default();
+    let (name, workflows) = named(&session, &Workflows::to_look_at(session.workflow_texts()?), name)?;
+    let found = find(&session, &workflows, &name)?;
+    let text = workflows.find(&name).map(|(_, text)| text.to_owned()).unwrap_or_default();
     let (inputs, steps) = match &found.loaded {
         Ok((workflow, plan)) => (
             workflow.inputs.iter().map(WorkflowInput::new).collect(),
@@ -186,19 +200,8 @@ fn check(cx: &Context, names: &[String]) -> anyhow::Result<Exit> {
     };
     let mut found = Vec::new();
     for word in &all {
-        let is_file = word.contains('/') || word.ends_with(".toml");
-        found.push(match is_file {
-            false => find(&session, &workflows, word)?,
-            true => {
-                let stem = Path::new(word).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-                if !crate::ops::workflow::is_name(stem) {
-                    let told = format!("'{}' can't be the name of a workflow", format::target(stem));
-                    return Err(usage(told, "use a small letter, then small letters, digits and -"));
-                }
-                let text = session.named_text(Path::new(word), MAX_FILE)?;
-                find(&session, &workflows.clone().with(stem, word, text), stem)?
-            }
-        });
+        let (name, workflows) = named(&session, &workflows, word)?;
+        found.push(find(&session, &workflows, &name)?);
     }
     cx.ui.answer(
         || WorkflowsAnswer::new(found.iter().map(json).collect()),

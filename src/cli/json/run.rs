@@ -101,7 +101,7 @@ pub(super) struct Step {
     /// Bytes of its result
     bytes: u64,
     failure: Option<Failure>,
-    /// What it asks, of one that waits for an answer
+    /// What it asks, of one that waits for an answer; where that is the caller's to do, the task
     #[serde(skip_serializing_if = "Option::is_none")]
     question: Option<String>,
     /// What the answer has to be, where not any is as good

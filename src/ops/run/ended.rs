@@ -2,7 +2,7 @@
 
 use super::{RunBook, ShownRun, no_run};
 use crate::{
-    base::id::RunId,
+    base::{id::RunId, text},
     host::{background, runs},
     model::run::{Attempt, Failure, FailureKind, Run, RunStatus, Stage, Step, StepStatus},
     ops::{Error, Session, worktree::Diff},
@@ -37,7 +37,7 @@ impl Session {
         let Ok(entries) = self.run_folder(id).read_dir() else { return Ok(Vec::new()) };
         let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let mut logs: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
-        logs.sort();
+        logs.sort_by(|a, b| text::in_order(&a.to_string_lossy(), &b.to_string_lossy()));
         let read = |path: PathBuf| {
             let bytes = runs::read_log(&path).map_err(Error::file(format!("can't read {}", path.display())))?;
             Ok((path, bytes))

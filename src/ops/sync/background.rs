@@ -17,8 +17,10 @@ use std::{
 /// How long a burst of writes is given to come together.
 const BURST: Duration = Duration::from_millis(100);
 
-/// What the process we start must not take for its own.
-const NOT_INHERITED: &[&str] = &["AIO_INSTANCE", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX"];
+/// What the process we start must not take for its own. Were it marked as the work of an agent or of a check in which
+/// something was written, it would be ended with that.
+const NOT_INHERITED: &[&str] =
+    &["AIO_INSTANCE", "AIO_RUN", "AIO_CHECK", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX"];
 
 impl Session {
     /// After a write: starts a sync, unless there is one, or none is wanted.

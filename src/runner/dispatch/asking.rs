@@ -4,6 +4,9 @@ use super::{Answer, Stop};
 use crate::runner::{language::shape::Form, work::Shape as _};
 use serde_json::Value;
 
+/// What is asked of a step whose driver is gone, where nobody can tell.
+pub const LOST: &str = "its driver died while it was at work, and it can't be told whether it was done";
+
 /// What a step asks.
 #[derive(Debug)]
 pub struct Asking<'q> {

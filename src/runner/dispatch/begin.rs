@@ -274,8 +274,7 @@ impl<'w> Run<'w, '_> {
             Some(answer) => return self.answered(id, answer),
             None if was_begun && fill::is_lost(step) && !recorded.answers.contains_key(&path) => {
                 self.change(Change::Stands { path: path.clone(), status: StepStatus::Lost });
-                let question =
-                    "its driver died while it was at work, and it can't be told whether it was done".to_owned();
+                let question = super::asking::LOST.to_owned();
                 (self.tell)(&Event::Asked { step: path.to_string(), question });
                 self.units[id].phase = Phase::Asked;
                 return;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// The inputs of a run, from words such as `feature=rate limiting`.
 ///
 /// # Errors
-/// When one is not known, has another type, or is missing.
+/// When one is not known, given twice, has another type, or is missing: that has to be given, and says nothing.
 pub fn parse(workflow: &Workflow, given: &[String]) -> Result<Map<String, Value>, String> {
     let mut values = Map::new();
     for word in given {
@@ -15,7 +15,12 @@ pub fn parse(workflow: &Workflow, given: &[String]) -> Result<Map<String, Value>
             return Err(format!("'{}' is no input: write it as name=value", text::one_line(word, 60)));
         };
         let input = known(workflow, name)?;
-        values.insert(name.to_owned(), of_word(input, value)?);
+        if input.default.is_none() && value.trim().is_empty() {
+            return Err(format!("{} needs the input {name}, and what is given is empty", workflow.name));
+        }
+        if values.insert(name.to_owned(), of_word(input, value)?).is_some() {
+            return Err(format!("the input {name} is given twice"));
+        }
     }
     complete(workflow, values)
 }

@@ -67,7 +67,7 @@ impl Doer<'_> {
         // Where nothing keeps it from writing what it may not, it is seen afterwards whether it did.
         let leave = Leave::of(scope, hand.is_held());
         self.try_once(&hand.label, hand.tool(), &task.title, (scope, leave), |doer, plan| {
-            let document = doer.document(hand, task, scope, failure, plan)?;
+            let document = doer.document(Some(hand), task, scope, failure, plan)?;
             let schema = doer.schema_for(hand)?;
             let prompt = doer.handed_over(hand, &document)?;
             Ok((document, Means { label: &hand.label, hand: Some(hand), prompt, schema }))
@@ -281,7 +281,11 @@ impl Doer<'_> {
             failure.text.push_str(&format!("\nNot all of it could be put back: {left}"));
         }
         if let Some(ended) = ended.filter(|ended| ended.left_behind > 0) {
-            (self.tell)(Moment::Said(format!("{} processes that it had left behind were ended", ended.left_behind)));
+            let (count, what) = match ended.left_behind {
+                1 => (1, "process that it had left behind was"),
+                count => (count, "processes that it had left behind were"),
+            };
+            (self.tell)(Moment::Said(format!("{count} {what} ended")));
         }
         let Judged { result, is_final, checks, review, .. } = judged;
         if let Some(attempt) = self.step.attempts.last_mut() {

@@ -1,11 +1,14 @@
 //! What an agent is given for an attempt: the document, and what goes with it.
 
-use super::Doer;
+use super::{Doer, End};
 use crate::{
+    base::text,
     model::{note::Note, run::Failure},
     ops::{Error, note::Filter, tool::Hand, verify::Plan},
     runner::{
         document::{self, Setting},
+        journal,
+        recorder::Unrecorded,
         work::{Moment, Task},
     },
 };
@@ -14,14 +17,17 @@ use std::path::PathBuf;
 /// The longest document that is handed over itself. Beyond that an agent that can read it there is told where it lies.
 const MAX_INLINE: usize = 8 * 1024;
 
+/// Most bytes of a task that are kept for the caller.
+const MAX_ASKED: usize = 512 * 1024;
+
 /// Most notes that go into a document.
 const MAX_NOTES: usize = 10;
 
 impl Doer<'_> {
-    /// The document for an agent.
+    /// The document for an agent; for the caller where that is none.
     pub(super) fn document(
         &self,
-        hand: &Hand,
+        hand: Option<&Hand>,
         task: &Task,
         scope: &[String],
         failure: Option<&Failure>,
@@ -31,21 +37,42 @@ impl Doer<'_> {
         let notes = self.notes(scope)?;
         let checks: Vec<String> =
             plan.checks.iter().map(|check| check.line().unwrap_or(&check.name).to_owned()).collect();
-        let shape = self.work.contract.shape.as_ref().filter(|_| !hand.takes_schema());
+        let shape = self.work.contract.shape.as_ref().filter(|_| hand.is_none_or(|hand| !hand.takes_schema()));
         let schema = shape.map(|shape| format!("{:#}", shape.schema()));
         Ok(document::render(
             task,
             &Setting {
-                brief: &hand.brief,
+                brief: hand.map_or("", |hand| &hand.brief),
                 scope,
                 notes: &notes,
                 checks: &checks,
                 failure: failure.map(|failure| failure.text.as_str()),
                 schema: schema.as_deref(),
-                has_input: self.work.stdin.is_some(),
-                is_committed: self.work.contract.commit,
+                has_input: self.work.stdin.is_some() && hand.is_some(),
+                is_committed: self.work.contract.commit && hand.is_some(),
+                is_for_caller: hand.is_none(),
             },
         ))
+    }
+
+    /// Keeps the task as it is asked of the caller, for whoever looks what the run waits for.
+    pub(super) fn ask_caller(
+        &mut self,
+        task: &Task,
+        scope: &[String],
+        failure: Option<&Failure>,
+    ) -> Result<End, Unrecorded> {
+        let path = self.step.path.clone();
+        let plan = self.plan().unwrap_or_default();
+        // That there is no document of it is no reason not to ask.
+        let document = self.document(None, task, scope, failure, &plan).unwrap_or_else(|_| task.text.clone());
+        let document = match &self.work.stdin {
+            Some(input) => format!("{document}\n## Input\n\n{}", document::fenced("text", input)),
+            None => document,
+        };
+        let document = text::head(&document, MAX_ASKED).to_owned();
+        journal::ask(&self.site.recorder, &path, document)?;
+        Ok(End::Asked)
     }
 
     /// The task as it is told for the attempt that begins.

@@ -50,6 +50,10 @@ fn the_caller_may_answer_that_it_cannot_be_done() {
     let (_, repo) = checked(&env);
     let ended = delegate(&repo, &["--agent", "caller"]);
     assert!(ended.code == 5 && !ended.stderr.contains("all agents failed"), "{ended:?}");
+    let shown = repo.ok(&["run", "show"]);
+    for part in ["# Task: ", "/task ok|failed \"<result>\"`"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
     let (list, _) = answer(&repo.aio(&["run", "list", "--json"]));
     let id = list["runs"][0]["id"].as_str().unwrap();
     let (answered, code) = answer(&repo.aio(&["run", "answer", id, "failed", "--json"]));

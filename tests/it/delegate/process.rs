@@ -16,7 +16,7 @@ fn what_an_agent_leaves_behind_is_ended_and_nothing_else() {
     );
     let ended = delegate(&repo, &["--agent", "claude"]);
     assert_eq!((ended.code, &ended.stdout[..]), (0, "Done.\n"), "{ended:?}");
-    assert!(ended.stderr.contains("that it had left behind were ended"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("processes that it had left behind were ended"), "{}", ended.stderr);
     for name in ["group", "session"] {
         let pid = fs::read_to_string(env.path().join("home").join(name)).unwrap();
         assert!(!is_alive(&pid), "{name}");

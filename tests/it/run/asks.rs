@@ -1,6 +1,7 @@
 //! What a run asks, and what it takes for an answer.
 
 use super::*;
+use crate::together::together;
 
 /// Asks, and does nothing else.
 const FLOW: &str = "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n";
@@ -21,7 +22,7 @@ fn what_is_asked_and_whether_it_is_answered_stands_in_what_is_shown() {
     assert_eq!((code, &first["run"]["steps"][0]["question"]), (5, &"Which of them?\nReally?".into()), "{first:#}");
     let id = first["run"]["id"].as_str().unwrap();
     let shown = repo.ok(&["run", "show"]);
-    for part in ["    Which of them?\n    Really?\n", &format!("`git aio run answer {id}/go yes|no|rerun|")] {
+    for part in ["    Which of them?\n    Really?\n", &format!("`git aio run answer {id}/go yes|no|\"<words>\"`")] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let (shown, _) = told(&repo, &["show"]);
@@ -165,7 +166,7 @@ fn at_a_terminal_an_answer_that_is_not_of_the_shape_is_asked_for_again() {
 #[test]
 fn the_log_and_the_ledger_tell_what_is_asked() {
     let env = TestEnvironment::new();
-    let long = "x".repeat(10_000);
+    let long = "x".repeat(30_000);
     let flow = format!(
         "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Which of them?\\n# Really\\u001b[2J?\"\n\
          [[step]]\nid = \"on\"\nask = \"{long}\"\n"
@@ -182,5 +183,64 @@ fn the_log_and_the_ledger_tell_what_is_asked() {
     let ledger = repo.ok(&["run", "show", "--ledger"]);
     assert!(!ledger.contains("Which of them?") && ledger.contains("  > xxx") && ledger.len() < 5000, "{ledger}");
     let log = repo.ok(&["run", "log"]);
-    assert!(log.starts_with("go asks\n") && log.contains("on asks\n  xxx") && log.len() < 5000, "{log}");
+    assert!(log.starts_with("go asks\n") && log.contains("on asks\n  xxx") && log.len() < 25_000, "{log}");
+}
+
+#[test]
+fn a_task_of_the_caller_is_shown_with_all_that_an_agent_would_be_told() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"fix\"\nprompt = \"Mend the login.\\nIt is slow\\u001b[2J.\"\n\
+                agent = [\"claude\", \"caller\"]\nscope = [\"src/auth/\"]\naccept = [\"it takes a second\"]\n\
+                avoid = [\"the tokens\"]\nverify = [\"true\"]\n";
+    let (agents, repo) = place(&env, &[("flow", flow)]);
+    agents.plays("claude", &[Do::Exit(9)]);
+    let parts = ["# Task: Mend the login.", "It is slow\\u{1b}[2J.", "`src/auth/`", "it takes a second", "the tokens"];
+    let ended = repo.aio(&["run", "flow"]);
+    assert_eq!(ended.code, 5, "{ended:?}");
+    for shown in [&ended.stderr, &repo.ok(&["run", "show"]), &repo.ok(&["run", "log"])] {
+        for part in parts.iter().chain(&["exit code 9"]) {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(!shown.contains('\u{1b}') && !shown.contains("claimed for you"), "{shown}");
+    }
+    let how = ended.stderr.lines().find(|line| line.starts_with("fix waits: ")).unwrap_or_else(|| panic!("{ended:?}"));
+    assert!(how.ends_with("/fix ok|failed|\"<result>\"`"), "{how}");
+    let (shown, _) = told(&repo, &["show"]);
+    let question = shown["run"]["steps"][0]["question"].as_str().unwrap_or_else(|| panic!("{shown:#}"));
+    assert!(question.contains("It is slow\u{1b}[2J.") && question.contains("the tokens"), "{question}");
+    let refused = repo.aio(&["run", "answer", "/fix", "rerun"]);
+    assert!(refused.code == 2 && refused.stderr.contains("the caller's to do"), "{refused:?}");
+    repo.ok(&["run", "answer", "/fix", "Mended."]);
+    assert_eq!(repo.ok(&["run", "resume"]), "Mended.\n");
+    // What is done again is asked again.
+    assert_eq!(repo.aio(&["run", "retry", "fix"]).code, 5);
+    assert_eq!(repo.aio(&["run", "resume"]).code, 5, "what was answered before is no answer to it");
+}
+
+#[test]
+fn a_question_is_not_answered_by_having_it_done_again() {
+    let env = TestEnvironment::new();
+    let repo = waiting(&env);
+    let refused = repo.aio(&["run", "answer", "/go", "rerun"]);
+    assert!(refused.code == 2 && refused.stderr.contains("nothing of it to be done again"), "{refused:?}");
+    assert_eq!(told(&repo, &["show"]).0["run"]["steps"][0]["answered"], false);
+    repo.ok(&["run", "answer", "/go", "yes"]);
+    assert_eq!(repo.ok(&["run", "resume"]).trim(), "yes");
+}
+
+#[test]
+fn of_several_that_go_on_with_a_run_at_once_all_but_one_are_told_that_somebody_does() {
+    let env = TestEnvironment::new();
+    let flow =
+        "about = \"x\"\n[[step]]\nid = \"go\"\nask = \"Go on?\"\n[[step]]\nid = \"b\"\nrun = \"sleep 1; echo done\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    for _ in 0..3 {
+        assert_eq!(repo.aio(&["run", "flow"]).code, 5);
+        let id = repo.ok(&["run", "show"]).split_whitespace().next().unwrap().to_owned();
+        repo.ok(&["run", "answer", &id, "yes"]);
+        let ended = together((0..6).map(|_| repo.command(&["run", "resume", &id])).collect());
+        let mut codes: Vec<i32> = ended.iter().map(|ended| ended.code).collect();
+        codes.sort_unstable();
+        assert_eq!(codes, [0, 75, 75, 75, 75, 75], "{ended:?}");
+    }
 }

@@ -272,7 +272,7 @@ fn a_feature_is_designed_approved_built_and_committed() {
     let (first, code) = told(&repo, &["feature", "-i", "feature=Both"]);
     assert_eq!((code, status(&first), agents.calls("claude").len()), (5, "waiting", 1), "{first:#}");
     let id = first["run"]["id"].as_str().unwrap().to_owned();
-    assert_eq!(first["hints"][0], format!("go waits: `git aio run answer {id}/go yes|no|rerun|\"<words>\"`"));
+    assert_eq!(first["hints"][0], format!("go waits: `git aio run answer {id}/go yes|no|\"<words>\"`"));
     assert_free(&repo);
     repo.ok(&["run", "answer", &id, "yes"]);
     let (last, code) = answer(&repo.aio(&["run", "resume", "--json"]));

@@ -121,6 +121,9 @@ fn a_command_that_may_not_be_run_twice_is_asked_about_when_its_driver_died() {
         assert!(asked.code == 5 && asked.stderr.contains("it can't be told whether it was done"), "{asked:?}");
         let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
         assert_eq!((status(&shown), &steps(&shown)["pay"][..]), ("waiting", "lost"), "{shown:#}");
+        let refused = repo.aio(&["run", "answer", "/pay", "maybe"]);
+        assert!(refused.code == 2 && refused.stderr.contains("rerun to have it done again"), "{refused:?}");
+        assert!(repo.ok(&["run", "show"]).contains("/pay ok|failed|rerun`"));
         repo.ok(&["run", "answer", shown["run"]["id"].as_str().unwrap(), word]);
         let ended = repo.aio(&["run", "resume"]);
         assert_eq!((ended.code, &ended.stdout[..]), (code, out), "{ended:?}");

@@ -203,3 +203,78 @@ fn where_there_is_no_folder_for_a_copy_that_is_told_with_what_to_do() {
     assert_eq!(run(repo.command(&["run", "flow"]).env("XDG_CACHE_HOME", here)).code, 0);
     assert_free(&repo);
 }
+
+#[test]
+fn what_failed_is_told_once_with_the_way_to_do_it_again() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"echo why >&2; exit 3\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    let ended = repo.aio(&["run", "flow"]);
+    let failed = |line: &&str| line.trim_start().starts_with("failed [");
+    assert_eq!(ended.stderr.lines().filter(failed).count(), 1, "{ended:?}");
+    assert!(ended.stderr.contains("Pipeline failed: a: it ended with exit code 3\n"), "{ended:?}");
+    let id = repo.ok(&["run", "show"]).split_whitespace().next().unwrap().to_owned();
+    let way = format!("`git aio run retry {id}/a` does it again");
+    assert!(ended.stderr.contains(&way), "{ended:?}");
+    let again = repo.aio(&["run", "retry", &format!("{id}/a")]);
+    assert!(again.code == 1 && again.stderr.contains(&way), "{again:?}");
+}
+
+#[test]
+fn what_a_task_does_not_say_is_named_in_the_words_of_what_was_run() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nagent = \"claude\"\nprompt = \"Mend it\"\nscope = [\"src/\"]\nverify = [\"false\"]\n";
+    let (agents, repo) = place(&env, &[("flow", flow)]);
+    agents.plays("claude", &[Do::Edit("src/main.rs", "x\n"), Do::Say("Done.")]);
+    let ended = repo.aio(&["run", "flow"]);
+    assert!(ended.code == 4 && ended.stderr.contains("name it by `accept` in the workflow"), "{ended:?}");
+}
+
+#[test]
+fn items_and_their_logs_stand_in_the_order_of_their_numbers() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nfor_each = \"range(12) | list\"\nrun = \"echo {{ item }}\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    let ended = repo.aio(&["run", "flow"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let log = repo.ok(&["run", "log"]);
+    let files: Vec<&str> =
+        log.lines().filter_map(|line| line.rsplit('/').next()).filter(|line| line.ends_with(".log")).collect();
+    let wanted: Vec<String> = (1..=12).map(|item| format!("a.{item}.1.log")).collect();
+    assert_eq!(files, wanted, "{log}");
+}
+
+#[test]
+fn what_is_kept_of_runs_is_told_where_they_are_let_go_of() {
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", "about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"true\"\n")]);
+    repo.ok(&["run", "flow"]);
+    let kept = repo.ok(&["run", "prune", "--older-than", "0s"]);
+    assert_eq!(kept, "0 runs let go of; the newest 20 are kept in any case (--keep)\n");
+    assert_eq!(repo.ok(&["run", "prune", "--older-than", "0s", "--keep", "0"]), "1 run let go of\n");
+}
+
+#[test]
+fn an_input_is_given_once_and_not_without_a_word_where_it_has_to_be_given() {
+    let env = TestEnvironment::new();
+    let flow = "about = \"x\"\n[inputs]\ngoal = {}\nn = 1\nnote = \"\"\n[[step]]\nid = \"a\"\nrun = \"echo {{ inputs.goal }}{{ inputs.n }}{{ inputs.note }}\"\n";
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    for (inputs, told) in [
+        (&["-i", "goal=x", "-i", "n=1", "-i", "n=2"][..], "the input n is given twice"),
+        (&["-i", "goal="], "flow needs the input goal, and what is given is empty"),
+        (&["-i", "goal= "], "flow needs the input goal, and what is given is empty"),
+    ] {
+        let refused = repo.aio(&[&["run", "flow"], inputs].concat());
+        assert!(refused.code == 2 && refused.stderr.contains(told), "{inputs:?}: {refused:?}");
+    }
+    assert_eq!(repo.ok(&["run", "flow", "-i", "goal=x", "-i", "note="]), "x1\n");
+}
+
+#[test]
+fn who_runs_by_hand_what_handles_an_event_is_told_how_that_is_started() {
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[]);
+    let ended = repo.aio(&["run", "on-event"]);
+    let way = "`git aio emit file_changed` starts it with one";
+    assert!(ended.code == 1 && ended.stderr.contains(way) && !ended.stderr.contains("run retry"), "{ended:?}");
+}

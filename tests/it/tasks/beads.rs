@@ -7,6 +7,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 /// A `bd` that answers `ready` with a file, takes what is closed off the list, and notes how it was called.
 const PROGRAM: &str = r#"#!/bin/sh
 echo "$*" >>"$HOME/calls"
+[ -e "$HOME/silent" ] && exit 5
 [ -e "$HOME/broken" ] && { echo "database is locked" >&2; exit 1; }
 case $1 in
   ready) if [ -e "$HOME/many" ]; then sh "$HOME/many" "$4"; else cat "$HOME/ready"; fi ;;
@@ -89,6 +90,11 @@ fn a_tracker_that_fails_keeps_the_claim_and_hides_nothing_of_our_own() {
     assert_eq!((listed.stdout.lines().count(), listed.code), (1, 0), "{listed:?}");
     assert!(listed.stderr.contains("only our own tasks are told: bd failed"), "{listed:?}");
     assert_refused(&repo.aio_as(&me, &["tasks", "next", "--from", "bd"]), 1, "bd failed");
+    fs::write(tracker.home.join("silent"), "").unwrap();
+    let silent = repo.aio_as(&me, &["tasks", "next", "--from", "bd"]);
+    assert_refused(&silent, 1, "bd failed: exit status: 5, and it said nothing");
+    assert!(silent.stderr.contains("hint: `bd ready --json`"), "{silent:?}");
+    fs::remove_file(tracker.home.join("silent")).unwrap();
     // Killed after it was closed, it is said again.
     fs::remove_file(tracker.home.join("broken")).unwrap();
     repo.ok_as(&me, &["tasks", "done", "AI-1"]);

@@ -27,6 +27,9 @@ use crate::{
 use anstyle::Style;
 use std::io::Write;
 
+/// Most characters of a question that are shown; the rest is in `--json`.
+pub(super) const QUESTION: usize = 20_000;
+
 /// Most claims that are named.
 const NAMED: usize = 8;
 
@@ -172,7 +175,7 @@ fn how_to_begin(id: &RunId) -> String {
 /// What a step asks, and whether somebody has answered.
 fn write_question(out: &mut dyn Write, run: &Run, asked: &Question) -> std::io::Result<()> {
     if let Some(text) = &asked.text {
-        writeln!(out, "    {}", text::block(text, 4000).trim_end().replace('\n', "\n    "))?;
+        writeln!(out, "    {}", text::block(text, QUESTION).trim_end().replace('\n', "\n    "))?;
     }
     let id = &run.id;
     if asked.is_answered {
@@ -187,7 +190,7 @@ pub(super) fn how_to_answer(id: &RunId, asked: &Question) -> String {
         true => format!("\"<{}>\"", text::one_line(wants, 200)),
         false => text::one_line(wants, 200),
     });
-    format!("`git aio run answer {id}/{} {}`", asked.step, words.as_deref().unwrap_or("yes|no|rerun|\"<words>\""))
+    format!("`git aio run answer {id}/{} {}`", asked.step, words.as_deref().unwrap_or(asked.takes.as_str()))
 }
 
 /// What the checks of what is done showed; `None` where nothing was to be checked.
@@ -277,7 +280,7 @@ impl Log {
             cx.ui.say(format!("{id} has no log in this clone"));
         }
         for (step, question) in asked {
-            let question = text::block(question.trim_end(), 4000).replace('\n', "\n  ");
+            let question = text::block(question.trim_end(), QUESTION).replace('\n', "\n  ");
             cx.ui.print(&format!("{DIM}{step} asks{DIM:#}\n  {question}\n"))?;
         }
         for (path, bytes) in logs {

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Context, duration},
-    show::how_to_answer,
+    hints::{hints, left_out, tell_asked},
 };
 use crate::{
     base::{
@@ -18,10 +18,7 @@ use crate::{
         outcome,
         ui::{BAD, BOLD, GOOD, ODD},
     },
-    model::{
-        run::{Run, RunStatus, StepStatus},
-        verify::Outcome,
-    },
+    model::run::{Run, RunStatus, StepStatus},
     ops::{Error, Session},
     runner::{
         crew::Ask,
@@ -153,6 +150,7 @@ pub(in crate::cli::cmd) fn one_of_many(
     let live = Live::new(&cx.ui, false);
     let finished = carry_out(cx, session, ready, order, driving, &live, false)?;
     live.say(&report(&finished));
+    tell_asked(&live, &finished);
     let answer = RunAnswer::new(&finished.run, None, hints(&finished)).with_questions(&finished.questions);
     let answer = answer.with_result(finished.ended.out.clone());
     Ok((answer, exit_of(&finished)))
@@ -300,6 +298,7 @@ fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: bool) -> an
         return Ok(exit);
     }
     live.say(&report(finished));
+    tell_asked(live, finished);
     cx.ui.answer(answer, |out| match exit {
         Exit::Done | Exit::Unreached | Exit::Unverified if !result.is_empty() => {
             writeln!(out, "{}", text::block(&result, usize::MAX))
@@ -332,7 +331,7 @@ fn report(finished: &Finished) -> String {
         out.push_str(&format!("\n{} can't go on: {}", text::one_line(step, 200), reasons(held)));
     } else if let Some((step, failure)) = &finished.ended.failure {
         // What has failed as a whole is no step.
-        let step = if step.is_empty() { String::new() } else { format!("{} ", text::one_line(step, 200)) };
+        let step = if step.is_empty() { String::new() } else { text::one_line(step, 200) + ": " };
         out.push_str(&format!("\nPipeline failed: {step}{}", reasons(failure)));
     }
     out
@@ -364,43 +363,4 @@ fn exit_of(finished: &Finished) -> Exit {
         RunStatus::Failed if cancelled(finished).is_some() => Exit::Done,
         _ => outcome::exit_of(failure),
     }
-}
-
-/// A check that was to be made of work which is done, and was not, with why.
-fn left_out(finished: &Finished) -> Option<String> {
-    let done = finished.run.steps.iter().filter(|step| step.status == StepStatus::Ok);
-    let usable = done.flat_map(|step| step.attempts.iter().map(move |attempt| (step, attempt)));
-    let mut checks = usable
-        .filter(|(_, attempt)| attempt.failure.is_none())
-        .flat_map(|(step, attempt)| attempt.checks.iter().map(move |check| (step, check)));
-    let (step, check) = checks.find(|(_, check)| check.outcome == Outcome::NotRun)?;
-    let why = check.why.as_deref().unwrap_or("it was not run");
-    let name = text::one_line(&check.name, 200);
-    Some(format!("unverified: {name} was not run of {}: {}", step.path, text::one_line(why, 1000)))
-}
-
-fn hints(finished: &Finished) -> Vec<String> {
-    let id = &finished.run.run.id;
-    let mut hints = Vec::new();
-    for asked in finished.questions.iter().filter(|asked| !asked.is_answered) {
-        hints.push(format!("{} waits: {}", asked.step, how_to_answer(id, asked)));
-    }
-    match finished.ended.status {
-        RunStatus::Complete | RunStatus::AllTransactionsComplete => hints.extend(left_out(finished)),
-        RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
-        RunStatus::Interrupted => hints.push(match finished.ended.failure {
-            None => outcome::interrupted(id),
-            Some(_) => outcome::held(id),
-        }),
-        RunStatus::Failed | RunStatus::Undone | RunStatus::UndoFailed => {
-            let failure = finished.ended.failure.as_ref();
-            hints.extend(failure.and_then(|(step, failure)| outcome::cause(&finished.run.steps, step, failure.kind)));
-            hints.push(format!("`git aio run log {id}` shows what was said, `git aio run show {id}` how it went"));
-        }
-        _ => {}
-    }
-    if let Some(why) = &finished.ended.unrecorded {
-        hints.push(format!("nothing more could be recorded: {}", text::one_line(why, 500)));
-    }
-    hints
 }
