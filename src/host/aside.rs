@@ -27,6 +27,9 @@ const OWNER: &str = "owner";
 /// Most bytes of it.
 const MAX_OWNER: usize = 1024;
 
+/// Most bytes of another file of ours there.
+const MAX_READ: usize = 1024 * 1024;
+
 /// How old a folder is before it is nobody's, where it can't be told whether its maker runs: it was another start of the
 /// machine, or another machine. Nothing that we do takes as long.
 const LONG_OVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -101,8 +104,7 @@ impl Git {
 
 /// The folders whose makers were killed, in all git directories of the clone with this common one.
 pub fn left(common_dir: &Path) -> Vec<PathBuf> {
-    let linked = fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut left: Vec<PathBuf> = linked.chain([common_dir.to_owned()]).flat_map(|dir| left_in(&dir)).collect();
+    let mut left: Vec<PathBuf> = git_dirs(common_dir).iter().flat_map(|dir| left_in(dir)).collect();
     left.sort();
     left
 }
@@ -112,13 +114,42 @@ pub fn clear(common_dir: &Path) -> usize {
     left(common_dir).iter().filter(|folder| remove(folder).is_ok()).count()
 }
 
+/// Whether a process goes on that reads in a folder of this use, whose maker was killed, and which has a `file` with this line. A
+/// folder whose maker may live still counts as well, where it can't be told. Where nothing can be locked there is none.
+pub fn is_read_still(common_dir: &Path, for_what: Use, file: &str, line: &str) -> bool {
+    let has_line = |folder: &Path| {
+        let told = disk::open_to_read(&folder.join(file)).and_then(|file| disk::read_from(&file, MAX_READ));
+        told.is_ok_and(|told| told.split(|byte| *byte == b'\n').any(|one| one == line.as_bytes()))
+    };
+    let is_read = |folder: &PathBuf| has_line(folder) && is_held_by_others(folder).unwrap_or_default();
+    git_dirs(common_dir).iter().flat_map(|dir| named_in(dir, &[for_what])).any(|folder| is_read(&folder))
+}
+
+fn is_held_by_others(folder: &Path) -> io::Result<bool> {
+    let owner = disk::open_to_read(&folder.join(OWNER))?;
+    if !matches!(owner.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Ok(false);
+    }
+    let Some(maker) = maker(&disk::read_from(&owner, MAX_OWNER)?) else { return Ok(false) };
+    Ok(maker.as_ref().map_or(Aliveness::Unknown, process::aliveness) != Aliveness::Alive)
+}
+
 fn left_in(git_dir: &Path) -> Vec<PathBuf> {
+    named_in(git_dir, &Use::ALL).into_iter().filter(|folder| is_left(folder).unwrap_or_default()).collect()
+}
+
+fn named_in(git_dir: &Path, uses: &[Use]) -> Vec<PathBuf> {
     let entries = fs::read_dir(git_dir).into_iter().flatten().flatten();
-    let is_named = |name: &str| Use::ALL.iter().any(|use_| name.starts_with(use_.prefix()));
+    let is_named = |name: &str| uses.iter().any(|use_| name.starts_with(use_.prefix()));
     let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_named));
     // A link leads to what is somebody else's.
-    let folders = named.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
-    folders.filter(|folder| is_left(folder).unwrap_or_default()).collect()
+    named.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+/// The git directories of the clone with this common one.
+fn git_dirs(common_dir: &Path) -> Vec<PathBuf> {
+    let linked = fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten().map(|entry| entry.path());
+    linked.chain([common_dir.to_owned()]).collect()
 }
 
 /// Keeps the file locked, as soon as those let go of it who look for a moment whether it is locked.
@@ -252,6 +283,7 @@ mod tests {
         fs::create_dir(git_dir.path().join("aio-index-empty")).expect("a folder");
         let untold = left_by(git_dir.path(), "aio-put-back-untold", None);
         fs::write(untold.join(OWNER), "").expect("written");
+        assert!(!is_read_still(git_dir.path(), Use::Commit, "tree/src/a", "a"));
         // One that goes on reads there still.
         let read = left_by(git_dir.path(), "aio-commit-read", Some(&dead()));
         let reader = File::open(read.join(OWNER)).expect("opened");
@@ -259,7 +291,10 @@ mod tests {
         let outside = left_by(git_dir.path(), "outside", Some(&dead()));
         std::os::unix::fs::symlink(&outside, git_dir.path().join("aio-commit-link")).expect("a link");
         assert!(left(git_dir.path()).is_empty());
+        let is_read = |for_what, line| is_read_still(git_dir.path(), for_what, "tree/src/a", line);
+        assert!(is_read(Use::Commit, "a") && !is_read(Use::Commit, "b") && !is_read(Use::Index, "a"));
         drop(reader);
+        assert!(!is_read(Use::Commit, "a"));
         // Long after that.
         for entry in fs::read_dir(git_dir.path()).expect("read").map(|entry| entry.expect("read").path()) {
             let owner = File::open(entry.join(OWNER)).or_else(|_| File::open(entry)).expect("opened");

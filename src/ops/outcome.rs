@@ -23,7 +23,10 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether it is free.
-const ASK: Duration = Duration::from_millis(50);
+pub(super) const ASK: Duration = Duration::from_millis(50);
+
+/// The file with the message of a commit, while that is made.
+pub(super) const MESSAGE: &str = "message";
 
 impl Session {
     /// Writes a result to a file of the work tree, whole or not at all.
@@ -157,7 +160,7 @@ impl Session {
             }
         }
         let aside = self.aside(Use::Commit)?;
-        let text = aside.path().join("message");
+        let text = aside.path().join(MESSAGE);
         let failed = |error| Error::file("can't write what is to be committed")(error);
         std::fs::write(&text, message).map_err(failed)?;
         let list = |name: &str, paths: &[&RepoPath]| {
