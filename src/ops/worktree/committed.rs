@@ -35,8 +35,8 @@ impl Session {
 
     /// Whether `paths` have been committed as `after` has them, since `before` was seen: by a commit whose message has
     /// `words`, whatever came after that, or so that HEAD has them now. A commit that says so and changes nothing but these
-    /// may have them as a hook has left them, where nothing of them is left to be committed. Whoever
-    /// has locked the index is waited for, for a moment.
+    /// may have them as a hook has left them, where nothing of them is left to be committed; then the index doesn't take that
+    /// back any more. Whoever has locked the index is waited for, for a moment.
     ///
     /// # Errors
     /// When HEAD can't be read, or git can't tell.
@@ -59,7 +59,12 @@ impl Session {
         }
         let commits = self.bare_git().commits_that_say(&head, before.head(), words, MOST)?;
         for commit in &commits {
-            if self.has_all(commit, after, paths)? || self.is_of_these(commit, &head, paths)? {
+            if self.has_all(commit, after, paths)? {
+                return Ok(true);
+            }
+            if self.is_of_these(commit, &head, paths)? {
+                // Whoever made it may have been killed before that. What was staged since is somebody's own.
+                let _ = self.settle_index(&self.repository.staged_as(after, paths)?);
                 return Ok(true);
             }
         }

@@ -25,6 +25,13 @@ fn busy<'e>(env: &'e TestEnvironment) -> (Agents, Repo<'e>) {
     (agents, repo)
 }
 
+/// How git tells of that, when nothing else is changed.
+const BUSY: &str = " M README.md\nM  src/main.rs\nA  staged.txt\n?? untracked.txt\n";
+
+fn status(repo: &Repo<'_>) -> String {
+    repo.git(&["status", "--porcelain", "--untracked-files=all"])
+}
+
 fn hook(repo: &Repo<'_>, script: &str) {
     let path = repo.dir.join(".git/hooks/pre-commit");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -45,8 +52,7 @@ fn exactly_the_scope_is_committed_and_the_hooks_run() {
     assert!(message.starts_with("Fix the login.\n\nRenamed the token.\n\nAio-Run: delegation-"), "{message}");
     let instance = told["run"]["steps"][0]["tries"][0]["instance"].as_str().unwrap();
     assert_eq!(fs::read_to_string(repo.dir.join(".git/seen")).unwrap(), format!("{changes}{instance}\n"));
-    let status = repo.git(&["status", "--porcelain", "--untracked-files=all"]);
-    assert_eq!(status, " M README.md\nM  src/main.rs\nA  staged.txt\n?? untracked.txt\n");
+    assert_eq!(status(&repo), BUSY);
     assert_free(&repo);
 }
 
@@ -166,8 +172,7 @@ fn what_a_hook_has_changed_on_the_way_is_not_staged_to_be_taken_back() {
     let (told, code) = told(&repo, ARGS);
     assert_eq!((code, tries(&told)), (0, vec!["claude ok".to_owned()]), "{told:#}");
     assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
-    let status = repo.git(&["status", "--porcelain", "--untracked-files=all"]);
-    assert_eq!(status, " M README.md\nM  src/main.rs\nA  staged.txt\n?? untracked.txt\n");
+    assert_eq!(status(&repo), BUSY);
 }
 
 #[test]
@@ -189,6 +194,7 @@ fn what_a_hook_has_changed_on_the_way_is_known_for_committed_after_a_kill() {
             assert_eq!((resumed.code, agents.calls("claude").len()), (0, 1), "{args:?}: {resumed:?}");
             assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]).trim(), "2");
             assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
+            assert_eq!(status(&repo), BUSY, "{args:?}");
             assert_free(&repo);
             true
         });
@@ -229,6 +235,7 @@ fn a_commit_that_is_at_its_hook_when_the_driver_is_killed_is_waited_for_and_made
         assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]).trim(), "2", "{way:?}");
         assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
         assert_eq!(read(&repo, "src/auth/login.rs"), "FN LOGIN() { TRUE }\n", "{way:?}");
+        assert_eq!(status(&repo), BUSY, "{way:?}");
         assert_eq!(agents.calls("claude").len(), 1, "{way:?}");
         assert_eq!(answer(&repo.aio(&["run", "show", "--json"])).0["run"]["status"], "complete", "{way:?}");
         assert_eq!(aside(&repo), 0, "{way:?}");
