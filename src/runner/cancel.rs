@@ -2,6 +2,7 @@
 //! had come back of one in part goes again, and that is told.
 
 use super::{
+    commit::wait_for_left,
     delegation::{Driving, conclude, site, spec_of, watch},
     landing::{Landing, PutBack, name_of_attempt},
     recorder::{Book, Recorder, Unrecorded, When},
@@ -18,7 +19,8 @@ use crate::{
 ///
 /// # Errors
 /// When somebody drives it, or it can't be read or written.
-pub fn cancel(session: &Session, id: &RunId) -> Result<(), Error> {
+pub fn cancel(session: &Session, id: &RunId, tell: &dyn Fn(String)) -> Result<(), Error> {
+    wait_for_left(session, id, &watch()?, tell)?;
     session.cancel_run(id, |book, steps| {
         let mut said = Vec::new();
         for step in steps.iter_mut().filter(|step| !step.status.is_final()) {
@@ -41,6 +43,7 @@ pub fn cancel_delegation(
 ) -> Result<Option<String>, Error> {
     let delegation = spec_of(session, id)?;
     let (work, interrupts) = (delegation.work(session)?, watch()?);
+    wait_for_left(session, id, &interrupts, |words| tell(Moment::Said(words)))?;
     let (root, ledger) = (session.root()?, session.ledger_file()?);
     let (recorder, recording, _, mut steps) =
         Recorder::start(&root, driving.acting_as.clone(), Book::Known(id.clone()))?;

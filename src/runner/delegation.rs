@@ -1,6 +1,7 @@
 //! A delegation: a run of one step.
 
 use super::{
+    commit::wait_for_left,
     ledger,
     recorder::{Book, Recorder, Unrecorded, When},
     step::{Site, as_it_ended, carry_out, text_of},
@@ -247,6 +248,9 @@ fn drive(
 ) -> Result<Finished, Error> {
     let work = &delegation.work(session)?;
     let interrupts = watch()?;
+    if let Book::Known(id) = &book {
+        wait_for_left(session, id, &interrupts, |words| tell(Moment::Said(words)))?;
+    }
     let root = session.root()?;
     let ledger = session.ledger_file()?;
     let (recorder, recording, run, mut steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;

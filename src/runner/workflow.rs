@@ -10,6 +10,7 @@ mod takeover;
 mod texts;
 
 use super::{
+    commit::wait_for_left,
     crew::Ask,
     delegation::Driving,
     dispatch::{self, Ended, Event, Stop},
@@ -298,6 +299,9 @@ fn drive(
 ) -> Result<Finished, WorkflowError> {
     let watched = Interrupts::watch();
     let interrupts = Arc::new(watched.map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?);
+    if let Book::Known(id) = &book {
+        wait_for_left(session, id, &interrupts, |text| tell(&Event::Text { step: String::new(), text }))?;
+    }
     let root = session.root()?;
     let unheard = if order.event.is_none() { ready.workflow.on.clone() } else { Vec::new() };
     let is_unbegun = match &book {

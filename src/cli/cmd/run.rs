@@ -279,7 +279,7 @@ impl Cancel {
             let exit = shown(cx, session, &id)?;
             return left.map_or(Ok(exit), |left| Err(Error::Failed(format!("not all is undone: {left}")).into()));
         }
-        cancel(session, &id)?;
+        cancel(session, &id, &|words| cx.ui.say(words))?;
         shown(cx, session, &id)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     engine::{self, Engine},
+    filename,
     names::{self, Names, Reading},
 };
 use crate::base::toml::{At, Source};
@@ -127,7 +128,18 @@ impl Text {
             Kind::Plain => Ok(self.source.to_string()),
             Kind::Shell => engine.shell(&self.source, names),
             Kind::Text | Kind::Value(_) => engine.text(&self.source, names),
-            Kind::Expression => Ok(engine.value(&self.source, names)?.to_string()),
+            Kind::Expression => Ok(filename::readable(engine.value(&self.source, names)?.to_string())),
+        }
+    }
+
+    /// The same, for one that may take it, or something in it, for the name of a file.
+    ///
+    /// # Errors
+    /// What went wrong, in words; also that there is a name in it that is no UTF-8.
+    pub fn fill_exactly(&self, engine: &Engine, names: &Value) -> Result<String, String> {
+        match &self.kind {
+            Kind::Text | Kind::Value(_) => engine.text_exactly(&self.source, names),
+            _ => self.fill(engine, names),
         }
     }
 
