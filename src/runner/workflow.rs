@@ -346,10 +346,6 @@ fn drive(
         dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, &mut follow)
     });
     crew.end_all_isolated();
-    if how.resumption.cancel {
-        // One that was made just before the driver was gone, of which nothing was written down.
-        let _ = session.clear_isolated(|_| false);
-    }
     let mut dismissed = crew.site().dismiss_keepers(session);
     if ended.status.is_final() && crew.site().holding.is_some() {
         dismissed = dismissed.and(session.release_run(&id));
