@@ -225,7 +225,7 @@ fn maker(told: &[u8]) -> Option<Option<ProcessMark>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{thread, time::SystemTime};
+    use std::thread;
 
     /// A folder as one who was killed leaves it.
     fn left_by(git_dir: &Path, name: &str, maker: Option<&ProcessMark>) -> PathBuf {
@@ -298,7 +298,8 @@ mod tests {
         // Long after that.
         for entry in fs::read_dir(git_dir.path()).expect("read").map(|entry| entry.expect("read").path()) {
             let owner = File::open(entry.join(OWNER)).or_else(|_| File::open(entry)).expect("opened");
-            owner.set_modified(SystemTime::now() - LONG_OVER - Duration::from_secs(60)).expect("set");
+            let made = owner.metadata().and_then(|meta| meta.modified()).expect("known");
+            owner.set_modified(made - LONG_OVER - Duration::from_secs(60)).expect("set");
         }
         let empty = git_dir.path().join("aio-index-empty");
         assert_eq!(left(git_dir.path()), [read, unknown, unnamed, empty, untold]);
