@@ -14,8 +14,8 @@ use crate::{
 };
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
+    io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -26,6 +26,9 @@ const OWNER: &str = "owner";
 
 /// Most bytes of it.
 const MAX_OWNER: usize = 1024;
+
+/// Most bytes of another file of ours there.
+const MAX_READ: usize = 1024 * 1024;
 
 /// How old a folder is before it is nobody's, where it can't be told whether its maker runs: it was another start of the
 /// machine, or another machine. Nothing that we do takes as long.
@@ -72,8 +75,7 @@ impl Aside {
         let folder = tempfile::Builder::new().prefix(for_what.prefix()).tempdir_in(git_dir)?;
         // To be read, too, by whoever is handed it for its standard input: it stands at its end.
         let mut owner = OpenOptions::new().read(true).write(true).create_new(true).open(folder.path().join(OWNER))?;
-        // Where nothing can be locked it is the process alone that counts.
-        let _ = owner.try_lock();
+        hold(&owner);
         // Only now: what says nothing is left alone.
         owner.write_all(&told(process::own_mark().as_ref()))?;
         Ok(Aside { folder, owner })
@@ -102,8 +104,7 @@ impl Git {
 
 /// The folders whose makers were killed, in all git directories of the clone with this common one.
 pub fn left(common_dir: &Path) -> Vec<PathBuf> {
-    let linked = fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut left: Vec<PathBuf> = linked.chain([common_dir.to_owned()]).flat_map(|dir| left_in(&dir)).collect();
+    let mut left: Vec<PathBuf> = git_dirs(common_dir).iter().flat_map(|dir| left_in(dir)).collect();
     left.sort();
     left
 }
@@ -113,28 +114,73 @@ pub fn clear(common_dir: &Path) -> usize {
     left(common_dir).iter().filter(|folder| remove(folder).is_ok()).count()
 }
 
+/// Whether a process goes on that reads in a folder of this use, whose maker was killed, and which has a `file` with this line. A
+/// folder whose maker may live still counts as well, where it can't be told. Where nothing can be locked there is none.
+pub fn is_read_still(common_dir: &Path, for_what: Use, file: &str, line: &str) -> bool {
+    let has_line = |folder: &Path| {
+        let told = disk::open_to_read(&folder.join(file)).and_then(|file| disk::read_from(&file, MAX_READ));
+        told.is_ok_and(|told| told.split(|byte| *byte == b'\n').any(|one| one == line.as_bytes()))
+    };
+    let is_read = |folder: &PathBuf| has_line(folder) && is_held_by_others(folder).unwrap_or_default();
+    git_dirs(common_dir).iter().flat_map(|dir| named_in(dir, &[for_what])).any(|folder| is_read(&folder))
+}
+
+fn is_held_by_others(folder: &Path) -> io::Result<bool> {
+    let owner = disk::open_to_read(&folder.join(OWNER))?;
+    if !matches!(owner.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Ok(false);
+    }
+    let Some(maker) = maker(&disk::read_from(&owner, MAX_OWNER)?) else { return Ok(false) };
+    Ok(maker.as_ref().map_or(Aliveness::Unknown, process::aliveness) != Aliveness::Alive)
+}
+
 fn left_in(git_dir: &Path) -> Vec<PathBuf> {
+    named_in(git_dir, &Use::ALL).into_iter().filter(|folder| is_left(folder).unwrap_or_default()).collect()
+}
+
+fn named_in(git_dir: &Path, uses: &[Use]) -> Vec<PathBuf> {
     let entries = fs::read_dir(git_dir).into_iter().flatten().flatten();
-    let is_named = |name: &str| Use::ALL.iter().any(|use_| name.starts_with(use_.prefix()));
+    let is_named = |name: &str| uses.iter().any(|use_| name.starts_with(use_.prefix()));
     let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_named));
     // A link leads to what is somebody else's.
-    let folders = named.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
-    folders.filter(|folder| is_left(folder).unwrap_or_default()).collect()
+    named.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+/// The git directories of the clone with this common one.
+fn git_dirs(common_dir: &Path) -> Vec<PathBuf> {
+    let linked = fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten().map(|entry| entry.path());
+    linked.chain([common_dir.to_owned()]).collect()
+}
+
+/// Keeps the file locked, as soon as those let go of it who look for a moment whether it is locked.
+fn hold(owner: &File) {
+    // Where nothing can be locked it is the process alone that counts.
+    while owner.lock().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {}
 }
 
 /// Whether a folder is one of ours, and surely nobody's any more.
 fn is_left(folder: &Path) -> io::Result<bool> {
-    let owner = disk::open_to_read(&folder.join(OWNER))?;
-    if owner.try_lock().is_err() {
+    let owner = match disk::open_to_read(&folder.join(OWNER)) {
+        // Its maker was killed before it had one, or who removed the folder after that.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok(fs::read_dir(folder)?.next().is_none() && age(&fs::metadata(folder)?)? > LONG_OVER);
+        }
+        opened => opened?,
+    };
+    if matches!(owner.try_lock(), Err(TryLockError::WouldBlock)) {
         return Ok(false);
     }
-    let age = owner.metadata()?.modified()?.elapsed().unwrap_or_default();
+    let age = age(&owner.metadata()?)?;
     let Some(maker) = maker(&disk::read_from(&owner, MAX_OWNER)?) else { return Ok(false) };
     Ok(match maker.as_ref().map_or(Aliveness::Unknown, process::aliveness) {
         Aliveness::Alive => false,
         Aliveness::Dead => true,
         Aliveness::Unknown => age > LONG_OVER,
     })
+}
+
+fn age(meta: &Metadata) -> io::Result<Duration> {
+    Ok(meta.modified()?.elapsed().unwrap_or_default())
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
@@ -147,8 +193,10 @@ fn remove(folder: &Path) -> io::Result<()> {
             false => {}
         }
     }
-    fs::remove_file(folder.join(OWNER))?;
-    fs::remove_dir(folder)
+    match fs::remove_file(folder.join(OWNER)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => fs::remove_dir(folder),
+    }
 }
 
 /// What the first line of the file is.
@@ -159,12 +207,13 @@ fn told(maker: Option<&ProcessMark>) -> Vec<u8> {
     format!("{TITLE}\n{}", lines.unwrap_or_default()).into_bytes()
 }
 
-/// Who is told to be the maker: `None` where nothing of ours is told, and `Some(None)` where the system knew of no process.
+/// Who is told to be the maker: `None` where something is told that is none of ours, and `Some(None)` where the system knew of
+/// no process, or the maker was killed before it could tell.
 #[expect(clippy::option_option, reason = "two kinds of not knowing, of which one is none of ours")]
 fn maker(told: &[u8]) -> Option<Option<ProcessMark>> {
     let lines: Vec<&str> = std::str::from_utf8(told).ok()?.lines().collect();
     match lines.as_slice() {
-        [TITLE] => Some(None),
+        [] | [TITLE] => Some(None),
         [TITLE, pid, start, boot, namespace] => {
             let [start, boot, namespace] = [start, boot, namespace].map(|part| (*part).to_owned());
             Some(Some(ProcessMark { pid: pid.parse().ok()?, start, boot, namespace }))
@@ -176,7 +225,7 @@ fn maker(told: &[u8]) -> Option<Option<ProcessMark>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::SystemTime;
+    use std::{thread, time::SystemTime};
 
     /// A folder as one who was killed leaves it.
     fn left_by(git_dir: &Path, name: &str, maker: Option<&ProcessMark>) -> PathBuf {
@@ -228,7 +277,13 @@ mod tests {
         let unnamed = left_by(git_dir.path(), "aio-commit-unnamed", None);
         left_by(git_dir.path(), "of-the-user", Some(&dead()));
         fs::write(left_by(git_dir.path(), "aio-commit-backup", None).join(OWNER), "me\n").expect("written");
+        fs::write(left_by(git_dir.path(), "aio-commit-mark", None).join(OWNER), "made by git-aio\n1\n")
+            .expect("written");
+        fs::remove_file(left_by(git_dir.path(), "aio-index-backup", None).join(OWNER)).expect("removed");
         fs::create_dir(git_dir.path().join("aio-index-empty")).expect("a folder");
+        let untold = left_by(git_dir.path(), "aio-put-back-untold", None);
+        fs::write(untold.join(OWNER), "").expect("written");
+        assert!(!is_read_still(git_dir.path(), Use::Commit, "tree/src/a", "a"));
         // One that goes on reads there still.
         let read = left_by(git_dir.path(), "aio-commit-read", Some(&dead()));
         let reader = File::open(read.join(OWNER)).expect("opened");
@@ -236,12 +291,33 @@ mod tests {
         let outside = left_by(git_dir.path(), "outside", Some(&dead()));
         std::os::unix::fs::symlink(&outside, git_dir.path().join("aio-commit-link")).expect("a link");
         assert!(left(git_dir.path()).is_empty());
+        let is_read = |for_what, line| is_read_still(git_dir.path(), for_what, "tree/src/a", line);
+        assert!(is_read(Use::Commit, "a") && !is_read(Use::Commit, "b") && !is_read(Use::Index, "a"));
         drop(reader);
-        for folder in [&unknown, &unnamed] {
-            let file = OpenOptions::new().write(true).open(folder.join(OWNER)).expect("opened");
-            let before: SystemTime = file.metadata().and_then(|meta| meta.modified()).expect("known");
-            file.set_modified(before - LONG_OVER - Duration::from_secs(60)).expect("set");
+        assert!(!is_read(Use::Commit, "a"));
+        // Long after that.
+        for entry in fs::read_dir(git_dir.path()).expect("read").map(|entry| entry.expect("read").path()) {
+            let owner = File::open(entry.join(OWNER)).or_else(|_| File::open(entry)).expect("opened");
+            owner.set_modified(SystemTime::now() - LONG_OVER - Duration::from_secs(60)).expect("set");
         }
-        assert_eq!(left(git_dir.path()), [read, unknown, unnamed]);
+        let empty = git_dir.path().join("aio-index-empty");
+        assert_eq!(left(git_dir.path()), [read, unknown, unnamed, empty, untold]);
+        assert_eq!(clear(git_dir.path()), 5);
+        assert!(left(git_dir.path()).is_empty());
+    }
+
+    #[test]
+    fn one_who_looks_whether_it_is_left_keeps_no_maker_from_the_lock() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let looks = File::open(file.path()).expect("opened");
+        looks.try_lock().expect("locked");
+        let looking = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            drop(looks);
+        });
+        hold(file.as_file());
+        looking.join().expect("looked");
+        let next = File::open(file.path()).expect("opened");
+        assert!(matches!(next.try_lock(), Err(TryLockError::WouldBlock)));
     }
 }

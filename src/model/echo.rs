@@ -74,6 +74,7 @@ mod tests {
             parent: None,
             holder: None,
             why: None,
+            waits_for: Vec::new(),
             links: Vec::new(),
         }
     }

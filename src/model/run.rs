@@ -38,6 +38,8 @@ pub struct Run {
     pub holder: Option<InstanceId>,
     /// What it is linked to: claims, a handoff, notes, by id.
     pub links: Vec<String>,
+    /// The runs that hold what steps of it wait for.
+    pub waits_for: Vec<RunId>,
     /// Why it did not begin, can't go on, or waits before its first step: somebody's words.
     pub why: Option<String>,
 }

@@ -29,6 +29,8 @@ pub enum Notice {
     NoIssues(String),
     /// An attempt of this step came to no end, and these files that it may have changed are left as they are.
     LeftChanged(StepPath, String),
+    /// The work tree in which a run worked apart is left here, and why.
+    CopyLeft(PathBuf, String),
     /// The change was made, and for this reason it may not last.
     Doubtful(String),
     /// The repository had no store, and now has one. There is no fence before `init`.

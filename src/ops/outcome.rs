@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     base::{id::InstanceId, path::RepoPath},
-    host::aside::Use,
+    host::aside::{Aside, Use},
     model::verify::Outcome,
     store::Tracked,
 };
@@ -23,7 +23,10 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether it is free.
-const ASK: Duration = Duration::from_millis(50);
+pub(super) const ASK: Duration = Duration::from_millis(50);
+
+/// The file with the message of a commit, while that is made.
+pub(super) const MESSAGE: &str = "message";
 
 impl Session {
     /// Writes a result to a file of the work tree, whole or not at all.
@@ -157,22 +160,11 @@ impl Session {
             }
         }
         let aside = self.aside(Use::Commit)?;
-        let text = aside.path().join("message");
+        let text = aside.path().join(MESSAGE);
         let failed = |error| Error::file("can't write what is to be committed")(error);
         std::fs::write(&text, message).map_err(failed)?;
-        let list = |name: &str, paths: &[&RepoPath]| {
-            let list = aside.path().join(name);
-            let named: Vec<u8> = paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
-            std::fs::write(&list, named).map_err(failed)?;
-            let mut from = OsString::from("--pathspec-from-file=");
-            from.push(&list);
-            Ok::<OsString, Error>(from)
-        };
-        let (all, new) = (list("paths", &paths)?, list("new", &unknown)?);
+        let (all, new) = (listed(&aside, "paths", &paths)?, listed(&aside, "new", &unknown)?);
         let git = self.git().with("GIT_LITERAL_PATHSPECS", "1").with("AIO_INSTANCE", by.as_str());
-        let with = |words: &[&str], rest: &[&OsString]| {
-            words.iter().map(OsString::from).chain(rest.iter().map(|word| (*word).clone())).collect::<Vec<_>>()
-        };
         // git commits no file that it doesn't know; this makes them known and stages nothing of them.
         if !unknown.is_empty() {
             git.run(with(&["add", "--intent-to-add", "--pathspec-file-nul"], &[&new]))?;
@@ -189,13 +181,26 @@ impl Session {
         }
         committed?;
         // The commit is made, whatever comes of this.
-        let staged =
-            git.run(["diff-index", "--cached", "--name-only", "--no-renames", "-z", "HEAD"]).unwrap_or_default();
+        let _ = self.settle_index(&paths);
+        Ok(())
+    }
+
+    /// After a commit of `paths`: where a hook has changed what was committed, it has changed the index of that commit alone,
+    /// and the user's would take it back. It gets what HEAD has there.
+    ///
+    /// # Errors
+    /// When git refuses.
+    pub(super) fn settle_index(&self, paths: &[&RepoPath]) -> Result<(), Error> {
+        let git = self.git().with("GIT_LITERAL_PATHSPECS", "1");
+        let staged = git.run(["diff-index", "--cached", "--name-only", "--no-renames", "-z", "HEAD"])?;
         let staged: HashSet<&[u8]> = staged.split(|byte| *byte == 0).collect();
-        if paths.iter().any(|path| staged.contains(path.as_bytes())) {
-            // A hook has changed what was committed, and the index of that commit alone: the user's would take it back.
-            let _ = git.run(with(&["reset", "--quiet", "--pathspec-file-nul"], &[&all]));
+        let behind: Vec<&RepoPath> = paths.iter().copied().filter(|path| staged.contains(path.as_bytes())).collect();
+        if behind.is_empty() {
+            return Ok(());
         }
+        let aside = self.aside(Use::Commit)?;
+        let behind = listed(&aside, "paths", &behind)?;
+        git.run(with(&["reset", "--quiet", "--pathspec-file-nul"], &[&behind]))?;
         Ok(())
     }
 
@@ -225,6 +230,20 @@ impl Session {
         let there = self.repository.work_tree().zip(path.to_os()).map(|(root, path)| root.join(path));
         there.and_then(|there| there.symlink_metadata().ok()).is_some_and(|there| there.is_dir())
     }
+}
+
+/// Writes paths to a file of this name, by which git is told them.
+fn listed(aside: &Aside, name: &str, paths: &[&RepoPath]) -> Result<OsString, Error> {
+    let list = aside.path().join(name);
+    let named: Vec<u8> = paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
+    std::fs::write(&list, named).map_err(Error::file("can't write what is to be committed"))?;
+    let mut from = OsString::from("--pathspec-from-file=");
+    from.push(&list);
+    Ok(from)
+}
+
+fn with(words: &[&str], rest: &[&OsString]) -> Vec<OsString> {
+    words.iter().map(OsString::from).chain(rest.iter().map(|word| (*word).clone())).collect()
 }
 
 /// All folders that something of `paths` is in.

@@ -1,9 +1,13 @@
 //! Runs as they are kept: begun, continued by one driver at a time, shown, and let go of.
 
 mod book;
+mod copies;
 mod ended;
 mod left;
 mod links;
+mod waits;
+
+pub use copies::{copy_of_block, copy_of_worker};
 
 use super::{Error, Session, config::Configured};
 use crate::{
@@ -98,6 +102,7 @@ impl Session {
             holder: None,
             why: None,
             links: Vec::new(),
+            waits_for: Vec::new(),
         };
         let mut book = RunBook::new(self, run, None, None);
         let spec = beginning.spec.into_iter().map(|(path, bytes)| (format!("spec/{path}"), Private::Bytes(bytes)));
@@ -111,15 +116,15 @@ impl Session {
     /// # Errors
     /// When there is no such run here, somebody drives it, or it has ended.
     pub fn continue_run(&self, id: &RunId) -> Result<(RunBook<'_>, Vec<Step>), Error> {
-        let taken_up = self.take_up(id)?;
+        let taken_up = self.take_up(id, |_| true)?;
         self.dismiss_workers_of(taken_up.0.run())?;
         Ok(taken_up)
     }
 
-    /// The same, where whoever was at work for it keeps what it held.
-    fn take_up(&self, id: &RunId) -> Result<(RunBook<'_>, Vec<Step>), Error> {
+    /// The same, where whoever was at work for it keeps what it held, of a run that `may_be` how it stands.
+    fn take_up(&self, id: &RunId, may_be: impl FnOnce(RunStatus) -> bool) -> Result<(RunBook<'_>, Vec<Step>), Error> {
         let tip = self.run_tip(layout::RUNS, id)?.ok_or_else(|| no_run(id.as_str()))?;
-        let (run, steps, damaged) = self.repository.read_run(&tip)?;
+        let (run, mut steps, damaged) = self.repository.read_run(&tip)?;
         if let Some(error) = damaged.into_iter().next() {
             return Err(error.into());
         }
@@ -133,18 +138,24 @@ impl Session {
             let pid = run.driver.process.as_ref().map_or(0, |process| process.pid);
             return Err(Error::Driven { run: id.clone(), pid });
         }
+        if !may_be(run.status) {
+            let hint = Some("`git aio run show` tells how".to_owned());
+            return Err(Error::Usage { message: format!("{id} has ended: {}", run.status), hint });
+        }
         let private = self.run_tip(layout::PRIVATE_RUNS, id)?;
         let mut book = RunBook::new(self, run, Some(tip), private);
         book.run.driver = self.driver()?;
         book.run.status = RunStatus::Running;
         book.run.ended = None;
         book.run.why = None;
+        book.run.waits_for = Vec::new();
         book.record(&[], "resume").map_err(|error| match error {
             // Somebody else has just begun to drive it: it is as if that had been so when we looked.
             Error::NotAllowed { .. } => self.driven_by_another(id),
             error => error,
         })?;
         self.end_what_is_left(id, &steps);
+        self.keep_copies(&mut book, &mut steps)?;
         Ok((book, steps))
     }
 

@@ -3,12 +3,12 @@
 
 use super::{
     Error, Session,
-    config::{Configured, built_in_tools, declared_or_unreadable},
+    config::{Configured, DEFAULT_CHECKS, built_in_tools, check_names, declared_or_unreadable},
 };
 use crate::{
     base::text,
     host::{
-        config::{self, WORKFLOWS},
+        config::{self, Config, WORKFLOWS},
         env::Homes,
         git::Git,
         trust::Approvals,
@@ -40,13 +40,15 @@ pub struct Texts {
     pub own_folder: Option<PathBuf>,
 }
 
-/// Who may be given work, by name.
+/// Who may be given work, and what it may be checked by, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
     /// The agent CLIs.
     pub tools: Vec<String>,
     /// The agents.
     pub agents: Vec<String>,
+    /// The checks, each without its `@`.
+    pub checks: Vec<String>,
 }
 
 /// The files of a work tree, as a workflow sees them.
@@ -84,21 +86,24 @@ impl Session {
         Ok(Texts { repository, unreadable, is_approved, own, own_unreadable, own_folder })
     }
 
-    /// Who may be given work.
+    /// Who may be given work, and what it may be checked by.
     ///
     /// # Errors
     /// When the configuration is invalid.
     pub fn roster(&self) -> Result<Roster, Error> {
         let agents = self.agents()?.into_iter().map(|agent| agent.name).collect();
         let mut tools: Vec<String> = built_in_tools().map(str::to_owned).collect();
-        if let Configured::Approved(declared) | Configured::Waiting(declared) = self.configured()? {
-            for tool in &declared.config.tools {
-                if !tools.contains(&tool.name.value) {
-                    tools.push(tool.name.value.clone());
-                }
+        let config = match self.configured()? {
+            Configured::Approved(declared) | Configured::Waiting(declared) => declared.config,
+            Configured::Nothing => Config::default(),
+        };
+        for tool in &config.tools {
+            if !tools.contains(&tool.name.value) {
+                tools.push(tool.name.value.clone());
             }
         }
-        Ok(Roster { tools, agents })
+        let checks = check_names(&config).chain([DEFAULT_CHECKS]).map(str::to_owned).collect();
+        Ok(Roster { tools, agents, checks })
     }
 
     /// The files of the work tree; of nothing in a bare repository.

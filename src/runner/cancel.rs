@@ -2,44 +2,78 @@
 //! had come back of one in part goes again, and that is told.
 
 use super::{
-    copy::work_of,
-    landing::{Landing, name_of_attempt, told},
+    commit::wait_for_left,
+    delegation::{Driving, conclude, site, spec_of, watch},
+    landing::{Landing, PutBack, name_of_attempt},
+    recorder::{Book, Recorder, Unrecorded, When},
+    step::{Left, Site, as_it_ended, take_back},
+    work::Moment,
 };
 use crate::{
-    base::{
-        id::RunId,
-        path::{RepoPath, named},
-    },
-    model::run::{Run, Stage, Step},
-    ops::{Error, Private, Session, run::RunBook, worktree::Cleared},
+    base::{id::RunId, path::named},
+    model::run::{Failure, FailureKind, Run, RunStatus, Stage, Step, StepStatus},
+    ops::{Error, Session},
 };
 
 /// Ends a run that nobody drives. What there is to say of copies that were on their way back is kept with it.
 ///
 /// # Errors
 /// When somebody drives it, or it can't be read or written.
-pub fn cancel(session: &Session, id: &RunId) -> Result<(), Error> {
+pub fn cancel(session: &Session, id: &RunId, tell: &dyn Fn(String)) -> Result<(), Error> {
+    wait_for_left(session, id, &watch()?, tell)?;
     session.cancel_run(id, |book, steps| {
-        let removed = session.clear_isolated(|_| false)?;
         let mut said = Vec::new();
         for step in steps.iter_mut().filter(|step| !step.status.is_final()) {
             said.extend(settle(session, book.run(), step)?);
-            keep_work(session, book, step, &removed)?;
         }
         Ok((!said.is_empty()).then(|| said.join("\n")))
     })
 }
 
-/// Keeps what was done on a copy that is gone.
-fn keep_work(session: &Session, book: &mut RunBook<'_>, step: &mut Step, removed: &[Cleared]) -> Result<(), Error> {
-    let Some(attempt) = step.attempts.last_mut() else { return Ok(()) };
-    let Some((before, work)) = work_of(session, &book.run().id, attempt, removed)? else { return Ok(()) };
-    let kept = session.capture_to_tree(&work)?;
-    attempt.files = session.changed_between(&before, &work)?.into_iter().map(|change| change.path).collect();
-    attempt.after = Some(kept.clone());
-    let name = name_of_attempt(&step.path, attempt.number);
-    let entry = (format!("snap/{name}/after"), Private::Tree(kept));
-    book.keep(vec![entry], &format!("{}: what was done on its copy", step.path), false)
+/// Ends a delegation that nobody drives, and takes back what its driver had begun; what is committed by then is done, and it
+/// has ended by that. Tells what is left, since others hold it or it can't be written.
+///
+/// # Errors
+/// When somebody drives it, or it can't be read or written.
+pub fn cancel_delegation(
+    session: &Session,
+    id: &RunId,
+    driving: &Driving,
+    tell: &dyn Fn(Moment),
+) -> Result<Option<String>, Error> {
+    let delegation = spec_of(session, id)?;
+    let (work, interrupts) = (delegation.work(session)?, watch()?);
+    wait_for_left(session, id, &interrupts, |words| tell(Moment::Said(words)))?;
+    let (root, ledger) = (session.root()?, session.ledger_file()?);
+    let (recorder, recording, _, mut steps) =
+        Recorder::start(&root, driving.acting_as.clone(), Book::Known(id.clone()))?;
+    let site = site(&delegation, driving, root, recorder, interrupts, ledger);
+    let known = steps.pop();
+    let left = match known.as_ref().map(|known| (known, as_it_ended(&site, &work, known))) {
+        None => Ok(Left::Nothing),
+        Some((_, Some(done))) => Ok(Left::Done(Box::new(done))),
+        Some((known, None)) => take_back(&site, &work, known, tell),
+    };
+    let concluded = match &left {
+        Ok(Left::Done(done)) => conclude(&site, session, done),
+        _ => cancelled(&site, session, known),
+    };
+    drop(site);
+    drop(recording);
+    concluded?;
+    Ok(left.err().map(|failure| failure.text))
+}
+
+/// Records that it was cancelled.
+fn cancelled(site: &Site, session: &Session, known: Option<Step>) -> Result<(), Unrecorded> {
+    let now = session.now();
+    if let Some(mut step) = known {
+        let text = "the run was cancelled".to_owned();
+        (step.status, step.ended) = (StepStatus::Failed, Some(now));
+        step.failure = Some(Failure { kind: FailureKind::Reported, text });
+        site.recorder.outline(step, "cancelled", When::WithNext)?;
+    }
+    site.recorder.change(move |run| (run.status, run.ended) = (RunStatus::Failed, Some(now)), "cancelled")
 }
 
 /// Settles what was on its way back from the copy that a step worked on when its driver was gone: all of it stays, a part
@@ -51,24 +85,16 @@ fn settle(session: &Session, run: &Run, step: &Step) -> Result<Option<String>, E
         None => step.path.to_string(),
     };
     let Some((landing, _)) = Landing::known(session, &run.id, &name)? else { return Ok(None) };
-    let now = session.capture_after(&landing.before)?;
-    let changed = |from, to| -> Result<Vec<RepoPath>, Error> {
-        Ok(session.changed_between(from, to)?.into_iter().map(|change| change.path).collect())
-    };
-    let (touched, missing) = (changed(&landing.before, &now)?, changed(&now, &landing.after)?);
-    let (here, others): (Vec<RepoPath>, Vec<RepoPath>) =
-        landing.files.iter().cloned().partition(|path| touched.contains(path) && !missing.contains(path));
-    let became = match (here.as_slice(), others.as_slice()) {
-        ([], _) => return Ok(None),
-        (here, []) => format!("all of it is here: {}", named(here)),
-        (here, _) => {
-            let free = session.held_by_none_but(run, here)?;
-            let stays = landing.unland(session, &free);
-            let theirs: Vec<RepoPath> = here.iter().filter(|path| !free.contains(path)).cloned().collect();
-            let held = (!theirs.is_empty()).then(|| format!("; others hold these now: {}", named(&theirs)));
-            let stays = (!stays.is_empty()).then(|| format!("; left as it is: {}", told(&stays)));
-            let rest = held.unwrap_or_default() + &stays.unwrap_or_default();
-            format!("what was here of it is put back: {}{rest}", named(here))
+    let (here, others) = landing.here(session)?;
+    let became = match others.as_slice() {
+        _ if here.is_empty() => return Ok(None),
+        [] => format!("all of it is here: {}", named(&here)),
+        _ => {
+            let free = session.held_by_none_but(run, &here)?;
+            let left = landing.unland(session, &free);
+            let put_back = PutBack::of(here, &free, left);
+            let rest = put_back.rest().map(|rest| format!("; {rest}")).unwrap_or_default();
+            format!("what was here of it is put back: {}{rest}", named(&put_back.gone))
         }
     };
     Ok(Some(format!("{}: its driver was gone while its copy came back, and {became}", step.path)))

@@ -1,9 +1,10 @@
 //! A delegation: a run of one step.
 
 use super::{
+    commit::wait_for_left,
     ledger,
     recorder::{Book, Recorder, Unrecorded, When},
-    step::{self, Left, Site, as_it_ended, carry_out, text_of},
+    step::{Site, as_it_ended, carry_out, text_of},
     work::{Action, Contract, Done, Isolation, Moment, Retry, Task, Who, Work},
 };
 use crate::{
@@ -99,7 +100,7 @@ impl Delegation {
     ///
     /// # Errors
     /// When an agent can't be looked up.
-    fn work(&self, session: &Session) -> Result<Work, Error> {
+    pub(super) fn work(&self, session: &Session) -> Result<Work, Error> {
         let agents = self.agents.iter().map(|name| who(name, session)).collect::<Result<Vec<_>, _>>()?;
         let agents = if agents.is_empty() { vec![Who::Agent { tool: None, persona: None }] } else { agents };
         let review = self.review.as_deref().map(|name| who(name, session)).transpose()?;
@@ -247,6 +248,9 @@ fn drive(
 ) -> Result<Finished, Error> {
     let work = &delegation.work(session)?;
     let interrupts = watch()?;
+    if let Book::Known(id) = &book {
+        wait_for_left(session, id, &interrupts, |words| tell(Moment::Said(words)))?;
+    }
     let root = session.root()?;
     let ledger = session.ledger_file()?;
     let (recorder, recording, run, mut steps) = Recorder::start(&root, driving.acting_as.clone(), book)?;
@@ -281,37 +285,13 @@ fn drive(
     Ok(Finished { run: shown, verdict: verdict.map(verdict_of), accepted, done })
 }
 
-/// Takes back what a driver that is gone had begun of a delegation. Tells whether it was done all the same, as what is
-/// committed is: then it has ended by that.
-///
-/// # Errors
-/// When somebody drives it, or that can't be done.
-pub fn take_back(session: &Session, id: &RunId, driving: &Driving, tell: &dyn Fn(Moment)) -> Result<bool, Error> {
-    let delegation = spec_of(session, id)?;
-    let (work, interrupts) = (delegation.work(session)?, watch()?);
-    let (root, ledger) = (session.root()?, session.ledger_file()?);
-    let (recorder, recording, _, mut steps) =
-        Recorder::start(&root, driving.acting_as.clone(), Book::Known(id.clone()))?;
-    let site = site(&delegation, driving, root, recorder, interrupts, ledger);
-    let left = steps.pop().map_or(Ok(Left::Nothing), |known| step::take_back(&site, &work, &known, tell));
-    let concluded = match left.map_err(|failure| Error::Failed(failure.text))? {
-        Left::Nothing | Left::Changes => {
-            let change = |run: &mut Run| run.status = RunStatus::Interrupted;
-            site.recorder.change(change, "taken back").map(|()| false)
-        }
-        Left::Done(done) => conclude(&site, session, &done).map(|()| true),
-    };
-    drop(site);
-    drop(recording);
-    Ok(concluded?)
-}
-
-fn watch() -> Result<Interrupts, Error> {
+/// Watches for Ctrl-C.
+pub(super) fn watch() -> Result<Interrupts, Error> {
     Interrupts::watch().map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })
 }
 
 /// Where it is done.
-fn site(
+pub(super) fn site(
     delegation: &Delegation,
     driving: &Driving,
     root: PathBuf,
@@ -327,6 +307,7 @@ fn site(
         patience: driving.wait.unwrap_or_default(),
         interrupts: Arc::new(interrupts),
         keepers: Arc::default(),
+        waits: Arc::default(),
         ledger,
         holding: None,
     }
@@ -355,7 +336,7 @@ pub fn verdict_of(attempt: &Attempt) -> Verdict {
 }
 
 /// Records how it ended.
-fn conclude(site: &Site, session: &Session, done: &Done) -> Result<(), Unrecorded> {
+pub(super) fn conclude(site: &Site, session: &Session, done: &Done) -> Result<(), Unrecorded> {
     let status = match done.status {
         StepStatus::Ok => RunStatus::Complete,
         StepStatus::Asked => RunStatus::Waiting,

@@ -15,7 +15,7 @@ use crate::{
     base::{
         id::{RunId, StepPath},
         oid::Oid,
-        path::RepoPath,
+        path::{RepoPath, named},
         text,
     },
     model::run::{Failure, FailureKind},
@@ -122,6 +122,19 @@ impl Landing {
         }
     }
 
+    /// Which of its files are here as they are to be by that, and were not before; and the others.
+    ///
+    /// # Errors
+    /// When it can't be told what is here.
+    pub fn here(&self, session: &Session) -> Result<(Vec<RepoPath>, Vec<RepoPath>), Error> {
+        let now = session.capture_after(&self.before)?;
+        let changed = |from, to| -> Result<BTreeSet<RepoPath>, Error> {
+            Ok(session.changed_between(from, to)?.into_iter().map(|change| change.path).collect())
+        };
+        let (touched, missing) = (changed(&self.before, &now)?, changed(&now, &self.after)?);
+        Ok(self.files.iter().cloned().partition(|path| touched.contains(path) && !missing.contains(path)))
+    }
+
     /// Has these files go again, as far as nobody has changed them since they came back, or committed them. Those that
     /// could not be put back, each with why.
     #[must_use = "what could not be put back is to be told"]
@@ -133,6 +146,36 @@ impl Landing {
 /// What comes back from the copy of an attempt is kept by this name.
 pub fn name_of_attempt(step: &StepPath, number: u32) -> String {
     format!("{step}.{number}")
+}
+
+/// What became of changes that were to go again.
+#[derive(Debug, Default)]
+pub struct PutBack {
+    /// They are as they were before.
+    pub gone: Vec<RepoPath>,
+    /// Others hold these now, so that they are left as they are.
+    pub held: Vec<RepoPath>,
+    /// These could not be put back, each with why.
+    pub left: Vec<(RepoPath, LeftAlone)>,
+}
+
+impl PutBack {
+    /// Of `changed` those in `free` were to be put back, and these were `left`.
+    pub fn of(changed: Vec<RepoPath>, free: &[RepoPath], left: Vec<(RepoPath, LeftAlone)>) -> PutBack {
+        let (free, held): (Vec<RepoPath>, _) = changed.into_iter().partition(|path| free.contains(path));
+        let gone = free.into_iter().filter(|path| !left.iter().any(|(other, _)| other == path)).collect();
+        PutBack { gone, held, left }
+    }
+
+    /// What is still here, in words.
+    pub fn rest(&self) -> Option<String> {
+        let held = (!self.held.is_empty()).then(|| format!("others hold these now: {}", named(&self.held)));
+        let left = (!self.left.is_empty()).then(|| format!("left as it is: {}", told(&self.left)));
+        match (held, left) {
+            (Some(held), Some(left)) => Some(format!("{held}; {left}")),
+            (held, left) => held.or(left),
+        }
+    }
 }
 
 /// A failure after which all that had come back was to go again, and these did not.

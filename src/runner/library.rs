@@ -157,7 +157,7 @@ impl Surroundings for Seen {
     }
 
     fn who(&self, word: &str) -> Result<Who, String> {
-        let Roster { tools, agents } = &self.roster;
+        let Roster { tools, agents, .. } = &self.roster;
         let has = |known: &[String], name: &str| known.iter().any(|one| one == name);
         // A local model has whatever name a repository gives it, and where it has given none the next is asked.
         let is_tool = |name: &str| has(tools, name) || name == LOCAL;
@@ -172,6 +172,16 @@ impl Surroundings for Seen {
             }
             _ => Ok(who),
         }
+    }
+
+    fn check(&self, name: &str) -> Result<(), String> {
+        let checks = self.roster.checks.iter().map(String::as_str);
+        if checks.clone().any(|known| known == name) {
+            return Ok(());
+        }
+        let meant =
+            text::nearest(name, checks).map(|nearest| format!("; did you mean @{nearest}?")).unwrap_or_default();
+        Err(format!("there is no check @{}{meant}", text::one_line(name, 60)))
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod builtin;
 pub mod cancel;
+mod commit;
 mod copy;
 pub mod crew;
 pub mod delegation;

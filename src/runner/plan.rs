@@ -82,11 +82,11 @@ pub fn plan(workflow: &Workflow) -> Result<Plan, PlanError> {
     Ok(Plan { name: workflow.name.clone(), steps, isolation, max_parallel, has_effects })
 }
 
-/// Whether all agents that are named are known.
+/// Whether all agents and all checks that are named are known.
 ///
 /// # Errors
 /// The first that is not.
-pub fn check_agents(workflow: &Workflow, surroundings: &dyn Surroundings) -> Result<(), PlanError> {
+pub fn check_names(workflow: &Workflow, surroundings: &dyn Surroundings) -> Result<(), PlanError> {
     let mut open: Vec<(&str, &Step)> = workflow.steps.iter().map(|step| (&workflow.file[..], step)).collect();
     while let Some((file, step)) = open.pop() {
         match &step.action {
@@ -95,6 +95,13 @@ pub fn check_agents(workflow: &Workflow, surroundings: &dyn Surroundings) -> Res
                     surroundings.who(word.source()).map_err(|message| PlanError {
                         file: file.to_owned(),
                         mistake: step.at.mistake(format!("the step {}: {message}", step.id)),
+                    })?;
+                }
+                for text in job.verify.iter().flat_map(|verify| &verify.0).filter(|text| text.is_plain()) {
+                    let Some(name) = text.source().strip_prefix('@') else { continue };
+                    surroundings.check(name).map_err(|message| PlanError {
+                        file: file.to_owned(),
+                        mistake: text.at.mistake(format!("the step {}: {message}", step.id)),
                     })?;
                 }
             }

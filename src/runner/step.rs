@@ -74,7 +74,7 @@ enum End {
 pub enum Left {
     /// Nothing.
     Nothing,
-    /// Changes, which are put back as far as nobody else has changed them, or holds them.
+    /// Changes, which are put back.
     Changes,
     /// It was done all the same, as what is committed is.
     Done(Box<Done>),
@@ -107,7 +107,7 @@ pub fn carry_out(site: &Site, work: &Work, known: Option<Step>, tell: &dyn Fn(Mo
 /// Takes back what a driver that is gone had begun of a step, and nobody goes on with.
 ///
 /// # Errors
-/// Why that can't be done.
+/// Why that can't be done, or what is left, since others hold it or it can't be written.
 pub fn take_back(site: &Site, work: &Work, known: &Step, tell: &dyn Fn(Moment)) -> Result<Left, Failure> {
     let session = Session::open_other(&site.root, site.acting_as.clone()).map_err(internal)?;
     Doer::new(site, work, session, known.clone(), tell).take_back()

@@ -10,13 +10,14 @@ mod takeover;
 mod texts;
 
 use super::{
+    commit::wait_for_left,
     crew::Ask,
     delegation::Driving,
     dispatch::{self, Ended, Event, Stop},
     language::{Engine, Library, LoadError, inputs, load, workflow::Workflow},
     ledger,
     library::{Seen, Workflows},
-    plan::{Plan, PlanError, check_agents, plan},
+    plan::{Plan, PlanError, check_names, plan},
     recorder::{Book, Recorder},
 };
 use crate::{
@@ -162,7 +163,7 @@ fn read(name: &str, library: &dyn Library, session: &Session, checks: bool) -> R
     let seen = Seen { files: session.work_files(), roster: session.roster()? };
     let workflow = load(name, &remembering)?;
     if checks {
-        check_agents(&workflow, &seen)?;
+        check_names(&workflow, &seen)?;
     }
     let plan = plan(&workflow)?;
     Ok(Ready { workflow, plan, engine: Arc::new(Engine::new(Arc::new(seen))), texts: remembering.into_texts() })
@@ -298,6 +299,9 @@ fn drive(
 ) -> Result<Finished, WorkflowError> {
     let watched = Interrupts::watch();
     let interrupts = Arc::new(watched.map_err(|source| Error::File { what: "can't watch for Ctrl-C".into(), source })?);
+    if let Book::Known(id) = &book {
+        wait_for_left(session, id, &interrupts, |text| tell(&Event::Text { step: String::new(), text }))?;
+    }
     let root = session.root()?;
     let unheard = if order.event.is_none() { ready.workflow.on.clone() } else { Vec::new() };
     let is_unbegun = match &book {
@@ -346,10 +350,6 @@ fn drive(
         dispatch::run(&ready.workflow, &given, &crew, &mut journal, &stop, &mut follow)
     });
     crew.end_all_isolated();
-    if how.resumption.cancel {
-        // One that was made just before the driver was gone, of which nothing was written down.
-        let _ = session.clear_isolated(|_| false);
-    }
     let mut dismissed = crew.site().dismiss_keepers(session);
     if ended.status.is_final() && crew.site().holding.is_some() {
         dismissed = dismissed.and(session.release_run(&id));

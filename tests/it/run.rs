@@ -8,6 +8,7 @@ mod cancelled;
 mod edges;
 mod events;
 mod examples;
+mod filenames;
 mod held;
 mod isolated;
 mod named;

@@ -131,6 +131,50 @@ fn what_is_wrong_is_told_with_its_place_and_an_exit_code() {
 }
 
 #[test]
+fn what_can_come_to_nothing_is_told_before_the_first_step_with_its_place() {
+    let env = TestEnvironment::new();
+    let repo = env.repo();
+    repo.write(".aio/config.toml", "[verify]\ndocs = \"true\"\n");
+    let inner = "[inputs]\nn = 3\no = { k = 1 }\n[[step]]\nid = \"in\"\nrun = \"true\"\n";
+    repo.write(".aio/workflows/inner.toml", inner);
+    for (step, told) in [
+        ("scope = [\"src\", \"../x\"]\nrun = \"x\"", "6:18: scope: '../x' is outside of the repository"),
+        ("scope = \"src/[a\"\nrun = \"x\"", "6:10: scope: 'src/[a' is not a pattern"),
+        ("run = \"x\"\nsave = \"../../x\"", "7:9: save: '../../x' is no path inside the repository"),
+        ("run = \"x\"\nsave = \".git/config\"", "7:9: save: '.git/config' is no path inside the repository"),
+        (
+            "run = \"x\"\nverify = [\"true\", \"@tset\"]",
+            "7:20: the step b: there is no check @tset; did you mean @test?",
+        ),
+        ("run = \"x\"\ncompensate = { run = \"y\", scope = \"../y\" }", "7:36: scope: '../y' is outside"),
+        ("workflow = \"inner\"\nwith = { n = \"abc\" }", "7:10: the input n has to be a whole number, and is \"abc\""),
+        (
+            "workflow = \"inner\"\nwith = { o = { z = 2 } }",
+            "7:10: the input o has to be a table like {\"k\":1}, and is",
+        ),
+    ] {
+        let flow = format!("[[step]]\nid = \"a\"\nrun = \"echo begun >../begun\"\n[[step]]\nid = \"b\"\n{step}\n");
+        repo.write(".aio/workflows/flow.toml", &flow);
+        repo.ok(&["trust", "--yes"]);
+        let checked = repo.aio(&["workflow", "check", "flow"]);
+        assert!(checked.code == 2 && checked.stdout.contains(&format!("flow.toml:{told}")), "{told}: {checked:?}");
+        let refused = repo.aio(&["run", "flow"]);
+        assert!(refused.code == 2 && refused.stderr.contains(&format!("flow.toml:{told}")), "{told}: {refused:?}");
+    }
+    let fine = "verify = [\"@docs\", \"@changed\", \"@default\", \"nosuch\"]\nscope = [\"./src/\", \"src/[id].rs\"]\nrun = \"x\"";
+    repo.write(".aio/workflows/flow.toml", &format!("[[step]]\nid = \"b\"\n{fine}\n"));
+    repo.ok(&["workflow", "check", "flow"]);
+    for (given, code) in [("o={\"z\":2}", 2), ("o={\"k\":\"x\"}", 2), ("o={\"k\":2,\"z\":2}", 2), ("o={\"k\":2}", 0)] {
+        let ended = repo.aio(&["run", "./.aio/workflows/inner.toml", "-i", given]);
+        assert!(
+            ended.code == code && (code == 0 || ended.stderr.contains("a table like {\"k\":1}")),
+            "{given}: {ended:?}"
+        );
+    }
+    assert!(!repo.dir.join("../begun").exists());
+}
+
+#[test]
 fn every_workflow_of_the_documentation_is_whole() {
     let env = TestEnvironment::new();
     let repo = env.repo();

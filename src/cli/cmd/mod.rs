@@ -213,6 +213,10 @@ impl Context {
                 Notice::LeftChanged(step, files) => {
                     self.ui.warn(format!("changed since {step} began, and left as it is: {files}"));
                 }
+                Notice::CopyLeft(dir, why) => {
+                    let dir = text::one_line(&dir.to_string_lossy(), 500);
+                    self.ui.warn(format!("a work tree is left at {dir}: {}", text::one_line(&why, 500)));
+                }
                 Notice::Doubtful(why) => {
                     self.ui.warn(format!("this was done, but may not last: {}", text::one_line(&why, 1000)));
                 }

@@ -19,7 +19,7 @@ use crate::{
     model::run::{RunStatus, Step, StepStatus},
     ops::{Error, Session},
     runner::{
-        cancel::cancel,
+        cancel::{cancel, cancel_delegation},
         delegation::{self, Driving, STEP, Which, delegate},
         dispatch::{Answer as Meant, Event},
         work::Moment,
@@ -275,11 +275,11 @@ impl Cancel {
             let live = Live::new(&cx.ui, false);
             let driving = Driving { acting_as: cx.acting_as.clone(), wait: None };
             let tell = &|moment: Moment| live.tell(&Event::of(STEP, &moment));
-            if delegation::take_back(session, &id, &driving, tell)? {
-                return shown(cx, session, &id);
-            }
+            let left = cancel_delegation(session, &id, &driving, tell)?;
+            let exit = shown(cx, session, &id)?;
+            return left.map_or(Ok(exit), |left| Err(Error::Failed(format!("not all is undone: {left}")).into()));
         }
-        cancel(session, &id)?;
+        cancel(session, &id, &|words| cx.ui.say(words))?;
         shown(cx, session, &id)
     }
 }

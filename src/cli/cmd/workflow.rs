@@ -126,7 +126,7 @@ fn find(session: &Session, workflows: &Workflows, name: &str) -> anyhow::Result<
     };
     let seen = Seen { files: None, roster: session.roster()? };
     let loaded = load(name, workflows).map_err(|error| error.to_string()).and_then(|workflow| {
-        plan::check_agents(&workflow, &seen).map_err(|error| error.to_string())?;
+        plan::check_names(&workflow, &seen).map_err(|error| error.to_string())?;
         let plan = plan::plan(&workflow).map_err(|error| error.to_string())?;
         Ok((workflow, plan))
     });

@@ -79,7 +79,7 @@ impl Session {
         id: &RunId,
         settle: impl FnOnce(&mut RunBook<'_>, &mut [Step]) -> Result<Option<String>, Error>,
     ) -> Result<(), Error> {
-        let (mut book, mut steps) = self.take_up(id)?;
+        let (mut book, mut steps) = self.take_up(id, |status| !status.is_final())?;
         let now = self.now();
         let why = settle(&mut book, &mut steps)?;
         let mut open: Vec<_> = steps.iter_mut().filter(|step| !step.status.is_final()).collect();

@@ -59,7 +59,9 @@ impl Session {
             Ok(changed) if changed.is_empty() => None,
             Ok(changed) => {
                 let names: Vec<String> = changed.iter().map(ToString::to_string).collect();
-                attempt.files = changed;
+                if attempt.after.is_none() {
+                    attempt.files = changed;
+                }
                 Some(names.join(", "))
             }
             Err(error) => Some(format!("what it changed can't be told: {error}")),
@@ -72,7 +74,8 @@ impl Session {
         attempt.failure = Some(Failure { kind: FailureKind::Lost, text });
     }
 
-    /// What has changed since an attempt began, of what its worker holds.
+    /// What has changed since an attempt began, of what its worker holds. Where it is known how that left the files, it is
+    /// what is so here still: it may have worked on a copy.
     fn changed_by(&self, attempt: &Attempt) -> Result<Vec<RepoPath>, Error> {
         let (Some(before), Some(worker)) = (&attempt.before, &attempt.instance) else { return Ok(Vec::new()) };
         let snapshot = self.snapshot()?;
@@ -80,8 +83,14 @@ impl Session {
         let held: Vec<Overlap> = claims.iter().map(|claim| Overlap::new(&claim.scope, snapshot.folds_case())).collect();
         let before = self.capture_from_tree(before)?;
         let now = self.capture_after(&before)?;
-        let changed = self.changed_between(&before, &now)?.into_iter().map(|change| change.path);
-        Ok(changed.filter(|path| held.iter().any(|held| held.with(&Scope::File(path.clone())))).collect())
+        let mut changed: Vec<RepoPath> =
+            self.changed_between(&before, &now)?.into_iter().map(|change| change.path).collect();
+        if let Some(after) = &attempt.after {
+            let others = self.changed_between(&self.capture_from_tree(after)?, &now)?;
+            changed.retain(|path| !others.iter().any(|other| other.path == *path));
+        }
+        changed.retain(|path| held.iter().any(|held| held.with(&Scope::File(path.clone()))));
+        Ok(changed)
     }
 }
 

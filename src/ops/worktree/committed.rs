@@ -3,18 +3,40 @@
 use super::Capture;
 use crate::{
     base::{oid::Oid, path::RepoPath},
-    ops::{Error, Session},
+    host::aside::{self, Use},
+    ops::{
+        Error, Session,
+        outcome::{ASK, MESSAGE},
+    },
 };
-use std::{slice, time::Instant};
+use std::{slice, thread, time::Instant};
 
 /// Most commits that are looked at.
 const MOST: usize = 100;
 
 impl Session {
+    /// Waits till git has ended that a killed driver has left at its commit, whose message has the line `words`, however long
+    /// its hooks take. `waits` is called where there is something to wait for. Then what it has left in the git directory is
+    /// removed. Tells whether it has ended; it may go on where somebody `stops` that.
+    pub fn wait_for_commit(&self, words: &str, stops: impl Fn() -> bool, waits: impl FnOnce()) -> bool {
+        let is_at_it = || aside::is_read_still(self.repository.common_dir(), Use::Commit, MESSAGE, words);
+        if is_at_it() {
+            waits();
+            while is_at_it() {
+                if stops() {
+                    return false;
+                }
+                thread::sleep(ASK);
+            }
+        }
+        aside::clear(self.repository.common_dir());
+        true
+    }
+
     /// Whether `paths` have been committed as `after` has them, since `before` was seen: by a commit whose message has
     /// `words`, whatever came after that, or so that HEAD has them now. A commit that says so and changes nothing but these
-    /// may have them as a hook has left them, where nothing of them is left to be committed. A commit that is at its hooks is
-    /// waited for.
+    /// may have them as a hook has left them, where nothing of them is left to be committed; then the index doesn't take that
+    /// back any more. Whoever has locked the index is waited for, for a moment.
     ///
     /// # Errors
     /// When HEAD can't be read, or git can't tell.
@@ -37,7 +59,12 @@ impl Session {
         }
         let commits = self.bare_git().commits_that_say(&head, before.head(), words, MOST)?;
         for commit in &commits {
-            if self.has_all(commit, after, paths)? || self.is_of_these(commit, &head, paths)? {
+            if self.has_all(commit, after, paths)? {
+                return Ok(true);
+            }
+            if self.is_of_these(commit, &head, paths)? {
+                // Whoever made it may have been killed before that. What was staged since is somebody's own.
+                let _ = self.settle_index(&self.repository.staged_as(after, paths)?);
                 return Ok(true);
             }
         }

@@ -262,23 +262,22 @@ impl Session {
         Ok(None)
     }
 
-    /// Removes the work trees whose makers have ended. What they held is captured first, for whoever wants to keep it.
-    /// Of those of which it can't be told from here, since the machine was started anew or is another, `is_over` says
-    /// whether their run is.
+    /// Removes the work trees that are called as `is_meant` says, but for those whose makers live. What one held is handed to
+    /// `keep` first; where that can't keep it, it stays.
     ///
     /// # Errors
     /// When git can't be asked which there are.
-    pub fn clear_isolated(&self, is_over: impl Fn(&str) -> bool) -> Result<Vec<Cleared>, Error> {
+    pub fn clear_isolated(
+        &self,
+        is_meant: impl Fn(&str) -> bool,
+        keep: &mut dyn FnMut(&str, &Capture) -> Result<(), Error>,
+    ) -> Result<Vec<Cleared>, Error> {
         let mut owned = self.bare_git().owned_work_trees()?;
-        owned.retain(|owned| match owned.owner.aliveness() {
-            Aliveness::Alive => false,
-            Aliveness::Dead => true,
-            Aliveness::Unknown => is_over(&owned.owner.run),
-        });
-        Ok(owned.into_iter().map(|owned| self.clear(&owned)).collect())
+        owned.retain(|owned| is_meant(&owned.owner.run) && owned.owner.aliveness() != Aliveness::Alive);
+        Ok(owned.into_iter().map(|owned| self.clear(&owned, keep)).collect())
     }
 
-    fn clear(&self, owned: &Owned) -> Cleared {
+    fn clear(&self, owned: &Owned, keep: &mut dyn FnMut(&str, &Capture) -> Result<(), Error>) -> Cleared {
         let run = owned.owner.run.clone();
         let left = |error: Error| Removed::Left { dir: owned.dir.clone(), why: error.to_string() };
         if !owned.dir.exists() {
@@ -287,7 +286,11 @@ impl Session {
             let removed = removed.map_or_else(left, |()| Removed::Gone { ignored: Vec::new() });
             return Cleared { run, work: None, removed };
         }
-        let looked = self.within(&owned.dir).and_then(|there| Ok((there.capture()?, there)));
+        let looked = self.within(&owned.dir).and_then(|there| {
+            let work = there.capture()?;
+            keep(&run, &work)?;
+            Ok((work, there))
+        });
         match looked {
             Ok((work, there)) => {
                 let removed = self.remove_owned(owned, &there, &work, &[]);

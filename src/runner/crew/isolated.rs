@@ -6,6 +6,7 @@ use crate::{
     model::run::{Failure, FailureKind, StepStatus},
     ops::{
         Error, Session,
+        run::copy_of_block,
         verify::Interrupts,
         worktree::{Capture, Isolated},
     },
@@ -33,12 +34,10 @@ impl Crew {
     pub(super) fn isolate_block(&self, path: &StepPath, interrupts: &Interrupts) -> Result<Arc<Engine>, Failure> {
         let make = || {
             let session = self.session()?;
-            // Those of drivers that are gone.
-            let _ = session.clear_isolated(|_| false);
             let run = self.site.recorder.run();
             landed::keep(&session, &self.site.recorder, path)?;
             Landing::begin(&session, &self.site.recorder, path)?;
-            let name = format!("{run}-{}", path.as_str().replace('/', "-"));
+            let name = copy_of_block(run, path);
             let make_ready = |_: &Isolated, there: Session| {
                 if let Some(line) = session.setup_of_work_trees()? {
                     there.set_up(&line, interrupts)?;

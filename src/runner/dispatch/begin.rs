@@ -14,7 +14,7 @@ use crate::{
     model::run::{FailureKind, StepStatus},
     runner::language::{
         engine::value_of,
-        inputs,
+        filename, inputs,
         shape::Form,
         template::{Data, Text},
         workflow::{Action, Step, Workflow},
@@ -117,6 +117,9 @@ impl<'w> Run<'w, '_> {
 
     fn open_items(&mut self, id: UnitId, step: &'w Step, path: &StepPath, items: Vec<Value>) {
         if !self.given.recorded.items.contains_key(path) {
+            if let Err(why) = self.may_begin(id, step, items.len()) {
+                return self.fail(id, FailureKind::Internal, &why);
+            }
             self.change(Change::Items { path: path.clone(), items: items.clone() });
         }
         (self.tell)(&Event::Items { step: path.to_string(), count: items.len() });
@@ -177,7 +180,7 @@ impl<'w> Run<'w, '_> {
         let names = self.names(id, &texts);
         let given = with.iter().map(|(name, data)| {
             let value = data.fill(self.engine(id), &names)?;
-            Ok((name.clone(), serde_json::to_value(value).map_err(|error| error.to_string())?))
+            Ok((name.clone(), filename::kept(&value).map_err(|why| format!("with: {name}: {why}"))?))
         });
         let given = given.collect::<Result<serde_json::Map<_, _>, String>>()?;
         let inputs = value_of(&Value::Object(inputs::fit(workflow, given)?));

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     model::run::{Failure, FailureKind},
     runner::{
-        language::workflow::{Limits, Workflow},
+        language::workflow::{Action, Limits, Step, Workflow},
         work::Cap,
     },
 };
@@ -93,13 +93,55 @@ impl<'w> Bounds<'w> {
 
     /// Why nothing more may be begun in it, if that is so.
     fn objection(&self) -> Option<String> {
-        let most = self.limits.max_steps.unwrap_or(usize::MAX);
-        let of = if self.outer.is_some() { format!(" of the workflow {}", self.name) } else { String::new() };
+        let (most, of) = (self.most(), self.whose());
         if self.begun >= most {
             return Some(format!("{most} steps{of} were done, and no more may be: see max_steps in [limits]"));
         }
         let budget = self.limits.budget.filter(|budget| self.cost >= *budget)?;
-        Some(format!("the budget{of} of {:.2} US dollars is used up", budget as f64 / 1e6))
+        Some(format!("the budget{of} of {} US dollars is used up", dollars(budget)))
+    }
+
+    /// Why so many items, of so many steps each at least, are too many for it, if that is so.
+    fn objection_to(&self, items: usize, steps: usize) -> Option<String> {
+        let (most, of) = (self.most(), self.whose());
+        let left = most.saturating_sub(self.begun);
+        let told =
+            || format!("there are {items} items, and {left} of {most} steps{of} are left: see max_steps in [limits]");
+        (items.saturating_mul(steps) > left).then(told)
+    }
+
+    fn most(&self) -> usize {
+        self.limits.max_steps.unwrap_or(usize::MAX)
+    }
+
+    /// Whose they are, where they are not those of the run.
+    fn whose(&self) -> String {
+        if self.outer.is_some() { format!(" of the workflow {}", self.name) } else { String::new() }
+    }
+}
+
+/// Millionths of a US dollar as an amount: to the cent, and further where there is more to it.
+fn dollars(millionths: u64) -> String {
+    let amount = format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000);
+    let cents = amount.len() - 4;
+    let rest = amount[cents..].trim_end_matches('0').len();
+    amount[..cents + rest].to_owned()
+}
+
+/// How many steps are begun at least where these are.
+fn least(steps: &[Step]) -> usize {
+    let is_begun =
+        |step: &&Step| step.needs.is_empty() && step.flow.condition.is_none() && step.flow.for_each.is_none();
+    steps.iter().filter(is_begun).map(|step| least_of(&step.action)).sum()
+}
+
+/// The same of one.
+fn least_of(action: &Action) -> usize {
+    match action {
+        Action::Work(_) => 1,
+        Action::Ask { .. } => 0,
+        Action::Call { workflow, .. } => least(&workflow.steps),
+        Action::Block { steps, .. } => least(steps),
     }
 }
 
@@ -175,6 +217,15 @@ impl<'w> Run<'w, '_> {
     /// Why not.
     pub(super) fn is_within_limits(&self, id: UnitId) -> Result<(), String> {
         self.around(id).find_map(Bounds::objection).map_or(Ok(()), Err)
+    }
+
+    /// Whether so many items of a step may be begun, so that none is in vain.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn may_begin(&self, id: UnitId, step: &Step, items: usize) -> Result<(), String> {
+        let steps = least_of(&step.action);
+        self.around(id).find_map(|bounds| bounds.objection_to(items, steps)).map_or(Ok(()), Err)
     }
 
     /// What is told next; nothing when the time of something is up first.
@@ -297,5 +348,17 @@ impl<'w> Run<'w, '_> {
             self.change(Change::Ended { path, outcome: Box::new(outcome.clone()) });
         }
         outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dollars;
+
+    #[test]
+    fn an_amount_is_told_as_it_is() {
+        for (millionths, told) in [(25_000, "0.025"), (2_500_000, "2.50"), (3_000_000, "3.00"), (1, "0.000001")] {
+            assert_eq!(dollars(millionths), told);
+        }
     }
 }

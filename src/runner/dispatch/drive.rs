@@ -223,7 +223,8 @@ impl<'w> Run<'w, '_> {
         let asked: Vec<StepPath> = asked.filter_map(|unit| unit.path.clone()).collect();
         let outcome = self.units[ROOT].outcome().cloned();
         let status = match &outcome {
-            None if self.stop.is_set() || self.unrecorded.is_some() || asked.is_empty() => RunStatus::Interrupted,
+            None if self.stop.is_set() || self.unrecorded.is_some() => RunStatus::Interrupted,
+            None if asked.is_empty() || self.held.is_some() => RunStatus::Interrupted,
             None => RunStatus::Waiting,
             Some(outcome) if outcome.status == StepStatus::Failed => {
                 match (self.undone.is_empty(), self.undone.iter().all(|is| *is)) {

@@ -11,7 +11,7 @@ use crate::{
     runner::{
         language::{
             engine::{Engine, value_of},
-            filename,
+            filename, plain,
             resolve::{texts_of_data, texts_of_job},
             template::{Data, Text},
             workflow::{Job, Step, Task},
@@ -83,8 +83,10 @@ impl Run<'_, '_> {
     /// The items of a step.
     pub(super) fn items(&self, id: UnitId, each: &Data) -> Result<Vec<serde_json::Value>, String> {
         let value = each.fill(self.engine(id), &self.names(id, &texts_of_data(each)))?;
-        let items = value.try_iter().map_err(|_| format!("for_each gave no list, but {value}"))?;
-        items.map(|item| serde_json::to_value(item).map_err(|error| error.to_string())).collect()
+        let items = value
+            .try_iter()
+            .map_err(|_| format!("for_each gave no list, but {}", filename::readable(value.to_string())))?;
+        items.map(|item| filename::kept(&item).map_err(at("for_each"))).collect()
     }
 
     /// What a unit is to do, with everything in it.
@@ -115,16 +117,9 @@ impl Run<'_, '_> {
                 work::Action::Prompt { agents: agents.into_iter().chain(anybody).collect(), task }
             }
         };
-        let save = job.save.as_ref().map(|save| {
-            let path = save.fill(engine, names)?;
-            let inside = path.trim().trim_start_matches("./");
-            let is_plain = !inside.is_empty()
-                && !inside.starts_with('/')
-                && inside.split('/').all(|part| !matches!(part, "" | "." | ".."));
-            let path = RepoPath::from_bytes(inside.as_bytes()).ok().filter(|_| is_plain);
-            path.ok_or_else(|| format!("save: '{inside}' is no path inside the repository"))
-        });
-        let env = job.env.iter().map(|(name, text)| Ok((name.clone(), text.fill(engine, names).map_err(at(name))?)));
+        let save = job.save.as_ref().map(|save| plain::saved(&save.fill_exactly(engine, names).map_err(at("save"))?));
+        let env =
+            job.env.iter().map(|(name, text)| Ok((name.clone(), text.fill_exactly(engine, names).map_err(at(name))?)));
         let place = &self.units[id].place;
         Ok(Work {
             action,
@@ -146,7 +141,12 @@ impl Run<'_, '_> {
             isolation: job.isolation.or_else(|| self.given.isolation.get(place).copied()).unwrap_or_default(),
             save: save.transpose()?,
             env: env.collect::<Result<_, String>>()?,
-            stdin: job.stdin.as_ref().map(|stdin| stdin.fill(engine, names)).transpose().map_err(at("stdin"))?,
+            stdin: job
+                .stdin
+                .as_ref()
+                .map(|stdin| stdin.fill_exactly(engine, names))
+                .transpose()
+                .map_err(at("stdin"))?,
             path,
             within: self.caps(id),
         })

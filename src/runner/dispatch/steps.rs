@@ -12,7 +12,10 @@ use super::{
 use crate::{
     model::run::{Failure, FailureKind, StepStatus},
     runner::{
-        language::workflow::{Action, Job, Step},
+        language::{
+            filename,
+            workflow::{Action, Job, Step},
+        },
         work::{Done, Shape},
     },
 };
@@ -283,8 +286,9 @@ impl<'w> Run<'w, '_> {
         }
         if let Some(result) = self.result_of(owner) {
             let names = self.names_inside(frame, &[result]);
-            match result.value(self.engine(owner), &names).map(|value| serde_json::to_value(value).unwrap_or_default())
-            {
+            // That of the run is for whoever reads it, and others are for steps.
+            let kept = |value| if owner == ROOT { Ok(filename::told(&value)) } else { filename::kept(&value) };
+            match result.value(self.engine(owner), &names).and_then(kept) {
                 Ok(out) => whole.out = out,
                 Err(why) => return self.fail(owner, FailureKind::Internal, &format!("result can't be told: {why}")),
             }

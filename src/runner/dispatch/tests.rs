@@ -304,6 +304,11 @@ fn a_run_goes_no_further_than_its_limits() {
     let many = "[limits]\nmax_steps = 3\n[[step]]\nid = 'a'\nfor_each = [1, 2, 3, 4, 5]\nrun = 'true'\n";
     let fake = Fake::default();
     let (ended, _) = run_through(many, &fake);
+    let told = "there are 5 items, and 3 of 3 steps are left: see max_steps in [limits]";
+    assert_eq!((ended.failure.expect("a failure").1.text, fake.begun().len()), (told.to_owned(), 0));
+    let rounds = "[limits]\nmax_steps = 3\n[[step]]\nid = 'a'\nrepeat = { until = 'false' }\n[[step.step]]\nid = 'b'\nrun = 'true'\n";
+    let fake = Fake::default();
+    let (ended, _) = run_through(rounds, &fake);
     assert_eq!((ended.status, fake.begun().len()), (RunStatus::Failed, 3));
     let slow = "[limits]\ntimeout = '500ms'\n[[step]]\nid = 'first'\nrun = 'x'\ncompensate = { run = 'undo' }\n[[step]]\nid = 'slow'\nrun = 'x'\n";
     let fake = Fake::default();

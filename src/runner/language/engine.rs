@@ -33,10 +33,19 @@ pub trait Surroundings: Send + Sync {
     /// # Errors
     /// When nobody is.
     fn who(&self, word: &str) -> Result<crate::runner::work::Who, String>;
+
+    /// Whether a check has this name, written without its `@`.
+    ///
+    /// # Errors
+    /// When none has.
+    fn check(&self, name: &str) -> Result<(), String>;
 }
 
 /// The most bytes that `files()` hands over.
 const MAX_FILES: usize = 4 * 1024 * 1024;
+
+/// What makes a name a pattern, which may match nothing.
+const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
 /// The most bytes that a template makes.
 const MAX_OUTPUT: usize = 8 * 1024 * 1024;
@@ -92,7 +101,15 @@ impl Engine {
     /// # Errors
     /// What went wrong, in words.
     pub fn text(&self, source: &str, names: &Value) -> Result<String, String> {
-        render(&self.text, source, names)
+        render(&self.text, source, names).map(filename::readable)
+    }
+
+    /// The same, for one that may take it, or something in it, for the name of a file.
+    ///
+    /// # Errors
+    /// What went wrong, in words; also that there is a name in it that is no UTF-8.
+    pub fn text_exactly(&self, source: &str, names: &Value) -> Result<String, String> {
+        render(&self.text, source, names).and_then(filename::exact)
     }
 
     /// A line of shell, in which every value is quoted.
@@ -185,6 +202,7 @@ fn environment(surroundings: &Arc<dyn Surroundings>) -> Environment<'static> {
 /// The files that one pattern or several match.
 fn matched(world: &dyn Surroundings, patterns: &Value) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
+    filename::kept(patterns)?;
     for pattern in texts(patterns)? {
         for path in world.glob(&pattern)? {
             if !found.contains(&path) {
@@ -198,6 +216,12 @@ fn matched(world: &dyn Surroundings, patterns: &Value) -> Result<Vec<String>, St
 /// What is in the files, each under its name. That it is too much is an error: a cut would go unnoticed by whoever reads.
 fn contents(world: &dyn Surroundings, patterns: &Value) -> Result<String, String> {
     let mut text = String::new();
+    for pattern in texts(patterns)? {
+        // Why what is meant by its name can't be had is told by whoever reads it.
+        if !pattern.contains(WILDCARDS) && world.glob(&pattern)?.is_empty() {
+            world.file(&pattern, MAX_FILES)?;
+        }
+    }
     for path in matched(world, patterns)? {
         text.push_str(&format!("===== {} =====\n", text::one_line(&path, 1000)));
         text.push_str(&world.file(&path, MAX_FILES)?);
@@ -217,7 +241,7 @@ pub fn value_of(value: &serde_json::Value) -> Value {
 /// The texts of a list, or a single one.
 pub fn texts(value: &Value) -> Result<Vec<String>, String> {
     let one = |value: &Value| match value.as_str() {
-        Some(text) => Ok(text.to_owned()),
+        Some(text) => Ok(filename::readable(text.to_owned())),
         None if value.is_number() => Ok(value.to_string()),
         None => filename::text(value).ok_or_else(|| format!("{value} is no text")),
     };
@@ -240,8 +264,9 @@ fn shown(value: &Value) -> Result<String, String> {
 
 /// A value as words of the shell: a list is a word each.
 fn words(value: &Value) -> Result<String, String> {
-    let quoted = |text: &str| {
-        shlex::try_quote(text).map(|word| word.into_owned()).map_err(|_| "a value has a zero byte in it".to_owned())
+    let quoted = |text: String| {
+        let text = filename::exact(text)?;
+        shlex::try_quote(&text).map(|word| word.into_owned()).map_err(|_| "a value has a zero byte in it".to_owned())
     };
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Err("there is no value to put into the command".into()),
@@ -250,8 +275,8 @@ fn words(value: &Value) -> Result<String, String> {
                 value.try_iter().map_err(told)?.map(|item| words(&item)).collect::<Result<_, _>>()?;
             Ok(items.join(" "))
         }
-        ValueKind::Map | ValueKind::Bool => quoted(&serde_json::to_string(value).map_err(|error| error.to_string())?),
-        _ => filename::word(value).unwrap_or_else(|| quoted(&value.to_string())),
+        ValueKind::Map | ValueKind::Bool => quoted(serde_json::to_string(value).map_err(|error| error.to_string())?),
+        _ => filename::word(value).unwrap_or_else(|| quoted(value.to_string())),
     }
 }
 
@@ -313,6 +338,10 @@ pub(in crate::runner) mod tests {
                 None => Who::Agent { tool: Some(word.into()), persona: None },
             })
         }
+
+        fn check(&self, _: &str) -> Result<(), String> {
+            Ok(())
+        }
     }
 
     fn engine() -> Engine {
@@ -329,6 +358,28 @@ pub(in crate::runner) mod tests {
         );
         assert!(engine().shell("echo {{ m | safe }}", &names).is_err(), "there is no way round it");
         assert!(engine().shell("echo {{ none }}", &names).is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_becomes_the_very_file_or_a_text_to_read_and_no_other_file() {
+        let path = |name: &[u8]| crate::base::path::RepoPath::from_bytes(name).expect("a path");
+        let files = filename::values(&[path(b"src/a\xff"), path(b"src/a%FF")]);
+        let names = Value::from_pairs([("files", files)]);
+        let line = engine().shell("rm {{ files }}", &names).expect("a line");
+        assert_eq!(line, r#"rm "$(printf 'src/a\377')" 'src/a%FF'"#);
+        let read = "{{ files[0] }} {{ files }} {{ files[0] | basename }} {{ 'x/' ~ files[0] }}";
+        let text = r#"src/a%FF ["src/a%FF","src/a%FF"] a%FF x/src/a%FF"#;
+        assert_eq!(engine().text(read, &names).expect("a text"), text);
+        assert_eq!(engine().text_exactly("{{ files[1] | basename }}", &names).expect("a text"), "a%FF");
+        assert_eq!(engine().shell("cd {{ files[0] | dirname }}", &names).expect("a line"), "cd src");
+        for refused in
+            ["files[0] | basename", "files[0] | stem", "files | join(' ')", "files | tojson", "files[0] ~ '.old'"]
+        {
+            let error = engine().shell(&format!("rm {{{{ {refused} }}}}"), &names).expect_err(refused);
+            assert!(error.contains("is no UTF-8"), "{error}");
+            assert!(engine().text_exactly(&format!("rm {{{{ {refused} }}}}"), &names).is_err(), "{refused}");
+        }
+        assert!(engine().text("{{ files(files) }}", &names).is_err());
     }
 
     #[test]
@@ -353,6 +404,16 @@ pub(in crate::runner) mod tests {
         let error = engine().text("{{ steps.a.out.title }}", &names).expect_err("undefined");
         assert!(error.contains("title") || error.contains("undefined"), "{error}");
         assert_eq!(engine().text("{{ steps.a.out.title | default('-') }}", &names).expect("a text"), "-");
+    }
+
+    #[test]
+    fn a_file_that_is_named_has_to_be_there_and_what_a_pattern_matches_need_not() {
+        let names = value_of(&json!({}));
+        for named in ["{{ files('no.rs') }}", "{{ files(['a.rs', 'no.rs', '*.md']) }}", "{{ files('') }}"] {
+            let error = engine().text(named, &names).expect_err(named);
+            assert!(error.contains("there is no such file"), "{error}");
+        }
+        assert_eq!(engine().text("{{ files('*.md') }}{{ glob('no.rs') | length }}", &names).expect("a text"), "0");
     }
 
     #[test]

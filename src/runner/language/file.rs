@@ -6,7 +6,7 @@ use super::{
     is_id,
     shape::Form,
     template::{Data, Text, Texts, Use},
-    value::{events, inputs, isolates, isolation, json, json_of, limits, needs, place, positive, retry, small},
+    value::{events, inputs, isolates, isolation, json, json_of, limits, needs, place, positive, retry, small, vars},
     workflow::{Compensate, Flow, Input, Job, Limits, Repeat, Task},
 };
 use crate::{
@@ -59,7 +59,7 @@ pub(super) struct Written {
 pub(super) enum WrittenAction {
     Work(Box<Job>),
     Ask { question: Text, shape: Option<Arc<Form>> },
-    Call { workflow: At<String>, with: Vec<(String, Data)> },
+    Call { workflow: At<String>, with: Vec<(At<String>, Data)> },
     Block { steps: Vec<Written>, repeat: Option<Repeat>, result: Option<Text>, is_isolated: bool },
 }
 
@@ -106,7 +106,7 @@ impl<'r> Reader<'r> {
                 "about" => file.about = entry.text()?.value,
                 "on" => file.on = events(entry)?,
                 "inputs" => file.inputs = inputs(entry)?,
-                "vars" => file.vars = json(entry)?,
+                "vars" => file.vars = vars(entry)?,
                 "limits" => file.limits = limits(entry)?,
                 "scope" => file.scope = self.texts(entry, Use::Text)?,
                 "result" => file.result = Some(self.text(entry, Use::Expression)?),
@@ -308,9 +308,9 @@ impl<'r> Reader<'r> {
         entry.table()?.into_iter().map(|entry| Ok((entry.name.to_owned(), self.text(entry, Use::Text)?))).collect()
     }
 
-    fn with(&self, entry: Option<Entry<'_>>) -> Result<Vec<(String, Data)>, Mistake> {
+    fn with(&self, entry: Option<Entry<'_>>) -> Result<Vec<(At<String>, Data)>, Mistake> {
         let entries = entry.map(Entry::table).transpose()?.unwrap_or_default();
-        entries.into_iter().map(|entry| Ok((entry.name.to_owned(), self.data(entry)?))).collect()
+        entries.into_iter().map(|entry| Ok((entry.named(), self.data(entry)?))).collect()
     }
 
     fn shape(&self, entry: Entry<'_>) -> Result<Arc<Form>, Mistake> {
@@ -355,9 +355,10 @@ impl<'r> Reader<'r> {
     fn parse(&self, text: &str, uses: Use, span: std::ops::Range<usize>) -> Result<Text, Mistake> {
         let included =
             Included::of(text, self.include).map_err(|(at, why)| place(self.source, &span, text, at).mistake(why))?;
-        Text::parse(&included.text, uses, span.clone()).map_err(|(at, why)| {
-            place(self.source, &span, &included.text, at).mistake(format!("this can't be filled in: {why}"))
-        })
+        let at = |at: usize| place(self.source, &span, &included.text, at);
+        let text = Text::parse(&included.text, uses, span.clone());
+        let text = text.map_err(|(byte, why)| at(byte).mistake(format!("this can't be filled in: {why}")))?;
+        Ok(text.placed(at(0)))
     }
 
     fn data(&self, entry: Entry<'_>) -> Result<Data, Mistake> {

@@ -1,5 +1,7 @@
 //! The names of files, as templates read them: texts, but for one that is no UTF-8. Such a name reads as its
-//! [`encoded`](RepoPath::encoded) form, which may be that of another file, and only a line of shell can say which is meant.
+//! [`encoded`](RepoPath::encoded) form, which may be that of another file, and only a line of shell can say which is meant. So
+//! the form is marked, and whatever templates make of it as well: it is good for whoever reads, and refused where the very file
+//! is meant.
 
 use crate::base::path::RepoPath;
 use minijinja::value::{Object, ObjectRepr, Value};
@@ -7,6 +9,13 @@ use std::{
     fmt::{self, Write as _},
     sync::Arc,
 };
+
+/// What stands for each `%` of the form as long as templates have it. The first of it is no character, and in no text.
+const MARK: &str = "\u{fdd0}%";
+
+/// Why such a name is refused.
+const REFUSED: &str = "the name of a file is no UTF-8: only a line of shell can take it, as it is or in a list of names; rename \
+                       the file";
 
 /// A name that is no UTF-8.
 #[derive(Debug)]
@@ -18,7 +27,7 @@ impl Object for Odd {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.encoded())
+        f.write_str(&self.0.encoded().replace('%', MARK))
     }
 }
 
@@ -29,6 +38,53 @@ pub fn values(files: &[RepoPath]) -> Value {
         Err(_) => Value::from_object(Odd(file.clone())),
     };
     files.iter().map(value).collect()
+}
+
+/// A text that was filled in, for whoever reads it.
+pub fn readable(text: String) -> String {
+    if text.contains(MARK) { text.replace(MARK, "%") } else { text }
+}
+
+/// The same, for one that may take it for the name of a file.
+///
+/// # Errors
+/// When there is of such a name in it.
+pub(super) fn exact(text: String) -> Result<String, String> {
+    if text.contains(MARK) { Err(REFUSED.to_owned()) } else { Ok(text) }
+}
+
+/// A value as it is kept and read again.
+///
+/// # Errors
+/// When there is of such a name in it, or it is no JSON.
+pub fn kept(value: &Value) -> Result<serde_json::Value, String> {
+    let kept = serde_json::to_value(value).map_err(|error| error.to_string())?;
+    if is_marked(&kept) { Err(REFUSED.to_owned()) } else { Ok(kept) }
+}
+
+/// A value for whoever reads it, and who is the last to do so.
+pub fn told(value: &Value) -> serde_json::Value {
+    unmarked(serde_json::to_value(value).unwrap_or_default())
+}
+
+fn unmarked(value: serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::String(text) => readable(text).into(),
+        serde_json::Value::Array(items) => items.into_iter().map(unmarked).collect(),
+        serde_json::Value::Object(entries) => {
+            entries.into_iter().map(|(key, of)| (readable(key), unmarked(of))).collect()
+        }
+        other => other,
+    }
+}
+
+fn is_marked(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.contains(MARK),
+        serde_json::Value::Array(items) => items.iter().any(is_marked),
+        serde_json::Value::Object(entries) => entries.iter().any(|(key, of)| key.contains(MARK) || is_marked(of)),
+        _ => false,
+    }
 }
 
 /// The name as one that asks for a text gets it, where it is one that is no UTF-8.
@@ -68,8 +124,10 @@ mod tests {
         let names: Vec<Value> = files.try_iter().expect("a list").collect();
         assert!(names[0].as_str() == Some("plain ä") && word(&names[0]).is_none());
         let encoded = named(odd).encoded();
-        assert_eq!((text(&names[1]), names[1].to_string()), (Some(encoded.clone()), encoded.clone()));
-        assert_eq!(serde_json::to_value(&names[1]).expect("a text"), encoded);
+        assert_eq!((text(&names[1]), readable(names[1].to_string())), (Some(encoded.clone()), encoded));
+        assert_eq!(kept(&files), Err(REFUSED.into()));
+        assert_eq!(told(&files)[1], named(odd).encoded());
+        assert_eq!(kept(&names[0]).expect("a text"), "plain ä");
         assert_eq!(
             word(&names[1]).expect("odd").expect("a word"),
             r#""$(printf '\055o\045d\040\377\047\042\044x\140\134n\04541/\303\012\050')""#

@@ -31,16 +31,21 @@ pub fn parse(workflow: &Workflow, given: &[String]) -> Result<Map<String, Value>
 /// As for [`parse`].
 pub fn fit(workflow: &Workflow, given: Map<String, Value>) -> Result<Map<String, Value>, String> {
     for (name, value) in &given {
-        let input = known(workflow, name)?;
-        if !is_like(input, value) {
-            return Err(format!(
-                "the input {name} has to be {}, and is {}",
-                kind(input),
-                text::one_line(&value.to_string(), 60)
-            ));
-        }
+        hold(known(workflow, name)?, value)?;
     }
     complete(workflow, given)
+}
+
+/// Whether an input may have this value.
+///
+/// # Errors
+/// When it has another type.
+pub(super) fn hold(input: &Input, value: &Value) -> Result<(), String> {
+    if is_like(input.default.as_ref(), value) {
+        return Ok(());
+    }
+    let value = text::one_line(&value.to_string(), 60);
+    Err(format!("the input {} has to be {}, and is {value}", input.name, kind(input)))
 }
 
 fn complete(workflow: &Workflow, mut values: Map<String, Value>) -> Result<Map<String, Value>, String> {
@@ -81,28 +86,34 @@ fn of_word(input: &Input, word: &str) -> Result<Value, String> {
         }
         Some(Value::Number(_) | Value::Array(_) | Value::Object(_)) => serde_json::from_str(word).ok(),
     };
-    read.filter(|value| is_like(input, value)).ok_or_else(wrong)
+    read.filter(|value| is_like(input.default.as_ref(), value)).ok_or_else(wrong)
 }
 
-/// Whether a value has the type of the default. Of a list only that it is one is asked.
-fn is_like(input: &Input, value: &Value) -> bool {
-    match &input.default {
+/// Whether a value has the type of the default. Of a list only that it is one is asked; a table has the keys of the default,
+/// each with a value of its type.
+fn is_like(default: Option<&Value>, value: &Value) -> bool {
+    match default {
         None | Some(Value::String(_) | Value::Null) => value.is_string(),
         Some(Value::Bool(_)) => value.is_boolean(),
         Some(Value::Number(number)) if number.is_f64() => value.is_number(),
         Some(Value::Number(_)) => value.is_i64() || value.is_u64(),
         Some(Value::Array(_)) => value.is_array(),
-        Some(Value::Object(_)) => value.is_object(),
+        Some(Value::Object(fields)) => value.as_object().is_some_and(|given| {
+            let is_known =
+                |(key, value): (&String, &Value)| fields.get(key).is_some_and(|default| is_like(Some(default), value));
+            fields.is_empty() || given.len() == fields.len() && given.iter().all(is_known)
+        }),
     }
 }
 
-fn kind(input: &Input) -> &'static str {
-    match &input.default {
+fn kind(input: &Input) -> String {
+    let kind = match &input.default {
+        Some(table @ Value::Object(_)) => return format!("a table like {}", text::one_line(&table.to_string(), 200)),
         None | Some(Value::String(_) | Value::Null) => "a text",
         Some(Value::Bool(_)) => "true or false",
         Some(Value::Number(number)) if number.is_f64() => "a number",
         Some(Value::Number(_)) => "a whole number",
         Some(Value::Array(_)) => "a list",
-        Some(Value::Object(_)) => "a table",
-    }
+    };
+    kind.to_owned()
 }

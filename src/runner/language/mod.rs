@@ -11,6 +11,7 @@ pub mod filename;
 mod include;
 pub mod inputs;
 mod names;
+pub mod plain;
 mod quoting;
 mod read;
 pub(in crate::runner) mod resolve;

@@ -5,9 +5,11 @@ use super::{
     Library, LoadError, MAX_FILE, Withheld,
     cap::{Beyond, Cap},
     file::{File, Reader, Written, WrittenAction},
+    inputs,
     names::Kind,
+    plain::{wrong_in, wrong_in_scope},
     read::{Around, Reads, Visible},
-    template::Text,
+    template::{Data, Text},
     workflow::{Action, Compensate, Job, Step, Task, Workflow},
 };
 use crate::base::{
@@ -100,6 +102,7 @@ impl Resolver<'_, '_> {
             steps: Vec::new(),
         };
         let around = Around::of(&workflow);
+        self.can_be(wrong_in_scope(&workflow.scope.0))?;
         for text in &workflow.scope.0 {
             self.check(text, &around, &mut Reads::default())?;
         }
@@ -197,6 +200,7 @@ impl Resolver<'_, '_> {
                     );
                     return Err(self.wrong(workflow.mistake(told)));
                 }
+                let with = with.into_iter().map(|(name, data)| (name.value, data)).collect();
                 Action::Call { workflow: called, with }
             }
             WrittenAction::Block { steps, repeat, result, is_isolated } => {
@@ -247,10 +251,10 @@ impl Resolver<'_, '_> {
             Task::Prompt { text, .. } => Some(text),
             Task::Run(_) => None,
         };
+        self.can_be(wrong_in(job))?;
         if let Some(text) = self.cap.beyond(job) {
             let told = format!("{} is not within the scope at the top: {}", text.source(), self.cap.told());
-            let place = super::value::place(self.source, &text.span, text.source(), 0);
-            return Err(self.wrong(place.mistake(told)));
+            return Err(self.wrong(text.at.mistake(told)));
         }
         let in_prompt = Around { has_attempt: true, ..around.clone() };
         texts_of_job(job).into_iter().try_for_each(|text| {
@@ -277,23 +281,21 @@ impl Resolver<'_, '_> {
     }
 
     /// Whether a workflow is given what it takes.
-    fn fits(
-        &self,
-        at: &At<String>,
-        called: &Workflow,
-        with: &[(String, super::template::Data)],
-    ) -> Result<(), LoadError> {
-        for (name, _) in with {
-            if called.inputs.iter().all(|input| input.name != *name) {
-                let told = format!("the workflow {} has no input '{name}'", called.name);
+    fn fits(&self, at: &At<String>, called: &Workflow, with: &[(At<String>, Data)]) -> Result<(), LoadError> {
+        for (name, data) in with {
+            let Some(input) = called.inputs.iter().find(|input| input.name == name.value) else {
+                let told = format!("the workflow {} has no input '{}'", called.name, name.value);
                 let known = called.inputs.iter().map(|input| input.name.as_str());
-                return Err(self.wrong(at.mistake(told).meaning(name, known)));
+                return Err(self.wrong(at.mistake(told).meaning(&name.value, known)));
+            };
+            if let Some(value) = data.known() {
+                inputs::hold(input, &value).map_err(|told| self.wrong(name.mistake(told)))?;
             }
         }
         let missing = called
             .inputs
             .iter()
-            .find(|input| input.default.is_none() && with.iter().all(|(name, _)| *name != input.name));
+            .find(|input| input.default.is_none() && with.iter().all(|(name, _)| name.value != input.name));
         match missing {
             Some(input) => {
                 Err(self.wrong(at.mistake(format!("the workflow {} needs the input {}", called.name, input.name))))
@@ -332,6 +334,11 @@ impl Resolver<'_, '_> {
         Ok(())
     }
 
+    /// Whether nothing of what may be written is surely wrong.
+    fn can_be(&self, wrong: Option<(&Text, String)>) -> Result<(), LoadError> {
+        wrong.map_or(Ok(()), |(text, why)| Err(self.wrong(text.at.mistake(why))))
+    }
+
     fn wrong(&self, mistake: Mistake) -> LoadError {
         LoadError::Mistake { file: self.file.to_owned(), mistake }
     }
@@ -360,7 +367,7 @@ pub(in crate::runner) fn texts_of_job(job: &Job) -> Vec<&Text> {
 }
 
 /// All that is filled in for data.
-pub(in crate::runner) fn texts_of_data(data: &super::template::Data) -> Vec<&Text> {
+pub(in crate::runner) fn texts_of_data(data: &Data) -> Vec<&Text> {
     data.texts()
 }
 

@@ -2,8 +2,10 @@
 
 use super::{
     engine::{self, Engine},
+    filename,
     names::{self, Names, Reading},
 };
+use crate::base::toml::{At, Source};
 use minijinja::value::Value;
 use std::{ops::Range, sync::Arc};
 
@@ -16,6 +18,8 @@ pub struct Text {
     pub(super) names: Arc<Names>,
     /// Where it stands in the file, in bytes.
     pub span: Range<usize>,
+    /// The same by line and column.
+    pub at: At<()>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,12 +62,23 @@ impl Text {
                 (value.unwrap_or(Kind::Text), names)
             }
         };
-        Ok(Text { source: source.into(), kind, names: Arc::new(names), span })
+        Ok(Text { source: source.into(), kind, names: Arc::new(names), span, at: Source::new("").at(0, ()) })
+    }
+
+    /// The same at this place.
+    pub(super) fn placed(self, at: At<()>) -> Text {
+        Text { at, ..self }
     }
 
     /// A text in which nothing is put in.
     pub fn plain(source: &str) -> Text {
-        Text { source: source.into(), kind: Kind::Plain, names: Arc::default(), span: 0..0 }
+        Text {
+            source: source.into(),
+            kind: Kind::Plain,
+            names: Arc::default(),
+            span: 0..0,
+            at: Source::new("").at(0, ()),
+        }
     }
 
     /// As it was written.
@@ -113,7 +128,18 @@ impl Text {
             Kind::Plain => Ok(self.source.to_string()),
             Kind::Shell => engine.shell(&self.source, names),
             Kind::Text | Kind::Value(_) => engine.text(&self.source, names),
-            Kind::Expression => Ok(engine.value(&self.source, names)?.to_string()),
+            Kind::Expression => Ok(filename::readable(engine.value(&self.source, names)?.to_string())),
+        }
+    }
+
+    /// The same, for one that may take it, or something in it, for the name of a file.
+    ///
+    /// # Errors
+    /// What went wrong, in words; also that there is a name in it that is no UTF-8.
+    pub fn fill_exactly(&self, engine: &Engine, names: &Value) -> Result<String, String> {
+        match &self.kind {
+            Kind::Text | Kind::Value(_) => engine.text_exactly(&self.source, names),
+            _ => self.fill(engine, names),
         }
     }
 
@@ -181,6 +207,16 @@ impl Data {
                 Ok(Value::from_pairs(entries.collect::<Result<Vec<_>, String>>()?))
             }
             Data::Plain(value) => Ok(engine::value_of(value)),
+        }
+    }
+
+    /// Its value, where nothing is to be filled in.
+    pub(super) fn known(&self) -> Option<serde_json::Value> {
+        match self {
+            Data::Text(text) => text.is_plain().then(|| text.source().into()),
+            Data::List(items) => items.iter().map(Data::known).collect(),
+            Data::Table(entries) => entries.iter().map(|(key, data)| Some((key.clone(), data.known()?))).collect(),
+            Data::Plain(value) => Some(value.clone()),
         }
     }
 

@@ -136,6 +136,14 @@ fn what_is_wrong_is_told_with_its_place_and_the_right_word() {
             "[[step]]\nid = 'a'\ncompensate = 'revert'\nrun = 'x'\n",
             "3:14: only a step with a scope, or a file that it saves, can be reverted",
         ),
+        (
+            "[vars]\ngreet = 'Hello {{ inputs.who }}'\n[[step]]\nid = 'a'\nrun = 'x'\n",
+            "2:9: in [vars] nothing is filled in, and this is a template: put it where it is used",
+        ),
+        (
+            "[vars.deep]\na = ['x', { b = 'x {% if y %}' }]\n[[step]]\nid = 'a'\nrun = 'x'\n",
+            "2:17: in [vars] nothing is filled in",
+        ),
         ("[[step]]\nid = 'a'\nworkflow = 'flow'\n", "3:12: the workflow flow would run itself"),
         ("[[step]]\nid = 'a'\nworkflow = 'flwo'\n", "3:12: there is no workflow 'flwo'; did you mean 'flow'?"),
         ("[[step]]\nid = 'a'\nprompt = \"x\\n{% include 'b.md' %}\"\n", "3:10: b.md can't be included: there is none"),

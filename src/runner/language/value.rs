@@ -69,6 +69,30 @@ pub(super) fn inputs(entry: Entry<'_>) -> Result<Vec<Input>, Mistake> {
     entry.table()?.into_iter().map(input).collect()
 }
 
+/// What a workflow knows: values, in which nothing is filled in.
+pub(super) fn vars(entry: Entry<'_>) -> Result<Value, Mistake> {
+    let value = entry.item().and_then(|item| item.clone().into_value().ok());
+    if let Some(span) = value.as_ref().and_then(template_in) {
+        let at = entry.source().at(span.start, ());
+        return Err(at.mistake("in [vars] nothing is filled in, and this is a template: put it where it is used"));
+    }
+    json(entry)
+}
+
+/// Where the first text is that is a template.
+fn template_in(value: &toml_edit::Value) -> Option<std::ops::Range<usize>> {
+    use toml_edit::Value as Toml;
+    match value {
+        Toml::String(text) => {
+            let is_template = text.value().contains("{{") || text.value().contains("{%");
+            is_template.then(|| value.span().unwrap_or_default())
+        }
+        Toml::Array(list) => list.iter().find_map(template_in),
+        Toml::InlineTable(table) => table.iter().find_map(|(_, value)| template_in(value)),
+        _ => None,
+    }
+}
+
 pub(super) fn limits(entry: Entry<'_>) -> Result<Limits, Mistake> {
     let mut limits = Limits::default();
     for key in entry.table_of(&LIMITS)? {

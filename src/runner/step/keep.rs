@@ -9,6 +9,7 @@ use crate::{
     },
     ops::{Error, Private, Session},
     runner::{
+        commit::trailer,
         landing::{name_of_attempt, not_put_back},
         recorder::{Unrecorded, When},
         work::{Action, Isolation, MAX_DIFF, Moment},
@@ -124,7 +125,7 @@ impl Doer<'_> {
 
     /// By which it is known what made a commit.
     pub(super) fn trailer(&self) -> String {
-        format!("Aio-Run: {}", self.site.recorder.run())
+        trailer(self.site.recorder.run())
     }
 
     fn commit(&self, files: &[RepoPath], value: &Value, by: &InstanceId) -> Result<(), Failure> {

@@ -10,12 +10,13 @@ use crate::{
     },
     model::run::{Attempt, Failure, FailureKind},
     ops::{
-        Error, Session,
+        Error, Held, Session, Target,
+        run::copy_of_worker,
         worker::Worker,
         worktree::{Capture, Change, CheckedOut, Isolated, Removed},
     },
     runner::{
-        copy::{made_ready, name_of},
+        copy::made_ready,
         landing::{Landing, told},
         work::{Isolation, Moment},
     },
@@ -135,7 +136,7 @@ impl Doer<'_> {
             let kept = there.capture_to_tree(&before)?;
             Ok((before, kept, there))
         };
-        let (name, acting_as) = (name_of(self.site.recorder.run(), &worker.id), self.site.acting_as.clone());
+        let (name, acting_as) = (copy_of_worker(self.site.recorder.run(), &worker.id), self.site.acting_as.clone());
         let (isolated, (before, kept, there)) = made_ready(&self.session, &name, &here, acting_as, make_ready)?;
         Ok((before, kept, Some((isolated, there)), Some(here)))
     }
@@ -154,17 +155,34 @@ impl Doer<'_> {
         }
         let bad = |error: &Error| Failure { kind: FailureKind::Internal, text: with_hint(error) };
         let targets = self.session.scopes(scope).map_err(|error| bad(&error))?;
-        let began = Instant::now();
-        let mut told = String::new();
+        let hired = self.hire_in_time(tool, task, scope, &targets);
+        self.site.note_wait(&self.step.path, &[]).map_err(super::internal)?;
+        hired
+    }
+
+    /// The same, of what is no part of what the run holds as a whole. Nobody waits for himself, and of runs that wait for each
+    /// other one gives way at once.
+    fn hire_in_time(&self, tool: &str, task: &str, scope: &[String], targets: &[Target]) -> Result<Worker, Failure> {
+        let bad = |error: &Error| Failure { kind: FailureKind::Internal, text: with_hint(error) };
+        let (run, began, mut told) = (self.site.recorder.run(), Instant::now(), String::new());
         loop {
             self.free_from_keepers(scope).map_err(|error| bad(&error))?;
-            let held = match self.session.hire(tool, self.site.recorder.run(), task, &targets) {
+            let held = match self.session.hire(tool, run, task, targets) {
                 Ok(worker) => return Ok(worker),
-                Err(Error::Held(held)) => Error::Held(held),
+                Err(Error::Held(held)) => held,
                 Err(error) => return Err(bad(&error)),
             };
-            if began.elapsed() >= self.site.patience || self.site.is_stopped() {
-                return Err(Failure { kind: FailureKind::Held, text: held_words(&held, &self.session) });
+            let others = self.session.runs_in_the_way(&held);
+            self.site.note_wait(&self.step.path, &others).map_err(super::internal)?;
+            let given_up = match self.session.waits_in_turn(run, &others) {
+                Some(other) => Some(format!("; {other} waits for this run in turn")),
+                None => is_by_caller(&held, &self.session).then(|| HELD_BY_CALLER.to_owned()),
+            };
+            let is_over = began.elapsed() >= self.site.patience || self.site.is_stopped();
+            let held = Error::Held(held);
+            if is_over || given_up.is_some() {
+                let text = format!("{held}{}", given_up.unwrap_or_default());
+                return Err(Failure { kind: FailureKind::Held, text });
             }
             let words = held.to_string();
             if words != told {
@@ -274,19 +292,21 @@ pub(super) fn restored(session: &Session, before: &Capture, after: &Capture, pat
     }
 }
 
+/// What to do about what the one who began the run holds.
+const HELD_BY_CALLER: &str = ": that is you, and a worker has to hold it itself; release it, and try again";
+
 /// Who holds what is wanted, and what to do about it.
 pub(super) fn held_words(held: &Error, session: &Session) -> String {
-    let own = session.whoami().ok().map(|known| known.instance.id);
-    let by_caller = match held {
-        Error::Held(held) => {
-            held.iter().any(|held| own.as_ref().is_some_and(|own| held.conflict.claim.is_held_by(own)))
-        }
-        _ => false,
-    };
-    match by_caller {
-        true => format!("{held}: that is you, and a worker has to hold it itself; release it, and try again"),
-        false => held.to_string(),
+    match held {
+        Error::Held(all) if is_by_caller(all, session) => format!("{held}{HELD_BY_CALLER}"),
+        held => held.to_string(),
     }
+}
+
+/// Whether the one who began the run holds some of it, and would wait for himself.
+fn is_by_caller(held: &[Held], session: &Session) -> bool {
+    let own = session.whoami().ok().map(|known| known.instance.id);
+    held.iter().any(|held| own.as_ref().is_some_and(|own| held.conflict.claim.is_held_by(own)))
 }
 
 pub(super) fn paths(changes: Vec<Change>) -> impl Iterator<Item = RepoPath> {

@@ -9,13 +9,9 @@ use super::{Doer, End, Left, internal, joined};
 use crate::{
     base::path::{RepoPath, named},
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
-    ops::{
-        Error, Private,
-        worktree::{Cleared, Removed},
-    },
+    ops::{Error, Private},
     runner::{
-        copy::work_of,
-        landing::{Landing, told},
+        landing::{Landing, PutBack},
         recorder::{Unrecorded, When},
         work::{Isolation, Moment},
     },
@@ -25,7 +21,6 @@ use serde_json::Value;
 impl Doer<'_> {
     /// Brings to an end what a driver before this one has begun. How the step ends, where that is clear from it.
     pub(super) fn recover(&mut self) -> Result<Option<End>, Unrecorded> {
-        self.clear_places();
         let Some(last) = self.begun() else { return Ok(None) };
         let mut failure = lost();
         if last.stage == Stage::Judged {
@@ -39,7 +34,10 @@ impl Doer<'_> {
             }
         }
         match self.undo_begun(&last) {
-            Ok(_) => self.settle_lost(failure).map(|()| None),
+            Ok(put_back) => {
+                put_back.rest().into_iter().for_each(|rest| (self.tell)(Moment::Said(rest)));
+                self.settle_lost(failure).map(|()| None)
+            }
             Err(error) => Ok(Some(End::Failed(internal(error)))),
         }
     }
@@ -47,7 +45,6 @@ impl Doer<'_> {
     /// Brings to an end what a driver before this one has begun, where nobody goes on with it: what was committed is done, and
     /// all else that was changed is put back.
     pub(super) fn take_back(mut self) -> Result<Left, Failure> {
-        self.clear_places();
         let Some(last) = self.begun() else { return Ok(Left::Nothing) };
         if last.stage == Stage::Judged
             && let Some(value) = self.answer_of(&last)
@@ -57,9 +54,13 @@ impl Doer<'_> {
             let end = self.settled_as(value);
             return Ok(Left::Done(Box::new(self.finish(end))));
         }
-        let has_changed = self.undo_begun(&last).map_err(internal)?;
+        let put_back = self.undo_begun(&last).map_err(internal)?;
         self.settle_lost(lost()).map_err(internal)?;
-        Ok(if has_changed { Left::Changes } else { Left::Nothing })
+        match put_back.rest() {
+            Some(text) => Err(Failure { kind: FailureKind::Conflict, text }),
+            None if put_back.gone.is_empty() => Ok(Left::Nothing),
+            None => Ok(Left::Changes),
+        }
     }
 
     /// The attempt that came to no end.
@@ -189,52 +190,37 @@ impl Doer<'_> {
         Some(files)
     }
 
-    /// Removes the work trees in which drivers that are gone worked apart. What an attempt of this step had done there is kept.
-    fn clear_places(&mut self) {
-        if self.work.isolation == Isolation::Claims {
-            return;
+    /// Puts back what an attempt did before its driver was gone, and keeps it.
+    fn undo_begun(&mut self, attempt: &Attempt) -> Result<PutBack, Error> {
+        let put_back = match self.landing_of(attempt) {
+            // What was done in a work tree of its own has gone with that, but for what had come back.
+            Some(landing) => self.unland(&landing, attempt)?,
+            None if self.work.isolation == Isolation::Worktree => PutBack::default(),
+            None => self.put_back_begun(attempt)?,
+        };
+        if !put_back.gone.is_empty() {
+            let (run, step, number) = (self.site.recorder.run(), &self.step.path, attempt.number);
+            let diff = format!("`git aio run diff {run}/{step}@{number}` shows how they were");
+            (self.tell)(Moment::Said(format!("put back: {}; {diff}", named(&put_back.gone))));
         }
-        let removed = self.session.clear_isolated(|_| false).unwrap_or_default();
-        if let Err(error) = self.keep_work(&removed) {
-            (self.tell)(Moment::Said(format!("what was done in a work tree of its own is not kept: {error}")));
-        }
-        for cleared in removed {
-            if let Removed::Left { dir, why } = cleared.removed {
-                (self.tell)(Moment::Said(format!("a work tree is left at {}: {why}", dir.display())));
-            }
-        }
+        Ok(put_back)
     }
 
-    fn keep_work(&mut self, removed: &[Cleared]) -> Result<(), Error> {
-        let Some(last) = self.begun() else { return Ok(()) };
-        let Some((before, work)) = work_of(&self.session, self.site.recorder.run(), &last, removed)? else {
-            return Ok(());
-        };
-        let changed = self.session.changed_between(&before, &work)?;
-        let files: Vec<RepoPath> = changed.into_iter().map(|change| change.path).collect();
-        Ok(self.note_changes(self.session.capture_to_tree(&work)?, &files)?)
+    fn unland(&self, landing: &Landing, attempt: &Attempt) -> Result<PutBack, Error> {
+        let (here, _) = landing.here(&self.session)?;
+        let free = self.session.not_held_by_others(&here, attempt.instance.as_ref())?;
+        let left = landing.unland(&self.session, &free);
+        Ok(PutBack::of(here, &free, left))
     }
 
-    /// Puts back what an attempt did before its driver was gone, and keeps it. Tells whether there was anything.
-    fn undo_begun(&mut self, attempt: &Attempt) -> Result<bool, Error> {
-        // What was done in a work tree of its own has gone with that, but for what had come back.
-        let landing = self.landing_of(attempt);
-        if let Some(landing) = &landing {
-            let free = self.session.not_held_by_others(&landing.files, attempt.instance.as_ref())?;
-            let stays = landing.unland(&self.session, &free);
-            if !stays.is_empty() {
-                (self.tell)(Moment::Said(format!("left as it is: {}", told(&stays))));
-            }
-        }
-        let Some(before) = attempt.before.as_ref().filter(|_| self.work.isolation == Isolation::Claims) else {
-            return Ok(landing.is_some());
-        };
+    fn put_back_begun(&mut self, attempt: &Attempt) -> Result<PutBack, Error> {
+        let Some(before) = &attempt.before else { return Ok(PutBack::default()) };
         let path = self.step.path.clone();
         let before = self.session.capture_from_tree(before)?;
         let now = self.session.capture_after(&before)?;
         let kept = self.session.capture_to_tree(&now)?;
         let changed = self.session.changed_between(&before, &now)?;
-        let scope = self.session.scopes(&self.work.scope)?;
+        let scope = self.session.scopes(&self.with_result(&self.work.scope))?;
         if scope.is_empty() && !changed.is_empty() {
             // It was to change nothing, and who did can't be told any more.
             let changed: Vec<RepoPath> = changed.iter().map(|change| change.path.clone()).collect();
@@ -248,16 +234,15 @@ impl Doer<'_> {
             attempt.after = Some(kept);
             attempt.files.clone_from(&inside);
         }
-        // Somebody may have claimed it since, and then it is theirs.
-        let mut free = self.session.not_held_by_others(&inside, attempt.instance.as_ref())?;
-        if attempt.stage == Stage::Judged && self.work.contract.commit {
+        let inside = match attempt.stage == Stage::Judged && self.work.contract.commit {
             // It may have been committed in part, or as a hook has changed it.
-            free = self.session.not_committed(&before, &now, &free)?;
-        }
-        if let Err(left) = self.restore(&before, &now, &free) {
-            (self.tell)(Moment::Said(left));
-        }
-        Ok(!inside.is_empty())
+            true => self.session.not_committed(&before, &now, &inside)?,
+            false => inside,
+        };
+        // Somebody may have claimed it since, and then it is theirs.
+        let free = self.session.not_held_by_others(&inside, attempt.instance.as_ref())?;
+        let left = self.session.restore(&before, &now, &free)?.left;
+        Ok(PutBack::of(inside, &free, left))
     }
 }
 

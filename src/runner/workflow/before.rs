@@ -97,6 +97,7 @@ pub(super) fn prepare(
         patience: order.wait.unwrap_or(super::PATIENCE),
         interrupts,
         keepers: Arc::default(),
+        waits: Arc::default(),
         ledger: file.clone(),
         holding,
     };

@@ -42,8 +42,6 @@ pub(super) fn land_begun(
         let change = Change::Ended { path, outcome: Box::new(outcome) };
         RunJournal::new(recorder.clone(), steps).record(&change).map_err(Unrecorded)?;
         recorded.apply(&change);
-        // What is left of the copy.
-        let _ = session.clear_isolated(|_| false);
     }
     Ok(())
 }

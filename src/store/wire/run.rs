@@ -39,6 +39,8 @@ pub(in crate::store) struct WireRun {
     holder: Option<String>,
     #[serde(default)]
     links: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    waits_for: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<String>,
 }
@@ -81,6 +83,7 @@ impl Wire<Run> for WireRun {
             parent: run.parent.as_ref().map(ToString::to_string),
             holder: run.holder.as_ref().map(ToString::to_string),
             links: run.links.clone(),
+            waits_for: run.waits_for.iter().map(ToString::to_string).collect(),
             why: run.why.as_deref().map(short),
         }
     }
@@ -105,6 +108,7 @@ impl Wire<Run> for WireRun {
             parent: parse_opt(self.parent)?,
             holder: parse_opt(self.holder)?,
             links: self.links,
+            waits_for: self.waits_for.into_iter().map(parse).collect::<Result<_, _>>()?,
             why: self.why,
         })
     }

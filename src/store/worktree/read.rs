@@ -150,6 +150,23 @@ impl Repository {
         Ok(held(self.tree_of(commit)?)? == held(to_id(&capture.tree)?)?)
     }
 
+    /// Those of `paths` at which the index has what `capture` has there, as git stores it.
+    ///
+    /// # Errors
+    /// When one of them can't be read.
+    pub fn staged_as<'p>(&self, capture: &Capture, paths: &'p [RepoPath]) -> Result<Vec<&'p RepoPath>, StoreError> {
+        let (index, tree) = (self.index_at(None)?, to_id(&capture.tree)?);
+        let mut same = Vec::new();
+        for path in paths {
+            let entry = index.entry_by_path(path.as_bytes().into());
+            let staged = entry.and_then(|entry| Some((entry.mode.to_tree_entry_mode()?.kind(), entry.id)));
+            if staged == self.entry(tree, path)?.filter(|(kind, _)| *kind != EntryKind::Tree) {
+                same.push(path);
+            }
+        }
+        Ok(same)
+    }
+
     /// The commit that `commit` has of the submodule at `path`, if it has one there.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! Committing what was done, and nothing else.
 
 use super::*;
+use rustix::process::{Pid, Signal, kill_process};
+use std::process::{Child, Stdio};
 
 const ARGS: &[&str] = &["--agent", "claude", "--scope", "src/auth/", "--commit", "--retry", "0"];
 
@@ -23,6 +25,13 @@ fn busy<'e>(env: &'e TestEnvironment) -> (Agents, Repo<'e>) {
     (agents, repo)
 }
 
+/// How git tells of that, when nothing else is changed.
+const BUSY: &str = " M README.md\nM  src/main.rs\nA  staged.txt\n?? untracked.txt\n";
+
+fn status(repo: &Repo<'_>) -> String {
+    repo.git(&["status", "--porcelain", "--untracked-files=all"])
+}
+
 fn hook(repo: &Repo<'_>, script: &str) {
     let path = repo.dir.join(".git/hooks/pre-commit");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -43,8 +52,7 @@ fn exactly_the_scope_is_committed_and_the_hooks_run() {
     assert!(message.starts_with("Fix the login.\n\nRenamed the token.\n\nAio-Run: delegation-"), "{message}");
     let instance = told["run"]["steps"][0]["tries"][0]["instance"].as_str().unwrap();
     assert_eq!(fs::read_to_string(repo.dir.join(".git/seen")).unwrap(), format!("{changes}{instance}\n"));
-    let status = repo.git(&["status", "--porcelain", "--untracked-files=all"]);
-    assert_eq!(status, " M README.md\nM  src/main.rs\nA  staged.txt\n?? untracked.txt\n");
+    assert_eq!(status(&repo), BUSY);
     assert_free(&repo);
 }
 
@@ -164,8 +172,7 @@ fn what_a_hook_has_changed_on_the_way_is_not_staged_to_be_taken_back() {
     let (told, code) = told(&repo, ARGS);
     assert_eq!((code, tries(&told)), (0, vec!["claude ok".to_owned()]), "{told:#}");
     assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
-    let status = repo.git(&["status", "--porcelain", "--untracked-files=all"]);
-    assert_eq!(status, " M README.md\nM  src/main.rs\nA  staged.txt\n?? untracked.txt\n");
+    assert_eq!(status(&repo), BUSY);
 }
 
 #[test]
@@ -187,6 +194,7 @@ fn what_a_hook_has_changed_on_the_way_is_known_for_committed_after_a_kill() {
             assert_eq!((resumed.code, agents.calls("claude").len()), (0, 1), "{args:?}: {resumed:?}");
             assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]).trim(), "2");
             assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
+            assert_eq!(status(&repo), BUSY, "{args:?}");
             assert_free(&repo);
             true
         });
@@ -194,26 +202,71 @@ fn what_a_hook_has_changed_on_the_way_is_known_for_committed_after_a_kill() {
     }
 }
 
-#[test]
-fn a_commit_that_is_at_its_hook_when_the_driver_is_killed_is_made_once() {
-    let env = TestEnvironment::new();
-    let (agents, repo) = busy(&env);
+/// Has the driver killed while its commit is at a hook, which goes on when there is `home/go`.
+fn kill_at_hook(env: &TestEnvironment, repo: &Repo<'_>, agents: &Agents) {
     agents.plays("claude", WORK);
-    hook(&repo, &format!(": >\"$HOME/began\"; while ! test -e \"$HOME/go\"; do sleep 0.05; done\n{FORMATS}"));
+    hook(repo, &format!(": >\"$HOME/began\"; while ! test -e \"$HOME/go\"; do sleep 0.05; done\n{FORMATS}"));
     let mut command = repo.command(&[&["delegate", "Fix the login."], ARGS].concat());
-    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_for("the hook", || exists(&env.path(), "home/began"));
     child.kill().unwrap();
     child.wait().unwrap();
-    let resumed = thread::scope(|scope| {
-        let resumed = scope.spawn(|| repo.aio(&["run", "resume"]));
-        thread::sleep(Duration::from_millis(500));
+}
+
+/// Runs a command till it says that it waits for the hook.
+fn waiting(env: &TestEnvironment, repo: &Repo<'_>, args: &[&str]) -> Child {
+    let said = env.path().join("home/said");
+    let to = fs::File::create(&said).unwrap();
+    let child = repo.command(args).stdout(Stdio::null()).stderr(to).spawn().unwrap();
+    wait_for("the word that it waits", || fs::read_to_string(&said).unwrap().contains("still at its hooks: waiting"));
+    child
+}
+
+#[test]
+fn a_commit_that_is_at_its_hook_when_the_driver_is_killed_is_waited_for_and_made_once() {
+    let ways: [&[&str]; 2] = [&["run", "resume"], &["run", "cancel", "--undo"]];
+    for way in ways {
+        let env = TestEnvironment::new();
+        let (agents, repo) = busy(&env);
+        kill_at_hook(&env, &repo, &agents);
+        let mut child = waiting(&env, &repo, way);
         fs::write(env.path().join("home/go"), "").unwrap();
-        resumed.join().unwrap()
-    });
-    assert_eq!(resumed.code, 0, "{resumed:?}");
-    assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]).trim(), "2", "{resumed:?}");
-    assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
-    assert_eq!(agents.calls("claude").len(), 1, "{resumed:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{way:?}");
+        assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]).trim(), "2", "{way:?}");
+        assert_eq!(repo.git(&["show", "HEAD:src/auth/login.rs"]), "FN LOGIN() { TRUE }\n");
+        assert_eq!(read(&repo, "src/auth/login.rs"), "FN LOGIN() { TRUE }\n", "{way:?}");
+        assert_eq!(status(&repo), BUSY, "{way:?}");
+        assert_eq!(agents.calls("claude").len(), 1, "{way:?}");
+        assert_eq!(answer(&repo.aio(&["run", "show", "--json"])).0["run"]["status"], "complete", "{way:?}");
+        assert_eq!(aside(&repo), 0, "{way:?}");
+        assert_free(&repo);
+    }
+}
+
+fn read(repo: &Repo<'_>, path: &str) -> String {
+    fs::read_to_string(repo.dir.join(path)).unwrap()
+}
+
+/// How many folders in the git directory have been set aside.
+fn aside(repo: &Repo<'_>) -> usize {
+    let entries = fs::read_dir(repo.dir.join(".git")).unwrap().map(Result::unwrap);
+    entries.filter(|entry| entry.file_name().to_str().unwrap().starts_with("aio-")).count()
+}
+
+#[test]
+fn whoever_does_not_want_to_wait_for_the_hook_changes_nothing() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = busy(&env);
+    kill_at_hook(&env, &repo, &agents);
+    let mut child = waiting(&env, &repo, &["run", "cancel", "--undo"]);
+    assert_eq!(read(&repo, "src/auth/new.rs"), "fn new() {}\n");
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    assert_eq!(read(&repo, "src/auth/new.rs"), "fn new() {}\n");
+    assert_eq!(aside(&repo), 1);
+    let mut child = waiting(&env, &repo, &["run", "resume"]);
+    fs::write(env.path().join("home/go"), "").unwrap();
+    assert_eq!((child.wait().unwrap().code(), agents.calls("claude").len()), (Some(0), 1));
     assert_free(&repo);
 }

@@ -29,8 +29,8 @@ fn calls(inner: &str, look: impl FnOnce(&str, &Value, &Agents, &Repo<'_>)) {
 
 #[test]
 fn a_call_does_no_more_steps_than_its_workflow_says() {
-    let inner = "about = \"x\"\n[limits]\nmax_steps = 2\n[[step]]\nid = \"a\"\nfor_each = [1, 2, 3]\nmax_parallel = 1\n\
-                 run = \"echo {{ item }} >>../log\"\n";
+    let inner = "about = \"x\"\n[limits]\nmax_steps = 2\n[[step]]\nid = \"a\"\nrepeat = { until = \"false\" }\n\
+                 [[step.step]]\nid = \"b\"\nrun = \"echo {{ iteration }} >>../log\"\n";
     calls(inner, |result, _, _, repo| {
         assert!(result.contains("2 steps of the workflow inner were done"), "{result}");
         assert_eq!(lines(&repo.dir.join("../log")), ["1", "2"]);

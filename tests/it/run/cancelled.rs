@@ -13,6 +13,7 @@ id = "here"
 agent = "claude"
 scope = ["src/main.rs", "src/here.rs"]
 prompt = "Write here"
+save = "docs/said.md"
 compensate = "revert"
 
 [[step]]
@@ -40,7 +41,7 @@ fn kill(repo: &Repo<'_>, args: &[&str], at: &str) -> bool {
 }
 
 fn changed(repo: &Repo<'_>) -> String {
-    repo.git(&["status", "--short", "--untracked-files=all", "src"])
+    repo.git(&["status", "--short", "--untracked-files=all", "src", "docs"])
 }
 
 /// Kills the driver there, and whoever undoes it `again` there; then has all undone. Whether it came there.
@@ -57,8 +58,9 @@ fn undone_after_a_kill(at: &str, again: Option<&str>) -> bool {
             return false;
         }
     }
+    let before = changed(&repo);
     if repo.ok(&["run", "list"]) == "no runs\n" {
-        assert_eq!(changed(&repo), "", "{at}");
+        assert_eq!(before, "", "{at}");
         return true;
     }
     let undone = repo.aio(&["run", "cancel", "--undo"]);
@@ -69,6 +71,7 @@ fn undone_after_a_kill(at: &str, again: Option<&str>) -> bool {
     }
     assert_eq!(changed(&repo), "", "{at}, {again:?}: {undone:?}");
     let (shown, _) = answer(&repo.aio(&["run", "show", "--json"]));
+    assert!(before.is_empty() || undone.code == 6, "{at}, {again:?}: {undone:?}");
     let expected = if undone.code == 6 { "undone" } else { "failed" };
     assert_eq!(status(&shown), expected, "{at}, {again:?}: {shown:#}");
     let open = |word: &String| !["undone", "failed"].contains(&word.as_str());
@@ -145,7 +148,8 @@ fn what_had_come_back_in_part_stays_where_others_hold_it_or_have_changed_it() {
         let cancelled = repo.aio(how);
         assert!(apart.exists() && lines(&login) == ["theirs"], "{cancelled:?}");
         let told = cancelled.stdout.clone() + &cancelled.stderr;
-        assert!(told.contains("others hold these now: src/apart.rs") || how.len() == 3, "{cancelled:?}");
+        assert!(told.contains("others hold these now: src/apart.rs"), "{cancelled:?}");
+        assert_eq!(cancelled.code, if how.len() == 3 { 1 } else { 0 }, "{cancelled:?}");
         assert_eq!(repo.json_as(&other, &["status"])["claims"].as_array().unwrap().len(), 1);
     }
 }
@@ -244,4 +248,115 @@ fn what_is_usable_waits_till_nobody_else_holds_what_it_writes() {
         assert!(repo.dir.join("src/apart.rs").exists() && !repo.dir.join("src/auth/login.rs").exists());
         assert_free(&repo);
     }
+}
+
+/// Two at once, each on a copy of its own, and one in a block that works on one.
+const AT_ONCE: &str = r#"
+about = "x"
+
+[[step]]
+id = "a"
+agent = "claude"
+scope = ["src/a.rs"]
+isolate = "worktree"
+prompt = "Work in src/a.rs"
+
+[[step]]
+id = "b"
+needs = []
+agent = "claude"
+scope = ["src/b.rs"]
+isolate = "worktree"
+prompt = "Work in src/b.rs"
+
+[[step]]
+id = "block"
+needs = []
+isolate = "worktree"
+
+  [[step.step]]
+  id = "c"
+  agent = "claude"
+  scope = ["src/c.rs"]
+  prompt = "Work in src/c.rs"
+"#;
+
+/// Three agents at work on copies, whose driver was killed.
+fn at_once<'e>(env: &'e TestEnvironment, name: &str) -> Repo<'e> {
+    let (agents, repo) = place(env, &[("flow", AT_ONCE)]);
+    for file in ["a", "b", "c"] {
+        let work = format!(
+            "echo half >src/{file}.rs; touch \"$HOME/begun-{file}\"; while ! test -e \"$HOME/go\"; do sleep 0.05; done"
+        );
+        agents.plays_when("claude", &format!("Work in src/{file}.rs"), &[Do::Run(&work)]);
+    }
+    let mut child = repo.command(&["run", name]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    wait_for("the work", || {
+        ["a", "b", "c"].iter().all(|file| env.path().join("home").join(format!("begun-{file}")).exists())
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    repo
+}
+
+/// What the attempts of the steps at work are known to have changed.
+fn kept(repo: &Repo<'_>, id: &str) -> Vec<String> {
+    let diff = |step: &str| repo.ok(&["run", "diff", &format!("{id}/{step}@1")]);
+    ["a", "b", "block/c"].into_iter().map(diff).collect()
+}
+
+fn newest(repo: &Repo<'_>) -> String {
+    answer(&repo.aio(&["run", "show", "--json"])).0["run"]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_was_on_copies_is_kept_of_each_step_whoever_ends_the_run() {
+    for how in [&["run", "cancel"][..], &["run", "cancel", "--undo"]] {
+        let env = TestEnvironment::new();
+        let repo = at_once(&env, "flow");
+        let id = newest(&repo);
+        // Whoever ends it may be killed at that, too.
+        for write in 1..5 {
+            run(repo.command(how).env("AIO_TEST_KILL_AT", format!("run-after-{write}")));
+        }
+        repo.write("src/a.rs", "mine\n");
+        let ended = repo.aio(how);
+        assert!(ended.code == 0 || ended.stderr.contains("has ended"), "{ended:?}");
+        for (file, diff) in ["a", "b", "c"].iter().zip(kept(&repo, &id)) {
+            assert!(diff.contains(&format!("src/{file}.rs")) && diff.contains("+half"), "{how:?}: {file}: {diff}");
+        }
+        assert_eq!(changed(&repo), "?? src/a.rs\n");
+        assert_free(&repo);
+    }
+}
+
+#[test]
+fn other_runs_leave_the_copies_of_one_alone() {
+    let env = TestEnvironment::new();
+    let repo = at_once(&env, "flow");
+    let id = newest(&repo);
+    let agents = Agents::in_(&env);
+    agents.plays_when("claude", "Another", &[Do::Edit("src/d.rs", "d\n"), Do::Say("Done.")]);
+    let other = ["delegate", "Another", "--agent", "claude", "--scope", "src/d.rs", "--isolate"];
+    assert!(kill(&repo, &other, "put-back-1"));
+    repo.ok(&["run", "resume"]);
+    assert_eq!(repo.git(&["worktree", "list"]).lines().count(), 4, "they are at work still");
+    let told = repo.aio(&["doctor"]).stdout;
+    assert!(told.contains("3 work trees of killed runs"), "{told}");
+    repo.ok(&["run", "cancel", &id]);
+    assert!(kept(&repo, &id).iter().all(|diff| diff.contains("+half")));
+    assert_free(&repo);
+}
+
+#[test]
+fn what_can_not_go_on_is_no_failure_beside_what_asks() {
+    let flow = format!("{FLOW}\n[[step]]\nid = \"go\"\nneeds = []\nask = \"Go?\"\n");
+    let env = TestEnvironment::new();
+    let (_, repo) = scene(&env, &flow);
+    assert!(kill(&repo, &["run", "flow", "--wait", "0s"], "put-back-2"));
+    let other = repo.register("codex");
+    repo.ok_as(&other, &["claim", "src/apart.rs"]);
+    let held = repo.aio(&["run", "resume"]);
+    assert!(held.code == 3 && !held.stderr.contains("failed"), "{held:?}");
+    assert!(held.stderr.contains("goes on once it is free") && held.stderr.contains("/go yes"), "{held:?}");
 }

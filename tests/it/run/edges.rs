@@ -38,6 +38,20 @@ fn what_is_wrong_is_told_with_the_right_word_before_anything_begins() {
 }
 
 #[test]
+fn more_items_than_may_be_done_are_told_before_the_first() {
+    let env = TestEnvironment::new();
+    let many = "about = \"x\"\n[[step]]\nid = \"a\"\nfor_each = \"range(300)\"\nrun = \"echo begun >>../begun\"\n";
+    let late = "about = \"x\"\n[limits]\ntimeout = \"300ms\"\n[[step]]\nid = \"a\"\nrun = \"sleep 60\"\n";
+    let (_, repo) = place(&env, &[("many", many), ("late", late)]);
+    let ended = repo.aio(&["run", "many"]);
+    let told = "Pipeline failed: a there are 300 items, and 200 of 200 steps are left: see max_steps in [limits]";
+    assert!(ended.code == 1 && ended.stderr.contains(told), "{ended:?}");
+    assert!(!repo.dir.join("../begun").exists());
+    let ended = repo.aio(&["run", "late"]);
+    assert!(ended.code == 1 && ended.stderr.contains("Pipeline failed: the time of the run was up"), "{ended:?}");
+}
+
+#[test]
 fn a_workflow_of_the_repository_is_run_only_as_it_was_approved() {
     let env = TestEnvironment::new();
     let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"echo done >../done; echo done\"\n";
@@ -148,4 +162,20 @@ fn a_likely_cause_is_named_of_what_an_agent_failed_for_alone() {
     agents.plays("claude", &[Do::Stall]);
     let ended = repo.aio(&["run", "flow"]);
     assert!(ended.code == 1 && !ended.stderr.contains("likely cause"), "{ended:?}");
+}
+
+#[test]
+fn work_of_which_a_check_was_left_out_is_told_as_unverified() {
+    let flow =
+        "about = \"x\"\n[[step]]\nid = \"a\"\nagent = \"claude\"\nprompt = \"Do it\"\nscope = [\"src/main.rs\"]\n";
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[("flow", flow)]);
+    agents.plays("claude", &[Do::Edit("src/main.rs", "done\n"), Do::Say("Done.")]);
+    repo.write(".aio/config.toml", "");
+    repo.write("Makefile", "test:\n\ttrue\n");
+    repo.ok(&["trust", "--yes", "--quiet"]);
+    let ended = repo.aio(&["run", "flow"]);
+    let told = "unverified: @test was not run of a: a guess from Makefile, which nobody has confirmed";
+    assert!(ended.code == 4 && ended.stderr.contains(told), "{ended:?}");
+    assert_eq!(ended.stdout, "Done.\n");
 }

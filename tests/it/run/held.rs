@@ -297,3 +297,57 @@ fn a_run_that_comes_to_nothing_before_its_first_step_has_failed_and_holds_nothin
     assert!(repo.ok(&["run", "list"]).starts_with("failed "), "{ended:?} {}", repo.ok(&["run", "list"]));
     assert_free(&repo);
 }
+
+/// Changes one file, waits till another run has changed the other, and then wants that one, too.
+const CROSSED: &str = r#"
+about = "x"
+
+[inputs]
+one = {}
+other = {}
+
+[[step]]
+id = "first"
+run = "echo new >>src/{{ inputs.one }}; while ! test -s src/{{ inputs.other }}; do sleep 0.05; done"
+scope = ["src/{{ inputs.one }}"]
+verify = []
+
+[[step]]
+id = "second"
+run = "echo new >>src/{{ inputs.other }}"
+scope = ["src/{{ inputs.other }}"]
+verify = []
+"#;
+
+#[test]
+fn of_two_runs_that_wait_for_each_other_the_later_gives_way_at_once() {
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", CROSSED)]);
+    let start = |one: &str, other: &str| {
+        let (one, other) = (format!("one={one}"), format!("other={other}"));
+        let mut command = repo.command(&["run", "flow", "-i", &one, "-i", &other, "--wait", "10m"]);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let runs = [start("a", "b"), start("b", "a")].map(|child| child.wait_with_output().unwrap());
+    let told = runs.iter().map(|run| String::from_utf8_lossy(&run.stderr)).collect::<Vec<_>>();
+    let mut codes = runs.iter().map(|run| run.status.code().unwrap()).collect::<Vec<_>>();
+    let loser =
+        told.iter().find(|told| told.contains("waits for this run in turn")).unwrap_or_else(|| panic!("{told:?}"));
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 3], "{told:?}");
+    let id = loser.lines().find_map(|line| line.split("  ").next().filter(|id| id.starts_with("flow-"))).unwrap();
+    let again = repo.aio(&["run", "retry", &format!("{id}/second")]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert_free(&repo);
+}
+
+#[test]
+fn whoever_holds_what_a_step_writes_does_not_wait_for_itself() {
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"true\"\nscope = [\"src/main.rs\"]\nverify = []\n";
+    let env = TestEnvironment::new();
+    let (_, repo) = place(&env, &[("flow", flow)]);
+    let me = repo.register("claude");
+    repo.ok_as(&me, &["claim", "src/main.rs"]);
+    let held = repo.aio_as(&me, &["run", "flow"]);
+    assert!(held.code == 3 && held.stderr.contains("that is you"), "{held:?}");
+}

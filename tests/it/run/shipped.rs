@@ -206,6 +206,51 @@ fn every_bug_of_a_report_is_fixed_and_what_is_fixed_is_committed() {
 }
 
 #[test]
+fn what_is_said_to_be_done_and_changed_nothing_is_not_done() {
+    let bugs = r#"{"bugs":[{"id":"B1","title":"login","files":["src/auth/login.rs"],"detail":"x"},{"id":"B2","title":"main","files":["src/main.rs"],"detail":"y"}]}"#;
+    let critical = r#"{"issues":[{"severity":"critical","type":"bug","where":"a","what":"b"}]}"#;
+    let parts = r#"{"parts":[{"worker":"implementer","task":"Write it","scope":["BROKEN"]}]}"#;
+    let rules: &[(&str, &[Do<'_>])] = &[
+        ("Turn the bug report", &[Do::Say(bugs)]),
+        ("Fix B2", &[Do::Edit("src/main.rs", "BROKEN\n"), Do::Say("Fixed.")]),
+        ("Analyze the current state", &[Do::Say("no JSON at all")]),
+        ("and identify issues", &[Do::Say(critical)]),
+        ("Break this task", &[Do::Say(parts)]),
+        ("Write it", &[Do::Edit("src/main.rs", "beside it\n"), Do::Say("Written.")]),
+        ("unit tests for", &[Do::Exit(1)]),
+        ("", &[Do::Say("All is done.")]),
+    ];
+    for (args, step, words) in [
+        (&["bug-sweep", "-i", "report=README.md"][..], "fixed", "none of the bugs was fixed: B1, B2"),
+        (&["triage", "-i", "what=it"], "fix", "nothing has changed in the scope"),
+        (&["pipeline", "-i", "goal=x"], "build", "nothing has changed in the scope"),
+        (&["endpoint", "-i", "endpoint=x"], "implement", "nothing has changed in the scope"),
+        (&["research", "-i", "topic=x"], "implement", "nothing has changed in the scope"),
+        (&["orchestrator-workers", "-i", "task=x"], "done", "none of the parts was done"),
+        (&["map-reduce", "-i", "files=src/*.rs"], "analyzed", "none of the files was analyzed: src/main.rs"),
+        (&["bulk-refine", "-i", "files=src/*.rs"], "generated", "nothing was generated for any of the files"),
+    ] {
+        ran(rules, args, |told, code, _, repo| {
+            assert!(matches!(code, 1 | 4) && status(told) == "failed", "{args:?}: {code}: {told:#}");
+            let failed = told["run"]["steps"].as_array().unwrap().iter().find(|one| one["id"] == step).unwrap();
+            assert!(failed["failure"]["text"].as_str().unwrap_or_default().contains(words), "{args:?}: {told:#}");
+            assert_eq!(repo.git(&["status", "--short", "src"]), "", "{args:?}");
+        });
+    }
+}
+
+#[test]
+fn a_report_that_is_not_there_ends_the_sweep_before_anybody_is_asked() {
+    for args in [&["bug-sweep", "-i", "report=NOPE.md"][..], &["triage", "-i", "report=NOPE.md"]] {
+        ran(&[("", &[Do::Say("x")])], args, |told, code, prompts, _| {
+            assert_eq!((code, status(told), prompts.len()), (1, "failed", 0), "{told:#}");
+            let told = told["run"]["steps"][0]["failure"]["text"].as_str().unwrap().to_owned();
+            assert!(told.starts_with("stdin can't be filled in: ") && told.contains("NOPE.md"), "{told}");
+        });
+    }
+}
+
+#[test]
 fn a_feature_is_designed_approved_built_and_committed() {
     let design = r#"{"summary":"Two files","scope":["src/**"],"tests":["tests/**"],"criteria":["it works"],"tasks":[{"title":"Task one","scope":["src/one.rs"],"detail":"x"},{"title":"Task two","scope":["src/two.rs"],"detail":"y"}]}"#;
     let env = TestEnvironment::new();

@@ -83,6 +83,33 @@ fn what_the_hub_declines_is_done_again_and_what_comes_to_nothing_waits_for_it() 
     assert_eq!((open.len(), &open[0]["title"]), (1, &"cannot be done".into()), "{waiting:#}");
 }
 
+#[test]
+fn what_is_declined_twice_is_left_to_a_person_and_the_next_gets_its_turn() {
+    let env = TestEnvironment::new();
+    let (agents, repo) = place(&env, &[]);
+    let file = ["write the file of one.", "write the file of two."];
+    put(&repo, &agents, "one");
+    put(&repo, &agents, "two");
+    let decline = [Do::Say(r#"{"verdict":"decline","why":"a line is missing"}"#)];
+    agents.plays_when("codex", file[0], &decline);
+    agents.plays_when("codex", file[1], ACCEPT);
+    let (told, code) = told(&repo, &["spokes", "-i", "hub=codex/reviewer"]);
+    assert_eq!((code, status(&told)), (0, "complete"), "{told:#}");
+    let done = agents.calls("claude").iter().filter(|call| call.prompt.contains(file[0])).count();
+    assert_eq!(done, 2, "{told:#}");
+    assert_eq!((&tasks(&repo)["one"][..], &tasks(&repo)["two"][..]), ("held", "done"));
+    let (handed, _) = answer(&repo.aio(&["handoff", "list", "--json"]));
+    let handoffs = handed["handoffs"].as_array().unwrap();
+    let open: Vec<&Value> = handoffs.iter().filter(|handoff| handoff["state"] == "open").collect();
+    assert_eq!((open.len(), &open[0]["title"]), (1, &file[0].into()), "{handed:#}");
+    let hubs = answer(&repo.aio(&["status", "--json"])).0;
+    assert!(hubs["instances"].as_array().unwrap().iter().all(|one| one["tool"] != "hub"), "{hubs:#}");
+    // The work is there for whoever decides.
+    assert_eq!(fs::read_to_string(repo.dir.join("work/one.txt")).unwrap(), "one");
+    let open = open[0]["id"].as_str().unwrap();
+    repo.ok(&["--as", repo.ok(&["register", "hub"]).trim(), "handoff", "accept", "--force", open]);
+}
+
 /// Two clones with the same queue, whose configurations are approved.
 fn two<'e>(env: &'e TestEnvironment, jobs: &[&str]) -> (Agents, Hub<'e>, [Member<'e>; 2]) {
     let hub = Hub::new(env, Way::File);

@@ -4,7 +4,10 @@ use super::show::{QUESTION, how_to_answer};
 use crate::{
     base::text,
     cli::{live::Live, outcome, ui::BOLD},
-    model::run::{Failure, RunStatus},
+    model::{
+        run::{Failure, RunStatus, StepStatus},
+        verify::Outcome,
+    },
     runner::workflow::Finished,
 };
 
@@ -18,6 +21,19 @@ pub(super) fn tell_asked(live: &Live<'_>, finished: &Finished) {
     }
 }
 
+/// A check that was to be made of work which is done, and was not, with why.
+pub(super) fn left_out(finished: &Finished) -> Option<String> {
+    let done = finished.run.steps.iter().filter(|step| step.status == StepStatus::Ok);
+    let usable = done.flat_map(|step| step.attempts.iter().map(move |attempt| (step, attempt)));
+    let mut checks = usable
+        .filter(|(_, attempt)| attempt.failure.is_none())
+        .flat_map(|(step, attempt)| attempt.checks.iter().map(move |check| (step, check)));
+    let (step, check) = checks.find(|(_, check)| check.outcome == Outcome::NotRun)?;
+    let why = check.why.as_deref().unwrap_or("it was not run");
+    let name = text::one_line(&check.name, 200);
+    Some(format!("unverified: {name} was not run of {}: {}", step.path, text::one_line(why, 1000)))
+}
+
 /// The ways on, in the order in which they are to be read.
 pub(super) fn hints(finished: &Finished) -> Vec<String> {
     let id = &finished.run.run.id;
@@ -26,6 +42,7 @@ pub(super) fn hints(finished: &Finished) -> Vec<String> {
         hints.push(format!("{} waits: {}", asked.step, how_to_answer(id, asked)));
     }
     match finished.ended.status {
+        RunStatus::Complete | RunStatus::AllTransactionsComplete => hints.extend(left_out(finished)),
         RunStatus::Waiting => hints.push(format!("then `git aio run resume {id}` goes on")),
         RunStatus::Interrupted => hints.push(match finished.ended.failure {
             None => outcome::interrupted(id),

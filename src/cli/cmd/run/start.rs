@@ -2,7 +2,7 @@
 
 use super::{
     super::{Context, duration},
-    hints::{hints, tell_asked},
+    hints::{hints, left_out, tell_asked},
 };
 use crate::{
     base::{
@@ -300,7 +300,9 @@ fn answer(cx: &Context, live: &Live<'_>, finished: &Finished, lines: bool) -> an
     live.say(&report(finished));
     tell_asked(live, finished);
     cx.ui.answer(answer, |out| match exit {
-        Exit::Done | Exit::Unreached if !result.is_empty() => writeln!(out, "{}", text::block(&result, usize::MAX)),
+        Exit::Done | Exit::Unreached | Exit::Unverified if !result.is_empty() => {
+            writeln!(out, "{}", text::block(&result, usize::MAX))
+        }
         _ => Ok(()),
     })?;
     if !cx.ui.json {
@@ -328,6 +330,7 @@ fn report(finished: &Finished) -> String {
     } else if let (RunStatus::Interrupted, Some((step, held))) = (status, &finished.ended.failure) {
         out.push_str(&format!("\n{} can't go on: {}", text::one_line(step, 200), reasons(held)));
     } else if let Some((step, failure)) = &finished.ended.failure {
+        // What has failed as a whole is no step.
         let step = if step.is_empty() { String::new() } else { text::one_line(step, 200) + ": " };
         out.push_str(&format!("\nPipeline failed: {step}{}", reasons(failure)));
     }
@@ -349,6 +352,7 @@ fn cancelled(finished: &Finished) -> Option<&'static str> {
 fn exit_of(finished: &Finished) -> Exit {
     let failure = finished.ended.failure.as_ref().map(|(_, failure)| failure.kind);
     match finished.ended.status {
+        RunStatus::Complete | RunStatus::AllTransactionsComplete if left_out(finished).is_some() => Exit::Unverified,
         RunStatus::Complete | RunStatus::AllTransactionsComplete => Exit::Done,
         RunStatus::MaxIterationsReached => Exit::Unreached,
         RunStatus::Waiting => Exit::Waiting,

@@ -5,7 +5,10 @@ use super::furnish;
 use super::{Capture, LeftAlone, PutBack, Session, all, of_each_kind, path, paths, told};
 use crate::{
     host::{git::Git, scratch::Scratch, worktree::Owner},
-    ops::worktree::{Isolated, Landed, Removed},
+    ops::{
+        Error,
+        worktree::{Cleared, Isolated, Landed, Removed},
+    },
 };
 use std::{
     collections::BTreeSet,
@@ -167,7 +170,7 @@ fn each_is_a_new_one_detached_locked_outside_and_known_by_its_run() {
     assert_eq!(list.matches("locked ").count(), 2, "{list}");
     assert!(list.contains("git-aio run") && list.contains("run-1"), "{list}");
     // Whoever made them lives: nobody clears them.
-    assert_eq!(session.clear_isolated(|_| true).expect("asked"), []);
+    assert_eq!(session.clear_isolated(|_| true, &mut |_, _| Ok(())).expect("asked"), []);
     for isolated in [first, second] {
         let work = session.capture_isolated(&isolated).expect("captured");
         assert!(matches!(session.remove_isolated(isolated, &work), Ok(Removed::Gone { .. })));
@@ -267,7 +270,6 @@ fn what_a_dead_process_has_left_is_captured_and_cleared() {
         repo.git.run(["worktree", "unlock", dir]).expect("unlocked");
         repo.git.run(["worktree", "lock", "--reason", &owner.reason(), dir]).expect("locked");
     };
-    // Where it can't be told, the caller is asked.
     let base = git_in(&repo, &isolated).head().expect("asked").expect("a commit");
     let (mut elsewhere, mut dead) = (Owner::of("run-1", base.clone()), Owner::of("run-1", base));
     if let (Some(elsewhere), Some(dead)) = (&mut elsewhere.process, &mut dead.process) {
@@ -275,18 +277,27 @@ fn what_a_dead_process_has_left_is_captured_and_cleared() {
         dead.start = "long ago".into();
     }
     lock_as(&isolated, &elsewhere);
-    assert_eq!(session.clear_isolated(|_| false).expect("asked"), []);
+    assert_eq!(session.clear_isolated(|_| false, &mut |_, _| Ok(())).expect("asked"), []);
+    // What can't be kept stays.
+    let refused = session.clear_isolated(|run| run == "run-1", &mut |_, _| Err(Error::Failed("full".into())));
+    assert!(matches!(&refused.expect("asked")[..], [Cleared { removed: Removed::Left { .. }, .. }]));
     lock_as(&isolated, &dead);
     // One whose folder is gone as well.
     let (_, gone) = isolate(&session);
     lock_as(&gone, &dead);
     fs::remove_dir_all(gone.dir()).expect("removed");
-    let cleared = session.clear_isolated(|_| cfg!(not(unix))).expect("asked");
-    assert_eq!(cleared.len(), 2);
+    let mut kept = Vec::new();
+    let mut keep = |run: &str, work: &Capture| {
+        kept.push((run.to_owned(), work.clone()));
+        Ok(())
+    };
+    let cleared = session.clear_isolated(|run| run == "run-1", &mut keep).expect("asked");
+    assert_eq!((cleared.len(), kept.len(), &kept[0].0[..]), (2, 1, "run-1"));
     let (with_work, without): (Vec<_>, Vec<_>) = cleared.into_iter().partition(|cleared| cleared.work.is_some());
     assert_eq!(with_work[0].removed, Removed::Gone { ignored: vec![path("made.log")] });
     assert_eq!((without[0].removed.clone(), &*without[0].run), (Removed::Gone { ignored: Vec::new() }, "run-1"));
     let work = with_work[0].work.as_ref().expect("captured");
+    assert_eq!(work, &kept[0].1);
     let text = repo.git.run(["cat-file", "blob", &format!("{}:work", work.tree())]).expect("kept");
     assert_eq!(text, b"of the dead\n");
     let list = repo.git.run(["worktree", "list", "--porcelain"]).expect("listed");

@@ -34,24 +34,36 @@ fn failure(recorded: &Recorded, path: &str) -> (FailureKind, String) {
 
 #[test]
 fn a_call_begins_no_more_steps_than_its_workflow_may() {
-    let inner =
-        "[limits]\nmax_steps = 2\n[[step]]\nid = 'a'\nfor_each = [1, 2, 3, 4]\nmax_parallel = 1\nrun = 'true'\n";
+    let inner = "[limits]\nmax_steps = 2\n[[step]]\nid = 'a'\nrepeat = { until = 'iteration == 4', max = 4 }\n[[step.step]]\nid = 'b'\nrun = 'true'\n";
     let (workflow, fake) = (calling(inner, FLOW), Fake::default());
     let (ended, recorded) = drive(&workflow, &fake, Recorded::default(), usize::MAX);
     assert_eq!(ended.status, RunStatus::Complete);
-    assert_eq!(fake.begun(), ["before", "call/a/1", "call/a/2", "after"]);
+    assert_eq!(fake.begun(), ["before", "call/a/1/b", "call/a/2/b", "after"]);
     assert_eq!(fake.text("after"), "echo failed");
     let told = "2 steps of the workflow inner were done, and no more may be: see max_steps in [limits]";
-    assert_eq!(failure(&recorded, "call/a/3").1, told);
+    assert_eq!(failure(&recorded, "call/a/3/b").1, told);
     // Another call of it may do as many, and all of them count for the run.
     let items = "id = 'call'\nfor_each = ['x', 'y']\nmax_parallel = 1\n";
     let flow = FLOW.replace("id = 'call'\n", items).replace("allow_failure = true\n", "");
     let twice = format!("[limits]\nmax_steps = 4\n{flow}");
-    let (workflow, fake) = (calling(&inner.replace("[1, 2, 3, 4]", "[1, 2]"), &twice), Fake::default());
+    let (workflow, fake) = (calling(&inner.replace("== 4", "== 2"), &twice), Fake::default());
     let (ended, recorded) = drive(&workflow, &fake, Recorded::default(), usize::MAX);
     assert_eq!(ended.status, RunStatus::Failed);
-    assert_eq!(fake.begun(), ["before", "call/1/a/1", "call/1/a/2", "call/2/a/1"]);
-    assert!(failure(&recorded, "call/2/a/2").1.starts_with("4 steps were done"));
+    assert_eq!(fake.begun(), ["before", "call/1/a/1/b", "call/1/a/2/b", "call/2/a/1/b"]);
+    assert!(failure(&recorded, "call/2/a/2/b").1.starts_with("4 steps were done"));
+    // What is surely too much is not begun: of neither the workflow that is called, nor the run.
+    let inner = "[limits]\nmax_steps = 2\n[[step]]\nid = 'a'\nfor_each = [1, 2, 3]\nrun = 'true'\n";
+    let (workflow, fake) = (calling(inner, FLOW), Fake::default());
+    let (_, recorded) = drive(&workflow, &fake, Recorded::default(), usize::MAX);
+    assert_eq!(fake.begun(), ["before", "after"]);
+    let told = "there are 3 items, and 2 of 2 steps of the workflow inner are left: see max_steps in [limits]";
+    assert_eq!(failure(&recorded, "call/a").1, told);
+    let (workflow, fake) = (
+        calling(&inner.replace("[1, 2, 3]", "[1]").replace("'true'", "'x'"), &twice.replace("4", "1")),
+        Fake::default(),
+    );
+    drive(&workflow, &fake, Recorded::default(), usize::MAX);
+    assert_eq!(fake.begun(), ["before"]);
 }
 
 #[test]
