@@ -44,7 +44,7 @@ fn more_items_than_may_be_done_are_told_before_the_first() {
     let late = "about = \"x\"\n[limits]\ntimeout = \"300ms\"\n[[step]]\nid = \"a\"\nrun = \"sleep 60\"\n";
     let (_, repo) = place(&env, &[("many", many), ("late", late)]);
     let ended = repo.aio(&["run", "many"]);
-    let told = "Pipeline failed: a there are 300 items, and 200 of 200 steps are left: see max_steps in [limits]";
+    let told = "Pipeline failed: a: there are 300 items, and 200 of 200 steps are left: see max_steps in [limits]";
     assert!(ended.code == 1 && ended.stderr.contains(told), "{ended:?}");
     assert!(!repo.dir.join("../begun").exists());
     let ended = repo.aio(&["run", "late"]);
