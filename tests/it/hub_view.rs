@@ -568,20 +568,27 @@ fn a_sync_that_follows_what_a_command_of_a_run_wrote_is_not_ended_with_that() {
     repo.ok(&["sync"]);
     repo.git(&["config", "aio.backgroundSync", "true"]);
     repo.git(&["config", "aio.syncInterval", "1s"]);
-    let (began, go) = (clones.hub.join("began"), clones.hub.join("go"));
+    // The hub notes each push, and keeps it waiting while it is told to.
+    let (began, stay) = (clones.hub.join("began"), clones.hub.join("stay"));
     let hook = clones.hub.join("hooks/pre-receive");
     let script =
-        format!("#!/bin/sh\necho x >>{}\nwhile [ ! -e {} ]; do sleep 0.02; done\n", began.display(), go.display());
+        format!("#!/bin/sh\necho x >>{}\nwhile [ -e {} ]; do sleep 0.02; done\n", began.display(), stay.display());
     fs::create_dir_all(hook.parent().unwrap()).unwrap();
     fs::write(&hook, script).unwrap();
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-    let line =
-        format!("git aio context learning found >/dev/null; while [ ! -e {} ]; do sleep 0.02; done", began.display());
-    let flow = format!("about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"{line}\"\n");
+    // What the run itself has started comes to its end before.
+    let lines = format!(
+        "until git aio doctor | grep -q 'none is at work'; do sleep 0.02; done\ntouch {1}\nrm -f {0}\n\
+         git aio context learning found\nwhile [ ! -e {0} ]; do sleep 0.02; done\n",
+        began.display(),
+        stay.display()
+    );
+    fs::write(repo.dir.join("write.sh"), lines).unwrap();
+    let flow = "about = \"x\"\n[[step]]\nid = \"a\"\nrun = \"sh write.sh\"\ntimeout = \"60s\"\n";
     fs::write(repo.dir.join("flow.toml"), flow).unwrap();
     let ended = repo.aio(&["run", "./flow.toml"]);
     assert!(ended.code == 0 && !ended.stderr.contains("left behind"), "{ended:?}");
-    fs::write(&go, "").unwrap();
+    fs::remove_file(&stay).unwrap();
     until("the hub has it all", || repo.json_as("", &["status"])["hub"]["pending"].as_u64() == Some(0));
     until("it has ended", || repo.aio(&["doctor"]).stdout.contains("none is at work"));
 }
