@@ -5,8 +5,8 @@ use crate::{
     base::text,
     cli::{live::Live, outcome, ui::BOLD},
     model::{
-        run::{Failure, RunStatus, StepStatus},
-        verify::Outcome,
+        run::{CheckRecord, Failure, RunStatus, StepStatus},
+        verify::{Outcome, Source},
     },
     runner::workflow::Finished,
 };
@@ -28,7 +28,9 @@ pub(super) fn left_out(finished: &Finished) -> Option<String> {
     let mut checks = usable
         .filter(|(_, attempt)| attempt.failure.is_none())
         .flat_map(|(step, attempt)| attempt.checks.iter().map(move |check| (step, check)));
-    let (step, check) = checks.find(|(_, check)| check.outcome == Outcome::NotRun)?;
+    // What a workflow wants unchecked is left out by its own word.
+    let is_missing = |check: &CheckRecord| check.outcome == Outcome::NotRun && check.source != Source::Caller;
+    let (step, check) = checks.find(|(_, check)| is_missing(check))?;
     let why = check.why.as_deref().unwrap_or("it was not run");
     let name = text::one_line(&check.name, 200);
     Some(format!("unverified: {name} was not run of {}: {}", step.path, text::one_line(why, 1000)))
