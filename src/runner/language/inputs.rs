@@ -50,15 +50,25 @@ pub(super) fn hold(input: &Input, value: &Value) -> Result<(), String> {
 
 fn complete(workflow: &Workflow, mut values: Map<String, Value>) -> Result<Map<String, Value>, String> {
     for input in &workflow.inputs {
-        if values.contains_key(&input.name) {
-            continue;
+        match (values.get_mut(&input.name), &input.default) {
+            (Some(given), Some(default)) => fill(given, default),
+            (Some(_), None) => {}
+            (None, Some(default)) => drop(values.insert(input.name.clone(), default.clone())),
+            (None, None) => return Err(format!("{} needs the input {}", workflow.name, input.name)),
         }
-        let Some(default) = &input.default else {
-            return Err(format!("{} needs the input {}", workflow.name, input.name));
-        };
-        values.insert(input.name.clone(), default.clone());
     }
     Ok(values)
+}
+
+/// A table has from its default what is not given.
+fn fill(given: &mut Value, default: &Value) {
+    let (Value::Object(given), Value::Object(default)) = (given, default) else { return };
+    for (key, default) in default {
+        match given.get_mut(key) {
+            Some(known) => fill(known, default),
+            None => drop(given.insert(key.clone(), default.clone())),
+        }
+    }
 }
 
 fn known<'w>(workflow: &'w Workflow, name: &str) -> Result<&'w Input, String> {
@@ -89,8 +99,8 @@ fn of_word(input: &Input, word: &str) -> Result<Value, String> {
     read.filter(|value| is_like(input.default.as_ref(), value)).ok_or_else(wrong)
 }
 
-/// Whether a value has the type of the default. Of a list only that it is one is asked; a table has the keys of the default,
-/// each with a value of its type.
+/// Whether a value has the type of the default. Of a list only that it is one is asked; a table has no keys but those of the
+/// default, each with a value of its type.
 fn is_like(default: Option<&Value>, value: &Value) -> bool {
     match default {
         None | Some(Value::String(_) | Value::Null) => value.is_string(),
@@ -101,7 +111,7 @@ fn is_like(default: Option<&Value>, value: &Value) -> bool {
         Some(Value::Object(fields)) => value.as_object().is_some_and(|given| {
             let is_known =
                 |(key, value): (&String, &Value)| fields.get(key).is_some_and(|default| is_like(Some(default), value));
-            fields.is_empty() || given.len() == fields.len() && given.iter().all(is_known)
+            fields.is_empty() || given.iter().all(is_known)
         }),
     }
 }

@@ -138,10 +138,10 @@ fn what_is_wrong_is_told_with_its_place_and_the_right_word() {
         ),
         (
             "[vars]\ngreet = 'Hello {{ inputs.who }}'\n[[step]]\nid = 'a'\nrun = 'x'\n",
-            "2:9: in [vars] nothing is filled in, and this is a template: put it where it is used",
+            "2:9: in [vars] nothing is filled in, and this reads something: put it where it is used",
         ),
         (
-            "[vars.deep]\na = ['x', { b = 'x {% if y %}' }]\n[[step]]\nid = 'a'\nrun = 'x'\n",
+            "[vars.deep]\na = ['x', { b = 'x {% if inputs.y %}' }]\n[[step]]\nid = 'a'\nrun = 'x'\n",
             "2:17: in [vars] nothing is filled in",
         ),
         ("[[step]]\nid = 'a'\nworkflow = 'flow'\n", "3:12: the workflow flow would run itself"),
@@ -193,6 +193,10 @@ fn a_round_reads_the_one_before() {
              prompt = '''{prompt}'''\n[[step.step]]\nid = 'review'\nprompt = 'x'\noutput = {{ score = '0..10' }}\n"
         )
     };
+    // Braces that are meant for another program.
+    loaded(
+        "[vars]\nform = '{{.Names}} ${{ x }} {% raw %}'\n[[step]]\nid = 'a'\nrun = 'docker ps --format {{ vars.form }}'\n",
+    );
     loaded(&text("{{ iteration }}{% if prev %}{{ prev.review.out.score }}{{ prev.write.out }}{% endif %}"));
     assert!(wrong(&text("{{ prev.review.out.scroe }}")).contains("did you mean 'score'?"));
     assert!(

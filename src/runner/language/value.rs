@@ -74,19 +74,28 @@ pub(super) fn vars(entry: Entry<'_>) -> Result<Value, Mistake> {
     let value = entry.item().and_then(|item| item.clone().into_value().ok());
     if let Some(span) = value.as_ref().and_then(template_in) {
         let at = entry.source().at(span.start, ());
-        return Err(at.mistake("in [vars] nothing is filled in, and this is a template: put it where it is used"));
+        return Err(at.mistake("in [vars] nothing is filled in, and this reads something: put it where it is used"));
     }
     json(entry)
+}
+
+/// What templates read. Braces around anything else may be meant for another program.
+const READ: [&str; 9] = ["inputs", "vars", "steps", "item", "prev", "event", "run", "self", "failure"];
+
+/// Whether a text is a template that reads something.
+fn reads(text: &str) -> bool {
+    let is_in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let inside = text.split("{{").skip(1).map(|part| part.split("}}").next().unwrap_or_default());
+    let tags = text.split("{%").skip(1).map(|part| part.split("%}").next().unwrap_or_default());
+    let mut words = inside.chain(tags).flat_map(|part| part.split(move |c| !is_in_name(c)));
+    words.any(|word| word.split_once('.').is_some_and(|(first, _)| READ.contains(&first)))
 }
 
 /// Where the first text is that is a template.
 fn template_in(value: &toml_edit::Value) -> Option<std::ops::Range<usize>> {
     use toml_edit::Value as Toml;
     match value {
-        Toml::String(text) => {
-            let is_template = text.value().contains("{{") || text.value().contains("{%");
-            is_template.then(|| value.span().unwrap_or_default())
-        }
+        Toml::String(text) => reads(text.value()).then(|| value.span().unwrap_or_default()),
         Toml::Array(list) => list.iter().find_map(template_in),
         Toml::InlineTable(table) => table.iter().find_map(|(_, value)| template_in(value)),
         _ => None,

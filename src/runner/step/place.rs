@@ -29,6 +29,12 @@ use std::{
 /// How often it is tried again to claim what somebody else holds.
 pub(super) const AGAIN: Duration = Duration::from_millis(250);
 
+/// How long runs are seen to wait for each other before one gives way: what one waits for may just have become free.
+const LASTS: Duration = Duration::from_secs(3);
+
+/// How long the one who began a run has to let go of what a step of it writes.
+const LETS_GO: Duration = Duration::from_secs(10);
+
 /// The folder for what workflows tell each other by files.
 const SCRATCH: &str = ".context/";
 
@@ -160,11 +166,12 @@ impl Doer<'_> {
         hired
     }
 
-    /// The same, of what is no part of what the run holds as a whole. Nobody waits for himself, and of runs that wait for each
-    /// other one gives way at once.
+    /// The same, of what is no part of what the run holds as a whole. Nobody waits for himself for long, and of runs that wait
+    /// for each other one gives way.
     fn hire_in_time(&self, tool: &str, task: &str, scope: &[String], targets: &[Target]) -> Result<Worker, Failure> {
         let bad = |error: &Error| Failure { kind: FailureKind::Internal, text: with_hint(error) };
         let (run, began, mut told) = (self.site.recorder.run(), Instant::now(), String::new());
+        let mut in_turn_since: Option<Instant> = None;
         loop {
             self.free_from_keepers(scope).map_err(|error| bad(&error))?;
             let held = match self.session.hire(tool, run, task, targets) {
@@ -174,9 +181,13 @@ impl Doer<'_> {
             };
             let others = self.session.runs_in_the_way(&held);
             self.site.note_wait(&self.step.path, &others).map_err(super::internal)?;
-            let given_up = match self.session.waits_in_turn(run, &others) {
+            let in_turn = self.session.waits_in_turn(run, &others);
+            in_turn_since = in_turn.is_some().then(|| in_turn_since.unwrap_or_else(Instant::now));
+            let lasts = in_turn_since.is_some_and(|since| since.elapsed() >= LASTS);
+            let given_up = match in_turn.filter(|_| lasts) {
                 Some(other) => Some(format!("; {other} waits for this run in turn")),
-                None => is_by_caller(&held, &self.session).then(|| HELD_BY_CALLER.to_owned()),
+                None => (began.elapsed() >= LETS_GO && is_by_caller(&held, &self.session))
+                    .then(|| HELD_BY_CALLER.to_owned()),
             };
             let is_over = began.elapsed() >= self.site.patience || self.site.is_stopped();
             let held = Error::Held(held);
