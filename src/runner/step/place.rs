@@ -184,15 +184,14 @@ impl Doer<'_> {
             let in_turn = self.session.waits_in_turn(run, &others);
             in_turn_since = in_turn.is_some().then(|| in_turn_since.unwrap_or_else(Instant::now));
             let lasts = in_turn_since.is_some_and(|since| since.elapsed() >= LASTS);
-            let given_up = match in_turn.filter(|_| lasts) {
-                Some(other) => Some(format!("; {other} waits for this run in turn")),
-                None => (began.elapsed() >= LETS_GO && is_by_caller(&held, &self.session))
-                    .then(|| HELD_BY_CALLER.to_owned()),
+            let in_turn = in_turn.filter(|_| lasts).map(|other| format!("; {other} waits for this run in turn"));
+            let patience = match is_by_caller(&held, &self.session) {
+                true => self.site.patience.min(LETS_GO),
+                false => self.site.patience,
             };
-            let is_over = began.elapsed() >= self.site.patience || self.site.is_stopped();
             let held = Error::Held(held);
-            if is_over || given_up.is_some() {
-                let text = format!("{held}{}", given_up.unwrap_or_default());
+            if in_turn.is_some() || began.elapsed() >= patience || self.site.is_stopped() {
+                let text = held_words(&held, &self.session) + &in_turn.unwrap_or_default();
                 return Err(Failure { kind: FailureKind::Held, text });
             }
             let words = held.to_string();
