@@ -4,7 +4,7 @@
 use super::{
     commit::wait_for_left,
     delegation::{Driving, conclude, site, spec_of, watch},
-    landing::{Landing, PutBack, name_of_attempt},
+    landing::{Landing, TakenBack, name_of_attempt},
     recorder::{Book, Recorder, Unrecorded, When},
     step::{Left, Site, as_it_ended, take_back},
     work::Moment,
@@ -21,11 +21,10 @@ use crate::{
 /// When somebody drives it, or it can't be read or written.
 pub fn cancel(session: &Session, id: &RunId, tell: &dyn Fn(String)) -> Result<(), Error> {
     wait_for_left(session, id, &watch()?, tell)?;
-    session.cancel_run(id, |book, steps| {
-        let mut said = Vec::new();
-        for step in steps.iter_mut().filter(|step| !step.status.is_final()) {
-            said.extend(settle(session, book.run(), step)?);
-        }
+    session.cancel_run(id, |run, steps| {
+        let open = steps.iter().filter(|step| !step.status.is_final());
+        let said: Vec<String> =
+            open.filter_map(|step| settle(session, run, step).transpose()).collect::<Result<_, _>>()?;
         Ok((!said.is_empty()).then(|| said.join("\n")))
     })
 }
@@ -92,7 +91,7 @@ fn settle(session: &Session, run: &Run, step: &Step) -> Result<Option<String>, E
         _ => {
             let free = session.held_by_none_but(run, &here)?;
             let left = landing.unland(session, &free);
-            let put_back = PutBack::of(here, &free, left);
+            let put_back = TakenBack::of(here, &free, left);
             let rest = put_back.rest().map(|rest| format!("; {rest}")).unwrap_or_default();
             format!("what was here of it is put back: {}{rest}", named(&put_back.gone))
         }

@@ -150,7 +150,7 @@ pub fn name_of_attempt(step: &StepPath, number: u32) -> String {
 
 /// What became of changes that were to go again.
 #[derive(Debug, Default)]
-pub struct PutBack {
+pub struct TakenBack {
     /// They are as they were before.
     pub gone: Vec<RepoPath>,
     /// Others hold these now, so that they are left as they are.
@@ -159,12 +159,12 @@ pub struct PutBack {
     pub left: Vec<(RepoPath, LeftAlone)>,
 }
 
-impl PutBack {
+impl TakenBack {
     /// Of `changed` those in `free` were to be put back, and these were `left`.
-    pub fn of(changed: Vec<RepoPath>, free: &[RepoPath], left: Vec<(RepoPath, LeftAlone)>) -> PutBack {
+    pub fn of(changed: Vec<RepoPath>, free: &[RepoPath], left: Vec<(RepoPath, LeftAlone)>) -> TakenBack {
         let (free, held): (Vec<RepoPath>, _) = changed.into_iter().partition(|path| free.contains(path));
         let gone = free.into_iter().filter(|path| !left.iter().any(|(other, _)| other == path)).collect();
-        PutBack { gone, held, left }
+        TakenBack { gone, held, left }
     }
 
     /// What is still here, in words.

@@ -1,6 +1,6 @@
 //! What a run leaves: its logs, what its attempts changed, its answer by somebody else, and its end.
 
-use super::{RunBook, ShownRun, no_run};
+use super::{ShownRun, no_run};
 use crate::{
     base::{id::RunId, text},
     host::{background, runs},
@@ -77,11 +77,11 @@ impl Session {
     pub fn cancel_run(
         &self,
         id: &RunId,
-        settle: impl FnOnce(&mut RunBook<'_>, &mut [Step]) -> Result<Option<String>, Error>,
+        settle: impl FnOnce(&Run, &[Step]) -> Result<Option<String>, Error>,
     ) -> Result<(), Error> {
         let (mut book, mut steps) = self.take_up(id, |status| !status.is_final())?;
         let now = self.now();
-        let why = settle(&mut book, &mut steps)?;
+        let why = settle(book.run(), &steps)?;
         let mut open: Vec<_> = steps.iter_mut().filter(|step| !step.status.is_final()).collect();
         for step in &mut open {
             step.status = StepStatus::Failed;

@@ -11,7 +11,7 @@ use crate::{
     model::run::{Attempt, Failure, FailureKind, Stage, StepStatus},
     ops::{Error, Private},
     runner::{
-        landing::{Landing, PutBack},
+        landing::{Landing, TakenBack},
         recorder::{Unrecorded, When},
         work::{Isolation, Moment},
     },
@@ -191,11 +191,11 @@ impl Doer<'_> {
     }
 
     /// Puts back what an attempt did before its driver was gone, and keeps it.
-    fn undo_begun(&mut self, attempt: &Attempt) -> Result<PutBack, Error> {
+    fn undo_begun(&mut self, attempt: &Attempt) -> Result<TakenBack, Error> {
         let put_back = match self.landing_of(attempt) {
             // What was done in a work tree of its own has gone with that, but for what had come back.
             Some(landing) => self.unland(&landing, attempt)?,
-            None if self.work.isolation == Isolation::Worktree => PutBack::default(),
+            None if self.work.isolation == Isolation::Worktree => TakenBack::default(),
             None => self.put_back_begun(attempt)?,
         };
         if !put_back.gone.is_empty() {
@@ -206,15 +206,15 @@ impl Doer<'_> {
         Ok(put_back)
     }
 
-    fn unland(&self, landing: &Landing, attempt: &Attempt) -> Result<PutBack, Error> {
+    fn unland(&self, landing: &Landing, attempt: &Attempt) -> Result<TakenBack, Error> {
         let (here, _) = landing.here(&self.session)?;
         let free = self.session.not_held_by_others(&here, attempt.instance.as_ref())?;
         let left = landing.unland(&self.session, &free);
-        Ok(PutBack::of(here, &free, left))
+        Ok(TakenBack::of(here, &free, left))
     }
 
-    fn put_back_begun(&mut self, attempt: &Attempt) -> Result<PutBack, Error> {
-        let Some(before) = &attempt.before else { return Ok(PutBack::default()) };
+    fn put_back_begun(&mut self, attempt: &Attempt) -> Result<TakenBack, Error> {
+        let Some(before) = &attempt.before else { return Ok(TakenBack::default()) };
         let path = self.step.path.clone();
         let before = self.session.capture_from_tree(before)?;
         let now = self.session.capture_after(&before)?;
@@ -242,7 +242,7 @@ impl Doer<'_> {
         // Somebody may have claimed it since, and then it is theirs.
         let free = self.session.not_held_by_others(&inside, attempt.instance.as_ref())?;
         let left = self.session.restore(&before, &now, &free)?.left;
-        Ok(PutBack::of(inside, &free, left))
+        Ok(TakenBack::of(inside, &free, left))
     }
 }
 
